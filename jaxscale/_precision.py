@@ -1,0 +1,41 @@
+"""The precision scope at the boundary between host code and compiled code.
+
+The pure storey (laws, objective, optimizers, engine) follows the dtype of its inputs. The host
+storey opens `scope(dtype)` around each compiled call and hands out NumPy arrays, because a
+float64 `jax.Array` that leaves the scope is silently cast down by the next operation. Nothing
+here touches the global flag: `jax.enable_x64` as a context is local to the thread and the call.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import jax
+import numpy as np
+
+PRECISIONS = ("float64", "float32", "mixed")
+
+
+def scope(dtype: Any) -> AbstractContextManager[Any]:
+    """Open the x64 scope that arrays of `dtype` need; leaves every global flag as it was."""
+    return jax.enable_x64(np.dtype(dtype) == np.float64)
+
+
+def cast(tree: Any, dtype: Any) -> Any:
+    """Return `tree` with every floating leaf as a NumPy array of `dtype`; others unchanged."""
+
+    def one(leaf: Any) -> Any:
+        array = np.asarray(leaf)
+        return array.astype(dtype) if np.issubdtype(array.dtype, np.floating) else array
+
+    return jax.tree.map(one, tree)
+
+
+def refuse_tracers(tree: Any, verb: str) -> None:
+    """Raise a `TypeError` that points to the pure storey when a leaf is a JAX tracer."""
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree)):
+        raise TypeError(
+            f"{verb}() works on concrete values and cannot run inside jit, vmap or grad. Inside "
+            "your own transformed function use jaxscale.Objective with jaxscale.engine.solve."
+        )

@@ -1,0 +1,98 @@
+"""Unrolled dense algebra for the tiny systems of one fit (P <= 12).
+
+A batched LAPACK call per lane costs more than the whole evaluation of a law, and custom calls
+cannot be lowered for every backend. Written out as scalar operations, a P x P Cholesky becomes
+plain elementwise code under `vmap`, fused and exportable everywhere. The module holds no
+pivoting and no iterative refinement: callers regularize first.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import jax.numpy as jnp
+from jax import Array
+
+MAX_ORDER = 12
+
+
+def cholesky(matrix: Array) -> tuple[list[list[Array]], Array]:
+    """Factor a symmetric `matrix` [P, P] as L Lᵀ.
+
+    Returns:
+        The lower factor as nested lists of scalars, and whether every pivot was positive to
+        working accuracy. Where one was not, the factor is finite and meaningless.
+    """
+    order = matrix.shape[0]
+    tiny = 8 * order * jnp.finfo(matrix.dtype).eps
+    lower: list[list[Array]] = [[] for _ in range(order)]
+    ok = jnp.array(True)
+    for j in range(order):
+        pivot = matrix[j, j] - sum(lower[j][k] ** 2 for k in range(j))
+        good = pivot > tiny * jnp.abs(matrix[j, j])
+        ok = ok & good
+        root = jnp.sqrt(jnp.where(good, pivot, 1.0))
+        lower[j].append(root)
+        for i in range(j + 1, order):
+            dot = matrix[i, j] - sum(lower[i][k] * lower[j][k] for k in range(j))
+            lower[i].append(dot / root)
+    return lower, ok
+
+
+def cholesky_solve(lower: list[list[Array]], rhs: Array) -> Array:
+    """Solve L Lᵀ x = `rhs` [P] with the factor of `cholesky`."""
+    order = len(lower)
+    forward: list[Array] = []
+    for i in range(order):
+        dot = rhs[i] - sum(lower[i][k] * forward[k] for k in range(i))
+        forward.append(dot / lower[i][i])
+    back: list[Array] = [jnp.zeros_like(rhs[0])] * order
+    for i in reversed(range(order)):
+        dot = forward[i] - sum(lower[k][i] * back[k] for k in range(i + 1, order))
+        back[i] = dot / lower[i][i]
+    return jnp.stack(back)
+
+
+def solve_psd(matrix: Array, rhs: Array) -> tuple[Array, Array]:
+    """Solve a positive definite system; returns (x [P], whether the matrix was so)."""
+    lower, ok = cholesky(matrix)
+    return cholesky_solve(lower, rhs), ok
+
+
+def nonnegative_solve(gram: Array, rhs: Array, signed: tuple[bool, ...]) -> Array:
+    """Minimize ½ xᵀGx − xᵀb with x[k] >= 0 wherever `signed[k]` is false.
+
+    Every active set of the (few) constrained entries is tried, which is exact and branch-free:
+    meant for the 1 to 5 linear coefficients of a scaling law.
+
+    Args:
+        gram: symmetric positive semi-definite [K, K].
+        rhs: [K].
+        signed: static; which entries may have either sign.
+
+    Returns:
+        The minimizer [K].
+    """
+    order = len(signed)
+    constrained = [k for k in range(order) if not signed[k]]
+    # Unit diagonal first: columns of a law differ by many orders of magnitude.
+    scale = 1.0 / jnp.sqrt(jnp.maximum(jnp.diagonal(gram), jnp.finfo(gram.dtype).tiny))
+    unit = gram * scale[:, None] * scale[None, :]
+    ridge = 64 * jnp.finfo(gram.dtype).eps
+    unit = unit + ridge * jnp.eye(order, dtype=gram.dtype)
+    best = jnp.zeros_like(rhs)
+    best_value = jnp.zeros_like(rhs[0])
+    for size in range(len(constrained) + 1):
+        for dropped in itertools.combinations(constrained, size):
+            keep = [k for k in range(order) if k not in dropped]
+            if not keep:
+                continue
+            index = jnp.array(keep)
+            part, ok = solve_psd(unit[index][:, index], (rhs * scale)[index])
+            x = jnp.zeros_like(rhs).at[index].set(part)
+            value = 0.5 * x @ unit @ x - x @ (rhs * scale)
+            feasible = ok & jnp.all(jnp.array([x[k] >= 0 for k in constrained] or [True]))
+            better = feasible & (value < best_value)
+            best = jnp.where(better, x, best)
+            best_value = jnp.where(better, value, best_value)
+    return best * scale

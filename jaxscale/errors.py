@@ -1,0 +1,15 @@
+"""The exceptions of jaxscale: what, where, what is allowed, what was given, what to do."""
+
+from __future__ import annotations
+
+
+class JaxscaleError(Exception):
+    """Base of every error that jaxscale raises on purpose."""
+
+
+class DataError(JaxscaleError, ValueError):
+    """The runs cannot be used as they are; the message names column and row."""
+
+
+class FitError(JaxscaleError, RuntimeError):
+    """No start led anywhere; the message names the most frequent statuses."""

@@ -1,0 +1,59 @@
+"""The catalogue of scaling laws, one module per family of inputs."""
+
+from __future__ import annotations
+
+from jaxscale.laws.chinchilla import Chinchilla, ChinchillaNDC
+from jaxscale.laws.kaplan import (
+    Kaplan,
+    KaplanC,
+    KaplanD,
+    KaplanN,
+    KaplanSteps,
+    critical_batch,
+    minimum_steps,
+)
+from jaxscale.laws.law import Law, Preset, Scalar, derived, predict, stack
+from jaxscale.laws.power import Henighan, LogLaw, Piecewise, PowerLaw, PurePowerLaw
+
+CATALOGUE: dict[str, type[Law]] = {
+    law.__name__: law
+    for law in (
+        PowerLaw,
+        PurePowerLaw,
+        LogLaw,
+        Piecewise,
+        Henighan,
+        KaplanN,
+        KaplanD,
+        KaplanC,
+        Kaplan,
+        KaplanSteps,
+        Chinchilla,
+        ChinchillaNDC,
+    )
+}
+"""Every built-in law by its name."""
+
+__all__ = [
+    "CATALOGUE",
+    "Chinchilla",
+    "ChinchillaNDC",
+    "Henighan",
+    "Kaplan",
+    "KaplanC",
+    "KaplanD",
+    "KaplanN",
+    "KaplanSteps",
+    "Law",
+    "LogLaw",
+    "Piecewise",
+    "PowerLaw",
+    "Preset",
+    "PurePowerLaw",
+    "Scalar",
+    "critical_batch",
+    "derived",
+    "minimum_steps",
+    "predict",
+    "stack",
+]

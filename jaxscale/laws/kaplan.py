@@ -1,0 +1,179 @@
+"""The laws of Kaplan et al. 2020, in N, D, C alone, in (N, D) and in (N, S_min).
+
+The paper's scales N_c, D_c, C_c, S_c are badly conditioned (N_c = A^(1/alpha)): the fields are
+the coefficients at unit scale, and the paper's constants are derived from them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxscale._positive import power
+from jaxscale.laws.law import Law, Preset, Scalar
+from jaxscale.space import coefficient, exponent
+
+SOURCE = "Kaplan et al. 2020, arXiv:2001.08361"
+PF_DAY = 8.64e19
+"""FLOPs in one petaFLOP/s-day."""
+
+
+class KaplanN(Law):
+    """L(N) = (N_c / N)^alpha_N.
+
+    Loss of models trained to convergence on enough data; N without embeddings, in parameters.
+    Units: A as L times N^alpha_N.
+
+    Source: Kaplan et al. 2020, arXiv:2001.08361, equation 1.1.
+    """
+
+    A: Scalar = coefficient("N_c^alpha_N", per=dict(N="alpha_N"))
+    alpha_N: Scalar = exponent("model-size exponent")
+    presets = {"kaplan_2020": Preset(SOURCE, {"A": 8.8e13**0.076, "alpha_N": 0.076})}
+
+    def __call__(self, N: Any) -> Any:
+        """Return A N^-alpha_N."""
+        return self.A * power(N, -self.alpha_N)
+
+    def derived(self) -> dict[str, Any]:
+        """Return N_c in parameters."""
+        return {"N_c": power(self.A, 1 / self.alpha_N)}
+
+
+class KaplanD(Law):
+    """L(D) = (D_c / D)^alpha_D.
+
+    Loss of large models with early stopping; D in tokens. Units: B as L times D^alpha_D.
+
+    Source: Kaplan et al. 2020, arXiv:2001.08361, equation 1.2.
+    """
+
+    B: Scalar = coefficient("D_c^alpha_D", per=dict(D="alpha_D"))
+    alpha_D: Scalar = exponent("data-size exponent")
+    presets = {"kaplan_2020": Preset(SOURCE, {"B": 5.4e13**0.095, "alpha_D": 0.095})}
+
+    def __call__(self, D: Any) -> Any:
+        """Return B D^-alpha_D."""
+        return self.B * power(D, -self.alpha_D)
+
+    def derived(self) -> dict[str, Any]:
+        """Return D_c in tokens."""
+        return {"D_c": power(self.B, 1 / self.alpha_D)}
+
+
+class KaplanC(Law):
+    """L(C) = (C_c / C)^alpha_C.
+
+    Loss of the best model at each compute; C in FLOPs (the paper counts PF-days of 8.64e19
+    FLOPs). Units: K as L times C^alpha_C.
+
+    Source: Kaplan et al. 2020, arXiv:2001.08361, equation 1.3 (C_min).
+    """
+
+    K: Scalar = coefficient("C_c^alpha_C", per=dict(C="alpha_C"))
+    alpha_C: Scalar = exponent("compute exponent")
+    presets = {
+        "kaplan_2020": Preset(
+            SOURCE,
+            {"K": (3.1e8 * PF_DAY) ** 0.050, "alpha_C": 0.050},
+            note="C_min, the compute at small batch: 3.1e8 PF-days",
+        )
+    }
+
+    def __call__(self, C: Any) -> Any:
+        """Return K C^-alpha_C."""
+        return self.K * power(C, -self.alpha_C)
+
+    def derived(self) -> dict[str, Any]:
+        """Return C_c in FLOPs."""
+        return {"C_c": power(self.K, 1 / self.alpha_C)}
+
+
+class Kaplan(Law):
+    """L(N, D) = [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D.
+
+    N without embeddings. Written with A = N_c^alpha_N and B = D_c^alpha_D, the losses at unit
+    scale when the other resource is unlimited. There is no irreducible loss. Units: A as L times
+    N^alpha_N, B as L times D^alpha_D.
+
+    Source: Kaplan et al. 2020, arXiv:2001.08361, equation 1.5.
+    """
+
+    A: Scalar = coefficient("N_c^alpha_N", per=dict(N="alpha_N"), linear=False)
+    B: Scalar = coefficient("D_c^alpha_D", per=dict(D="alpha_D"), linear=False)
+    alpha_N: Scalar = exponent("model-size exponent")
+    alpha_D: Scalar = exponent("data-size exponent", bounds=(1e-3, 5.0))
+    presets = {
+        "kaplan_2020": Preset(
+            SOURCE,
+            {"A": 6.4e13**0.076, "B": 1.8e13**0.103, "alpha_N": 0.076, "alpha_D": 0.103},
+        )
+    }
+
+    def __call__(self, N: Any, D: Any) -> Any:
+        """Return the loss of an early-stopped model of N parameters on D tokens."""
+        model = power(self.A * power(N, -self.alpha_N), 1 / self.alpha_D)
+        data = power(self.B * power(D, -self.alpha_D), 1 / self.alpha_D)
+        return power(model + data, self.alpha_D)
+
+    def derived(self) -> dict[str, Any]:
+        """Return N_c in parameters and D_c in tokens."""
+        return {
+            "N_c": power(self.A, 1 / self.alpha_N),
+            "D_c": power(self.B, 1 / self.alpha_D),
+        }
+
+
+class KaplanSteps(Law):
+    """L(N, S) = (N_c / N)^alpha_N + (S_c / S)^alpha_S.
+
+    Loss after S optimizer steps at large batch; give S = S_min (`minimum_steps` turns steps at a
+    finite batch into it). Units: A as L times N^alpha_N, K as L times steps^alpha_S.
+
+    Source: Kaplan et al. 2020, arXiv:2001.08361, equation 1.6.
+    """
+
+    A: Scalar = coefficient("N_c^alpha_N", per=dict(N="alpha_N"))
+    K: Scalar = coefficient("S_c^alpha_S", per=dict(S="alpha_S"))
+    alpha_N: Scalar = exponent("model-size exponent")
+    alpha_S: Scalar = exponent("step exponent")
+
+    def __call__(self, N: Any, S: Any) -> Any:
+        """Return A N^-alpha_N + K S^-alpha_S."""
+        return self.A * power(N, -self.alpha_N) + self.K * power(S, -self.alpha_S)
+
+    def derived(self) -> dict[str, Any]:
+        """Return N_c in parameters and S_c in steps."""
+        return {
+            "N_c": power(self.A, 1 / self.alpha_N),
+            "S_c": power(self.K, 1 / self.alpha_S),
+        }
+
+
+def critical_batch(loss: Any, *, B_star: Any = 2e8, alpha_B: Any = 0.21) -> Any:
+    """Return the critical batch size B* / L^(1/alpha_B) at a loss.
+
+    Args:
+        loss: loss reached, nats/token.
+        B_star: tokens; the paper's 2e8.
+        alpha_B: the paper's 0.21.
+
+    Returns:
+        Tokens per batch at which training takes twice the minimum of steps and of examples.
+
+    Source: Kaplan et al. 2020, arXiv:2001.08361, equation 5.3.
+    """
+    return B_star * power(loss, -1 / alpha_B)
+
+
+def minimum_steps(steps: Any, batch: Any, loss: Any, **constants: Any) -> Any:
+    """Return S_min = S / (1 + B_crit / B), the steps that an unlimited batch would have taken.
+
+    Args:
+        steps: steps taken.
+        batch: tokens per batch.
+        loss: loss reached, nats/token.
+        **constants: `B_star` and `alpha_B` of `critical_batch`.
+
+    Source: Kaplan et al. 2020, arXiv:2001.08361, equation 5.4.
+    """
+    return steps / (1 + critical_batch(loss, **constants) / batch)

@@ -1,0 +1,192 @@
+"""The base class of every scaling law, the built-in ones and the user's alike.
+
+A law is a frozen dataclass: its fields are the parameters, its `__call__` is the formula, the
+argument names of `__call__` are the inputs it reads from the runs. A field left `None` is free;
+a given value is fixed. Subclassing is all it takes: the subclass becomes a dataclass and a JAX
+pytree by itself. A law holds no data and fits nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self, dataclass_transform
+
+import jax
+import numpy as np
+
+from jaxscale._precision import scope
+from jaxscale._pytree import pytree, static
+from jaxscale.flops import complete
+from jaxscale.space import Parameter, breakpoint_at, coefficient, exponent, offset, scale
+
+Scalar = Any
+"""A parameter: None while free, else a float or an array (leading axes make a sample of laws)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """Published parameter values with their source."""
+
+    source: str
+    values: Mapping[str, float]
+    note: str = ""
+
+
+@dataclass_transform(
+    frozen_default=True,
+    field_specifiers=(offset, coefficient, exponent, scale, breakpoint_at, static),
+)
+class Law:
+    """Base of all laws: declare fields, write `__call__`, add a docstring with the source.
+
+    Example:
+        class Mine(Law):
+            '''L(N) = E + A N^-alpha.'''
+
+            E: Scalar = offset("irreducible loss")
+            A: Scalar = coefficient("model-size coefficient", per=dict(N="alpha"))
+            alpha: Scalar = exponent("model-size exponent")
+
+            def __call__(self, N):
+                return self.E + self.A * power(N, -self.alpha)
+    """
+
+    presets: ClassVar[dict[str, Preset]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        pytree(cls)
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Return the law's prediction for broadcastable inputs, in raw counts."""
+        raise NotImplementedError
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs, in the order of `__call__`.
+
+        A law of one generic scale S with a static field `of` reads the column that it names.
+        """
+        names = tuple(inspect.signature(type(self).__call__).parameters)[1:]
+        of = getattr(self, "of", None)
+        return tuple(of if name == "S" and of else name for name in names)
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """Specification of every parameter, with the inputs' own names in its units."""
+        rename = {"S": getattr(self, "of", None) or "S"}
+        specs = {}
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            spec = field.metadata.get("parameter")
+            if spec is None:
+                continue
+            specs[field.name] = dataclasses.replace(
+                spec,
+                per=tuple((rename.get(k, k), p) for k, p in spec.per),
+                shift=tuple((rename.get(k, k), p) for k, p in spec.shift),
+            )
+        return specs
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Value of every parameter; None where free."""
+        return {name: getattr(self, name) for name in self.parameters}
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """Values of the fixed parameters."""
+        return {name: value for name, value in self.values.items() if value is not None}
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Names of the free parameters."""
+        return tuple(name for name, value in self.values.items() if value is None)
+
+    def replace(self, **values: Any) -> Self:
+        """Return the law with some fields changed.
+
+        Raises:
+            ValueError: a name is not a field of the law.
+        """
+        known = {f.name for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(
+                f"{type(self).__name__} has no parameter {unknown[0]!r}; it has "
+                f"{', '.join(self.parameters)}"
+            )
+        return dataclasses.replace(self, **values)  # type: ignore[type-var]
+
+    def derived(self) -> dict[str, Any]:
+        """Return the quantities that papers quote and that follow from the parameters."""
+        return {}
+
+    @classmethod
+    def preset(cls, name: str) -> Self:
+        """Return the law at published values; the source is in `presets[name]`.
+
+        Raises:
+            ValueError: there is no such preset.
+        """
+        if name not in cls.presets:
+            known = ", ".join(cls.presets) or "none"
+            raise ValueError(f"{cls.__name__} has no preset {name!r}; it has: {known}")
+        return cls(**cls.presets[name].values)
+
+    @classmethod
+    def formula(cls) -> str:
+        """Return the first line of the docstring."""
+        return (inspect.getdoc(cls) or "").split("\n", 1)[0].rstrip(".")
+
+
+def predict(law: Law, **inputs: Any) -> Any:
+    """Evaluate a law at named inputs.
+
+    Args:
+        law: a law without free parameters; leaves may have a leading sample axis, then map over
+            it with `jax.vmap`.
+        **inputs: one array per input of the law, broadcastable, in raw counts (N parameters,
+            D tokens, C FLOPs). A law of N and D takes any two of N, D, C (C = 6 N D, or the
+            law's own `flops`).
+
+    Returns:
+        The predicted loss, in the units of the runs: NumPy float64, or a tracer under `jit`,
+        `vmap` or `grad`, in the dtype of the inputs.
+
+    Raises:
+        ValueError: an input is missing or unknown, or a parameter is still free.
+    """
+    if law.free:
+        raise ValueError(f"{type(law).__name__}: {', '.join(law.free)} is free; fit the law first")
+    if {"N", "D"} <= set(law.inputs) and "C" in inputs and len(inputs.keys() & set("NDC")) == 2:
+        known = {name: inputs.pop(name, None) for name in "NDC"}
+        inputs["N"], inputs["D"], _ = complete(**known, flops=getattr(law, "flops", None))
+    missing = [name for name in law.inputs if name not in inputs]
+    extra = [name for name in inputs if name not in law.inputs]
+    if missing or extra:
+        raise ValueError(
+            f"{type(law).__name__} takes {', '.join(law.inputs)}"
+            + (f"; missing {', '.join(missing)}" if missing else "")
+            + (f"; unknown {', '.join(extra)}" if extra else "")
+        )
+    arguments = [inputs[name] for name in law.inputs]
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((law, arguments))):
+        return law(*arguments)
+    # Concrete values are worked out in float64 whatever the global flag says.
+    with scope(np.float64):
+        wide = [np.asarray(x, float) for x in arguments]
+        return np.asarray(jax.device_get(law(*wide)), float)[()]
+
+
+def derived(law: Law) -> dict[str, float]:
+    """Return the derived quantities of a fitted law as floats, worked out in float64."""
+    with scope(np.float64):
+        values = law.replace(**{k: np.asarray(v, float) for k, v in law.values.items()}).derived()
+        return {name: float(value) for name, value in values.items()}
+
+
+def stack(laws: list[Law]) -> Law:
+    """Stack laws of one class into a sample: one law whose leaves have a leading axis."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *laws)

@@ -1,0 +1,240 @@
+"""The objective of a fit: law + runs + robust loss + kind of residual, as a function of z.
+
+`Objective` is what the engine minimizes: sum of w * rho(r) / scale, in dimensionless
+coordinates. It works out value, gradient and two curvatures from the law's own derivatives by
+nested forward mode, one coordinate at a time, so that a term which does not depend on a
+coordinate costs nothing. `Reduced` eliminates the linear parameters (variable projection) at
+given exponents. Both are pure, follow the dtype of their data, and never raise on values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxscale._positive import Positive
+from jaxscale._pytree import pytree, static
+from jaxscale._smallmat import nonnegative_solve
+from jaxscale.laws import Law
+from jaxscale.losses import Loss
+from jaxscale.space import Space
+
+RESIDUALS = ("log", "relative", "absolute")
+
+
+@pytree
+class Objective:
+    """Sum over runs of w rho(r) / scale at coordinates z [P].
+
+    Attributes:
+        law: supplies the formula and static settings; its parameter values are not used.
+        space: the free coordinates.
+        inputs: one array [n] per input of the law, divided by its normalization.
+        target: the loss [n], divided by its normalization.
+        weight: w [n]; zero removes a run.
+        loss: the robust loss.
+        residual: static; "log" (log p - log y), "relative" ((p - y) / y) or "absolute" (p - y,
+            in the units of the runs).
+    """
+
+    law: Law
+    space: Space
+    inputs: tuple[Positive, ...]
+    target: Positive
+    weight: Any
+    loss: Loss
+    residual: str = static(default="log")
+
+    def prediction(self, *z: Any) -> Array:
+        """Return the dimensionless prediction [n] at P scalar coordinates."""
+        law = self.law.replace(**self.space.normalized(z))
+        return law(*self.inputs) * jnp.ones_like(self.target.value)
+
+    def _link(self, p: Array) -> tuple[Array, Array, float]:
+        """Return the residual r, dr/dp, and the number (d²r/dp²) / (dr/dp)²."""
+        y = self.target
+        if self.residual == "log":
+            return jnp.log(p) - y.log, 1 / p, -1.0
+        slope = 1 / y.value if self.residual == "relative" else self.space.loss_scale
+        slope = slope * jnp.ones_like(y.value)
+        return (p - y.value) * slope, slope, 0.0
+
+    def residuals(self, z: Array) -> Array:
+        """Return the residuals r [n] at `z` [P]."""
+        return self._link(self.prediction(*z))[0]
+
+    def value(self, z: Array) -> Array:
+        """Return sum w rho(r) / scale at `z` [P]."""
+        return jnp.sum(self.weight * self.loss.rho(self.residuals(z))) / self.loss.scale
+
+    def plain(self, z: Array) -> Array:
+        """Return the unscaled sum w rho(r) that papers report."""
+        return self.value(z) * self.loss.scale
+
+    def floor(self) -> Array:
+        """Return a value that rounding alone can produce: below it, a fit is exact."""
+        y = self.target.value
+        unit = jnp.ones_like(y) * 16 * jnp.finfo(y.dtype).eps
+        if self.residual == "absolute":
+            unit = unit * y * self.space.loss_scale
+        return jnp.sum(self.weight * self.loss.rho(unit)) / self.loss.scale
+
+    def model(self, z: Array) -> tuple[Array, Array, Array, Array]:
+        """Return value, gradient [P] and two curvatures [P, P] at `z` [P].
+
+        The first curvature is Gauss-Newton with the weights of iteratively reweighted least
+        squares: positive semi-definite everywhere, an upper model of the robust loss. The second
+        is the exact (generalized) Hessian. Under `jit`, what the caller leaves unused is not
+        computed.
+        """
+        point = tuple(z)
+        order = len(point)
+        slopes = [partial(self.prediction, k) for k in range(order)]
+        r, slope, bend = self._link(self.prediction(*point))
+        weight = self.weight / self.loss.scale
+        irls = weight * self.loss.weight(r)
+        psi = irls * r
+        rows = jnp.stack([along(*point) for along in slopes]) * slope
+        pull = psi * slope
+        second = [[jnp.zeros_like(z[0])] * order for _ in range(order)]
+        for k in range(order):
+            for m in range(k + 1):
+                second[k][m] = jnp.sum(pull * partial(slopes[k], m)(*point))
+                second[m][k] = second[k][m]
+        inner = weight * self.loss.curvature(r) + bend * psi
+        exact = dot(rows * inner, rows.T) + jnp.stack([jnp.stack(row) for row in second])
+        value = jnp.sum(weight * self.loss.rho(r))
+        return value, dot(rows, psi), dot(rows * irls, rows.T), exact
+
+    def value_and_grad(self, z: Array) -> tuple[Array, Array]:
+        """Return (value, gradient [P]) at `z` [P]."""
+        return self.model(z)[:2]
+
+    def curvature(self, z: Array) -> tuple[Array, Array]:
+        """Return the two curvatures of `model`."""
+        return self.model(z)[2:]
+
+    def shares(self, z: Array) -> Array:
+        """Return [P]: the largest relative change of any prediction per unit of each coordinate.
+
+        For the coefficient of an additive term it is the term's largest share of the prediction.
+        """
+        p = self.prediction(*z)
+        used = self.weight > 0
+
+        def largest(k: int) -> Array:
+            tangent = partial(self.prediction, k)(*z)
+            return jnp.max(jnp.where(used, jnp.abs(tangent / p), 0.0))
+
+        return jnp.stack([largest(k) for k in range(len(z))])
+
+    def law_at(self, z: Array) -> Law:
+        """Return the law in the units of the runs at `z` [P]."""
+        return self.law.replace(**self.space.physical(tuple(z)))
+
+    def bounds(self) -> tuple[Array, Array]:
+        """Return (lower [P], upper [P]) in the dtype of the data."""
+        lower, upper = self.space.bounds()
+        dtype = self.target.value.dtype
+        return jnp.array(lower, dtype), jnp.array(upper, dtype)
+
+
+def dot(a: Array, b: Array) -> Array:
+    """Matrix product at full precision (GPU and TPU default to less)."""
+    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+
+
+def partial(function: Callable[..., Array], k: int) -> Callable[..., Array]:
+    """Return the derivative of `function(*z)` in its k-th scalar argument, as a function of z."""
+
+    def derivative(*z: Array) -> Array:
+        def along(t: Array) -> Array:
+            return function(*z[:k], t, *z[k + 1 :])
+
+        return jax.jvp(along, (z[k],), (jnp.ones_like(z[k]),))[1]
+
+    return derivative
+
+
+@pytree
+class Reduced:
+    """The objective with its linear parameters eliminated: a function of the others, q [Q].
+
+    At given q the law is affine in its offsets and coefficients, so they follow from a weighted
+    linear least-squares problem with non-negative coefficients. A robust loss is met by
+    reweighting. With log residuals the linear problem is that of relative residuals, which agree
+    to first order: there the reduction is a generator of starts, not an exact elimination.
+
+    Attributes:
+        full: the objective over all free parameters.
+    """
+
+    full: Objective
+
+    @property
+    def linear(self) -> tuple[int, ...]:
+        """Positions in z of the eliminated coordinates."""
+        return tuple(k for k, spec in enumerate(self.full.space.specs) if spec.linear)
+
+    @property
+    def nonlinear(self) -> tuple[int, ...]:
+        """Positions in z of the coordinates that remain."""
+        return tuple(k for k, spec in enumerate(self.full.space.specs) if not spec.linear)
+
+    def _design(self, q: Array) -> tuple[Array, Array]:
+        """Columns [K, n] of the linear parameters, and the prediction [n] without them."""
+        space = self.full.space
+        names = [space.free[k] for k in self.linear]
+        dtype = self.full.target.value.dtype
+        z = [jnp.zeros((), dtype)] * len(space.specs)
+        for position, coordinate in zip(self.nonlinear, q, strict=True):
+            z[position] = coordinate
+        base = space.normalized(z)
+
+        def predict(coefficients: Array) -> Array:
+            values = dict(base, **dict(zip(names, coefficients, strict=True)))
+            return self.full.law.replace(**values)(*self.full.inputs) * jnp.ones_like(
+                self.full.target.value
+            )
+
+        zeros = jnp.zeros(len(names), dtype)
+        return jax.jacfwd(predict)(zeros).T, predict(zeros)
+
+    def solve(self, q: Array, rounds: int = 2) -> Array:
+        """Return the full coordinates z [P] at `q` [Q], linear ones at their best.
+
+        Args:
+            q: the non-linear coordinates.
+            rounds: static; how often a robust loss is reweighted.
+        """
+        full = self.full
+        specs = full.space.specs
+        target = full.target.value
+        signed = tuple(not specs[k].positive for k in self.linear)
+        columns, base = self._design(q)
+        slope = full.space.loss_scale if full.residual == "absolute" else 1 / target
+        weight = full.weight * slope * slope
+        irls = jnp.ones_like(target)
+        coefficients = jnp.zeros(len(signed), full.target.value.dtype)
+        for _ in range(rounds + 1):
+            w = weight * irls
+            gram = dot(columns * w, columns.T)
+            rhs = dot(columns * w, target - base)
+            coefficients = nonnegative_solve(gram, rhs, signed)
+            residual = (dot(coefficients, columns) + base - target) * slope
+            irls = full.loss.weight(residual)
+        tiny = jnp.asarray(1e-6, full.target.value.dtype)  # a dead term must be able to come back
+        z = [jnp.zeros_like(tiny)] * len(specs)
+        for position, coordinate in zip(self.nonlinear, q, strict=True):
+            z[position] = coordinate
+        for k, position in enumerate(self.linear):
+            value = coefficients[k]
+            z[position] = (
+                jnp.log(jnp.maximum(value, tiny)) if specs[position].positive else value
+            )
+        return jnp.stack(z)
+

@@ -1,0 +1,193 @@
+"""From validated runs and a law to an objective in dimensionless, padded arrays.
+
+All checks that need the law as well as the runs are here: can every parameter be identified, is
+the loss a loss, do N, D and C agree. What makes a fit impossible raises with column and row;
+what is only suspicious becomes a warning in the result.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxscale._positive import Positive
+from jaxscale._smallmat import MAX_ORDER
+from jaxscale.errors import DataError
+from jaxscale.flops import SixND
+from jaxscale.laws import Law
+from jaxscale.losses import Loss
+from jaxscale.objective import RESIDUALS, Objective
+from jaxscale.runs import Runs
+from jaxscale.space import Space
+
+
+class Prepared(NamedTuple):
+    """An objective with float64 NumPy leaves, ready to cast, and what was noticed."""
+
+    objective: Objective
+    inputs: dict[str, np.ndarray]  # [n] in the units of the runs
+    warnings: tuple[str, ...]
+
+
+def bucket(n: int) -> int:
+    """Return the padded number of rows: quarter steps between powers of two, at least 32.
+
+    Tables of nearly the same length then share a compiled program.
+    """
+    size = 32
+    while size < n:
+        quarter = max(size // 4, 8)
+        for step in range(1, 5):
+            if n <= size + step * quarter:
+                return size + step * quarter
+        size *= 2
+    return size
+
+
+def prepare(law: Law, runs: Runs, loss: Loss, residual: str) -> Prepared:
+    """Check the runs against the law and build the objective.
+
+    Raises:
+        DataError: the fit would be impossible or meaningless; names column and row.
+        ValueError: an option is not one of those allowed.
+    """
+    if residual not in RESIDUALS:
+        raise ValueError(f"residual must be one of {', '.join(RESIDUALS)}, got {residual!r}")
+    if not law.free:
+        raise ValueError(f"{type(law).__name__} has no free parameter: nothing to fit")
+    if len(law.free) > MAX_ORDER:
+        raise ValueError(f"{type(law).__name__} has more than {MAX_ORDER} free parameters")
+    flops = getattr(law, "flops", None)
+    inputs = {name: runs.column(name, flops) for name in law.inputs}
+    for name, column in inputs.items():
+        _require(runs, name, column, np.isfinite(column), "a finite number")
+        _require(runs, name, column, column > 0, "a positive number")
+    y = runs.loss
+    _require(runs, "loss", y, np.isfinite(y), "a finite number")
+    if residual != "absolute":
+        rule = f"a positive loss under {residual} residuals (or use residual='absolute')"
+        _require(runs, "loss", y, y > 0, rule)
+    weight = np.ones(len(y)) if runs.weight is None else runs.weight
+    _require(runs, "weight", weight, np.isfinite(weight) & (weight >= 0), "a weight >= 0")
+    _identifiable(law, runs, inputs, weight)
+    warnings = (*runs.warnings, *_suspicious(law, runs, inputs))
+    objective = _objective(law, inputs, y, weight, loss, residual)
+    return Prepared(objective, inputs, warnings)
+
+
+def _objective(
+    law: Law,
+    inputs: dict[str, np.ndarray],
+    y: np.ndarray,
+    weight: np.ndarray,
+    loss: Loss,
+    residual: str,
+) -> Objective:
+    n = len(y)
+    total = weight.sum()
+    log_scale = {name: float(weight @ np.log(x) / total) for name, x in inputs.items()}
+    if (y > 0).all():
+        loss_scale = float(np.exp(weight @ np.log(y) / total))
+    else:
+        loss_scale = float(np.sqrt(weight @ y**2 / total))
+    pad = bucket(n) - n
+
+    def padded(values: np.ndarray, fill: float) -> np.ndarray:
+        return np.concatenate([values, np.full(pad, fill)])
+
+    def normalized(log_values: np.ndarray) -> Positive:
+        log_values = padded(log_values, 0.0)
+        return Positive(np.exp(log_values), log_values)
+
+    target = padded(y / loss_scale, 1.0)
+    return Objective(
+        law=law.replace(**dict.fromkeys(law.parameters, None)),
+        space=Space(
+            fixed={name: np.asarray(value, float) for name, value in law.fixed.items()},
+            log_scale={name: np.asarray(value) for name, value in log_scale.items()},
+            loss_scale=np.asarray(loss_scale),
+            parameters=tuple(law.parameters.items()),
+        ),
+        inputs=tuple(normalized(np.log(x) - log_scale[name]) for name, x in inputs.items()),
+        target=Positive(target, np.log(np.maximum(target, np.finfo(float).tiny))),
+        weight=padded(weight, 0.0),
+        loss=loss,
+        residual=residual,
+    )
+
+
+def _require(runs: Runs, name: str, column: np.ndarray, good: np.ndarray, rule: str) -> None:
+    bad = np.flatnonzero(~good)
+    if len(bad) == 0:
+        return
+    called = runs.names.get(name, name)
+    label = repr(called) if called == name else f"{called!r} ({name})"
+    others = ", ".join(str(runs.rows[k]) for k in bad[1:5])
+    more = f"; also rows {others}{' and more' if len(bad) > 5 else ''}" if others else ""
+    given = "an empty or NaN cell" if np.isnan(column[bad[0]]) else f"{column[bad[0]]:g}"
+    drop = "" if np.isfinite(column[bad[0]]) else ", or leave such rows out with --bad drop"
+    raise DataError(
+        f"{runs.where(bad[0])}, column {label}: expected {rule}, got {given}{more}. "
+        f"Correct the table{drop}, or select rows with --where"
+    )
+
+
+def _identifiable(
+    law: Law, runs: Runs, inputs: dict[str, np.ndarray], weight: np.ndarray
+) -> None:
+    used = weight > 0
+    count, free = int(used.sum()), len(law.free)
+    if count <= free:
+        raise DataError(
+            f"{runs.source}: {count} runs (rows {runs.rows[0]} to {runs.rows[-1]}, columns "
+            f"{', '.join(law.inputs)}, loss) cannot determine the {free} free parameters of "
+            f"{type(law).__name__}; fix some (--fix E=1.7) or add runs"
+        )
+    if np.ptp(runs.loss[used]) == 0:
+        raise DataError(
+            f"{runs.source}, rows {runs.rows[0]} to {runs.rows[-1]}, column 'loss': all values "
+            f"are {runs.loss[0]:g}; is this the loss of different runs?"
+        )
+    for name, column in inputs.items():
+        if np.ptp(column[used]) == 0:
+            raise DataError(
+                f"{runs.source}, rows {runs.rows[0]} to {runs.rows[-1]}, column "
+                f"{runs.names.get(name, name)!r} ({name}): only one distinct value, "
+                f"{column[0]:g}, so how the loss depends on {name} cannot be identified; use a "
+                f"law without {name}, or fix its exponent and coefficient"
+            )
+
+
+def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str]:
+    found = []
+    n, free = len(runs), len(law.free)
+    if n < 3 * free:
+        found.append(f"only {n} runs for {free} free parameters: expect wide uncertainty")
+    table = np.column_stack([*inputs.values(), runs.loss])
+    _, first, inverse = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    repeats = np.flatnonzero(first[np.ravel(inverse)] != np.arange(n))
+    if len(repeats):
+        rows = ", ".join(str(runs.rows[k]) for k in repeats[:5])
+        more = " and more" if len(repeats) > 5 else ""
+        found.append(f"{len(repeats)} rows repeat another exactly (rows {rows}{more}); kept")
+    for name, least, unit in (("N", 1e5, "parameters"), ("D", 1e6, "tokens")):
+        if name in inputs and np.median(inputs[name]) < least:
+            found.append(
+                f"column {runs.names.get(name, name)!r} has median {np.median(inputs[name]):g}: "
+                f"{name} counts single {unit}; is the table in millions or billions?"
+            )
+    if all(name in runs.columns for name in "NDC"):
+        model = getattr(law, "flops", None) or SixND()
+        N, D, C = (runs.columns[name] for name in "NDC")
+        with np.errstate(all="ignore"):
+            ratio = C / np.asarray(model(N, D), float)
+        off = np.flatnonzero(~((ratio > 0.5) & (ratio < 2)))
+        if len(off):
+            found.append(
+                f"column {runs.names.get('C', 'C')!r} contradicts 6 N D by more than a factor "
+                f"two in {len(off)} of {n} rows (first row {runs.rows[off[0]]}, ratio "
+                f"{ratio[off[0]]:.3g}); the fit uses {', '.join(law.inputs)}"
+            )
+    return found
+

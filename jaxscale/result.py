@@ -1,0 +1,296 @@
+"""What a fit returns: the law, the certificate that says why to believe it, and its JSON.
+
+Results hold NumPy arrays and plain numbers, never device arrays. The JSON is the one artefact:
+everything that plots, predictions and allocations need, in full precision, with the data's hash,
+the settings and the versions. Loading it runs no code that the file names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxscale.engine import Status
+from jaxscale.errors import DataError
+from jaxscale.laws import CATALOGUE, Law, derived, predict
+from jaxscale.runs import Runs
+
+SCHEMA = 1
+CONVERGED = (Status.CONVERGED, Status.CONVERGED_DECREASE, Status.CONVERGED_STEP)
+
+
+@dataclasses.dataclass(frozen=True)
+class Basin:
+    """Starts that ended at one value: the plain value, how many, and their common status."""
+
+    value: float
+    count: int
+    status: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificate:
+    """Why to believe a fit, or why not.
+
+    Attributes:
+        status: how the best start ended, a name of `engine.Status` in lower case.
+        starts: how many starts there were, the grid's excluded.
+        share_at_best: share of them within 1e-6 (relative) of the best value.
+        basins: the lowest distinct values with their counts.
+        statuses: number of starts by status.
+        grad_norm: largest entry of the gradient at the optimum over the value, in
+            dimensionless coordinates; bounded coordinates excluded.
+        condition: condition number of the exact Hessian there; inf if it is not definite.
+        at_bound: parameters at a bound.
+        degenerate: parameters whose term contributes less than 1e-3 of every prediction.
+        inside_delta: residuals in the quadratic zone of the loss.
+        median_steps: median evaluations per start.
+    """
+
+    status: str
+    starts: int
+    share_at_best: float
+    basins: tuple[Basin, ...]
+    statuses: Mapping[str, int]
+    grad_norm: float
+    condition: float
+    at_bound: tuple[str, ...]
+    degenerate: tuple[str, ...]
+    inside_delta: int
+    median_steps: float
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Sentences that say why not to trust the fit; empty if there is nothing."""
+        found = []
+        status = Status[self.status.upper()]
+        if status not in (*CONVERGED, Status.AT_BOUND, Status.DEGENERATE_TERM):
+            found.append(status.advice)
+        if self.at_bound:
+            names = ", ".join(self.at_bound)
+            found.append(f"{names} ended at a bound: the data do not determine it; consider "
+                         "fixing it or a smaller law.")
+        if self.degenerate:
+            found.append(f"The term of {', '.join(self.degenerate)} contributes less than 1e-3 "
+                         "of every prediction: the data do not need it.")
+        if self.starts >= 16 and self.share_at_best * self.starts < 2:
+            found.append("Fewer than two starts reached the best value: raise --starts.")
+        if not self.condition < 1e12:
+            found.append("The Hessian at the optimum is singular: some combination of parameters "
+                         "is not determined by the runs.")
+        return tuple(found)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether nothing speaks against the fit."""
+        return not self.reasons
+
+
+@dataclasses.dataclass(frozen=True)
+class FitResult:
+    """A fitted law with everything that led to it.
+
+    Attributes:
+        law: the law at the optimum, parameters as floats in the units of the runs.
+        value: plain sum of w rho(r) at the optimum, as papers report it.
+        loss: {"loss": name, "delta": width or None}.
+        residual: kind of residual.
+        certificate: why to believe it.
+        statistics: R² and RMSE of the log loss and of the loss itself.
+        runs: the runs it was fitted to.
+        prediction: [n] the law at the runs.
+        start_values: [S] plain value reached from every start; NaN where it was not finite.
+        start_status: [S] `engine.Status` of every start.
+        intervals: per break, the interval in which the data leave it.
+        suspects: indices [k] of runs whose residual exceeds 5 scaled MAD; reported, not removed.
+        warnings: what was noticed about the runs.
+        seconds: {"compile", "solve", "total"}.
+        settings: optimizer, seed, precision, starts, and the origin of a user's law.
+    """
+
+    law: Law
+    value: float
+    loss: Mapping[str, Any]
+    residual: str
+    certificate: Certificate
+    statistics: Mapping[str, float]
+    runs: Runs
+    prediction: np.ndarray
+    start_values: np.ndarray
+    start_status: np.ndarray
+    intervals: Mapping[str, tuple[float, float]]
+    suspects: np.ndarray
+    warnings: tuple[str, ...]
+    seconds: Mapping[str, float]
+    settings: Mapping[str, Any]
+
+    def predict(self, **inputs: Any) -> Any:
+        """Evaluate the fitted law at named inputs; see `jaxscale.predict`."""
+        return predict(self.law, **inputs)
+
+    def extrapolation(self, **inputs: Any) -> dict[str, Any]:
+        """Return, per input, how far beyond the runs it lies: a factor, 1 within their range."""
+        factors = {}
+        for name, x in inputs.items():
+            column = self.runs.column(name, getattr(self.law, "flops", None))
+            x = np.asarray(x, float)
+            factors[name] = np.maximum.reduce([x / column.max(), column.min() / x, np.ones(x.shape)])
+        return factors
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document as a dict of plain Python values."""
+        certificate = dataclasses.asdict(self.certificate)
+        certificate["trusted"] = self.certificate.trusted
+        certificate["reasons"] = list(self.certificate.reasons)
+        law = type(self.law)
+        runs = self.runs
+        names = [name for name in runs.columns if name in ("N", "D", "C", *self.law.inputs)]
+        document = {
+            "schema_version": SCHEMA,
+            "law": law.__name__,
+            "formula": law.formula(),
+            "params": {name: float(value) for name, value in self.law.values.items()},
+            "derived": derived(self.law),
+            "intervals": {name: list(pair) for name, pair in self.intervals.items()},
+            "objective": {
+                "value": self.value, **self.loss, "residual": self.residual, "n": len(runs)
+            },
+            "statistics": dict(self.statistics),
+            "certificate": certificate,
+            "data": {
+                "n": len(runs),
+                "columns": list(self.law.inputs),
+                "sha256": runs.digest(),
+                "source": runs.source,
+                "dropped": [[int(row), reason] for row, reason in runs.dropped],
+                "suspects": [int(runs.rows[k]) for k in self.suspects],
+                "values": {name: runs.columns[name].tolist() for name in names},
+                "loss": runs.loss.tolist(),
+                "weight": None if runs.weight is None else runs.weight.tolist(),
+                "rows": runs.rows.tolist(),
+            },
+            "starts": {
+                "values": self.start_values.tolist(), "status": self.start_status.tolist()
+            },
+            "warnings": list(self.warnings),
+            "seconds": dict(self.seconds),
+            "settings": {"of": getattr(self.law, "of", None), **self.settings},
+            "versions": versions(),
+        }
+        return _plain(document)
+
+    def to_json(self) -> str:
+        """Return the JSON text; numbers keep all digits, NaN and infinities become null."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    def save(self, path: str | Path) -> None:
+        """Write the JSON to a file."""
+        Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+
+    def __str__(self) -> str:
+        from jaxscale.tabulate import fit_table
+
+        return fit_table(self)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    import optax
+
+    import jaxscale
+
+    return {
+        "jaxscale": jaxscale.__version__,
+        "jax": jax.__version__,
+        "optax": optax.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "backend": jax.default_backend(),
+    }
+
+
+def load(path: str | Path, law: type[Law] | None = None) -> FitResult:
+    """Load a result that `FitResult.save` or `jaxscale fit --out` wrote.
+
+    Args:
+        path: the JSON file.
+        law: the class of a user's own law; the file alone never makes code run.
+
+    Raises:
+        DataError: the file is missing, or is no such result.
+    """
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a fit result (it is no JSON: {error})") from error
+    if not isinstance(document, dict) or "params" not in document or "data" not in document:
+        raise DataError(f"{path}: not a fit result; write one with: jaxscale fit RUNS --out {path}")
+    name = document["law"]
+    cls = law or CATALOGUE.get(name)
+    if cls is None or cls.__name__ != name:
+        raise DataError(f"{path}: fitted with the law {name!r}; give it with --law FILE.py:{name}")
+    try:
+        return _from_dict(document, cls)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: a damaged fit result ({error!r})") from error
+
+
+def _from_dict(document: dict[str, Any], cls: type[Law]) -> FitResult:
+    data, settings = document["data"], dict(document["settings"])
+    of = settings.pop("of", None)
+    law = cls(**document["params"], **({"of": of} if of else {}))
+    certificate = dict(document["certificate"])
+    certificate.pop("trusted")
+    certificate.pop("reasons")
+    certificate["basins"] = tuple(Basin(**basin) for basin in certificate["basins"])
+    for name in ("grad_norm", "condition", "median_steps"):
+        certificate[name] = math.inf if certificate[name] is None else certificate[name]
+    for name in ("at_bound", "degenerate"):
+        certificate[name] = tuple(certificate[name])
+    runs = Runs(
+        loss=data["loss"],
+        weight=data["weight"],
+        rows=data["rows"],
+        source=data["source"],
+        dropped=[(row, reason) for row, reason in data["dropped"]],
+        **data["values"],
+    )
+    objective = document["objective"]
+    row_of = {row: k for k, row in enumerate(data["rows"])}
+    return FitResult(
+        law=law,
+        value=objective["value"],
+        loss={"loss": objective["loss"], "delta": objective["delta"]},
+        residual=objective["residual"],
+        certificate=Certificate(**certificate),
+        statistics={k: math.nan if v is None else v for k, v in document["statistics"].items()},
+        runs=runs,
+        prediction=predict(law, **{n: runs.column(n) for n in law.inputs}),
+        start_values=np.array(document["starts"]["values"], float),
+        start_status=np.array(document["starts"]["status"], int),
+        intervals={k: (v[0], v[1]) for k, v in document["intervals"].items()},
+        suspects=np.array([row_of[row] for row in data["suspects"]], int),
+        warnings=tuple(document["warnings"]),
+        seconds=document["seconds"],
+        settings=settings,
+    )
