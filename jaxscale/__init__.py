@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 
 from jaxscale import engine, optimizers
 from jaxscale._positive import power
+from jaxscale.certificate import Certificate
 from jaxscale.errors import DataError, FitError, JaxscaleError
 from jaxscale.fit import fit
 from jaxscale.flops import SixND
@@ -34,7 +35,7 @@ from jaxscale.laws import (
 from jaxscale.losses import Absolute, Huber, Loss, Square
 from jaxscale.objective import Objective, Reduced
 from jaxscale.optimizers import newton
-from jaxscale.result import Certificate, FitResult, load
+from jaxscale.result import FitResult, load
 from jaxscale.runs import Runs, read_runs
 from jaxscale.space import breakpoint_at, coefficient, exponent, offset, scale
 

@@ -36,6 +36,9 @@ class Positive:
     def __pow__(self, p: Any) -> Any:
         return jnp.exp(p * self.log)
 
+    def __neg__(self) -> Any:
+        return -self.value
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the array."""
@@ -55,7 +58,6 @@ for _name in ("add", "sub", "mul", "truediv"):
     setattr(Positive, f"__r{_name}__", _as_value(getattr(operator, _name), True))
 for _name in ("lt", "le", "gt", "ge"):
     setattr(Positive, f"__{_name}__", _as_value(getattr(operator, _name), False))
-Positive.__neg__ = lambda self: -self.value  # type: ignore[attr-defined]
 
 
 def log(x: Any) -> Any:

@@ -90,12 +90,12 @@ class Limits:
 
 
 class Solution(NamedTuple):
-    """What every start led to; leading axis S."""
+    """What every start led to; leading axis S; device arrays here, NumPy on the host."""
 
-    z: Array  # [S, P] best coordinates
-    value: Array  # [S] value there; inf where the start was not finite
-    status: Array  # [S] int32, a Status
-    steps: Array  # [S] int32, evaluations
+    z: Any  # [S, P] best coordinates
+    value: Any  # [S] value there; inf where the start was not finite
+    status: Any  # [S] int32, a Status
+    steps: Any  # [S] int32, evaluations
 
 
 class _Lane(NamedTuple):

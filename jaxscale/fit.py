@@ -7,32 +7,31 @@ directly inside a user's own jitted program.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import optax
 
 from jaxscale import _programs, engine
 from jaxscale._precision import PRECISIONS, cast, refuse_tracers, scope
+from jaxscale.certificate import Local, certify, local
 from jaxscale.engine import Limits, Solution, Status
 from jaxscale.errors import FitError
-from jaxscale.laws import Law
+from jaxscale.laws import Law, predict
 from jaxscale.losses import Huber, Loss
 from jaxscale.objective import Objective
 from jaxscale.optimizers import newton
 from jaxscale.preparation import Prepared, prepare
-from jaxscale.result import Basin, Certificate, FitResult
+from jaxscale.result import FitResult
 from jaxscale.runs import Runs
-from jaxscale.starts import best_cells, given_starts, grid_points, random_starts
+from jaxscale.starts import KEPT, best_cells, given_starts, grid_points, random_starts
 
-CHUNKS = (16, 64, 256, 1024)
+CHUNKS = (KEPT, 64, 256, 1024 + KEPT)
 """Sizes of a compiled chunk of starts; the last is repeated."""
 NEWTON_STEPS, OTHER_STEPS = 400, 5000
-SAME = 1e-6
-"""Relative distance within which two values are one basin."""
 
 Progress = Callable[[int, int], None]
 
@@ -82,22 +81,28 @@ def fit(
     refuse_tracers((law, runs.loss), "fit")
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
-    loss = Huber(1e-3) if loss is None else loss
-    prepared = prepare(law, runs, loss, residual)
+    prepared = prepare(law, runs, Huber(1e-3) if loss is None else loss, residual)
     steps = max_steps or (NEWTON_STEPS if optimizer is None else OTHER_STEPS)
     search = _Search(prepared.objective, optimizer or newton(), precision, steps)
     lanes, extra = _starts(search, starts, seed)
     solution = search.solve(lanes, progress)
     z, status = _best(search, solution)
-    return _result(
-        prepared, search, law, runs, solution, z, status, extra,
-        settings={
-            "optimizer": "newton" if optimizer is None else "optax",
-            "seed": seed,
-            "precision": precision,
-            "fixed": list(law.fixed),
-        },
-        begin=begin,
+    if len(lanes) > extra:  # the grid's cells are no sample of the start box
+        solution = Solution(*(leaf[extra:] for leaf in solution))
+    settings = {
+        "optimizer": "newton" if optimizer is None else "optax",
+        "seed": seed,
+        "precision": precision,
+        "fixed": list(law.fixed),
+    }
+    result = _result(prepared, search, runs, solution, (z, status))
+    seconds = {
+        "compile": search.compile,
+        "solve": search.work,
+        "total": time.perf_counter() - begin,
+    }
+    return dataclasses.replace(
+        result, law=_filled(law, result.law), settings=settings, seconds=seconds
     )
 
 
@@ -150,45 +155,36 @@ class _Search:
             count = len(part)
             part = np.concatenate([part, np.repeat(part[:1], size - count, axis=0)])
             solution = self.run(
-                _solve, objective, part.astype(dtype), np.int32(count), limits,
-                dtype=dtype, optimizer=optimizer, width=width,
+                _solve,
+                objective,
+                part.astype(dtype),
+                np.int32(count),
+                limits,
+                dtype=dtype,
+                optimizer=optimizer,
+                width=width,
             )
             parts.append([np.asarray(leaf)[:count] for leaf in solution])
             if progress is not None:
                 progress(first + count, total)
         joined = [np.concatenate(leaves) for leaves in zip(*parts, strict=True)]
         merged = Solution(*joined)
-        plain = np.asarray(merged.value, float) * float(self_scale(objective))
-        return merged._replace(z=np.asarray(merged.z, float), value=plain)
-
-
-def self_scale(objective: Objective) -> Any:
-    """Return the factor between the solver's value and the plain sum."""
-    return np.asarray(objective.loss.scale, float)
+        return merged._replace(value=merged.value.astype(float) * float(objective.loss.scale))
 
 
 def _with_loss(objective: Objective, loss: Loss) -> Objective:
-    import dataclasses
-
     return dataclasses.replace(objective, loss=loss)
 
 
 def _solve(
     objective: Objective, starts: Any, count: Any, limits: Limits, *, optimizer: Any, width: int
 ) -> Solution:
-    solution = engine.solve(
-        objective, optimizer, starts, count=count, limits=limits, width=width
-    )
+    solution = engine.solve(objective, optimizer, starts, count=count, limits=limits, width=width)
     return engine.classify(objective, solution)
 
 
-def _at(objective: Objective, z: Any) -> tuple[Any, ...]:
-    value, grad, gauss_newton, hessian = objective.model(z)
-    residuals = objective.residuals(z)
-    return (
-        value * objective.loss.scale, grad / value, gauss_newton, hessian, residuals,
-        objective.loss.inside(residuals), objective.shares(z), objective.law_at(z),
-    )
+def _at(objective: Objective, z: Any) -> tuple[Local, Law]:
+    return local(objective, z), objective.law_at(z)
 
 
 def _starts(search: _Search, starts: Any, seed: int) -> tuple[np.ndarray, int]:
@@ -243,116 +239,48 @@ def _best(search: _Search, solution: Solution) -> tuple[np.ndarray, int]:
 def _result(
     prepared: Prepared,
     search: _Search,
-    law: Law,
     runs: Runs,
     solution: Solution,
-    z: np.ndarray,
-    status: int,
-    extra: int,
-    *,
-    settings: dict[str, Any],
-    begin: float,
+    point: tuple[np.ndarray, int],
 ) -> FitResult:
-    objective = search.objective
-    n = len(runs)
-    value, grad, gauss_newton, hessian, r, inside, shares, fitted = search.run(
-        _at, objective, z, dtype=np.float64
-    )
-    fitted = law.replace(
-        **{name: float(v) for name, v in fitted.values.items() if name in law.free}
-    ).replace(**{name: float(v) for name, v in law.fixed.items()})
-    random = solution._replace(**{k: v[extra:] for k, v in solution._asdict().items()})
-    if len(random.value) == 0:
-        random = solution
-    certificate = _certificate(
-        objective, random, z, status,
-        (float(value), np.asarray(grad), np.asarray(gauss_newton), np.asarray(hessian),
-         np.asarray(shares), int(np.asarray(inside)[:n].sum())),
-    )
-    with scope(np.float64):
-        prediction = np.asarray(
-            fitted(*[jnp.asarray(x) for x in prepared.inputs.values()]) * jnp.ones(n)
-        )
-    residuals = np.asarray(r)[:n]
-    center = np.median(residuals)
-    mad = 1.4826 * np.median(np.abs(residuals - center))
-    suspects = np.flatnonzero(np.abs(residuals - center) > 5 * mad) if mad > 0 else np.array([], int)
+    objective, n = search.objective, len(runs)
+    z, status = point
+    at, fitted = search.run(_at, objective, z.astype(float), dtype=np.float64)
+    law = fitted.replace(**{name: float(value) for name, value in fitted.values.items()})
+    prediction = np.asarray(predict(law, **prepared.inputs)) * np.ones(n)
     loss = objective.loss
     return FitResult(
-        law=fitted,
-        value=float(value),
+        law=law,
+        value=float(at.value),
         loss={
             "loss": type(loss).__name__.lower(),
             "delta": float(loss.delta) if isinstance(loss, Huber) else None,
         },
         residual=objective.residual,
-        certificate=certificate,
+        certificate=certify(objective.space, solution, z.astype(float), status, at),
         statistics=_statistics(runs, prediction),
         runs=runs,
         prediction=prediction,
-        start_values=np.where(np.isfinite(random.value), random.value, np.nan),
-        start_status=random.status,
-        intervals=_intervals(fitted, law, prepared.inputs),
-        suspects=suspects,
+        start_values=np.where(np.isfinite(solution.value), solution.value, np.nan),
+        start_status=solution.status,
+        intervals=_intervals(law, objective.space.free, prepared.inputs),
+        suspects=_suspects(at.residuals[:n]),
         warnings=prepared.warnings,
-        seconds={
-            "compile": search.compile,
-            "solve": search.work,
-            "total": time.perf_counter() - begin,
-        },
-        settings=settings,
+        seconds={},
+        settings={},
     )
 
 
-def _certificate(
-    objective: Objective,
-    random: Solution,
-    z: np.ndarray,
-    status: int,
-    at: tuple[float, np.ndarray, np.ndarray, np.ndarray, np.ndarray, int],
-) -> Certificate:
-    value, grad, gauss_newton, hessian, shares, inside = at
-    free, specs = objective.space.free, objective.space.specs
-    lower, upper = map(np.array, objective.space.bounds())
-    bound = (z <= lower) | (z >= upper)
-    moving = ~bound & (np.diagonal(gauss_newton) > 0)
-    eigenvalues = np.linalg.eigvalsh(hessian[np.ix_(moving, moving)]) if moving.any() else [1.0]
-    low, high = float(eigenvalues[0]), float(eigenvalues[-1])
-    values = np.where(np.isfinite(random.value), random.value, np.inf)
-    best = min(float(values.min()), value) if not objective.loss.refinements() else values.min()
-    names = {int(s): Status(int(s)).name.lower() for s in np.unique(random.status)}
-    return Certificate(
-        status=Status(status).name.lower(),
-        starts=len(values),
-        share_at_best=float(np.mean(values <= best + SAME * abs(best))),
-        basins=_basins(values, random.status),
-        statuses={name: int(np.sum(random.status == s)) for s, name in names.items()},
-        grad_norm=float(np.max(np.abs(grad[moving]), initial=0.0)),
-        condition=high / low if low > 0 else float("inf"),
-        at_bound=tuple(name for name, hit in zip(free, bound, strict=True) if hit),
-        degenerate=tuple(
-            name for name, spec, share, hit in zip(free, specs, shares, bound, strict=True)
-            if spec.linear and spec.positive and share < 1e-3 and not hit
-        ),
-        inside_delta=inside,
-        median_steps=float(np.median(random.steps)),
-    )
+def _filled(law: Law, fitted: Law) -> Law:
+    """Return the user's law with its free parameters filled in; fixed values stay to the bit."""
+    return law.replace(**{name: getattr(fitted, name) for name in law.free})
 
 
-def _basins(values: np.ndarray, status: np.ndarray, most: int = 10) -> tuple[Basin, ...]:
-    """Group sorted values whose neighbors differ by less than SAME, relatively."""
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    ordered = ordered[np.isfinite(ordered)]
-    if len(ordered) == 0:
-        return ()
-    gap = np.diff(ordered) > SAME * np.abs(ordered[:-1])
-    parts = np.split(np.arange(len(ordered)), np.flatnonzero(gap) + 1)
-    result = []
-    for part in parts[:most]:
-        common = int(np.bincount(status[order[part]]).argmax())
-        result.append(Basin(float(ordered[part[0]]), len(part), Status(common).name.lower()))
-    return tuple(result)
+def _suspects(residuals: np.ndarray) -> np.ndarray:
+    """Return the indices of residuals beyond 5 scaled median absolute deviations."""
+    center = np.median(residuals)
+    mad = 1.4826 * np.median(np.abs(residuals - center))
+    return np.flatnonzero(np.abs(residuals - center) > 5 * mad) if mad > 0 else np.zeros(0, int)
 
 
 def _statistics(runs: Runs, prediction: np.ndarray) -> dict[str, float]:
@@ -372,14 +300,14 @@ def _statistics(runs: Runs, prediction: np.ndarray) -> dict[str, float]:
 
 
 def _intervals(
-    fitted: Law, law: Law, inputs: dict[str, np.ndarray]
+    law: Law, free: tuple[str, ...], inputs: dict[str, np.ndarray]
 ) -> dict[str, tuple[float, float]]:
     """Return, per free break, the neighboring data values between which it lies."""
     found = {}
     for name, spec in law.parameters.items():
-        if spec.role == "breakpoint" and name in law.free:
+        if spec.role == "breakpoint" and name in free:
             values = np.unique(inputs[spec.per[0][0]])
-            at = float(getattr(fitted, name))
+            at = float(getattr(law, name))
             found[name] = (
                 float(values[values <= at].max(initial=values[0])),
                 float(values[values >= at].min(initial=values[-1])),

@@ -233,8 +233,5 @@ class Reduced:
             z[position] = coordinate
         for k, position in enumerate(self.linear):
             value = coefficients[k]
-            z[position] = (
-                jnp.log(jnp.maximum(value, tiny)) if specs[position].positive else value
-            )
+            z[position] = jnp.log(jnp.maximum(value, tiny)) if specs[position].positive else value
         return jnp.stack(z)
-

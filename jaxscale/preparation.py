@@ -133,9 +133,7 @@ def _require(runs: Runs, name: str, column: np.ndarray, good: np.ndarray, rule: 
     )
 
 
-def _identifiable(
-    law: Law, runs: Runs, inputs: dict[str, np.ndarray], weight: np.ndarray
-) -> None:
+def _identifiable(law: Law, runs: Runs, inputs: dict[str, np.ndarray], weight: np.ndarray) -> None:
     used = weight > 0
     count, free = int(used.sum()), len(law.free)
     if count <= free:
@@ -190,4 +188,3 @@ def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str
                 f"{ratio[off[0]]:.3g}); the fit uses {', '.join(law.inputs)}"
             )
     return found
-

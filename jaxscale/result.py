@@ -18,80 +18,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxscale.engine import Status
+from jaxscale.certificate import Basin, Certificate
 from jaxscale.errors import DataError
 from jaxscale.laws import CATALOGUE, Law, derived, predict
 from jaxscale.runs import Runs
 
 SCHEMA = 1
-CONVERGED = (Status.CONVERGED, Status.CONVERGED_DECREASE, Status.CONVERGED_STEP)
-
-
-@dataclasses.dataclass(frozen=True)
-class Basin:
-    """Starts that ended at one value: the plain value, how many, and their common status."""
-
-    value: float
-    count: int
-    status: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Certificate:
-    """Why to believe a fit, or why not.
-
-    Attributes:
-        status: how the best start ended, a name of `engine.Status` in lower case.
-        starts: how many starts there were, the grid's excluded.
-        share_at_best: share of them within 1e-6 (relative) of the best value.
-        basins: the lowest distinct values with their counts.
-        statuses: number of starts by status.
-        grad_norm: largest entry of the gradient at the optimum over the value, in
-            dimensionless coordinates; bounded coordinates excluded.
-        condition: condition number of the exact Hessian there; inf if it is not definite.
-        at_bound: parameters at a bound.
-        degenerate: parameters whose term contributes less than 1e-3 of every prediction.
-        inside_delta: residuals in the quadratic zone of the loss.
-        median_steps: median evaluations per start.
-    """
-
-    status: str
-    starts: int
-    share_at_best: float
-    basins: tuple[Basin, ...]
-    statuses: Mapping[str, int]
-    grad_norm: float
-    condition: float
-    at_bound: tuple[str, ...]
-    degenerate: tuple[str, ...]
-    inside_delta: int
-    median_steps: float
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Sentences that say why not to trust the fit; empty if there is nothing."""
-        found = []
-        status = Status[self.status.upper()]
-        if status not in (*CONVERGED, Status.AT_BOUND, Status.DEGENERATE_TERM):
-            found.append(status.advice)
-        if self.at_bound:
-            names = ", ".join(self.at_bound)
-            found.append(f"{names} ended at a bound: the data do not determine it; consider "
-                         "fixing it or a smaller law.")
-        if self.degenerate:
-            found.append(f"The term of {', '.join(self.degenerate)} contributes less than 1e-3 "
-                         "of every prediction: the data do not need it.")
-        if self.starts >= 16 and self.share_at_best * self.starts < 2:
-            found.append("Fewer than two starts reached the best value: raise --starts.")
-        if not self.condition < 1e12:
-            found.append("The Hessian at the optimum is singular: some combination of parameters "
-                         "is not determined by the runs.")
-        return tuple(found)
-
-    @property
-    def trusted(self) -> bool:
-        """Whether nothing speaks against the fit."""
-        return not self.reasons
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +74,9 @@ class FitResult:
         for name, x in inputs.items():
             column = self.runs.column(name, getattr(self.law, "flops", None))
             x = np.asarray(x, float)
-            factors[name] = np.maximum.reduce([x / column.max(), column.min() / x, np.ones(x.shape)])
+            factors[name] = np.maximum.reduce(
+                [x / column.max(), column.min() / x, np.ones(x.shape)]
+            )
         return factors
 
     def to_dict(self) -> dict[str, Any]:
@@ -161,7 +95,10 @@ class FitResult:
             "derived": derived(self.law),
             "intervals": {name: list(pair) for name, pair in self.intervals.items()},
             "objective": {
-                "value": self.value, **self.loss, "residual": self.residual, "n": len(runs)
+                "value": self.value,
+                **self.loss,
+                "residual": self.residual,
+                "n": len(runs),
             },
             "statistics": dict(self.statistics),
             "certificate": certificate,
@@ -177,9 +114,7 @@ class FitResult:
                 "weight": None if runs.weight is None else runs.weight.tolist(),
                 "rows": runs.rows.tolist(),
             },
-            "starts": {
-                "values": self.start_values.tolist(), "status": self.start_status.tolist()
-            },
+            "starts": {"values": self.start_values.tolist(), "status": self.start_status.tolist()},
             "warnings": list(self.warnings),
             "seconds": dict(self.seconds),
             "settings": {"of": getattr(self.law, "of", None), **self.settings},

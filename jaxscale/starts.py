@@ -75,8 +75,11 @@ def given_starts(objective: Objective, sample: Law | Any) -> np.ndarray:
             raise ValueError(f"starts: {', '.join(missing)} has no value")
         with np.errstate(divide="ignore"):
             columns = objective.space.coordinates(
-                {name: np.asarray(value, float) for name, value in sample.values.items()
-                 if value is not None}
+                {
+                    name: np.asarray(value, float)
+                    for name, value in sample.values.items()
+                    if value is not None
+                }
             )
             z = np.stack(np.broadcast_arrays(*[np.asarray(c) for c in columns]), axis=-1)
     else:

@@ -58,8 +58,9 @@ def fit_table(fit: FitResult) -> str:
             low, high = fit.intervals[name]
             note += f", between {quantity(low)} and {quantity(high)}"
         rows.append(("  " + name, quantity(value, 6), note))
-    rows += [("  " + name, quantity(value, 6), "derived") for name, value in
-             derived(fit.law).items()]
+    rows += [
+        ("  " + name, quantity(value, 6), "derived") for name, value in derived(fit.law).items()
+    ]
     stats = fit.statistics
     facts = [
         ("objective", f"{fit.value:.10g}  (plain sum)"),
@@ -67,19 +68,23 @@ def fit_table(fit: FitResult) -> str:
         ("RMSE", f"{stats['rmse_log']:.5f} on log loss, {stats['rmse']:.5f} on loss"),
     ]
     if delta is not None:
-        facts.append(
-            ("inside delta", f"{certificate.inside_delta} of {len(fit.runs)} residuals")
-        )
+        facts.append(("inside delta", f"{certificate.inside_delta} of {len(fit.runs)} residuals"))
     share = f"{100 * certificate.share_at_best:.1f} % of {certificate.starts} at the best value"
     facts += [
         ("starts", f"{share}, median {certificate.median_steps:.0f} steps"),
-        ("optimum", f"{certificate.status}, gradient {certificate.grad_norm:.1e}, "
-                    f"condition {certificate.condition:.1e}"),
-        ("time", f"{fit.seconds['total']:.2f} s ({fit.seconds['compile']:.2f} compiling, "
-                 f"{fit.seconds['solve']:.2f} solving)"),
+        (
+            "optimum",
+            f"{certificate.status}, gradient {certificate.grad_norm:.1e}, "
+            f"condition {certificate.condition:.1e}",
+        ),
+        (
+            "time",
+            f"{fit.seconds['total']:.2f} s ({fit.seconds['compile']:.2f} compiling, "
+            f"{fit.seconds['solve']:.2f} solving)",
+        ),
     ]
     body = columns(rows, "<><") + "\n\n" + columns(facts, "<<")
-    return "\n".join(head) + body + "".join(f"\n! {note}" for note in notes(fit))
+    return "\n".join([*head, body]) + "".join(f"\n! {note}" for note in notes(fit))
 
 
 def notes(fit: FitResult) -> list[str]:

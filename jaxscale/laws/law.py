@@ -17,9 +17,9 @@ import jax
 import numpy as np
 
 from jaxscale._precision import scope
-from jaxscale._pytree import pytree, static
+from jaxscale._pytree import pytree
 from jaxscale.flops import complete
-from jaxscale.space import Parameter, breakpoint_at, coefficient, exponent, offset, scale
+from jaxscale.space import Parameter
 
 Scalar = Any
 """A parameter: None while free, else a float or an array (leading axes make a sample of laws)."""
@@ -34,10 +34,7 @@ class Preset:
     note: str = ""
 
 
-@dataclass_transform(
-    frozen_default=True,
-    field_specifiers=(offset, coefficient, exponent, scale, breakpoint_at, static),
-)
+@dataclass_transform(frozen_default=True)
 class Law:
     """Base of all laws: declare fields, write `__call__`, add a docstring with the source.
 

@@ -150,22 +150,24 @@ def newton(
         accepted = jnp.isfinite(value) & (value < state.value)
         first = jnp.isinf(state.value)
         decrease = state.value - value
-        kept = [
+        best, kept, grad, gauss_newton, hessian = (
             jnp.where(accepted, new, old)
             for new, old in zip(trial, state[: len(trial)], strict=True)
-        ]
+        )
         ratio = decrease / jnp.maximum(state.predicted, jnp.finfo(value.dtype).tiny)
         # NaN ratios (a non-finite trial) fail both comparisons and count as a failure.
-        factor = jnp.where(
-            ratio > 0.75, 1 / lower_by, jnp.where(ratio > 0.25, 1.0, raise_by)
-        )
+        factor = jnp.where(ratio > 0.75, 1 / lower_by, jnp.where(ratio > 0.25, 1.0, raise_by))
         small = jnp.finfo(value.dtype).tiny ** 0.1
         factor = jnp.where(first, 1.0, factor)
         lam = jnp.where(state.exact, state.damping, state.damping * factor)
         lam_newton = jnp.where(state.exact, state.newton_damping * factor, state.newton_damping)
         trusted = state.exact & (state.newton_damping < 0.01)
         return NewtonState(
-            *kept,
+            best=best,
+            value=kept,
+            grad=grad,
+            gauss_newton=gauss_newton,
+            hessian=hessian,
             damping=jnp.clip(lam, small, 1 / small),
             newton_damping=jnp.clip(lam_newton, 1e-12, 1e6),
             gain=jnp.where(accepted & ~first, decrease / state.value, state.gain),

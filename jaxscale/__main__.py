@@ -1,0 +1,6 @@
+"""`python -m jaxscale`: the command line."""
+
+from jaxscale.cli import entry
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,184 @@
+"""Why to believe a fit: statuses of its starts, basins, conditioning, bounds and dead terms.
+
+The spread over starts says how reliably the optimum is found; it is no error bar.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from jax import Array
+
+from jaxscale.engine import Solution, Status
+from jaxscale.objective import Objective
+from jaxscale.space import Space
+
+SAME = 1e-6
+"""Relative distance within which two values are one basin."""
+SAME_FLOAT32 = 1e-4
+"""The same for a search in float32."""
+CONVERGED = (Status.CONVERGED, Status.CONVERGED_DECREASE, Status.CONVERGED_STEP)
+
+
+@dataclasses.dataclass(frozen=True)
+class Basin:
+    """Starts that ended at one value: the plain value, how many, and their common status."""
+
+    value: float
+    count: int
+    status: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificate:
+    """Why to believe a fit, or why not.
+
+    Attributes:
+        status: how the best start ended, a name of `engine.Status` in lower case.
+        starts: how many starts there were, the grid's excluded.
+        share_at_best: share of them within 1e-6 (relative) of the best value.
+        basins: the lowest distinct values with their counts.
+        statuses: number of starts by status.
+        grad_norm: largest entry of the gradient at the optimum over the value, in
+            dimensionless coordinates; bounded coordinates excluded.
+        condition: condition number of the exact Hessian there; inf if it is not definite.
+        at_bound: parameters at a bound.
+        degenerate: parameters whose term contributes less than 1e-3 of every prediction.
+        inside_delta: residuals in the quadratic zone of the loss.
+        median_steps: median evaluations per start.
+    """
+
+    status: str
+    starts: int
+    share_at_best: float
+    basins: tuple[Basin, ...]
+    statuses: Mapping[str, int]
+    grad_norm: float
+    condition: float
+    at_bound: tuple[str, ...]
+    degenerate: tuple[str, ...]
+    inside_delta: int
+    median_steps: float
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Sentences that say why not to trust the fit; empty if there is nothing."""
+        found = []
+        status = Status[self.status.upper()]
+        if status not in (*CONVERGED, Status.AT_BOUND, Status.DEGENERATE_TERM):
+            found.append(status.advice)
+        if self.at_bound:
+            names = ", ".join(self.at_bound)
+            found.append(
+                f"{names} ended at a bound: the data do not determine it; consider "
+                "fixing it or a smaller law."
+            )
+        if self.degenerate:
+            found.append(
+                f"The term of {', '.join(self.degenerate)} contributes less than 1e-3 "
+                "of every prediction: the data do not need it."
+            )
+        if self.starts >= 16 and self.share_at_best * self.starts < 2:
+            found.append("Fewer than two starts reached the best value: raise --starts.")
+        if not self.condition < 1e12:
+            found.append(
+                "The Hessian at the optimum is singular: some combination of parameters "
+                "is not determined by the runs."
+            )
+        return tuple(found)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether nothing speaks against the fit."""
+        return not self.reasons
+
+
+class Local(NamedTuple):
+    """The objective around one point; device arrays, or NumPy on the host."""
+
+    value: Any  # plain sum
+    grad: Any  # [P] gradient over value
+    gauss_newton: Any  # [P, P]
+    hessian: Any  # [P, P]
+    residuals: Any  # [n], padding included
+    inside: Any  # [n] whether in the quadratic zone
+    shares: Any  # [P] see Objective.shares
+
+
+def local(objective: Objective, z: Array) -> Local:
+    """Return everything a certificate needs to know at `z` [P]; pure."""
+    value, grad, gauss_newton, hessian = objective.model(z)
+    r = objective.residuals(z)
+    return Local(
+        value * objective.loss.scale,
+        grad / value,
+        gauss_newton,
+        hessian,
+        r,
+        objective.loss.inside(r) & (objective.weight > 0),
+        objective.shares(z),
+    )
+
+
+def certify(space: Space, solution: Solution, z: np.ndarray, status: int, at: Local) -> Certificate:
+    """Judge the optimum `z` [P] by what the starts did and by the objective around it.
+
+    Args:
+        space: names, roles and bounds of the coordinates.
+        solution: what every start led to; plain values.
+        z: the optimum.
+        status: how the start that found it ended.
+        at: `local` there.
+    """
+    lower, upper = map(np.array, space.bounds())
+    bound = (z <= lower) | (z >= upper)
+    moving = ~bound & (np.diagonal(at.gauss_newton) > 0)
+    values = np.where(np.isfinite(solution.value), solution.value, np.inf)
+    # Float32 values carry rounding of their own; a sharpened loss has values of its own.
+    same = SAME if solution.z.dtype == np.float64 else SAME_FLOAT32
+    best = values.min()
+    counts = {int(s): int(np.sum(solution.status == s)) for s in np.unique(solution.status)}
+    terms = zip(space.free, space.specs, at.shares, bound, strict=True)
+    return Certificate(
+        status=Status(status).name.lower(),
+        starts=len(values),
+        share_at_best=float(np.mean(values <= best + same * abs(best))),
+        basins=_basins(values, solution.status, same),
+        statuses={Status(s).name.lower(): number for s, number in counts.items()},
+        grad_norm=float(np.max(np.abs(at.grad[moving]), initial=0.0)),
+        condition=_condition(at.hessian[np.ix_(moving, moving)]),
+        at_bound=tuple(name for name, hit in zip(space.free, bound, strict=True) if hit),
+        degenerate=tuple(
+            name
+            for name, spec, share, hit in terms
+            if spec.linear and spec.positive and share < 1e-3 and not hit
+        ),
+        inside_delta=int(at.inside.sum()),
+        median_steps=float(np.median(solution.steps)),
+    )
+
+
+def _condition(hessian: np.ndarray) -> float:
+    if hessian.size == 0:
+        return 1.0
+    eigenvalues = np.linalg.eigvalsh(hessian)
+    return float(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0 else float("inf")
+
+
+def _basins(values: np.ndarray, status: np.ndarray, same: float) -> tuple[Basin, ...]:
+    """Group sorted values whose neighbors differ by less than `same`, relatively."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    ordered = ordered[np.isfinite(ordered)]
+    if len(ordered) == 0:
+        return ()
+    gap = np.diff(ordered) > same * np.abs(ordered[:-1])
+    parts = np.split(np.arange(len(ordered)), np.flatnonzero(gap) + 1)
+    result = []
+    for part in parts[:10]:
+        common = int(np.bincount(status[order[part]]).argmax())
+        result.append(Basin(float(ordered[part[0]]), len(part), Status(common).name.lower()))
+    return tuple(result)

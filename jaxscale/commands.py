@@ -1,0 +1,330 @@
+"""What each command does, once its options are parsed.
+
+Results go to stdout, notes to stderr. Only this module and `cli` print.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib.util
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optax
+from tqdm import tqdm
+
+from jaxscale.allocation import allocate
+from jaxscale.fit import fit
+from jaxscale.laws import CATALOGUE, Chinchilla, Law, derived, predict
+from jaxscale.losses import Absolute, Huber, Loss, Square
+from jaxscale.result import FitResult, load
+from jaxscale.runs import Runs, read_runs
+from jaxscale.synthetic import DEMO_LAW, read_demo
+from jaxscale.tabulate import columns, count, notes, quantity
+
+LOSSES: dict[str, Callable[[float], Loss]] = {
+    "huber": Huber,
+    "square": lambda delta: Square(),
+    "absolute": lambda delta: Absolute(),
+}
+OPTIMIZERS: dict[str, Callable[[], Any]] = {
+    "newton": lambda: None,
+    "lbfgs": optax.lbfgs,
+    "adam": lambda: optax.adam(1e-2),
+}
+
+
+def say(text: str) -> None:
+    """Print a note or an error to stderr."""
+    print(f"jaxscale: {text}", file=sys.stderr)
+
+
+def find_law(spec: str) -> type[Law]:
+    """Return a law class by name, or from a user's file as `FILE.py:CLASS`.
+
+    Raises:
+        ValueError: there is no such law, or the file does not define it.
+    """
+    if ".py:" in spec:
+        file, _, name = spec.rpartition(":")
+        if not Path(file).is_file():
+            raise ValueError(f"--law {spec}: no file {file!r}")
+        module_spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+        assert module_spec is not None and module_spec.loader is not None
+        module = importlib.util.module_from_spec(module_spec)
+        sys.modules[module_spec.name] = module
+        module_spec.loader.exec_module(module)
+        found = getattr(module, name, None)
+        if not (isinstance(found, type) and issubclass(found, Law)):
+            raise ValueError(f"--law {spec}: {file} defines no jaxscale.Law {name!r}")
+        return found
+    by_name = {name.lower(): law for name, law in CATALOGUE.items()}
+    if spec.lower() not in by_name:
+        raise ValueError(f"no law {spec!r}; there are {', '.join(CATALOGUE)}, or FILE.py:CLASS")
+    return by_name[spec.lower()]
+
+
+def _law(options: argparse.Namespace, runs: Runs) -> Law:
+    cls = find_law(options.law)
+    fields = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    settings: dict[str, Any] = {}
+    if "of" in fields:
+        scales = [name for name in ("S", "N", "D", "C") if name in runs.columns]
+        if options.of is None and len(scales) != 1 and "S" not in scales:
+            raise ValueError(
+                f"{cls.__name__} is a law of one scale: say which with --of COLUMN "
+                f"({', '.join(scales or runs.columns)})"
+            )
+        settings["of"] = options.of or ("S" if "S" in scales else scales[0])
+    elif options.of is not None:
+        raise ValueError(f"{cls.__name__} takes {', '.join(cls().inputs)}; --of does not apply")
+    return cls(**settings).replace(**dict(options.fix))
+
+
+def run_fit(options: argparse.Namespace) -> int:
+    """Fit a law to a table; print the result."""
+    mapping = {}
+    for text in options.map:
+        letter, mark, name = text.partition("=")
+        if not (letter and mark and name):
+            raise ValueError(f"--map {text}: expected LETTER=COLUMN, e.g. N=params")
+        mapping[letter] = name
+    if options.delta <= 0:
+        raise ValueError(f"--delta must be positive, got {options.delta:g}")
+    runs = read_runs(
+        options.runs,
+        decimal=options.decimal,
+        map=mapping,
+        where=options.where,
+        drop_highest=options.drop_highest,
+        bad=options.bad,
+        units=options.units,
+    )
+    law = _law(options, runs)
+    result = _with_progress(
+        options,
+        lambda progress: fit(
+            law,
+            runs,
+            loss=LOSSES[options.loss](options.delta),
+            residual=options.residual,
+            optimizer=OPTIMIZERS[options.optimizer](),
+            starts=options.starts,
+            seed=options.seed,
+            precision=options.precision,
+            max_steps=options.max_steps,
+            progress=progress,
+        ),
+    )
+    result = dataclasses.replace(
+        result,
+        settings={**result.settings, "optimizer": options.optimizer, "law": options.law},
+    )
+    if options.out:
+        result.save(options.out)
+    print(result.to_json() if options.json else result)
+    return _trust(result, options)
+
+
+def _with_progress(options: argparse.Namespace, work: Callable[[Any], FitResult]) -> FitResult:
+    """Show a bar on stderr once the work has taken a second."""
+    if getattr(options, "quiet", False):
+        return work(None)
+    with tqdm(
+        desc="compiling, then fitting", unit="start", file=sys.stderr, delay=1.0, leave=False
+    ) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.set_description("fitting", refresh=False)
+            bar.update(done - bar.n)
+
+        return work(progress)
+
+
+def _trust(result: FitResult, options: argparse.Namespace) -> int:
+    if options.json:
+        for note in notes(result):
+            say(f"note: {note}")
+    return 0 if result.certificate.trusted else 1
+
+
+def _source(options: argparse.Namespace) -> tuple[Law, FitResult | None]:
+    """Return the law to use, and the fit it came from (None for a preset)."""
+    cls = find_law(options.law) if options.law else None
+    name, mark, preset = options.fit.partition(":")
+    if mark and not Path(options.fit).exists():
+        return find_law(name).preset(preset), None
+    result = load(options.fit, cls)
+    return result.law, result
+
+
+def run_predict(options: argparse.Namespace) -> int:
+    """Evaluate a fitted law or a preset at given inputs."""
+    law, result = _source(options)
+    inputs: dict[str, Any] = {
+        name: getattr(options, name) for name in "NDCS" if getattr(options, name) is not None
+    }
+    for name, value in options.at:
+        inputs.setdefault(name, []).append(value)
+    lengths = {len(values) for values in inputs.values()} - {1}
+    if not inputs or len(lengths) > 1:
+        raise ValueError(
+            f"give one value or equally many per input, e.g. "
+            f"{' '.join(f'--{name} 1e9' for name in law.inputs)}"
+        )
+    many = max(lengths, default=1)
+    table = {name: values * (many // len(values)) for name, values in inputs.items()}
+    losses = [float(x) for x in predict(law, **{k: np.asarray(v) for k, v in table.items()})]
+    rows = [dict({k: v[i] for k, v in table.items()}, loss=losses[i]) for i in range(many)]
+    if result is not None:
+        factors = result.extrapolation(**{k: np.asarray(v) for k, v in table.items()})
+        for i, row in enumerate(rows):
+            row["extrapolation"] = {name: float(f[i]) for name, f in factors.items()}
+    if options.json:
+        print(json.dumps({"law": type(law).__name__, "predictions": rows}))
+        return 0
+    head = [*table, "loss"] + (["beyond the runs"] if result is not None else [])
+    body = []
+    for row in rows:
+        cells = [*(count(row[name]) for name in table), f"{row['loss']:.6g}"]
+        if result is not None:
+            far = {n: f for n, f in row["extrapolation"].items() if f > 1.0000001}
+            cells.append(", ".join(f"{n} x {f:.3g}" for n, f in far.items()) or "within")
+        body.append(cells)
+    print(columns([head, *body], ">" * len(head)))
+    return 0
+
+
+def run_allocate(options: argparse.Namespace) -> int:
+    """Print the best N and D for budgets or target losses."""
+    law, result = _source(options)
+    goals = [dict(compute=c) for c in options.compute or ()]
+    goals += [dict(target_loss=x) for x in options.target_loss or ()]
+    found = [allocate(law, **goal) for goal in goals]
+    if options.json:
+        print(
+            json.dumps(
+                {"law": type(law).__name__, "allocations": [dataclasses.asdict(a) for a in found]}
+            )
+        )
+    else:
+        head = ["compute", "N", "D", "tokens/param", "loss"]
+        body = [
+            [
+                f"{a.compute:.4g}",
+                count(a.N),
+                count(a.D),
+                quantity(a.tokens_per_parameter),
+                f"{a.loss:.5f}",
+            ]
+            for a in found
+        ]
+        print(columns([head, *body], ">>>>>"))
+    for a in found:
+        if a.at_edge:
+            say(f"note: the optimum at C = {a.compute:.3g} lies at the edge of the sizes searched")
+        if result is not None:
+            reach = result.extrapolation(C=a.compute)["C"] if _has_compute(result) else 1.0
+            if reach > 10:
+                say(f"note: {a.compute:.3g} FLOPs is {reach:.3g} times beyond the runs")
+    return 0
+
+
+def _has_compute(result: FitResult) -> bool:
+    return sum(name in result.runs.columns for name in "NDC") >= 2
+
+
+def run_plot(options: argparse.Namespace) -> int:
+    """Draw a fit into a file."""
+    _, result = _source(options)
+    if result is None:
+        raise ValueError("plot needs a fit with its runs: write one with jaxscale fit --out")
+    _draw(result, options.out, options.figure)
+    if options.json:
+        print(json.dumps({"figure": options.out}))
+    else:
+        print(options.out)
+    return 0
+
+
+def _draw(result: FitResult, path: str, figure: str = "all") -> None:
+    from jaxscale import plotting
+
+    panels: dict[str, Callable[[FitResult], Any]] = {
+        "law": plotting.plot_law,
+        "residuals": plotting.plot_residuals,
+        "starts": plotting.plot_starts,
+    }
+    drawn = plotting.plot_fit(result) if figure == "all" else panels[figure](result).figure
+    plotting.save(drawn, path)
+
+
+def run_laws(options: argparse.Namespace) -> int:
+    """List the laws, or show one in full."""
+    if options.name:
+        laws = [find_law(options.name)]
+    else:
+        laws = list(CATALOGUE.values())
+    if options.json:
+        print(json.dumps({"laws": [_describe(law) for law in laws]}))
+    elif not options.name:
+        rows = [[law.__name__, law.formula(), ", ".join(law.presets)] for law in laws]
+        print(columns([["law", "formula", "presets"], *rows], "<<<"))
+    else:
+        print(_law_page(laws[0]))
+    return 0
+
+
+def _describe(law: type[Law]) -> dict[str, Any]:
+    example = law()
+    return {
+        "law": law.__name__,
+        "formula": law.formula(),
+        "inputs": list(example.inputs),
+        "parameters": {name: spec.doc for name, spec in example.parameters.items()},
+        "presets": {name: dict(p.values, source=p.source) for name, p in law.presets.items()},
+    }
+
+
+def _law_page(law: type[Law]) -> str:
+    lines = [law.__name__, "", inspect.getdoc(law) or "", "", "Parameters"]
+    rows = [["  " + name, spec.doc] for name, spec in law().parameters.items()]
+    lines.append(columns(rows, "<<"))
+    for name, preset in law.presets.items():
+        lines += ["", f"Preset {law.__name__}:{name}", f"  {preset.source}"]
+        lines += [f"  {preset.note}"] if preset.note else []
+        fitted = law.preset(name)
+        rows = [["  " + k, repr(float(v))] for k, v in fitted.values.items()]
+        rows += [["  " + k, quantity(v, 6) + "  (derived)"] for k, v in derived(fitted).items()]
+        lines.append(columns(rows, "<<"))
+    return "\n".join(lines)
+
+
+def run_demo(options: argparse.Namespace) -> int:
+    """Fit the simulated table of the package and show the whole way."""
+    runs = read_demo()
+    truth = ", ".join(f"{name} {value:g}" for name, value in DEMO_LAW.values.items())
+    result = _with_progress(options, lambda progress: fit(Chinchilla(), runs, progress=progress))
+    best = allocate(result.law, compute=1e22)
+    if options.json:
+        print(result.to_json())
+    else:
+        print(f"A simulated table of {len(runs)} runs around {truth}.\n")
+        print(result)
+        print(
+            f"\nWith 1e22 FLOPs: N {count(best.N)}, D {count(best.D)} "
+            f"({best.tokens_per_parameter:.1f} tokens per parameter), loss {best.loss:.4f}."
+        )
+    if options.out:
+        Path(options.out).mkdir(parents=True, exist_ok=True)
+        result.save(Path(options.out) / "fit.json")
+        _draw(result, str(Path(options.out) / "fit.png"))
+        say(f"wrote fit.json and fit.png to {options.out}")
+    return 0 if result.certificate.trusted else 1

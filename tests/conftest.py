@@ -1,0 +1,36 @@
+import os
+from pathlib import Path
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import numpy as np
+import pytest
+
+import jaxscale
+from jaxscale.synthetic import isoflop_design, simulate
+
+TRUTH = jaxscale.Chinchilla(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.36)
+
+
+def data_folder() -> Path | None:
+    """The folder of public tables, where a checkout has one beside it."""
+    root = Path(os.environ.get("JAXSCALE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    return root if (root / "gold.json").is_file() else None
+
+
+needs_data = pytest.mark.skipif(data_folder() is None, reason="no ../shared/data, no JAXSCALE_DATA")
+
+
+@pytest.fixture(scope="session")
+def noisy() -> jaxscale.Runs:
+    """60 runs of an isoFLOP design: 1 % noise and four gross outliers."""
+    N, D = isoflop_design(np.logspace(18, 21, 6), sizes=10)
+    runs = simulate(TRUTH, N, D, noise=0.01, seed=3)
+    loss = runs.loss.copy()
+    loss[[3, 17, 30, 44]] *= [1.3, 1.1, 0.9, 1.2]
+    return jaxscale.Runs(N=N, D=D, loss=loss)
+
+
+@pytest.fixture(scope="session")
+def fitted(noisy: jaxscale.Runs) -> jaxscale.FitResult:
+    return jaxscale.fit(jaxscale.Chinchilla(), noisy)
