@@ -73,6 +73,8 @@ def allocate(
         raise ValueError(
             f"allocate() needs a law of N and D; {type(law).__name__} takes {', '.join(law.inputs)}"
         )
+    if law.free:
+        raise ValueError(f"{type(law).__name__}: {', '.join(law.free)} is free; fit the law first")
     if (compute is None) == (target_loss is None):
         raise ValueError("give exactly one of compute and target_loss")
     model = flops or getattr(law, "flops", None) or SixND()

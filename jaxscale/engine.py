@@ -122,13 +122,20 @@ def _advance(
     lower, upper = objective.bounds()
     # All at once, so that the two halves share every exponential; unused parts are not computed.
     value, grad, *curvature = objective.model(lane.z)
+
+    def value_fn(
+        z: Array, *, curvature_fn: Any = None, lower: Any = None, upper: Any = None
+    ) -> Array:
+        """Accept what `update` is given: optax's line searches insist that somebody does."""
+        return objective.value(z)
+
     updates, opt_state = optimizer.update(
         grad,
         lane.opt_state,
         lane.z,
         value=value,
         grad=grad,
-        value_fn=objective.value,
+        value_fn=value_fn,
         curvature_fn=lambda _: tuple(curvature),
         lower=lower,
         upper=upper,

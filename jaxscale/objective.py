@@ -100,15 +100,19 @@ class Objective:
         psi = irls * r
         rows = jnp.stack([along(*point) for along in slopes]) * slope
         pull = psi * slope
-        second = [[jnp.zeros_like(z[0])] * order for _ in range(order)]
-        for k in range(order):
-            for m in range(k + 1):
-                second[k][m] = jnp.sum(pull * partial(slopes[k], m)(*point))
-                second[m][k] = second[k][m]
+        pairs = [(k, m) for k in range(order) for m in range(k + 1)]
+        mixed = jnp.stack([partial(slopes[k], m)(*point) for k, m in pairs])
+        bends = dict(zip(pairs, dot(mixed, pull), strict=True))
+        second = jnp.stack(
+            [jnp.stack([bends[max(k, m), min(k, m)] for m in range(order)]) for k in range(order)]
+        )
         inner = weight * self.loss.curvature(r) + bend * psi
-        exact = dot(rows * inner, rows.T) + jnp.stack([jnp.stack(row) for row in second])
-        value = jnp.sum(weight * self.loss.rho(r))
-        return value, dot(rows, psi), dot(rows * irls, rows.T), exact
+        exact = dot(rows * inner, rows.T) + second
+        # The value rides along in the gradient's product: a batched matrix product sums each lane in
+        # the same order however many lanes there are, a plain sum does not.
+        ones = jnp.ones_like(r)[None]
+        sums = dot(jnp.concatenate([rows, ones]), jnp.stack([psi, weight * self.loss.rho(r)], 1))
+        return sums[order, 1], sums[:order, 0], dot(rows * irls, rows.T), exact
 
     def value_and_grad(self, z: Array) -> tuple[Array, Array]:
         """Return (value, gradient [P]) at `z` [P]."""
@@ -218,15 +222,17 @@ class Reduced:
         columns, base = self._design(q)
         slope = full.space.loss_scale if full.residual == "absolute" else 1 / target
         weight = full.weight * slope * slope
-        irls = jnp.ones_like(target)
-        coefficients = jnp.zeros(len(signed), full.target.value.dtype)
-        for _ in range(rounds + 1):
-            w = weight * irls
-            gram = dot(columns * w, columns.T)
-            rhs = dot(columns * w, target - base)
-            coefficients = nonnegative_solve(gram, rhs, signed)
+
+        def reweighted(_: Any, coefficients: Array) -> Array:
             residual = (dot(coefficients, columns) + base - target) * slope
-            irls = full.loss.weight(residual)
+            w = weight * full.loss.weight(residual)
+            return nonnegative_solve(
+                dot(columns * w, columns.T), dot(columns * w, target - base), signed
+            )
+
+        plain = dot(columns * weight, columns.T), dot(columns * weight, target - base)
+        coefficients = nonnegative_solve(*plain, signed)
+        coefficients = jax.lax.fori_loop(0, rounds, reweighted, coefficients)
         tiny = jnp.asarray(1e-6, full.target.value.dtype)  # a dead term must be able to come back
         z = [jnp.zeros_like(tiny)] * len(specs)
         for position, coordinate in zip(self.nonlinear, q, strict=True):

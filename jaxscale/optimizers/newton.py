@@ -50,6 +50,15 @@ class _Step(NamedTuple):
     refused: Array  # the exact Hessian was due but not positive definite at its damping
 
 
+class _Settings(NamedTuple):
+    switch: float
+    plateau: float
+    damping: float
+    newton_damping: float
+    raise_by: float
+    lower_by: float
+
+
 @functools.cache
 def newton(
     *,
@@ -83,30 +92,7 @@ def newton(
     Source: Levenberg 1944 and Marquardt 1963 for the damping, Holland and Welsch 1977 for the
     reweighting; the two-damping switch was found by experiment (benchmarks/README.md).
     """
-
-    def init(params: Any) -> NewtonState:
-        flat, _ = ravel_pytree(params)
-        order = flat.shape[0]
-        if order > MAX_ORDER:
-            raise ValueError(
-                f"newton() is for at most {MAX_ORDER} parameters, got {order}; use optax.lbfgs()"
-            )
-        zero = jnp.zeros_like(flat)
-        matrix = jnp.zeros((order, order), flat.dtype)
-        scalar = functools.partial(jnp.asarray, dtype=flat.dtype)
-        return NewtonState(
-            best=flat,
-            value=scalar(jnp.inf),
-            grad=zero,
-            gauss_newton=matrix,
-            hessian=matrix,
-            damping=scalar(damping),
-            newton_damping=scalar(newton_damping),
-            gain=scalar(jnp.inf),
-            predicted=scalar(0.0),
-            exact=jnp.array(False),
-            decrement=scalar(jnp.inf),
-        )
+    settings = _Settings(switch, plateau, damping, newton_damping, raise_by, lower_by)
 
     def update(
         updates: Any,
@@ -134,78 +120,106 @@ def newton(
             curvature = curvature_fn(params)
         low = jnp.full_like(flat, -jnp.inf) if lower is None else lower
         high = jnp.full_like(flat, jnp.inf) if upper is None else upper
-        state = _judge(state, (flat, jnp.asarray(value, flat.dtype), grad, *curvature))
-        step = _propose(state, low, high)
+        state = _judge(settings, state, (flat, jnp.asarray(value, flat.dtype), grad, *curvature))
+        step = _propose(settings, state, low, high)
         trial = jnp.clip(state.best + step.move, low, high)
         state = state._replace(
             predicted=step.predicted,
             exact=step.exact,
-            newton_damping=state.newton_damping * jnp.where(step.refused, raise_by, 1.0),
+            newton_damping=state.newton_damping * jnp.where(step.refused, settings.raise_by, 1.0),
         )
         return unravel(trial - flat), state
 
-    def _judge(state: NewtonState, trial: tuple[Array, ...]) -> NewtonState:
-        """Accept or reject the trial point, and adapt both dampings."""
-        value = trial[1]
-        accepted = jnp.isfinite(value) & (value < state.value)
-        first = jnp.isinf(state.value)
-        decrease = state.value - value
-        best, kept, grad, gauss_newton, hessian = (
-            jnp.where(accepted, new, old)
-            for new, old in zip(trial, state[: len(trial)], strict=True)
+    return optax.GradientTransformationExtraArgs(functools.partial(_init, settings), update)
+
+
+def _init(settings: _Settings, params: Any) -> NewtonState:
+    flat, _ = ravel_pytree(params)
+    order = flat.shape[0]
+    if order > MAX_ORDER:
+        raise ValueError(
+            f"newton() is for at most {MAX_ORDER} parameters, got {order}; use optax.lbfgs()"
         )
-        ratio = decrease / jnp.maximum(state.predicted, jnp.finfo(value.dtype).tiny)
-        # NaN ratios (a non-finite trial) fail both comparisons and count as a failure.
-        factor = jnp.where(ratio > 0.75, 1 / lower_by, jnp.where(ratio > 0.25, 1.0, raise_by))
-        small = jnp.finfo(value.dtype).tiny ** 0.1
-        factor = jnp.where(first, 1.0, factor)
-        lam = jnp.where(state.exact, state.damping, state.damping * factor)
-        lam_newton = jnp.where(state.exact, state.newton_damping * factor, state.newton_damping)
-        trusted = state.exact & (state.newton_damping < 0.01)
-        return NewtonState(
-            best=best,
-            value=kept,
-            grad=grad,
-            gauss_newton=gauss_newton,
-            hessian=hessian,
-            damping=jnp.clip(lam, small, 1 / small),
-            newton_damping=jnp.clip(lam_newton, 1e-12, 1e6),
-            gain=jnp.where(accepted & ~first, decrease / state.value, state.gain),
-            predicted=state.predicted,
-            exact=state.exact,
-            decrement=jnp.where(trusted, state.predicted, jnp.inf),
-        )
+    zero = jnp.zeros_like(flat)
+    matrix = jnp.zeros((order, order), flat.dtype)
+    scalar = functools.partial(jnp.asarray, dtype=flat.dtype)
+    return NewtonState(
+        best=flat,
+        value=scalar(jnp.inf),
+        grad=zero,
+        gauss_newton=matrix,
+        hessian=matrix,
+        damping=scalar(settings.damping),
+        newton_damping=scalar(settings.newton_damping),
+        gain=scalar(jnp.inf),
+        predicted=scalar(0.0),
+        exact=jnp.array(False),
+        decrement=scalar(jnp.inf),
+    )
 
-    def _propose(state: NewtonState, low: Array, high: Array) -> _Step:
-        """Work out the step from the best point; coordinates held by a bound do not move."""
-        diagonal = jnp.diagonal(state.gauss_newton)
-        held = ((state.best <= low) & (state.grad > 0)) | ((state.best >= high) & (state.grad < 0))
-        # A coordinate without any influence (a break between two data) has no step either.
-        held = held | ((diagonal == 0) & (state.grad == 0))
-        free = (~held).astype(diagonal.dtype)
-        mask = free[:, None] * free[None, :]
-        eye = jnp.eye(len(diagonal), dtype=diagonal.dtype)
-        grad = jnp.where(held, 0.0, state.grad)
-        size = jnp.sum(jnp.abs(diagonal) * free) / jnp.maximum(jnp.sum(free), 1.0)
-        size = jnp.where(size > 0, size, 1.0)
-        influence = jnp.where(held, size, diagonal)
-        near = state.gain < switch
-        near = near & (jnp.min(influence) > plateau * jnp.max(influence))
 
-        def solve(matrix: Array, lam: Array) -> tuple[Array, Array, Array]:
-            model = mask * matrix
-            padded = model + (1 - free) * eye * size + lam * size * free * eye
-            step, ok = solve_psd(padded, grad)
-            return step, grad @ step - 0.5 * step @ (model @ step), ok
+def _judge(settings: _Settings, state: NewtonState, trial: tuple[Array, ...]) -> NewtonState:
+    """Accept or reject the trial point, and adapt both dampings."""
+    value = trial[1]
+    accepted = jnp.isfinite(value) & (value < state.value)
+    first = jnp.isinf(state.value)
+    decrease = state.value - value
+    best, kept, grad, gauss_newton, hessian = (
+        jnp.where(accepted, new, old) for new, old in zip(trial, state[: len(trial)], strict=True)
+    )
+    ratio = decrease / jnp.maximum(state.predicted, jnp.finfo(value.dtype).tiny)
+    # NaN ratios (a non-finite trial) fail both comparisons and count as a failure.
+    factor = jnp.where(
+        ratio > 0.75, 1 / settings.lower_by, jnp.where(ratio > 0.25, 1.0, settings.raise_by)
+    )
+    small = jnp.finfo(value.dtype).tiny ** 0.1
+    factor = jnp.where(first, 1.0, factor)
+    lam = jnp.where(state.exact, state.damping, state.damping * factor)
+    lam_newton = jnp.where(state.exact, state.newton_damping * factor, state.newton_damping)
+    trusted = state.exact & (state.newton_damping < 0.01)
+    return NewtonState(
+        best=best,
+        value=kept,
+        grad=grad,
+        gauss_newton=gauss_newton,
+        hessian=hessian,
+        damping=jnp.clip(lam, small, 1 / small),
+        newton_damping=jnp.clip(lam_newton, 1e-12, 1e6),
+        gain=jnp.where(accepted & ~first, decrease / state.value, state.gain),
+        predicted=state.predicted,
+        exact=state.exact,
+        decrement=jnp.where(trusted, state.predicted, jnp.inf),
+    )
 
-        slow, slow_gain, _ = solve(state.gauss_newton, state.damping)
-        fast, fast_gain, ok = solve(state.hessian, state.newton_damping)
-        exact = near & ok
-        return _Step(
-            move=-jnp.where(exact, fast, slow),
-            predicted=jnp.where(exact, fast_gain, slow_gain),
-            exact=exact,
-            refused=near & ~ok,
-        )
 
-    return optax.GradientTransformationExtraArgs(init, update)
+def _propose(settings: _Settings, state: NewtonState, low: Array, high: Array) -> _Step:
+    """Work out the step from the best point; coordinates held by a bound do not move."""
+    diagonal = jnp.diagonal(state.gauss_newton)
+    held = ((state.best <= low) & (state.grad > 0)) | ((state.best >= high) & (state.grad < 0))
+    # A coordinate without any influence (a break between two data) has no step either.
+    held = held | ((diagonal == 0) & (state.grad == 0))
+    free = (~held).astype(diagonal.dtype)
+    mask = free[:, None] * free[None, :]
+    eye = jnp.eye(len(diagonal), dtype=diagonal.dtype)
+    grad = jnp.where(held, 0.0, state.grad)
+    size = jnp.sum(jnp.abs(diagonal) * free) / jnp.maximum(jnp.sum(free), 1.0)
+    size = jnp.where(size > 0, size, 1.0)
+    influence = jnp.where(held, size, diagonal)
+    near = state.gain < settings.switch
+    near = near & (jnp.min(influence) > settings.plateau * jnp.max(influence))
+
+    def solve(matrix: Array, lam: Array) -> tuple[Array, Array, Array]:
+        model = mask * matrix
+        padded = model + (1 - free) * eye * size + lam * size * free * eye
+        step, ok = solve_psd(padded, grad)
+        return step, grad @ step - 0.5 * step @ (model @ step), ok
+
+    slow, slow_gain, _ = solve(state.gauss_newton, state.damping)
+    fast, fast_gain, ok = solve(state.hessian, state.newton_damping)
+    exact = near & ok
+    return _Step(
+        move=-jnp.where(exact, fast, slow),
+        predicted=jnp.where(exact, fast_gain, slow_gain),
+        exact=exact,
+        refused=near & ~ok,
+    )
