@@ -83,6 +83,12 @@ class Certificate:
             )
         if self.starts >= 16 and self.share_at_best * self.starts < 2:
             found.append("Fewer than two starts reached the best value: raise --starts.")
+        lost = self.statuses.get("nonfinite_start", 0)
+        if 2 * lost > self.starts:
+            found.append(
+                f"{lost} of {self.starts} starts were not finite: the others may miss the "
+                "optimum; give starts of your own."
+            )
         if not self.condition < 1e12:
             found.append(
                 "The Hessian at the optimum is singular: some combination of parameters "

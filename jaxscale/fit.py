@@ -20,16 +20,16 @@ from jaxscale._precision import PRECISIONS, cast, refuse_tracers, scope
 from jaxscale.certificate import Local, certify, local
 from jaxscale.engine import Limits, Solution, Status
 from jaxscale.errors import FitError
-from jaxscale.laws import Law, predict
+from jaxscale.laws import Law
 from jaxscale.losses import Huber, Loss
 from jaxscale.objective import Objective
 from jaxscale.optimizers import newton
 from jaxscale.preparation import Prepared, prepare
 from jaxscale.result import FitResult
 from jaxscale.runs import Runs
-from jaxscale.starts import KEPT, best_cells, given_starts, grid_points, random_starts
+from jaxscale.starts import KEPT, best_cells, completed, given_starts, grid_points, random_starts
 
-CHUNKS = (KEPT, 64, 256, 1024 + KEPT)
+CHUNKS = (KEPT, 64, 256, 1024 + KEPT, 4608)
 """Sizes of a compiled chunk of starts; the last is repeated."""
 NEWTON_STEPS, OTHER_STEPS = 400, 5000
 
@@ -183,8 +183,9 @@ def _solve(
     return engine.classify(objective, solution)
 
 
-def _at(objective: Objective, z: Any) -> tuple[Local, Law]:
-    return local(objective, z), objective.law_at(z)
+def _at(objective: Objective, z: Any) -> tuple[Local, Law, Any]:
+    prediction = objective.prediction(*z) * objective.space.loss_scale
+    return local(objective, z), objective.law_at(z), prediction
 
 
 def _starts(search: _Search, starts: Any, seed: int) -> tuple[np.ndarray, int]:
@@ -202,6 +203,8 @@ def _starts(search: _Search, starts: Any, seed: int) -> tuple[np.ndarray, int]:
             raise ValueError("starts=0 needs a law with linear parameters; give starts >= 1")
         return lanes, 0
     cells, _ = search.run(best_cells, objective, points, dtype=np.float64)
+    if starts and any(spec.linear and not spec.positive for spec in objective.space.specs):
+        lanes = search.run(completed, objective, lanes, dtype=np.float64)
     return np.concatenate([cells, lanes]), len(cells)
 
 
@@ -245,9 +248,9 @@ def _result(
 ) -> FitResult:
     objective, n = search.objective, len(runs)
     z, status = point
-    at, fitted = search.run(_at, objective, z.astype(float), dtype=np.float64)
+    at, fitted, prediction = search.run(_at, objective, z.astype(float), dtype=np.float64)
     law = fitted.replace(**{name: float(value) for name, value in fitted.values.items()})
-    prediction = np.asarray(predict(law, **prepared.inputs)) * np.ones(n)
+    prediction = prediction[:n]
     loss = objective.loss
     return FitResult(
         law=law,

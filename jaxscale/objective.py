@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxscale._positive import Positive
@@ -99,20 +100,36 @@ class Objective:
         irls = weight * self.loss.weight(r)
         psi = irls * r
         rows = jnp.stack([along(*point) for along in slopes]) * slope
-        pull = psi * slope
-        pairs = [(k, m) for k in range(order) for m in range(k + 1)]
-        mixed = jnp.stack([partial(slopes[k], m)(*point) for k, m in pairs])
-        bends = dict(zip(pairs, dot(mixed, pull), strict=True))
-        second = jnp.stack(
-            [jnp.stack([bends[max(k, m), min(k, m)] for m in range(order)]) for k in range(order)]
-        )
         inner = weight * self.loss.curvature(r) + bend * psi
-        exact = dot(rows * inner, rows.T) + second
-        # The value rides along in the gradient's product: a batched matrix product sums each lane in
-        # the same order however many lanes there are, a plain sum does not.
-        ones = jnp.ones_like(r)[None]
-        sums = dot(jnp.concatenate([rows, ones]), jnp.stack([psi, weight * self.loss.rho(r)], 1))
-        return sums[order, 1], sums[:order, 0], dot(rows * irls, rows.T), exact
+        # One product for everything quadratic in the slopes; the value rides along. A batched
+        # product sums each lane in the same order however many lanes there are, a plain sum
+        # does not.
+        left = jnp.concatenate([rows * irls, rows * inner, psi[None], jnp.ones_like(r)[None]])
+        right = jnp.concatenate([rows, (weight * self.loss.rho(r))[None]])
+        product = dot(left, right.T)
+        gauss_newton, exact = product[:order, :order], product[order : 2 * order, :order]
+        second = self._second(point, slopes, psi * slope)
+        return product[-1, -1], product[-2, :order], gauss_newton, exact + second
+
+    def _second(
+        self, point: tuple[Array, ...], slopes: list[Callable[..., Array]], pull: Array
+    ) -> Array:
+        """Return [P, P]: sum over runs of `pull` times the second derivatives of the law."""
+        order = len(point)
+        pairs = [(k, m) for k in range(order) for m in range(k + 1)]
+        bends = [partial(slopes[k], m) for k, m in pairs]
+        present = [not zero for zero in vanishing(bends, point)]
+        zero = jnp.zeros_like(point[0])
+        if not any(present):
+            return jnp.zeros((order, order), zero.dtype)
+        mixed = jnp.stack([b(*point) for b, used in zip(bends, present, strict=True) if used])
+        sums = iter(dot(mixed, pull))
+        value = {
+            pair: next(sums) if used else zero for pair, used in zip(pairs, present, strict=True)
+        }
+        return jnp.stack(
+            [jnp.stack([value[max(k, m), min(k, m)] for m in range(order)]) for k in range(order)]
+        )
 
     def value_and_grad(self, z: Array) -> tuple[Array, Array]:
         """Return (value, gradient [P]) at `z` [P]."""
@@ -162,6 +179,28 @@ def partial(function: Callable[..., Array], k: int) -> Callable[..., Array]:
         return jax.jvp(along, (z[k],), (jnp.ones_like(z[k]),))[1]
 
     return derivative
+
+
+def vanishing(functions: list[Callable[..., Array]], point: tuple[Array, ...]) -> list[bool]:
+    """Return which functions of `point` are zero by structure, found in their jaxpr.
+
+    The terms of a law share few coordinates, so most of its second derivatives are zeros that
+    forward mode writes out as arrays.
+    """
+    program = jax.make_jaxpr(lambda *z: [function(*z) for function in functions])(*point).jaxpr
+    made = {out: equation for equation in program.eqns for out in equation.outvars}
+
+    def is_zero(atom: Any) -> bool:
+        if hasattr(atom, "val"):
+            return np.ndim(atom.val) == 0 and not isinstance(atom.val, Array) and atom.val == 0
+        equation = made.get(atom)
+        if equation is None:
+            return False
+        if equation.primitive.name in ("broadcast_in_dim", "convert_element_type", "neg"):
+            return is_zero(equation.invars[0])
+        return equation.primitive.name == "mul" and any(map(is_zero, equation.invars))
+
+    return [is_zero(out) for out in program.outvars]
 
 
 @pytree

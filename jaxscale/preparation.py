@@ -20,6 +20,9 @@ from jaxscale.losses import Loss
 from jaxscale.objective import RESIDUALS, Objective
 from jaxscale.runs import Runs
 from jaxscale.space import Space
+from jaxscale.tables import short
+
+LETTERS = ("N", "D", "C")
 
 
 class Prepared(NamedTuple):
@@ -59,10 +62,16 @@ def prepare(law: Law, runs: Runs, loss: Loss, residual: str) -> Prepared:
     if len(law.free) > MAX_ORDER:
         raise ValueError(f"{type(law).__name__} has more than {MAX_ORDER} free parameters")
     flops = getattr(law, "flops", None)
-    inputs = {name: runs.column(name, flops) for name in law.inputs}
-    for name, column in inputs.items():
+    read = list(law.inputs)  # and what the others are worked out from, first
+    if any(name in LETTERS and name not in runs.columns for name in read):
+        read = [*(name for name in LETTERS if name in runs.columns), *read]
+    inputs = {}
+    for name in dict.fromkeys(read):
+        column = runs.column(name, flops)
         _require(runs, name, column, np.isfinite(column), "a finite number")
         _require(runs, name, column, column > 0, "a positive number")
+        inputs[name] = column
+    inputs = {name: inputs[name] for name in law.inputs}
     y = runs.loss
     _require(runs, "loss", y, np.isfinite(y), "a finite number")
     if residual != "absolute":
@@ -72,7 +81,7 @@ def prepare(law: Law, runs: Runs, loss: Loss, residual: str) -> Prepared:
     _require(runs, "weight", weight, np.isfinite(weight) & (weight >= 0), "a weight >= 0")
     _identifiable(law, runs, inputs, weight)
     warnings = (*runs.warnings, *_suspicious(law, runs, inputs))
-    objective = _objective(law, inputs, y, weight, loss, residual)
+    objective = _objective(law, inputs, y, weight, loss=loss, residual=residual)
     return Prepared(objective, inputs, warnings)
 
 
@@ -81,6 +90,7 @@ def _objective(
     inputs: dict[str, np.ndarray],
     y: np.ndarray,
     weight: np.ndarray,
+    *,
     loss: Loss,
     residual: str,
 ) -> Objective:
@@ -117,43 +127,60 @@ def _objective(
     )
 
 
+def _label(runs: Runs, name: str) -> str:
+    """Return how the source calls a column, or what it was worked out from."""
+    if name in LETTERS and name not in runs.columns:
+        known = " and ".join(letter for letter in LETTERS if letter in runs.columns)
+        return f"{name!r} (worked out from {known})"
+    called = runs.names.get(name, name)
+    return repr(name) if called == name else f"{short(called)} ({name})"
+
+
+def _some(runs: Runs, which: np.ndarray) -> str:
+    rows = ", ".join(str(runs.rows[k]) for k in which[:5])
+    return f"row{'s' if len(which) > 1 else ''} {rows}{' and more' if len(which) > 5 else ''}"
+
+
 def _require(runs: Runs, name: str, column: np.ndarray, good: np.ndarray, rule: str) -> None:
     bad = np.flatnonzero(~good)
     if len(bad) == 0:
         return
-    called = runs.names.get(name, name)
-    label = repr(called) if called == name else f"{called!r} ({name})"
-    others = ", ".join(str(runs.rows[k]) for k in bad[1:5])
-    more = f"; also rows {others}{' and more' if len(bad) > 5 else ''}" if others else ""
-    given = "an empty or NaN cell" if np.isnan(column[bad[0]]) else f"{column[bad[0]]:g}"
-    drop = "" if np.isfinite(column[bad[0]]) else ", or leave such rows out with --bad drop"
+    value = column[bad[0]]
+    more = f"; also {_some(runs, bad[1:])}" if len(bad) > 1 else ""
+    given = "an empty or NaN cell" if np.isnan(value) else f"{value:g}"
+    drop = "" if np.isfinite(value) else " leave such rows out with bad='drop' (--bad drop),"
     raise DataError(
-        f"{runs.where(bad[0])}, column {label}: expected {rule}, got {given}{more}. "
-        f"Correct the table{drop}, or select rows with --where"
+        f"{runs.where(bad[0])}, column {_label(runs, name)}: expected {rule}, got {given}{more}. "
+        f"Correct the table,{drop} or select rows with where (--where)"
     )
 
 
 def _identifiable(law: Law, runs: Runs, inputs: dict[str, np.ndarray], weight: np.ndarray) -> None:
     used = weight > 0
     count, free = int(used.sum()), len(law.free)
+    called = ", ".join(_label(runs, name) for name in law.inputs)
+    runs_used = "1 run" if count == 1 else f"{count} runs"
+    if not used.all():
+        runs_used = f"{count} of {len(used)} runs with a weight above 0"
+    place = f"{runs.source}, {runs.span()}"
     if count <= free:
         raise DataError(
-            f"{runs.source}: {count} runs (rows {runs.rows[0]} to {runs.rows[-1]}, columns "
-            f"{', '.join(law.inputs)}, loss) cannot determine the {free} free parameters of "
-            f"{type(law).__name__}; fix some (--fix E=1.7) or add runs"
+            f"{place}, columns {called} and {_label(runs, 'loss')}: {runs_used}"
+            f" for the {free} free parameters of "
+            f"{type(law).__name__}; it takes at least {free + 1}. Add runs, or fix parameters "
+            f"(--fix {law.free[0]}=VALUE)"
         )
     if np.ptp(runs.loss[used]) == 0:
         raise DataError(
-            f"{runs.source}, rows {runs.rows[0]} to {runs.rows[-1]}, column 'loss': all values "
-            f"are {runs.loss[0]:g}; is this the loss of different runs?"
+            f"{place}, column {_label(runs, 'loss')}: all values are {runs.loss[used][0]:g}; is "
+            "this the loss of different runs?"
         )
     for name, column in inputs.items():
-        if np.ptp(column[used]) == 0:
+        if np.ptp(column[used]) <= 1e-9 * column.max():  # D = C / (6 N) differs by rounding
             raise DataError(
-                f"{runs.source}, rows {runs.rows[0]} to {runs.rows[-1]}, column "
-                f"{runs.names.get(name, name)!r} ({name}): only one distinct value, "
-                f"{column[0]:g}, so how the loss depends on {name} cannot be identified; use a "
-                f"law without {name}, or fix its exponent and coefficient"
+                f"{place}, column {_label(runs, name)}: only one distinct value, "
+                f"{column[used][0]:g}, so how the loss depends on {name} cannot be identified; "
+                f"use a law without {name}, or add runs with another {name}"
             )
 
 
@@ -164,27 +191,36 @@ def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str
         found.append(f"only {n} runs for {free} free parameters: expect wide uncertainty")
     table = np.column_stack([*inputs.values(), runs.loss])
     _, first, inverse = np.unique(table, axis=0, return_index=True, return_inverse=True)
-    repeats = np.flatnonzero(first[np.ravel(inverse)] != np.arange(n))
+    original = first[np.ravel(inverse)]
+    repeats = np.flatnonzero(original != np.arange(n))
     if len(repeats):
-        rows = ", ".join(str(runs.rows[k]) for k in repeats[:5])
-        more = " and more" if len(repeats) > 5 else ""
-        found.append(f"{len(repeats)} rows repeat another exactly (rows {rows}{more}); kept")
+        found.append(
+            f"{len(repeats)} of {n} rows repeat another exactly ({_some(runs, repeats)}; the first "
+            f"repeats row {runs.rows[original[repeats[0]]]}): kept, each counts"
+        )
     for name, least, unit in (("N", 1e5, "parameters"), ("D", 1e6, "tokens")):
-        if name in inputs and np.median(inputs[name]) < least:
+        column = runs.columns.get(name)
+        if name in inputs and column is not None and np.median(column) < least:
             found.append(
-                f"column {runs.names.get(name, name)!r} has median {np.median(inputs[name]):g}: "
-                f"{name} counts single {unit}; is the table in millions or billions?"
+                f"column {_label(runs, name)} has median {np.median(column):g}, and {name} counts "
+                f"single {unit}; is the table in millions or billions? Nothing was rescaled"
             )
-    if all(name in runs.columns for name in "NDC"):
-        model = getattr(law, "flops", None) or SixND()
-        N, D, C = (runs.columns[name] for name in "NDC")
-        with np.errstate(all="ignore"):
-            ratio = C / np.asarray(model(N, D), float)
-        off = np.flatnonzero(~((ratio > 0.5) & (ratio < 2)))
-        if len(off):
-            found.append(
-                f"column {runs.names.get('C', 'C')!r} contradicts 6 N D by more than a factor "
-                f"two in {len(off)} of {n} rows (first row {runs.rows[off[0]]}, ratio "
-                f"{ratio[off[0]]:.3g}); the fit uses {', '.join(law.inputs)}"
-            )
+    if all(name in runs.columns for name in LETTERS):
+        found += _contradiction(law, runs)
     return found
+
+
+def _contradiction(law: Law, runs: Runs) -> list[str]:
+    model = getattr(law, "flops", None) or SixND()
+    N, D, C = (runs.columns[name] for name in LETTERS)
+    with np.errstate(all="ignore"):
+        ratio = C / np.asarray(model(N, D), float)
+    off = np.flatnonzero(~((ratio > 0.5) & (ratio < 2)) & ~np.isnan(ratio))
+    if len(off) == 0:
+        return []
+    rule = "6 N D" if model == SixND() else "the FLOPs function"
+    return [
+        f"column {_label(runs, 'C')} contradicts {rule} by more than a factor two in {len(off)} of "
+        f"{len(runs)} rows ({_some(runs, off)}; the first is {ratio[off[0]]:.3g} times it); the "
+        f"fit uses {', '.join(law.inputs)}"
+    ]

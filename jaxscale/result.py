@@ -20,6 +20,7 @@ import numpy as np
 
 from jaxscale.certificate import Basin, Certificate
 from jaxscale.errors import DataError
+from jaxscale.flops import Flops, SixND
 from jaxscale.laws import CATALOGUE, Law, derived, predict
 from jaxscale.runs import Runs
 
@@ -113,11 +114,13 @@ class FitResult:
                 "loss": runs.loss.tolist(),
                 "weight": None if runs.weight is None else runs.weight.tolist(),
                 "rows": runs.rows.tolist(),
+                "group": None if runs.group is None else runs.group.tolist(),
+                "names": runs.names,
             },
             "starts": {"values": self.start_values.tolist(), "status": self.start_status.tolist()},
             "warnings": list(self.warnings),
             "seconds": dict(self.seconds),
-            "settings": {"of": getattr(self.law, "of", None), **self.settings},
+            "settings": {**_law_settings(self.law), **self.settings},
             "versions": versions(),
         }
         return _plain(document)
@@ -146,6 +149,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _law_settings(law: Law) -> dict[str, Any]:
+    """Return what a law holds beside its parameters; a FLOPs function cannot be written down."""
+    settings: dict[str, Any] = {"of": getattr(law, "of", None)}
+    if hasattr(law, "flops"):
+        settings["flops"] = law.flops.k if isinstance(law.flops, SixND) else "user"
+    return settings
+
+
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
     import optax
@@ -162,12 +173,13 @@ def versions() -> dict[str, str]:
     }
 
 
-def load(path: str | Path, law: type[Law] | None = None) -> FitResult:
+def load(path: str | Path, law: type[Law] | None = None, flops: Flops | None = None) -> FitResult:
     """Load a result that `FitResult.save` or `jaxscale fit --out` wrote.
 
     Args:
         path: the JSON file.
         law: the class of a user's own law; the file alone never makes code run.
+        flops: the FLOPs function of a `ChinchillaNDC` that was fitted with a user's own.
 
     Raises:
         DataError: the file is missing, or is no such result.
@@ -185,15 +197,26 @@ def load(path: str | Path, law: type[Law] | None = None) -> FitResult:
     if cls is None or cls.__name__ != name:
         raise DataError(f"{path}: fitted with the law {name!r}; give it with --law FILE.py:{name}")
     try:
-        return _from_dict(document, cls)
+        return _from_dict(document, cls, flops)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: a damaged fit result ({error!r})") from error
 
 
-def _from_dict(document: dict[str, Any], cls: type[Law]) -> FitResult:
+def _from_dict(document: dict[str, Any], cls: type[Law], flops: Flops | None) -> FitResult:
     data, settings = document["data"], dict(document["settings"])
-    of = settings.pop("of", None)
-    law = cls(**document["params"], **({"of": of} if of else {}))
+    extra = {name: settings.pop(name) for name in ("of", "flops") if settings.get(name)}
+    settings.pop("of", None)
+    if extra.get("flops") == "user":
+        if flops is None:
+            raise DataError(
+                "fitted with a FLOPs function of the user's own: load(path, flops=FUNCTION)"
+            )
+        extra["flops"] = flops
+    elif "flops" in extra:
+        extra["flops"] = SixND(extra["flops"])
+    law = cls(**document["params"], **extra)
     certificate = dict(document["certificate"])
     certificate.pop("trusted")
     certificate.pop("reasons")
@@ -207,6 +230,8 @@ def _from_dict(document: dict[str, Any], cls: type[Law]) -> FitResult:
         weight=data["weight"],
         rows=data["rows"],
         source=data["source"],
+        group=data["group"],
+        names=data["names"],
         dropped=[(row, reason) for row, reason in data["dropped"]],
         **data["values"],
     )
@@ -220,7 +245,9 @@ def _from_dict(document: dict[str, Any], cls: type[Law]) -> FitResult:
         certificate=Certificate(**certificate),
         statistics={k: math.nan if v is None else v for k, v in document["statistics"].items()},
         runs=runs,
-        prediction=predict(law, **{n: runs.column(n) for n in law.inputs}),
+        prediction=predict(
+            law, **{n: runs.column(n, getattr(law, "flops", None)) for n in law.inputs}
+        ),
         start_values=np.array(document["starts"]["values"], float),
         start_status=np.array(document["starts"]["status"], int),
         intervals={k: (v[0], v[1]) for k, v in document["intervals"].items()},

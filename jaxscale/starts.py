@@ -122,12 +122,28 @@ def best_cells(objective: Objective, points: Array) -> tuple[Array, Array]:
     """
     reduced = Reduced(objective)
     size = max(1, min(64, 65536 // objective.weight.shape[0]))
+    count = points.shape[0]
 
-    def one(q: Array) -> tuple[Array, Array]:
-        z = reduced.solve(q)
+    def solve(q: Array, rounds: int) -> tuple[Array, Array]:
+        z = reduced.solve(q, rounds)
         value = objective.value(z)
         return z, jnp.where(jnp.isfinite(value), value, jnp.inf)
 
-    z, value = jax.lax.map(one, points, batch_size=min(size, points.shape[0]))
-    order = jnp.argsort(value)[: min(KEPT, points.shape[0])]
+    # Least squares everywhere, the robust loss only where that looks good.
+    rough = jax.lax.map(lambda q: solve(q, 0)[1], points, batch_size=min(size, count))
+    points = points[jnp.argsort(rough)[: min(4 * KEPT, count)]]
+    z, value = jax.vmap(lambda q: solve(q, 2))(points)
+    order = jnp.argsort(value)[: min(KEPT, count)]
     return z[order], value[order]
+
+
+def completed(objective: Objective, z: Array) -> Array:
+    """Return starts z [S, P] with their linear coordinates at the best value; pure.
+
+    For laws whose coefficients may have either sign: those have no natural range to draw from,
+    and most draws would make the prediction negative.
+    """
+    reduced = Reduced(objective)
+    size = max(1, min(64, 65536 // objective.weight.shape[0]))
+    nonlinear = jnp.array(reduced.nonlinear, int)
+    return jax.lax.map(lambda one: reduced.solve(one[nonlinear]), z, batch_size=min(size, len(z)))

@@ -13,7 +13,9 @@ import gzip
 import io
 import json
 import lzma
-from collections.abc import Sequence
+import re
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,23 @@ from jaxscale.errors import DataError
 MAX_BYTES = 2 << 30
 """Largest decompressed text that is read."""
 
+CHUNK = 1 << 24
+DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*[kKmMbBgGtT%]?)")
+POINTS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?")  # 1.000.000,5, or 1.000 under a comma
+
+
+def short(value: object, limit: int = 40) -> str:
+    """Return the repr of a name or a cell, cut to fit a message."""
+    nested = isinstance(value, dict | list)
+    text = f"a nested {type(value).__name__}" if nested else str(value)
+    return repr(text if len(text) <= limit else text[: limit - 3] + "...")
+
+
+def listing(names: Sequence[Any], limit: int = 12) -> str:
+    """Return names for a message, the first few of them."""
+    named = ", ".join(short(name, 24) for name in names[:limit]) or "none"
+    return named + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
 
 @dataclasses.dataclass(frozen=True)
 class Table:
@@ -32,20 +51,27 @@ class Table:
 
     Attributes:
         columns: cells per column; text, or numbers where the source has types.
-        lines: per row, its line in the source (1-based), or its 1-based position.
+        lines: per row, how its source counts it: the line of a text file, so the row that an
+            editor or a spreadsheet shows; else its 1-based position.
         source: name for messages.
         notes: what was skipped while reading, and why.
+        header: line of the header, where there is one.
     """
 
     columns: dict[str, Sequence[Any]]
     lines: list[int]
     source: str
     notes: tuple[str, ...] = ()
+    header: int | None = None
 
     def where(self, row: int) -> str:
         """Return how to name a 0-based row in a message."""
-        line = self.lines[row]
-        return f"row {row + 1}" + ("" if line == row + 1 else f" (line {line})")
+        return f"row {self.lines[row]}"
+
+    @property
+    def top(self) -> str:
+        """How to name the header in a message."""
+        return self.source if self.header is None else f"{self.source}, row {self.header} (header)"
 
 
 def read_table(path: str | Path, decimal: str = ".") -> Table:
@@ -59,14 +85,12 @@ def read_table(path: str | Path, decimal: str = ".") -> Table:
     Raises:
         DataError: the file is missing, empty, of an unknown kind, or malformed; the message
             names the line.
+        ValueError: the decimal mark is neither a point nor a comma.
     """
+    if decimal not in (".", ","):
+        raise ValueError(f"decimal must be '.' or ',', got {decimal!r}")
     path = Path(path)
-    if path.is_dir():
-        raise DataError(f"{path} is a directory; give one table (CSV, JSON Lines or Parquet)")
-    if not path.exists():
-        raise DataError(f"{path}: no such file")
-    if not path.is_file():
-        raise DataError(f"{path} is not a regular file")
+    _exists(path)
     suffixes = [s.lower() for s in path.suffixes]
     kind = suffixes[-2] if suffixes[-1:] in ([".gz"], [".xz"]) and len(suffixes) > 1 else ""
     kind = kind or (suffixes[-1] if suffixes else "")
@@ -77,84 +101,178 @@ def read_table(path: str | Path, decimal: str = ".") -> Table:
             f"{path}: {kind} files are not read (unpickling runs code); in Python use "
             "Runs.from_dataframe(df), or write df.to_csv('runs.csv')"
         )
+    if kind not in (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt", ""):
+        raise DataError(f"{path}: unknown kind {kind!r}; use .csv, .tsv, .jsonl, .json or .parquet")
     text = _decode(path)
     if not text.strip():
         raise DataError(f"{path} is empty; expected a header line and one row per run")
     if kind in (".jsonl", ".ndjson", ".json"):
         return _parse_json(text, str(path), array=text.lstrip()[:1] == "[")
-    if kind in (".csv", ".tsv", ".txt", ""):
-        return _parse_csv(text, str(path), decimal)
-    raise DataError(f"{path}: unknown kind {kind!r}; use .csv, .tsv, .jsonl, .json or .parquet")
+    return _parse_csv(text, str(path), decimal)
+
+
+def _exists(path: Path) -> None:
+    try:
+        found, directory, regular = path.exists(), path.is_dir(), path.is_file()
+    except (OSError, ValueError) as error:  # not allowed to look, too long, a NUL in the name
+        raise DataError(f"{short(path, 80)}: cannot be read ({str(error)[:80]})") from error
+    if not found:
+        raise DataError(f"{short(path, 200)}: no such file")
+    if directory:
+        raise DataError(f"{path} is a directory; give one table (CSV, JSON Lines or Parquet)")
+    if not regular:
+        raise DataError(f"{path} is not a regular file")
+
+
+def _read(path: Path) -> bytes:
+    opener: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix.lower(), open)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        with opener(path, "rb") as file:
+            while part := file.read(CHUNK):
+                parts.append(part)
+                size += len(part)
+                if size > MAX_BYTES:
+                    raise DataError(f"{path}: more than {MAX_BYTES / (1 << 30):g} GiB of text")
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+    return b"".join(parts)
 
 
 def _decode(path: Path) -> str:
-    opener: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix.lower(), open)
-    try:
-        with opener(path, "rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except (OSError, EOFError, lzma.LZMAError) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
-    if len(raw) > MAX_BYTES:
-        raise DataError(f"{path}: more than {MAX_BYTES >> 30} GiB of text")
+    raw = _read(path)
     encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
-        return raw.decode(encoding)
+        text = raw.decode(encoding)
     except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
+        row = raw[: error.start].count(b"\n") + 1
         raise DataError(
-            f"{path}, line {line}: not {encoding.removesuffix('-sig').upper()} text; save the "
-            "table as UTF-8"
+            f"{path}, row {row}: not {encoding.removesuffix('-sig').upper()} text "
+            f"(byte 0x{raw[error.start]:02x}); save the table as UTF-8"
         ) from error
+    if "\0" in text:
+        row = text[: text.index("\0")].count("\n") + 1
+        raise DataError(
+            f"{path}, row {row}: a NUL character, so this is no plain text (or UTF-16 without "
+            "its mark); save the table as UTF-8"
+        )
+    return text
 
 
 def _parse_csv(text: str, source: str, decimal: str) -> Table:
-    head = text.split("\n", 1)[0]
-    delimiter = max((",", ";", "\t"), key=head.count)
-    if delimiter == ";" and decimal == "." and _looks_decimal_comma(text):
-        raise DataError(
-            f"{source}: numbers with a decimal comma; say so with decimal=',' (--decimal ,)"
-        )
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    names: list[str] = []
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    try:
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if not names:
-                names = [cell.strip() for cell in cells]
-                continue
-            while len(cells) > len(names) and not cells[-1].strip():
-                cells.pop()  # a trailing delimiter
-            if len(cells) != len(names):
-                raise DataError(
-                    f"{source}, row {len(rows) + 1} (line {reader.line_num}): {len(cells)} cells "
-                    f"where the header has {len(names)} columns ({', '.join(names[:8])})"
-                )
-            rows.append([cell.strip() for cell in cells])
-            lines.append(reader.line_num)
-    except csv.Error as error:
-        raise DataError(f"{source}, line {reader.line_num}: {error}") from error
-    repeated = sorted({name for name in names if name and names.count(name) > 1})
+    header, names, rows, lines = 0, [], [], []
+    for line, cells in _records(text, source):
+        if not header:
+            header, names = line, cells
+        else:
+            rows.append(_fitted(cells, names, f"{source}, row {line}"))
+            lines.append(line)
+    if not any(names):
+        raise DataError(f"{source}: no header; the first line should name the columns")
+    top = f"{source}, row {header} (header)"
+    repeated = [name for k, name in enumerate(names) if name and name in names[:k]]
     if repeated:
-        raise DataError(f"{source}, header (line 1): column {repeated[0]!r} appears twice")
+        raise DataError(f"{top}: column {short(repeated[0])} appears twice; rename one of them")
     if not rows:
-        raise DataError(f"{source}: a header but no rows (columns: {', '.join(names[:12])})")
+        raise DataError(f"{top}: no rows below it (columns {listing(names)})")
     columns: dict[str, Sequence[Any]] = {
         name: [row[k] for row in rows] for k, name in enumerate(names) if name
     }
-    if decimal == ",":
-        columns = {k: [c.replace(",", ".") for c in v] for k, v in columns.items()}
-    return Table(columns, lines, source)
+    table = Table(columns, lines, source, header=header)
+    return _points_for_commas(table) if decimal == "," else table
 
 
-def _looks_decimal_comma(text: str) -> bool:
-    body = text.split("\n")[1:20]
-    cells = [cell.strip() for line in body for cell in line.split(";")]
-    return any(
-        cell.count(",") == 1 and cell.replace(",", "").replace("-", "").isdigit() for cell in cells
-    )
+def _records(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line where it starts and the stripped cells of every record that is not blank."""
+    head = re.sub(r'"[^"]*"', "", text.lstrip("\r\n ;,")[:100_000])
+    head = re.split(r"[\r\n]", head, maxsplit=1)[0]
+    delimiter = max((",", ";", "\t"), key=head.count)
+    buffer = io.StringIO(text, newline="")
+    reader = csv.reader(buffer, delimiter=delimiter, strict=True, skipinitialspace=True)
+    line, names = 1, [""]
+    try:
+        for cells in reader:
+            cells = [cell.strip() for cell in cells]
+            if any(cells):
+                names = names if any(names) else cells
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        buffer.seek(0)
+        record = "".join(list(buffer)[line - 1 : reader.line_num])[:100_000]
+        name = short(names[min(_quoted_badly(record, delimiter), len(names) - 1)])
+        what = "text follows the closing quotation mark"
+        if "expected after" not in str(error):
+            what = "a quotation mark is opened here and not closed"
+        raise DataError(f"{source}, row {line}, column {name}: {what}") from error
+
+
+def _quoted_badly(record: str, delimiter: str) -> int:
+    """Return the index of the cell where a record breaks the rules of quotation."""
+
+    def cells(text: str, strict: bool) -> int:
+        reader = csv.reader([text], delimiter=delimiter, strict=strict, skipinitialspace=True)
+        return len(next(reader, []))
+
+    good, bad = 0, len(record) + 1  # lengths of the start of the record
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        try:
+            cells(record[:middle], strict=True)
+            good = middle
+        except csv.Error as error:
+            good, bad = (good, middle) if "expected after" in str(error) else (middle, bad)
+    return max(cells(record[:good], strict=False) - 1, 0)
+
+
+def _fitted(cells: list[str], names: list[str], place: str) -> list[str]:
+    """Return as many cells as there are columns; empty ones at the end come and go."""
+    while len(cells) > len(names) and not cells[-1]:
+        cells.pop()
+    if len(cells) < len(names) and not any(names[len(cells) :]):
+        cells.extend([""] * (len(names) - len(cells)))
+    if len(cells) < len(names):
+        raise DataError(
+            f"{place}: {len(cells)} cells for {len(names)} columns, none left for column "
+            f"{short(names[len(cells)])}; is a cell missing, or the delimiter another one?"
+        )
+    if len(cells) > len(names):
+        raise DataError(
+            f"{place}: {len(cells)} cells for {len(names)} columns; {short(cells[len(names)])} "
+            f"comes after the last column {short(names[-1])}. Is a comma inside a number? Quote "
+            "the cell, or leave the comma out"
+        )
+    return cells
+
+
+def _points_for_commas(table: Table) -> Table:
+    columns: dict[str, Sequence[Any]] = {}
+    for name, cells in table.columns.items():
+        for row, cell in enumerate(cells):
+            if POINTS.fullmatch(cell):
+                raise DataError(
+                    f"{table.source}, {table.where(row)}, column {short(name)}: {short(cell)} has "
+                    "a point although decimal=','; remove points between thousands, or read the "
+                    "table with decimal='.'"
+                )
+        columns[name] = [DECIMAL_COMMA.sub(r"\1.\2", c) if _is_comma(c) else c for c in cells]
+    return dataclasses.replace(table, columns=columns)
+
+
+def _is_comma(cell: str) -> bool:
+    return DECIMAL_COMMA.fullmatch(cell) is not None
+
+
+def _json(text: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        raise DataError(f"{place}: an integer of more than 4300 digits") from error
+    except RecursionError as error:
+        raise DataError(f"{place}: not a table, objects in objects without end") from error
 
 
 def _parse_json(text: str, source: str, array: bool) -> Table:
@@ -162,26 +280,32 @@ def _parse_json(text: str, source: str, array: bool) -> Table:
     records: list[tuple[int, Any]] = []
     if array:
         try:
-            records = [(k + 1, record) for k, record in enumerate(json.loads(text))]
+            records = list(enumerate(_json(text, source), 1))
         except json.JSONDecodeError as error:
             raise DataError(f"{source}, line {error.lineno}: not JSON ({error.msg})") from error
     else:
-        lines = text.splitlines()
+        lines = re.split(r"\r\n|\n|\r", text)
+        last = max(k for k, line in enumerate(lines, 1) if line.strip())
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
-                records.append((number, json.loads(line)))
+                records.append((number, _json(line, f"{source}, row {number}")))
             except json.JSONDecodeError as error:
-                if number == len(lines) and records and not text.endswith("\n"):
-                    notes.append(f"line {number} is cut off (a writer still at work?): skipped")
+                if number == last == len(lines) and records:
+                    notes.append(f"{source}, row {number}: cut off (a writer at work?); left out")
                     continue
-                raise DataError(f"{source}, line {number}: not JSON ({error.msg})") from error
+                raise DataError(
+                    f"{source}, row {number}: not JSON ({error.msg}); write one object per line, "
+                    "or one array of objects (df.to_json(path, orient='records'))"
+                ) from error
     flat: list[dict[str, Any]] = []
     for number, record in records:
         if not isinstance(record, dict):
-            raise DataError(f"{source}, line {number}: expected an object of columns, got a "
-                            f"{type(record).__name__}")
+            raise DataError(
+                f'{source}, row {number}: expected an object such as {{"N": 1e8, ...}}, got a '
+                f"{type(record).__name__}"
+            )
         flat.append(_flatten(record))
     if not flat:
         raise DataError(f"{source}: no rows")
@@ -195,7 +319,7 @@ def _parse_json(text: str, source: str, array: bool) -> Table:
 def _flatten(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in record.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and prefix.count(".") < 32:
             flat.update(_flatten(value, f"{prefix}{name}."))
         else:
             flat[prefix + name] = value
@@ -212,8 +336,8 @@ def _read_parquet(path: Path) -> Table:
         ) from error
     try:
         frame = parquet.read_table(path)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a Parquet file ({error})") from error
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{path}: not a Parquet file ({str(error)[:120]})") from error
     return table_from_dataframe(frame, str(path))
 
 
@@ -221,41 +345,54 @@ def table_from_dataframe(frame: Any, source: str = "dataframe") -> Table:
     """Return the columns of a dataframe of pandas, polars, pyarrow or another narwhals back end.
 
     An object of another package that speaks the dataframe interchange or the Arrow stream
-    protocol is read through pyarrow.
+    protocol is read through pyarrow. A boolean column keeps its booleans.
 
     Raises:
-        DataError: it is no dataframe, or has no rows.
+        DataError: it is no dataframe, has a column twice, or has no rows.
     """
     try:
-        native = nw.from_native(frame, eager_only=True)
-    except TypeError:
-        native = nw.from_native(_through_arrow(frame), eager_only=True)
+        try:
+            native = nw.from_native(frame, eager_only=True)
+        except TypeError:
+            native = nw.from_native(_through_arrow(frame), eager_only=True)
+        names = list(native.columns)
+    except nw.exceptions.NarwhalsError as error:
+        said = " ".join(str(error).split())[:160]
+        raise DataError(f"{source}: two columns of one name, or no table ({said})") from error
     if len(native) == 0:
-        raise DataError(f"{source} has no rows (columns: {', '.join(native.columns[:12])})")
+        raise DataError(f"{source} has no rows (columns {listing(names)})")
     columns: dict[str, Sequence[Any]] = {}
-    for name in native.columns:
-        series = native[name]
-        numeric = series.dtype.is_numeric() or series.dtype == nw.Boolean
-        values = series.to_list()
-        columns[str(name)] = (
-            np.array([np.nan if v is None else float(v) for v in values]) if numeric else values
-        )
+    for name in names:
+        if str(name).strip() in columns:
+            raise DataError(f"{source}: column {short(name)} appears twice; rename one of them")
+        series = native.get_column(name)
+        cells = [None if type(v).__name__ in ("NAType", "NaTType") else v for v in series.to_list()]
+        columns[str(name).strip()] = cells
+        if series.dtype.is_numeric():
+            numbers = [np.nan if v is None else float(v) for v in cells]
+            columns[str(name).strip()] = np.array(numbers)  # type: ignore[assignment]
     return Table(columns, list(range(1, len(native) + 1)), source)
 
 
 def _through_arrow(frame: Any) -> Any:
+    what = type(frame).__name__
+    if not (hasattr(frame, "__arrow_c_stream__") or hasattr(frame, "__dataframe__")):
+        lazy = "; collect() it first" if hasattr(frame, "collect") else ""
+        raise DataError(
+            f"expected a dataframe, got {what}{lazy}; for arrays use Runs(N=..., D=..., loss=...)"
+        )
     try:
         import pyarrow
         import pyarrow.interchange
     except ImportError as error:
         raise DataError(
-            f"{type(frame).__name__} is read through pyarrow: pip install 'jaxscale[parquet]'"
+            f"{what} is read through pyarrow: pip install 'jaxscale[parquet]'"
         ) from error
-    if hasattr(frame, "__arrow_c_stream__"):
-        return pyarrow.table(frame)
-    if hasattr(frame, "__dataframe__"):
+    try:
+        if hasattr(frame, "__arrow_c_stream__"):
+            return pyarrow.table(frame)
         return pyarrow.interchange.from_dataframe(frame)
-    raise DataError(
-        f"expected a dataframe, got {type(frame).__name__}; for arrays use Runs(N=..., D=..., "
-        "loss=...)"
-    )
+    except (pyarrow.ArrowException, TypeError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"expected a dataframe, got {what}, which is no table ({str(error)[:80]})"
+        ) from error

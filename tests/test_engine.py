@@ -16,8 +16,9 @@ from jaxscale.starts import random_starts
 
 @pytest.fixture(scope="module")
 def target(noisy):
-    return cast(prepare(jaxscale.Chinchilla(), noisy, jaxscale.Huber(1e-3), "log").objective,
-                np.float64)
+    return cast(
+        prepare(jaxscale.Chinchilla(), noisy, jaxscale.Huber(1e-3), "log").objective, np.float64
+    )
 
 
 def solve(target, starts, optimizer=None, dtype=np.float64, **options):
@@ -90,8 +91,11 @@ def test_step_limit_is_reported(target, starts):
 
 @pytest.mark.parametrize(
     "optimizer, steps, share",
-    [(optax.lbfgs(), 300, 0.5), (optax.adam(3e-2), 3000, 0.5),
-     (optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(1e-6)), 50, 0.0)],
+    [
+        (optax.lbfgs(), 300, 0.5),
+        (optax.adam(3e-2), 3000, 0.5),
+        (optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(1e-6)), 50, 0.0),
+    ],
     ids=["lbfgs", "adam", "sgd"],
 )
 def test_any_optax_transformation_runs_in_the_same_loop(target, starts, optimizer, steps, share):

@@ -25,8 +25,11 @@ def params(fit):
 
 
 def changed(runs, **columns):
-    return jaxscale.Runs(loss=columns.pop("loss", runs.loss), weight=columns.pop("weight", None),
-                         **{**runs.columns, **columns})
+    return jaxscale.Runs(
+        loss=columns.pop("loss", runs.loss),
+        weight=columns.pop("weight", None),
+        **{**runs.columns, **columns},
+    )
 
 
 def test_certificate_of_a_good_fit(fitted, noisy):
@@ -51,8 +54,9 @@ def test_a_change_of_units_changes_nothing_but_the_units(noisy, fitted, units):
     other = refit(changed(noisy, **{k: noisy.columns[k] * u for k, u in units.items()}))
     assert other.value == pytest.approx(fitted.value, rel=1e-10)
     law, base = other.law, fitted.law
-    np.testing.assert_allclose([law.E, law.alpha, law.beta], [base.E, base.alpha, base.beta],
-                               rtol=1e-7)
+    np.testing.assert_allclose(
+        [law.E, law.alpha, law.beta], [base.E, base.alpha, base.beta], rtol=1e-7
+    )
     assert law.A == pytest.approx(base.A * units["N"] ** base.alpha, rel=1e-5)
     assert law.B == pytest.approx(base.B * units["D"] ** base.beta, rel=1e-5)
 
@@ -65,8 +69,9 @@ def test_another_unit_of_the_loss_scales_the_linear_parameters(noisy, fitted):
 
 def test_order_of_rows_does_not_matter(noisy, fitted):
     order = RNG.permutation(len(noisy))
-    shuffled = jaxscale.Runs(loss=noisy.loss[order],
-                             **{k: v[order] for k, v in noisy.columns.items()})
+    shuffled = jaxscale.Runs(
+        loss=noisy.loss[order], **{k: v[order] for k, v in noisy.columns.items()}
+    )
     other = refit(shuffled)
     assert other.value == pytest.approx(fitted.value, rel=1e-12)
     np.testing.assert_allclose(params(other), params(fitted), rtol=1e-6)
@@ -75,8 +80,12 @@ def test_order_of_rows_does_not_matter(noisy, fitted):
 def test_weights_are_repeated_rows_and_zero_removes(noisy):
     times = RNG.integers(0, 3, len(noisy))
     weighted = refit(changed(noisy, weight=times.astype(float)))
-    repeated = refit(jaxscale.Runs(loss=np.repeat(noisy.loss, times),
-                                   **{k: np.repeat(v, times) for k, v in noisy.columns.items()}))
+    repeated = refit(
+        jaxscale.Runs(
+            loss=np.repeat(noisy.loss, times),
+            **{k: np.repeat(v, times) for k, v in noisy.columns.items()},
+        )
+    )
     assert weighted.value == pytest.approx(repeated.value, rel=1e-10)
     np.testing.assert_allclose(params(weighted), params(repeated), rtol=1e-6)
 
@@ -104,15 +113,19 @@ def test_a_large_delta_is_least_squares(noisy):
         return np.logaddexp(np.logaddexp(a - alpha * np.log(N), b - beta * np.log(D)), e) - y
 
     start = [0.5, 6.0, 7.0, 0.34, 0.35]
-    peer = scipy_optimize.least_squares(residual, start, x_scale="jac", xtol=1e-15, ftol=1e-15,
-                                        gtol=1e-15, max_nfev=2000)
+    peer = scipy_optimize.least_squares(
+        residual, start, x_scale="jac", xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=2000
+    )
     assert square.value == pytest.approx(peer.cost, rel=1e-9)
     assert square.value <= peer.cost * (1 + 1e-12)
 
 
 @pytest.mark.parametrize("residual", ["relative", "absolute"])
-@pytest.mark.parametrize("loss", [jaxscale.Huber(1e-2), jaxscale.Square(), jaxscale.Absolute()],
-                         ids=["huber", "square", "absolute"])
+@pytest.mark.parametrize(
+    "loss",
+    [jaxscale.Huber(1e-2), jaxscale.Square(), jaxscale.Absolute()],
+    ids=["huber", "square", "absolute"],
+)
 def test_other_losses_and_residuals_find_a_minimum(noisy, loss, residual):
     fit = refit(noisy, loss=loss, residual=residual)
     assert fit.certificate.share_at_best > 0.9
@@ -140,8 +153,9 @@ def test_precisions_agree(noisy, fitted, precision, tolerance):
     assert all(isinstance(v, float) for v in fit.law.values.values())
 
 
-@pytest.mark.parametrize("optimizer, tolerance", [(ADAM, 0.05), (LBFGS, 0.01)],
-                         ids=["adam", "lbfgs"])
+@pytest.mark.parametrize(
+    "optimizer, tolerance", [(ADAM, 0.05), (LBFGS, 0.01)], ids=["adam", "lbfgs"]
+)
 def test_optax_optimizers_come_near(noisy, fitted, optimizer, tolerance):
     fit = refit(noisy, optimizer=optimizer, max_steps=1500, starts=16)
     assert fitted.value * (1 - 1e-9) <= fit.value < fitted.value * (1 + tolerance)
@@ -149,8 +163,13 @@ def test_optax_optimizers_come_near(noisy, fitted, optimizer, tolerance):
 
 def test_given_starts_are_the_starts(noisy, fitted):
     E = np.array([1.5, 1.9, 1.0])
-    sample = jaxscale.Chinchilla(E=E, A=np.full(3, 300.0), B=np.full(3, 900.0),
-                                 alpha=np.full(3, 0.3), beta=np.array([0.3, 0.4, 0.5]))
+    sample = jaxscale.Chinchilla(
+        E=E,
+        A=np.full(3, 300.0),
+        B=np.full(3, 900.0),
+        alpha=np.full(3, 0.3),
+        beta=np.array([0.3, 0.4, 0.5]),
+    )
     fit = refit(noisy, starts=sample)
     assert fit.certificate.starts == 3 and len(fit.start_values) == 3
     assert fit.value == pytest.approx(fitted.value, rel=1e-9)
@@ -179,8 +198,10 @@ def test_start_0_of_seed_0_is_what_it_always_was(noisy):
     from jaxscale.preparation import prepare
 
     objective = prepare(jaxscale.PurePowerLaw(of="N"), noisy, jaxscale.Square(), "log").objective
-    np.testing.assert_allclose(random_starts(objective, 1, 0),
-                               [[-4 + 5 * 0.6369616873214543, -1.5 + 3 * 0.2697867137638703]])
+    np.testing.assert_allclose(
+        random_starts(objective, 1, 0),
+        [[-4 + 5 * 0.6369616873214543, -1.5 + 3 * 0.2697867137638703]],
+    )
 
 
 def test_new_values_do_not_compile_and_flags_stay(noisy):
@@ -207,8 +228,8 @@ def test_results_are_deterministic(noisy):
 
 def test_progress_is_told_between_chunks(noisy):
     told = []
-    refit(noisy, starts=1500, progress=lambda done, total: told.append((done, total)))
-    assert told[-1] == (1516, 1516) and len(told) == 2 and told[0][0] == 1040
+    refit(noisy, starts=9000, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (9016, 9016) and len(told) == 2 and told[0][0] == 4608
 
 
 def test_json_round_trip_keeps_every_digit(fitted, tmp_path):
@@ -225,11 +246,52 @@ def test_json_round_trip_keeps_every_digit(fitted, tmp_path):
     )
 
 
+def test_json_keeps_the_flops_model_the_names_and_the_groups(tmp_path, noisy):
+    runs = jaxscale.Runs(
+        N=noisy.columns["N"],
+        D=noisy.columns["D"],
+        loss=noisy.loss,
+        group=np.array(["a", "b"] * 30),
+        names={"loss": "val/loss"},
+    )
+    fit = refit(runs, jaxscale.ChinchillaNDC(flops=jaxscale.SixND(8.0)))
+    fit.save(tmp_path / "fit.json")
+    again = jaxscale.load(tmp_path / "fit.json")
+    assert again.law.flops == jaxscale.SixND(8.0)
+    assert again.predict(N=1e9, C=1e20) == fit.predict(N=1e9, C=1e20)
+    assert again.runs.names == runs.names and again.runs.group.tolist() == runs.group.tolist()
+    own = refit(runs, jaxscale.ChinchillaNDC(flops=lambda N, D: 7 * N * D))
+    own.save(tmp_path / "own.json")
+    with pytest.raises(jaxscale.DataError, match="flops=FUNCTION"):
+        jaxscale.load(tmp_path / "own.json")
+    assert jaxscale.load(tmp_path / "own.json", flops=own.law.flops).law.flops is own.law.flops
+
+
+@pytest.mark.parametrize(
+    "law, S, y",
+    [
+        (jaxscale.PowerLaw(of="N"), np.logspace(7, 10, 30), lambda S: 60 * S**-0.2 + 1.5),
+        (jaxscale.PowerLaw(of="N"), np.logspace(7, 10, 30), lambda S: 0.95 - 12 * S**-0.2),
+        (jaxscale.LogLaw(of="N"), np.logspace(7, 10, 30), lambda S: 9 - 0.3 * np.log(S)),
+    ],
+    ids=["loss", "score", "log"],
+)
+def test_laws_of_either_sign_find_their_optimum_from_most_starts(law, S, y):
+    noise = np.exp(np.random.default_rng(2).normal(0, 0.005, len(S)))
+    fit = jaxscale.fit(law, jaxscale.Runs(N=S, loss=y(S) * noise), starts=256)
+    # A power law drawn with the other sign of its rate has a basin of its own.
+    assert fit.certificate.share_at_best > 0.4 and fit.certificate.trusted
+    np.testing.assert_allclose(fit.prediction, y(S), rtol=0.01)
+
+
 @pytest.mark.parametrize(
     "text, message",
-    [("{", "no JSON"), ("[]", "not a fit result"), ('{"params": {}, "data": {}, "law": "X"}',
-     "give it with --law"), ('{"params": {"Q": 1}, "data": {}, "law": "Chinchilla",'
-     ' "settings": {}}', "damaged")],
+    [
+        ("{", "no JSON"),
+        ("[]", "not a fit result"),
+        ('{"params": {}, "data": {}, "law": "X"}', "give it with --law"),
+        ('{"params": {"Q": 1}, "data": {}, "law": "Chinchilla", "settings": {}}', "damaged"),
+    ],
 )
 def test_load_refuses_with_a_sentence(tmp_path, text, message):
     (tmp_path / "x.json").write_text(text)
@@ -240,8 +302,13 @@ def test_load_refuses_with_a_sentence(tmp_path, text, message):
 def test_a_score_that_rises_is_a_power_law_with_a_negative_height():
     S = np.logspace(7, 10, 30)
     score = 0.9 - 12 * S**-0.2 + RNG.normal(0, 0.002, 30)
-    fit = jaxscale.fit(jaxscale.PowerLaw(of="N"), jaxscale.Runs(N=S, loss=score),
-                       loss=jaxscale.Square(), residual="absolute", starts=256)
+    fit = jaxscale.fit(
+        jaxscale.PowerLaw(of="N"),
+        jaxscale.Runs(N=S, loss=score),
+        loss=jaxscale.Square(),
+        residual="absolute",
+        starts=256,
+    )
     assert fit.law.a < 0 and fit.law.b < 0 and fit.law.c == pytest.approx(0.9, abs=0.02)
     assert fit.statistics["r2"] > 0.99
 
@@ -299,10 +366,13 @@ def test_when_every_start_fails_the_error_says_how():
 
 @pytest.mark.parametrize(
     "options, message",
-    [(dict(residual="cubic"), "residual must be one of"), (dict(precision="half"), "precision"),
-     (dict(starts=-1), "starts must be"),
-     (dict(law=jaxscale.Kaplan(), starts=0), "starts=0 needs"),
-     (dict(law=jaxscale.Chinchilla(E=1.0, A=1.0, B=1.0, alpha=1.0, beta=1.0)), "nothing to fit")],
+    [
+        (dict(residual="cubic"), "residual must be one of"),
+        (dict(precision="half"), "precision"),
+        (dict(starts=-1), "starts must be"),
+        (dict(law=jaxscale.Kaplan(), starts=0), "starts=0 needs"),
+        (dict(law=jaxscale.Chinchilla(E=1.0, A=1.0, B=1.0, alpha=1.0, beta=1.0)), "nothing to fit"),
+    ],
 )
 def test_bad_options_get_a_sentence(noisy, options, message):
     with pytest.raises(ValueError, match=message):

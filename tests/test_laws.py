@@ -133,9 +133,7 @@ def test_fit_recovers_the_truth_without_noise(name):
             np.testing.assert_allclose(getattr(fit.law, key), value, rtol=2e-5, err_msg=key)
 
 
-@pytest.mark.parametrize(
-    "name, preset", [(n, p) for n in NAMES for p in CATALOGUE[n].presets]
-)
+@pytest.mark.parametrize("name, preset", [(n, p) for n in NAMES for p in CATALOGUE[n].presets])
 def test_presets_are_complete_and_give_a_sane_loss(name, preset):
     law = CATALOGUE[name].preset(preset)
     assert not law.free
@@ -219,10 +217,22 @@ def test_positive_behaves_as_its_value(x):
     with scope(np.float64):
         p = Positive(jnp.asarray(x), jnp.log(x))
         pairs = [
-            (p**0.3, x**0.3), (p + 2, x + 2), (2 + p, 2 + x), (p - 2, x - 2), (2 - p, 2 - x),
-            (p * 3, x * 3), (3 / p, 3 / x), (p / 3, x / 3), (-p, -x), (p * p, x * x),
-            (jnp.sqrt(p), math.sqrt(x)), (jnp.log(p), math.log(x)), (log(p), math.log(x)),
-            (power(p, -0.2), x**-0.2), (power(x, -0.2), x**-0.2), (jnp.ones(3) * p, np.ones(3) * x),
+            (p**0.3, x**0.3),
+            (p + 2, x + 2),
+            (2 + p, 2 + x),
+            (p - 2, x - 2),
+            (2 - p, 2 - x),
+            (p * 3, x * 3),
+            (3 / p, 3 / x),
+            (p / 3, x / 3),
+            (-p, -x),
+            (p * p, x * x),
+            (jnp.sqrt(p), math.sqrt(x)),
+            (jnp.log(p), math.log(x)),
+            (log(p), math.log(x)),
+            (power(p, -0.2), x**-0.2),
+            (power(x, -0.2), x**-0.2),
+            (jnp.ones(3) * p, np.ones(3) * x),
         ]
         for got, want in pairs:
             np.testing.assert_allclose(got, want, rtol=1e-14)

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "jaxscale"
 LEVELS = [
     {"_pytree", "_precision", "_smallmat", "errors"},
     {"_positive", "_programs", "tables", "expressions", "losses"},
-    {"space", "flops"},
+    {"space", "flops", "columns"},
     {"laws", "runs", "optimizers"},
     {"objective"},
     {"engine", "starts", "preparation"},
@@ -82,7 +82,8 @@ def test_import_leaves_matplotlib_and_the_devices_alone():
     import sys
 
     code = (
-        "import jax, os; before = (dict(jax.config.values), dict(os.environ)); import jaxscale, sys;"
+        "import jax, os, sys; before = (dict(jax.config.values), dict(os.environ));"
+        "import jaxscale;"
         "assert 'matplotlib' not in sys.modules;"
         "assert before == (dict(jax.config.values), dict(os.environ));"
         "assert not jax._src.xla_bridge._backends"

@@ -80,8 +80,20 @@ def test_padding_and_zero_weights_change_nothing(noisy):
             np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-8)
 
 
-@pytest.mark.parametrize("n, size", [(1, 32), (32, 32), (33, 40), (64, 64), (65, 80), (240, 256),
-                                     (245, 256), (1911, 2048), (4852, 5120)])
+@pytest.mark.parametrize(
+    "n, size",
+    [
+        (1, 32),
+        (32, 32),
+        (33, 40),
+        (64, 64),
+        (65, 80),
+        (240, 256),
+        (245, 256),
+        (1911, 2048),
+        (4852, 5120),
+    ],
+)
 def test_buckets(n, size):
     assert bucket(n) == size
 

@@ -5,9 +5,9 @@ import json
 
 import numpy as np
 import pytest
+from conftest import data_folder, needs_data
 
 import jaxscale
-from conftest import data_folder, needs_data
 from jaxscale.allocation import allocate
 
 FOLDER = data_folder()
@@ -16,8 +16,9 @@ HUBER = GOLD.get("huber_log_chinchilla", {})
 
 
 def runs_of(entry):
-    return jaxscale.read_runs(FOLDER / entry["file"], map=entry.get("columns"),
-                              where=entry["filter"])
+    return jaxscale.read_runs(
+        FOLDER / entry["file"], map=entry.get("columns"), where=entry["filter"]
+    )
 
 
 @needs_data
@@ -49,8 +50,13 @@ def test_least_absolute_deviations(key):
 
 
 def classic_grid():
-    grid = itertools.product(np.arange(-1, 1.5, 0.5), np.arange(0, 30, 5), np.arange(0, 30, 5),
-                             np.arange(0, 2.5, 0.5), np.arange(0, 2.5, 0.5))
+    grid = itertools.product(
+        np.arange(-1, 1.5, 0.5),
+        np.arange(0, 30, 5),
+        np.arange(0, 30, 5),
+        np.arange(0, 2.5, 0.5),
+        np.arange(0, 2.5, 0.5),
+    )
     e, a, b, alpha, beta = np.array(list(grid)).T
     return jaxscale.Chinchilla(E=np.exp(e), A=np.exp(a), B=np.exp(b), alpha=alpha, beta=beta)
 
@@ -81,19 +87,23 @@ def test_unit_equivariance_on_the_real_table_with_its_outliers():
         # Hoffmann et al. 2022, unrounded values, at Gopher's budget.
         (jaxscale.Chinchilla.preset("hoffmann_2022"), (40.36e9, 2.3785e12, 58.93, 1.91841)),
         # Besiroglu et al. 2024, the values printed in the paper.
-        (jaxscale.Chinchilla(E=1.8172, A=482.01, B=2085.43, alpha=0.3478, beta=0.3658),
-         (72.249e9, 1.32874e12, 18.391, 1.97444)),
+        (
+            jaxscale.Chinchilla(E=1.8172, A=482.01, B=2085.43, alpha=0.3478, beta=0.3658),
+            (72.249e9, 1.32874e12, 18.391, 1.97444),
+        ),
     ],
     ids=["hoffmann", "besiroglu"],
 )
 def test_published_allocations_at_5_76e23_flops(law, want):
     best = allocate(law, compute=5.76e23)
     got = (best.N, best.D, best.tokens_per_parameter, best.loss)
-    np.testing.assert_allclose(got, want, rtol=[2e-4, 2e-4, 2e-4, 3e-6])
+    np.testing.assert_allclose(np.divide(got, want), 1.0, atol=2e-4)
+    assert best.loss == pytest.approx(want[3], abs=6e-6)
 
 
-ISOFLOP_MINIMA = np.array([(1e18, 3.522), (3e18, 3.339), (1e19, 3.154), (3e19, 3.000),
-                           (1e20, 2.848), (3e20, 2.725)])
+ISOFLOP_MINIMA = np.array(
+    [(1e18, 3.522), (3e18, 3.339), (1e19, 3.154), (3e19, 3.000), (1e20, 2.848), (3e20, 2.725)]
+)
 
 
 @pytest.mark.parametrize(
@@ -109,12 +119,14 @@ def test_marins_isoflop_minima(law, options, params, forecasts):
     C, loss = ISOFLOP_MINIMA.T
     if options is None:
         line = jaxscale.PurePowerLaw(of="C")
-        fit = jaxscale.fit(line, jaxscale.Runs(C=C, loss=loss - 1.6), loss=jaxscale.Square(),
-                           starts=64)
+        fit = jaxscale.fit(
+            line, jaxscale.Runs(C=C, loss=loss - 1.6), loss=jaxscale.Square(), starts=64
+        )
         fitted = law.replace(A=fit.law.a, alpha=-fit.law.b)
     else:
-        fit = jaxscale.fit(law, jaxscale.Runs(C=C, loss=loss), loss=jaxscale.Square(), starts=64,
-                           **options)
+        fit = jaxscale.fit(
+            law, jaxscale.Runs(C=C, loss=loss), loss=jaxscale.Square(), starts=64, **options
+        )
         fitted = fit.law
         assert fitted.L_inf == pytest.approx(1.438, abs=1e-3)
     np.testing.assert_allclose([fitted.A, fitted.alpha], params, rtol=2e-3)

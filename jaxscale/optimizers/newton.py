@@ -79,8 +79,8 @@ def newton(
         plateau: smallest ratio of diagonal entries of the Gauss-Newton matrix at which it may.
         damping: initial lambda of Gauss-Newton steps, relative to the mean diagonal.
         newton_damping: initial lambda of exact steps.
-        raise_by: factor on lambda after a step that gained under a quarter of its promise.
-        lower_by: divisor of lambda after one that gained over three quarters.
+        raise_by: factor on lambda after a rejected step, and at most.
+        lower_by: divisor of lambda after a step that kept its promise, and at most.
 
     Returns:
         A transformation whose `update` takes `value`, `grad` (optional), `value_fn`, and, where
@@ -90,7 +90,8 @@ def newton(
     Cost: one value, gradient and curvature per step, and two P x P Cholesky solves.
 
     Source: Levenberg 1944 and Marquardt 1963 for the damping, Holland and Welsch 1977 for the
-    reweighting; the two-damping switch was found by experiment (benchmarks/README.md).
+    reweighting, Nielsen 1999 for the change of damping; the two-damping switch was found by
+    experiment (benchmarks/README.md).
     """
     settings = _Settings(switch, plateau, damping, newton_damping, raise_by, lower_by)
 
@@ -168,10 +169,9 @@ def _judge(settings: _Settings, state: NewtonState, trial: tuple[Array, ...]) ->
         jnp.where(accepted, new, old) for new, old in zip(trial, state[: len(trial)], strict=True)
     )
     ratio = decrease / jnp.maximum(state.predicted, jnp.finfo(value.dtype).tiny)
-    # NaN ratios (a non-finite trial) fail both comparisons and count as a failure.
-    factor = jnp.where(
-        ratio > 0.75, 1 / settings.lower_by, jnp.where(ratio > 0.25, 1.0, settings.raise_by)
-    )
+    # Nielsen's smooth rule. A rejected trial, NaN included, raises the damping.
+    smooth = jnp.clip(1 - (2 * ratio - 1) ** 3, 1 / settings.lower_by, settings.raise_by)
+    factor = jnp.where(accepted, smooth, settings.raise_by)
     small = jnp.finfo(value.dtype).tiny ** 0.1
     factor = jnp.where(first, 1.0, factor)
     lam = jnp.where(state.exact, state.damping, state.damping * factor)
