@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 
 from jaxscale import engine, optimizers
 from jaxscale._positive import power
+from jaxscale.allocation import Allocation, allocate
 from jaxscale.certificate import Certificate
 from jaxscale.errors import DataError, FitError, JaxscaleError
 from jaxscale.fit import fit
@@ -42,6 +43,7 @@ from jaxscale.space import breakpoint_at, coefficient, exponent, offset, scale
 __all__ = [
     "CATALOGUE",
     "Absolute",
+    "Allocation",
     "Certificate",
     "Chinchilla",
     "ChinchillaNDC",
@@ -68,6 +70,7 @@ __all__ = [
     "Scalar",
     "SixND",
     "Square",
+    "allocate",
     "breakpoint_at",
     "coefficient",
     "critical_batch",

@@ -82,15 +82,20 @@ def fit(
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     prepared = prepare(law, runs, Huber(1e-3) if loss is None else loss, residual)
-    steps = max_steps or (NEWTON_STEPS if optimizer is None else OTHER_STEPS)
-    search = _Search(prepared.objective, optimizer or newton(), precision, steps)
+    optimizer = newton() if optimizer is None else optimizer
+    own = optimizer is newton()
+    steps = (NEWTON_STEPS if own else OTHER_STEPS) if max_steps is None else max_steps
+    if steps < 1:
+        raise ValueError(f"max_steps must be at least 1, got {max_steps}")
+    search = _Search(prepared.objective, optimizer, precision, steps)
     lanes, extra = _starts(search, starts, seed)
     solution = search.solve(lanes, progress)
     z, status = _best(search, solution)
     if len(lanes) > extra:  # the grid's cells are no sample of the start box
         solution = Solution(*(leaf[extra:] for leaf in solution))
     settings = {
-        "optimizer": "newton" if optimizer is None else "optax",
+        "optimizer": "newton" if own else "optax",
+        "max_steps": steps,
         "seed": seed,
         "precision": precision,
         "fixed": list(law.fixed),

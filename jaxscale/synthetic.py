@@ -63,4 +63,12 @@ def demo_runs() -> Runs:
 
 def read_demo() -> Runs:
     """Read the demo table that ships with the package."""
-    return read_runs(DEMO_CSV)
+    runs = read_runs(DEMO_CSV)
+    return Runs(
+        N=runs.columns["N"],
+        D=runs.columns["D"],
+        loss=runs.loss,
+        rows=runs.rows,
+        names=runs.names,
+        source=f"{DEMO_CSV.name} (simulated)",
+    )

@@ -58,8 +58,10 @@ def fit_table(fit: FitResult) -> str:
             low, high = fit.intervals[name]
             note += f", between {quantity(low)} and {quantity(high)}"
         rows.append(("  " + name, quantity(value, 6), note))
+    meanings = fit.law.derived_docs
     rows += [
-        ("  " + name, quantity(value, 6), "derived") for name, value in derived(fit.law).items()
+        ("  " + name, quantity(value, 6), meanings.get(name, "derived"))
+        for name, value in derived(fit.law).items()
     ]
     stats = fit.statistics
     facts = [
@@ -100,9 +102,8 @@ def notes(fit: FitResult) -> list[str]:
         ]
     if len(fit.suspects):
         rows = [int(fit.runs.rows[k]) for k in fit.suspects]
-        said.append(
-            f"{len(rows)} residuals beyond 5 scaled MAD (rows {_some(rows)}): look at these runs"
-        )
+        many = f"{len(rows)} residuals" if len(rows) > 1 else "1 residual"
+        said.append(f"{many} beyond 5 scaled MAD (rows {_some(rows)}): look at these runs")
     return said
 
 

@@ -58,6 +58,7 @@ class Chinchilla(Law):
     alpha: Scalar = exponent("model-size exponent")
     beta: Scalar = exponent("data-size exponent")
     presets = PRESETS
+    derived_docs = {"a": "best N grows as C^a", "b": "best D grows as C^b"}
 
     def __call__(self, N: Any, D: Any) -> Any:
         """Return E + A N^-alpha + B D^-beta."""

@@ -29,6 +29,7 @@ class KaplanN(Law):
     A: Scalar = coefficient("N_c^alpha_N", per=dict(N="alpha_N"))
     alpha_N: Scalar = exponent("model-size exponent")
     presets = {"kaplan_2020": Preset(SOURCE, {"A": 8.8e13**0.076, "alpha_N": 0.076})}
+    derived_docs = {"N_c": "scale of N, parameters"}
 
     def __call__(self, N: Any) -> Any:
         """Return A N^-alpha_N."""
@@ -50,6 +51,7 @@ class KaplanD(Law):
     B: Scalar = coefficient("D_c^alpha_D", per=dict(D="alpha_D"))
     alpha_D: Scalar = exponent("data-size exponent")
     presets = {"kaplan_2020": Preset(SOURCE, {"B": 5.4e13**0.095, "alpha_D": 0.095})}
+    derived_docs = {"D_c": "scale of D, tokens"}
 
     def __call__(self, D: Any) -> Any:
         """Return B D^-alpha_D."""
@@ -78,6 +80,7 @@ class KaplanC(Law):
             note="C_min, the compute at small batch: 3.1e8 PF-days",
         )
     }
+    derived_docs = {"C_c": "scale of C, FLOPs"}
 
     def __call__(self, C: Any) -> Any:
         """Return K C^-alpha_C."""
@@ -108,6 +111,7 @@ class Kaplan(Law):
             {"A": 6.4e13**0.076, "B": 1.8e13**0.103, "alpha_N": 0.076, "alpha_D": 0.103},
         )
     }
+    derived_docs = {"N_c": "scale of N, parameters", "D_c": "scale of D, tokens"}
 
     def __call__(self, N: Any, D: Any) -> Any:
         """Return the loss of an early-stopped model of N parameters on D tokens."""
@@ -136,6 +140,7 @@ class KaplanSteps(Law):
     K: Scalar = coefficient("S_c^alpha_S", per=dict(S="alpha_S"))
     alpha_N: Scalar = exponent("model-size exponent")
     alpha_S: Scalar = exponent("step exponent")
+    derived_docs = {"N_c": "scale of N, parameters", "S_c": "scale of S, steps"}
 
     def __call__(self, N: Any, S: Any) -> Any:
         """Return A N^-alpha_N + K S^-alpha_S."""

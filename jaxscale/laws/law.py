@@ -51,6 +51,8 @@ class Law:
     """
 
     presets: ClassVar[dict[str, Preset]] = {}
+    derived_docs: ClassVar[dict[str, str]] = {}
+    """What each derived quantity means, in a few words."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -115,6 +115,7 @@ class Henighan(Law):
     A: Scalar = coefficient("reducible loss at x = 1", per=dict(S="alpha"))
     alpha: Scalar = exponent("rate")
     of: str = static(default="S")
+    derived_docs = {"x0": "scale of x, where the reducible loss is 1"}
 
     def __call__(self, S: Any) -> Any:
         """Return L_inf + A S^-alpha."""

@@ -1,0 +1,45 @@
+"""README and the examples say what really happens."""
+
+import contextlib
+import io
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+VOLATILE = ("time ", "optimum ")  # seconds and rounding errors differ from machine to machine
+
+
+def stable(text):
+    lines = [line.rstrip() for line in text.strip().splitlines()]
+    return [line for line in lines if not line.startswith(VOLATILE)]
+
+
+def test_the_first_example_prints_what_readme_shows():
+    code = re.search(r"```python\n(.*?)```", README, re.S)[1]
+    shown = re.search(r"```text\n(.*?)```", README, re.S)[1]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(code, "README.md", "exec"), {})
+    assert stable(out.getvalue()) == stable(shown)
+
+
+def test_ci_calls_the_test_command_of_readme():
+    command = "python -m pip install -q -e '.[dev]' && python -m pytest"
+    assert f"\n{command}\n" in README and f"\n{command}\n" in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
+def test_links_of_readme_lead_somewhere(link):
+    assert (ROOT / link).exists()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
+def test_examples_run(path, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(path)])
+    runpy.run_path(str(path), run_name="__main__")
+    assert "alpha" in capsys.readouterr().out
