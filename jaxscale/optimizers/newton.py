@@ -79,7 +79,7 @@ def newton(
         plateau: smallest ratio of diagonal entries of the Gauss-Newton matrix at which it may.
         damping: initial lambda of Gauss-Newton steps, relative to the mean diagonal.
         newton_damping: initial lambda of exact steps.
-        raise_by: factor on lambda after a rejected step, and at most.
+        raise_by: factor on lambda after a rejected step; more after a very bad one.
         lower_by: divisor of lambda after a step that kept its promise, and at most.
 
     Returns:
@@ -169,9 +169,11 @@ def _judge(settings: _Settings, state: NewtonState, trial: tuple[Array, ...]) ->
         jnp.where(accepted, new, old) for new, old in zip(trial, state[: len(trial)], strict=True)
     )
     ratio = decrease / jnp.maximum(state.predicted, jnp.finfo(value.dtype).tiny)
-    # Nielsen's smooth rule. A rejected trial, NaN included, raises the damping.
+    # Nielsen's smooth rule; a rejected trial, NaN included, raises the damping.
     smooth = jnp.clip(1 - (2 * ratio - 1) ** 3, 1 / settings.lower_by, settings.raise_by)
-    factor = jnp.where(accepted, smooth, settings.raise_by)
+    # A trial far above the best point took a step that was too long by far.
+    worse = jnp.where(value > state.value, jnp.sqrt(value / state.value), 1.0)
+    factor = jnp.where(accepted, smooth, settings.raise_by * jnp.clip(worse, 1.0, 64.0))
     small = jnp.finfo(value.dtype).tiny ** 0.1
     factor = jnp.where(first, 1.0, factor)
     lam = jnp.where(state.exact, state.damping, state.damping * factor)
