@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import jax
@@ -22,6 +23,13 @@ _PROGRAMS: OrderedDict[Hashable, Any] = OrderedDict()
 _LIMIT = 64
 compiled = 0
 """How many programs have been compiled in this process."""
+
+
+def _place(dtype: Any) -> AbstractContextManager[Any]:
+    """Send float64 work to the host where the accelerator has no float64."""
+    if np.dtype(dtype) == np.float64 and jax.default_backend() == "tpu":
+        return jax.default_device(jax.local_devices(backend="cpu")[0])
+    return nullcontext()
 
 
 def run(function: Callable[..., Any], *args: Any, dtype: Any, **static: Any) -> tuple[Any, float]:
@@ -41,7 +49,7 @@ def run(function: Callable[..., Any], *args: Any, dtype: Any, **static: Any) -> 
     shapes = tuple((np.shape(leaf), np.asarray(leaf).dtype.str) for leaf in leaves)
     key = (function, structure, shapes, tuple(sorted(static.items())), np.dtype(dtype).str)
     seconds = 0.0
-    with scope(dtype):
+    with scope(dtype), _place(dtype):
         program = _PROGRAMS.get(key)
         if program is None:
             begin = time.perf_counter()

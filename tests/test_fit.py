@@ -154,6 +154,17 @@ def test_precisions_agree(noisy, fitted, precision, tolerance):
 
 
 @pytest.mark.parametrize(
+    "backend, dtype, moved",
+    [("tpu", np.float64, True), ("tpu", np.float32, False), ("cuda", np.float64, False)],
+)
+def test_float64_goes_to_the_host_only_beside_a_tpu(monkeypatch, backend, dtype, moved):
+    cpu = jax.local_devices(backend="cpu")[0]
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    with _programs._place(dtype):
+        assert (jax.config.jax_default_device == cpu) is moved
+
+
+@pytest.mark.parametrize(
     "optimizer, tolerance", [(ADAM, 0.05), (LBFGS, 0.01)], ids=["adam", "lbfgs"]
 )
 def test_optax_optimizers_come_near(noisy, fitted, optimizer, tolerance):
