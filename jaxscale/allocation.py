@@ -130,8 +130,8 @@ def _for_loss(law: Law, target: float, flops: Flops) -> Allocation:
     worst = _for_compute(law, math.exp(low), flops)
     if not best.loss <= target:
         raise ValueError(
-            f"{type(law).__name__} reaches no loss below {best.loss:.6g} at any budget up to "
-            f"{math.exp(high):.0e} FLOPs (its irreducible loss); the target is {target:g}"
+            f"{type(law).__name__} reaches no loss below {best.loss:.6g} with budgets up to "
+            f"{math.exp(high):.0e} FLOPs; the target is {target:g}"
         )
     if not worst.loss > target:
         raise ValueError(

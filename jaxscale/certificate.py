@@ -39,7 +39,8 @@ class Certificate:
     Attributes:
         status: how the best start ended, a name of `engine.Status` in lower case.
         starts: how many starts there were, the grid's excluded.
-        share_at_best: share of them within 1e-6 (relative) of the best value.
+        share_at_best: share of them within 1e-6 (relative) of the best value; for a law with a
+            break, of those that started with the same break.
         basins: the lowest distinct values with their counts.
         statuses: number of starts by status.
         grad_norm: largest entry of the gradient at the optimum over the value, in
@@ -81,15 +82,18 @@ class Certificate:
                 f"The term of {', '.join(self.degenerate)} contributes less than 1e-3 "
                 "of every prediction: the data do not need it."
             )
-        if self.starts >= 16 and self.share_at_best * self.starts < 2:
-            found.append("Fewer than two starts reached the best value: raise --starts.")
+        if self.starts >= 16 and self.share_at_best * self.starts < max(2, 0.01 * self.starts):
+            found.append(
+                f"Only {100 * self.share_at_best:.2g} % of the starts reached the best value: "
+                "raise --starts and try other seeds."
+            )
         lost = self.statuses.get("nonfinite_start", 0)
         if 2 * lost > self.starts:
             found.append(
                 f"{lost} of {self.starts} starts were not finite: the others may miss the "
                 "optimum; give starts of your own."
             )
-        if not self.condition < 1e12:
+        if status in CONVERGED and not self.condition < 1e12:
             found.append(
                 "The Hessian at the optimum is singular: some combination of parameters "
                 "is not determined by the runs."
@@ -146,12 +150,16 @@ def certify(space: Space, solution: Solution, z: np.ndarray, status: int, at: Lo
     # Float32 values carry rounding of their own; a sharpened loss has values of its own.
     same = SAME if solution.z.dtype == np.float64 else SAME_FLOAT32
     best = values.min()
+    # A start stays in the gap of its break: only those in the best gap could have come here.
+    breaks = [k for k, spec in enumerate(space.specs) if spec.role == "breakpoint"]
+    rivals = np.all(np.abs(solution.z[:, breaks] - z[breaks]) < 1e-6, axis=1)
+    at_best = values <= best + same * abs(best)
     counts = {int(s): int(np.sum(solution.status == s)) for s in np.unique(solution.status)}
     terms = zip(space.free, space.specs, at.shares, bound, strict=True)
     return Certificate(
         status=Status(status).name.lower(),
         starts=len(values),
-        share_at_best=float(np.mean(values <= best + same * abs(best))),
+        share_at_best=float(at_best.sum() / max(1, int((rivals | at_best).sum()))),
         basins=_basins(values, solution.status, same),
         statuses={Status(s).name.lower(): number for s, number in counts.items()},
         grad_norm=float(np.max(np.abs(at.grad[moving]), initial=0.0)),

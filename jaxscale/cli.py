@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import stat
 import sys
 from collections.abc import Callable, Sequence
@@ -41,7 +42,14 @@ def entry() -> None:
             )
             command = [sys.executable, "-m", "jaxscale", *sys.argv[1:]]
             os.execve(sys.executable, command, environment)
+    signal.signal(signal.SIGINT, _interrupted)
     sys.exit(main())
+
+
+def _interrupted(*_: Any) -> None:
+    """End at once: an exception could get lost in a callback of the compiler's threads."""
+    print("\njaxscale: interrupted", file=sys.stderr, flush=True)
+    os._exit(130)
 
 
 def _cache_directory() -> Path | None:
@@ -75,14 +83,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except FitError as error:
         return _failed(options, error, 1)
-    except (JaxscaleError, ValueError, OSError) as error:
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _failed(options, error, 2, f"{where}{error.strerror or error}")
+    except (JaxscaleError, ValueError) as error:
         return _failed(options, error, 2)
 
 
-def _failed(options: argparse.Namespace, error: Exception, code: int) -> int:
+def _failed(options: argparse.Namespace, error: Exception, code: int, text: str = "") -> int:
     if options.debug:
         raise error
-    commands.say(f"error: {error}")
+    commands.say(f"error: {text or error}")
     return code
 
 
@@ -146,7 +157,7 @@ def _fit_options(sub: argparse.ArgumentParser) -> None:
         help="hold a parameter at a value; repeatable",
     )
     sub.add_argument("--loss", choices=commands.LOSSES, default="huber")
-    sub.add_argument("--delta", type=float, default=1e-3, help="width of the Huber loss")
+    sub.add_argument("--delta", type=float, help="width of the Huber loss; default 1e-3")
     sub.add_argument("--residual", choices=("log", "absolute", "relative"), default="log")
     sub.add_argument("--starts", type=int, default=1024, help="random starts")
     sub.add_argument("--seed", type=int, default=0)

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
 import importlib.util
 import inspect
 import json
+import math
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -59,14 +62,22 @@ def find_law(spec: str) -> type[Law]:
         assert module_spec is not None and module_spec.loader is not None
         module = importlib.util.module_from_spec(module_spec)
         sys.modules[module_spec.name] = module
-        module_spec.loader.exec_module(module)
+        try:
+            module_spec.loader.exec_module(module)
+        except (SyntaxError, ImportError, NameError, AttributeError, TypeError) as error:
+            raise ValueError(
+                f"--law {spec}: cannot load the file: {type(error).__name__}: {error}"
+            ) from error
         found = getattr(module, name, None)
         if not (isinstance(found, type) and issubclass(found, Law)):
             raise ValueError(f"--law {spec}: {file} defines no jaxscale.Law {name!r}")
         return found
     by_name = {name.lower(): law for name, law in CATALOGUE.items()}
     if spec.lower() not in by_name:
-        raise ValueError(f"no law {spec!r}; there are {', '.join(CATALOGUE)}, or FILE.py:CLASS")
+        near = difflib.get_close_matches(spec.lower(), by_name, n=1)
+        hint = f"did you mean {by_name[near[0]].__name__}? " if near else ""
+        known = ", ".join(CATALOGUE)
+        raise ValueError(f"no law {spec!r}; {hint}there are {known}, or FILE.py:CLASS")
     return by_name[spec.lower()]
 
 
@@ -81,9 +92,15 @@ def _law(options: argparse.Namespace, runs: Runs) -> Law:
                 f"{cls.__name__} is a law of one scale: say which with --of COLUMN "
                 f"({', '.join(scales or runs.columns)})"
             )
-        settings["of"] = options.of or ("S" if "S" in scales else scales[0])
+        of = options.of or ("S" if "S" in scales else scales[0])
+        letters = [letter for letter, name in runs.names.items() if name == of]
+        settings["of"] = letters[0] if of not in runs.columns and letters else of
     elif options.of is not None:
         raise ValueError(f"{cls.__name__} takes {', '.join(cls().inputs)}; --of does not apply")
+    names = [name for name, _ in options.fix]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"--fix {twice[0]} is given twice")
     return cls(**settings).replace(**dict(options.fix))
 
 
@@ -95,8 +112,13 @@ def run_fit(options: argparse.Namespace) -> int:
         if not (letter and mark and name):
             raise ValueError(f"--map {text}: expected LETTER=COLUMN, e.g. N=params")
         mapping[letter] = name
-    if options.delta <= 0:
-        raise ValueError(f"--delta must be positive, got {options.delta:g}")
+    if options.delta is not None and options.loss != "huber":
+        raise ValueError(f"--delta goes with --loss huber, not with {options.loss}")
+    delta = 1e-3 if options.delta is None else options.delta
+    if not delta > 0:
+        raise ValueError(f"--delta must be positive, got {delta:g}")
+    if options.out:
+        _writable(options.out)
     runs = read_runs(
         options.runs,
         decimal=options.decimal,
@@ -112,7 +134,7 @@ def run_fit(options: argparse.Namespace) -> int:
         lambda progress: fit(
             law,
             runs,
-            loss=LOSSES[options.loss](options.delta),
+            loss=LOSSES[options.loss](delta),
             residual=options.residual,
             optimizer=OPTIMIZERS[options.optimizer](),
             starts=options.starts,
@@ -126,10 +148,21 @@ def run_fit(options: argparse.Namespace) -> int:
         result,
         settings={**result.settings, "optimizer": options.optimizer, "law": options.law},
     )
+    print(result.to_json() if options.json else result, flush=True)
     if options.out:
         result.save(options.out)
-    print(result.to_json() if options.json else result)
     return _trust(result, options)
+
+
+def _writable(path: str) -> None:
+    """Raise before hours of work whose result could not be kept."""
+    target = Path(path)
+    if target.is_dir():
+        raise ValueError(f"--out {path}: is a directory; give a file, e.g. {target / 'fit.json'}")
+    if not target.parent.is_dir():
+        raise ValueError(f"--out {path}: there is no folder {str(target.parent)!r}")
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise ValueError(f"--out {path}: may not be written")
 
 
 def _with_progress(options: argparse.Namespace, work: Callable[[Any], FitResult]) -> FitResult:
@@ -159,9 +192,12 @@ def _source(options: argparse.Namespace) -> tuple[Law, FitResult | None]:
     """Return the law to use, and the fit it came from (None for a preset)."""
     cls = find_law(options.law) if options.law else None
     name, mark, preset = options.fit.partition(":")
-    if mark and not Path(options.fit).exists():
+    known = {law.lower() for law in CATALOGUE}
+    if not Path(options.fit).exists() and (mark or name.lower() in known):
         return find_law(name).preset(preset), None
     result = load(options.fit, cls)
+    for reason in result.certificate.reasons:
+        say(f"note: this fit is not certified: {reason}")
     return result.law, result
 
 
@@ -173,6 +209,9 @@ def run_predict(options: argparse.Namespace) -> int:
     }
     for name, value in options.at:
         inputs.setdefault(name, []).append(value)
+    for name, values in inputs.items():
+        if not all(value > 0 and math.isfinite(value) for value in values):
+            raise ValueError(f"{name} must be positive and finite, got {min(values):g}")
     lengths = {len(values) for values in inputs.values()} - {1}
     if not inputs or len(lengths) > 1:
         raise ValueError(
@@ -190,7 +229,7 @@ def run_predict(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"law": type(law).__name__, "predictions": rows}))
         return 0
-    head = [*table, "loss"] + (["beyond the runs"] if result is not None else [])
+    head = [*table, "loss"] + (["outside the runs"] if result is not None else [])
     body = []
     for row in rows:
         cells = [*(count(row[name]) for name in table), f"{row['loss']:.6g}"]
@@ -208,12 +247,14 @@ def run_allocate(options: argparse.Namespace) -> int:
     goals = [dict(compute=c) for c in options.compute or ()]
     goals += [dict(target_loss=x) for x in options.target_loss or ()]
     found = [allocate(law, **goal) for goal in goals]
+    reach = [1.0] * len(found)
+    if result is not None and _has_compute(result):
+        reach = [float(result.extrapolation(C=a.compute)["C"]) for a in found]
     if options.json:
-        print(
-            json.dumps(
-                {"law": type(law).__name__, "allocations": [dataclasses.asdict(a) for a in found]}
-            )
-        )
+        rows = [
+            dict(dataclasses.asdict(a), extrapolation=x) for a, x in zip(found, reach, strict=True)
+        ]
+        print(json.dumps({"law": type(law).__name__, "allocations": rows}))
     else:
         head = ["compute", "N", "D", "tokens/param", "loss"]
         body = [
@@ -227,13 +268,11 @@ def run_allocate(options: argparse.Namespace) -> int:
             for a in found
         ]
         print(columns([head, *body], ">>>>>"))
-    for a in found:
+    for a, x in zip(found, reach, strict=True):
         if a.at_edge:
             say(f"note: the optimum at C = {a.compute:.3g} lies at the edge of the sizes searched")
-        if result is not None:
-            reach = result.extrapolation(C=a.compute)["C"] if _has_compute(result) else 1.0
-            if reach > 10:
-                say(f"note: {a.compute:.3g} FLOPs is {reach:.3g} times beyond the runs")
+        if x > 10:
+            say(f"note: {a.compute:.3g} FLOPs is a factor {x:.3g} outside the range of the runs")
     return 0
 
 

@@ -9,6 +9,7 @@ eval, no attribute, no call.
 from __future__ import annotations
 
 import ast
+import difflib
 import operator
 import re
 import warnings
@@ -201,7 +202,9 @@ class _Interpreter:
         name = self.quoted.get(node.id, node.id)
         if name not in self.columns:
             known = ", ".join(_cut(column) for column in list(self.columns)[:12])
-            raise DataError(f"where: no column {_cut(name)} in the table, which has {known[:300]}")
+            near = difflib.get_close_matches(name, list(self.columns), n=1)
+            hint = f"did you mean {near[0]!r}? " if near else "quote it if it is text; "
+            raise DataError(f"where: no column {_cut(name)}; {hint}the table has {known[:300]}")
         column = np.asarray(self.columns[name])
         kind = {"i": float, "u": float, "O": str}.get(column.dtype.kind)
         return column if kind is None else column.astype(kind)

@@ -78,6 +78,13 @@ def fit(
     of compiling the first time (`python -m benchmarks`).
     """
     begin = time.perf_counter()
+    if not isinstance(runs, Runs):
+        raise TypeError(
+            f"runs must be jaxscale.Runs, got {type(runs).__name__}; make them with "
+            "jaxscale.read_runs(path), jaxscale.Runs.from_dataframe(df) or Runs(N=..., loss=...)"
+        )
+    if not isinstance(law, Law) or not isinstance(loss, Loss | None):
+        raise TypeError("law must be a Law such as Chinchilla(), loss one such as Huber(1e-3)")
     refuse_tracers((law, runs.loss), "fit")
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
@@ -200,7 +207,7 @@ def _starts(search: _Search, starts: Any, seed: int) -> tuple[np.ndarray, int]:
         with scope(np.float64):
             return given_starts(objective, starts), 0
     if starts < 0:
-        raise ValueError(f"starts must be a positive number, got {starts}")
+        raise ValueError(f"starts must be 0 or more, got {starts}")
     lanes = random_starts(objective, int(starts), seed)
     points = grid_points(objective)
     if points is None:
@@ -254,6 +261,10 @@ def _result(
     objective, n = search.objective, len(runs)
     z, status = point
     at, fitted, prediction = search.run(_at, objective, z.astype(float), dtype=np.float64)
+    if objective.loss.refinements():
+        # A kink has no curvature: the condition is that of the smooth loss of the search.
+        smooth, *_ = search.run(_at, prepared.objective, z.astype(float), dtype=np.float64)
+        at = at._replace(hessian=smooth.hessian)
     law = fitted.replace(**{name: float(value) for name, value in fitted.values.items()})
     prediction = prediction[:n]
     loss = objective.loss

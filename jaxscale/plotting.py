@@ -1,7 +1,6 @@
 """Figures made from a `FitResult` and from nothing else: law, residuals, starts.
 
-Each function draws into given axes, or makes a figure of its own, and returns the axes. Nothing
-here fits, and no global state changes: no pyplot, no backend, no rcParams left behind.
+Each draws into given axes or a figure of its own and returns the axes. No global state changes.
 """
 
 from __future__ import annotations
@@ -183,8 +182,10 @@ def save(figure: Figure, path: str | Path) -> None:
         ValueError: the ending is none of those, or the folder does not exist.
     """
     path, ending = Path(path), Path(path).suffix.lower()
-    if ending not in ENDINGS or not path.parent.is_dir():
-        raise ValueError(f"{path}: needs an existing folder and one of {', '.join(ENDINGS)}")
+    wrong = "" if path.parent.is_dir() else f"there is no folder {str(path.parent)!r}"
+    wrong = wrong if ending in ENDINGS else f"a figure file ends in one of {', '.join(ENDINGS)}"
+    if wrong:
+        raise ValueError(f"{path}: {wrong}")
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": "jaxscale", "pdf.fonttype": 42}):
         figure.savefig(path, dpi=200, metadata={ENDINGS[ending]: None})
 
@@ -239,7 +240,7 @@ def _draw_curve(fit: FitResult, ax: Axes, name: str) -> None:
         ax.plot(grid, curve, color=LAW, alpha=0.45 if beyond else 1, zorder=4, label=label)
         seen = np.append(seen, curve[np.isfinite(curve)])
     for key, (left, right) in fit.intervals.items():
-        label = f"{key}: {_short(left)} to {_short(right)}"
+        label = f"{key}: {_short(left, left > 1e15)} to {_short(right, left > 1e15)}"
         ax.axvspan(left, right, color=HUES[0], alpha=0.25, lw=0, zorder=1, label=label)
     seen = np.append(seen, _draw_asymptote(fit, ax, low, high, seen.min()))
     rising = np.polyfit(np.log(x), y, 1)[0] > 0

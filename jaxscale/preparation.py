@@ -195,8 +195,9 @@ def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str
     repeats = np.flatnonzero(original != np.arange(n))
     if len(repeats):
         found.append(
-            f"{len(repeats)} of {n} rows repeat another exactly ({_some(runs, repeats)}; the first "
-            f"repeats row {runs.rows[original[repeats[0]]]}): kept, each counts"
+            f"{len(repeats)} of {n} rows repeat another in {', '.join(inputs)} and loss "
+            f"({_some(runs, repeats)}; the first repeats row {runs.rows[original[repeats[0]]]}): "
+            "kept, each counts"
         )
     for name, least, unit in (("N", 1e5, "parameters"), ("D", 1e6, "tokens")):
         column = runs.columns.get(name)

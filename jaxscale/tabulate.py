@@ -102,8 +102,10 @@ def notes(fit: FitResult) -> list[str]:
         ]
     if len(fit.suspects):
         rows = [int(fit.runs.rows[k]) for k in fit.suspects]
-        many = f"{len(rows)} residuals" if len(rows) > 1 else "1 residual"
-        said.append(f"{many} beyond 5 scaled MAD (rows {_some(rows)}): look at these runs")
+        many, word = ("residuals", "rows") if len(rows) > 1 else ("residual", "row")
+        said.append(
+            f"{len(rows)} {many} beyond 5 scaled MAD ({word} {_some(rows)}): look at these runs"
+        )
     return said
 
 

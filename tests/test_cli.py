@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -97,6 +98,7 @@ def test_fit_prints_a_table_for_people(capsys, folder):
         (["--drop-highest", "3"], lambda d: len(d["data"]["dropped"]) == 3),
         (["--map", "N=Model Size", "--law", "chinchilla"], lambda d: d["law"] == "Chinchilla"),
         (["--law", "PowerLaw", "--of", "C"], lambda d: d["data"]["columns"] == ["C"]),
+        (["--law", "PowerLaw", "--of", "Training FLOP"], lambda d: d["data"]["columns"] == ["C"]),
         (["--law", "Kaplan"], lambda d: d["derived"]["N_c"] > 0),
         (["--precision", "mixed"], lambda d: d["settings"]["precision"] == "mixed"),
         (
@@ -139,7 +141,16 @@ def test_broken_tables_exit_with_2_and_a_sentence(capsys, tmp_path, name):
         (["fit", "RUNS", "--map", "N=sizes"], "no column 'sizes'"),
         (["fit", "RUNS", "--where", "__import__('os')"], "not allowed"),
         (["fit", "RUNS", "--delta", "0"], "--delta must be positive"),
+        (["fit", "RUNS", "--law", "Chinchila"], "did you mean Chinchilla?"),
+        (["fit", "RUNS", "--fix", "E=1", "--fix", "E=2"], "--fix E is given twice"),
+        (["fit", "RUNS", "--loss", "square", "--delta", "0.1"], "--delta goes with --loss huber"),
+        (["fit", "RUNS", "--where", "confg == 'a'"], "did you mean 'config'?"),
+        (["fit", "RUNS", "--where", "config == a"], "quote it if it is text"),
+        (["fit", "RUNS", "-o", "nowhere/fit.json"], "there is no folder 'nowhere'"),
+        (["fit", "RUNS", "-o", "."], "is a directory"),
         (["predict", "RUNS", "--N", "1e9"], "not a fit result"),
+        (["predict", "Chinchilla:hoffmann_2022", "--N", "1e9", "--D", "-1"], "D must be positive"),
+        (["predict", "Chinchilla", "--N", "1e9"], "it has: hoffmann_2022"),
         (["predict", "Chinchilla:nobody", "--N", "1e9"], "no preset 'nobody'"),
         (["predict", "Chinchilla:hoffmann_2022", "--N", "1e9"], "missing D"),
         (
@@ -182,6 +193,46 @@ def test_an_untrusted_fit_exits_with_1_and_says_why(capsys, tmp_path):
     assert "jaxscale: note: " in err
 
 
+def test_doubt_about_a_fit_follows_it(capsys, folder, tmp_path):
+    path = tmp_path / "short.json"
+    code, _, _ = run(capsys, "fit", folder / "runs.csv", "--max-steps", 2, "-o", path, *FAST)
+    assert code == 1
+    for command in (
+        ["predict", path, "--N", 1e9, "--D", 1e10],
+        ["allocate", path, "--compute", 1e20],
+    ):
+        code, _, err = run(capsys, *command)
+        assert code == 0 and "not certified" in err
+
+
+def test_a_law_file_with_an_error_is_a_sentence(capsys, folder, tmp_path):
+    (tmp_path / "bad.py").write_text("class Mine(\n")
+    spec = f"{tmp_path / 'bad.py'}:Mine"
+    code, _, err = run(capsys, "fit", folder / "runs.csv", "--law", spec)
+    assert code == 2 and "bad.py" in err and "SyntaxError" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("after", [2.0, 3.5])
+def test_an_interrupt_ends_at_once_with_130(folder, after):
+    environment = dict(os.environ, JAXSCALE_CACHE="off")
+    command = [
+        sys.executable,
+        "-m",
+        "jaxscale",
+        "fit",
+        str(folder / "runs.csv"),
+        "--quiet",
+        "--starts",
+        "1000000",
+    ]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(after)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130 and err.strip() == "jaxscale: interrupted"
+
+
 def test_predict_and_extrapolation(capsys, saved, fitted):
     code, out, _ = run(capsys, "predict", saved, "--N", 1e9, 7e10, "--D", 1e10, "--json")
     rows = json.loads(out)["predictions"]
@@ -199,7 +250,8 @@ def test_allocate(capsys, saved, fitted):
     found = json.loads(out)["allocations"]
     assert code == 0 and [a["compute"] for a in found] == [1e21, 1e24]
     assert found[0]["N"] * found[0]["D"] * 6 == pytest.approx(1e21)
-    assert "beyond the runs" in err
+    assert "outside the range of the runs" in err
+    assert found[0]["extrapolation"] == 1 and found[1]["extrapolation"] > 100
     code, out, _ = run(capsys, "allocate", saved, "--target-loss", 2.2)
     assert code == 0 and "2.20000" in out and "tokens/param" in out
 

@@ -116,7 +116,7 @@ REFUSED = {
     "N > ...": "no number, text or truth",
     "await N": "cannot read|not allowed",
     "*N": "cannot read|not allowed",
-    "lost < 3": "no column 'lost' in the table, which has 'N', 'D', 'loss'",
+    "lost < 3": "no column 'lost'; did you mean 'loss'",
     "__builtins__ == 1": "no column '__builtins__'",
     "`x y` < 3": "no column 'x y'",
     "name == a": "no column 'a'",

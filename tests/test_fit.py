@@ -390,6 +390,30 @@ def test_bad_options_get_a_sentence(noisy, options, message):
         refit(noisy, options.pop("law", None), **options)
 
 
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((jaxscale.Chinchilla(), "runs.csv"), "read_runs"),
+        ((jaxscale.Chinchilla, None), "from_dataframe"),
+    ],
+)
+def test_what_is_no_runs_is_told_how_to_become_some(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        jaxscale.fit(*arguments)
+
+
+def test_what_is_no_law_or_no_loss_is_refused(noisy):
+    with pytest.raises(TypeError, match="Huber"):
+        jaxscale.fit(jaxscale.Chinchilla(), noisy, loss="huber")
+    with pytest.raises(TypeError, match=r"Chinchilla\(\)"):
+        jaxscale.fit(jaxscale.Chinchilla, noisy)
+
+
+def test_an_absolute_loss_is_certified_where_its_smooth_form_is(noisy):
+    fit = refit(noisy, loss=jaxscale.Absolute())
+    assert fit.certificate.trusted and 1 < fit.certificate.condition < 1e6
+
+
 def test_fit_inside_jit_points_to_the_pure_storey(noisy):
     with pytest.raises(TypeError, match=r"engine\.solve"):
         jax.jit(lambda e: refit(noisy, jaxscale.Chinchilla(E=e)).value)(1.5)
