@@ -74,7 +74,7 @@ def fit(
         FitError: every start was non-finite.
         ValueError: an option is not one of those allowed.
 
-    Cost: about 0.1 s for 1,024 starts of Chinchilla on 240 runs on one CPU core, after 2 to 4 s
+    Cost: about 0.1 s for 1,024 starts of Chinchilla on 240 runs on two CPU cores, after 3 to 4 s
     of compiling the first time (`python -m benchmarks`).
     """
     begin = time.perf_counter()

@@ -91,7 +91,7 @@ def newton(
 
     Source: Levenberg 1944 and Marquardt 1963 for the damping, Holland and Welsch 1977 for the
     reweighting, Nielsen 1999 for the change of damping; the two-damping switch was found by
-    experiment (benchmarks/README.md).
+    experiment (`python -m benchmarks.ablation`).
     """
     settings = _Settings(switch, plateau, damping, newton_damping, raise_by, lower_by)
 
