@@ -72,6 +72,7 @@ def fit(
     Raises:
         DataError: the runs cannot determine the law; names column and row.
         FitError: every start was non-finite.
+        TypeError: law, runs or loss is of another kind, or a tracer.
         ValueError: an option is not one of those allowed.
 
     Cost: about 0.1 s for 1,024 starts of Chinchilla on 240 runs on two CPU cores, after 3 to 4 s

@@ -131,14 +131,6 @@ class Objective:
             [jnp.stack([value[max(k, m), min(k, m)] for m in range(order)]) for k in range(order)]
         )
 
-    def value_and_grad(self, z: Array) -> tuple[Array, Array]:
-        """Return (value, gradient [P]) at `z` [P]."""
-        return self.model(z)[:2]
-
-    def curvature(self, z: Array) -> tuple[Array, Array]:
-        """Return the two curvatures of `model`."""
-        return self.model(z)[2:]
-
     def shares(self, z: Array) -> Array:
         """Return [P]: the largest relative change of any prediction per unit of each coordinate.
 

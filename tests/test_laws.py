@@ -11,7 +11,7 @@ import pytest
 
 import jaxscale
 from jaxscale._precision import scope
-from jaxscale.laws import CATALOGUE, derived, stack
+from jaxscale.laws import CATALOGUE, derived
 from jaxscale.space import Space
 
 RNG = np.random.default_rng(0)
@@ -190,7 +190,7 @@ def test_predict_refuses_with_a_sentence(law, given, message):
 
 def test_a_sample_of_laws_maps_over_its_leading_axis():
     laws = [truth("Chinchilla").replace(E=e) for e in (1.5, 1.6, 1.7)]
-    sample = stack(laws)
+    sample = jax.tree.map(lambda *leaves: np.stack(leaves), *laws)
     with scope(np.float64):
         got = jax.vmap(lambda law: jaxscale.predict(law, N=1e9, D=1e10))(sample)
     want = [jaxscale.predict(law, N=1e9, D=1e10) for law in laws]

@@ -12,7 +12,7 @@ from jaxscale.laws.kaplan import (
     critical_batch,
     minimum_steps,
 )
-from jaxscale.laws.law import Law, Preset, Scalar, derived, predict, stack
+from jaxscale.laws.law import Law, Preset, Scalar, derived, predict
 from jaxscale.laws.power import Henighan, LogLaw, Piecewise, PowerLaw, PurePowerLaw
 
 CATALOGUE: dict[str, type[Law]] = {
@@ -55,5 +55,4 @@ __all__ = [
     "derived",
     "minimum_steps",
     "predict",
-    "stack",
 ]

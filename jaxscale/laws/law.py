@@ -184,8 +184,3 @@ def derived(law: Law) -> dict[str, float]:
     with scope(np.float64):
         values = law.replace(**{k: np.asarray(v, float) for k, v in law.values.items()}).derived()
         return {name: float(value) for name, value in values.items()}
-
-
-def stack(laws: list[Law]) -> Law:
-    """Stack laws of one class into a sample: one law whose leaves have a leading axis."""
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *laws)
