@@ -11,6 +11,7 @@ from jaxscale._positive import power
 from jaxscale.allocation import Allocation, allocate
 from jaxscale.certificate import Certificate
 from jaxscale.errors import DataError, FitError, JaxscaleError
+from jaxscale.exponents import ExponentGrid, exponent_grid
 from jaxscale.fit import fit
 from jaxscale.flops import SixND
 from jaxscale.laws import (
@@ -36,9 +37,13 @@ from jaxscale.laws import (
 from jaxscale.losses import Absolute, Huber, Loss, Square
 from jaxscale.objective import Objective, Reduced
 from jaxscale.optimizers import newton
+from jaxscale.refit import Refits, refit
 from jaxscale.result import FitResult, load
 from jaxscale.runs import Runs, read_runs
 from jaxscale.space import breakpoint_at, coefficient, exponent, offset, scale
+from jaxscale.sweep import SweepResult, run_sweep
+from jaxscale.sweep_spec import read_spec
+from jaxscale.warmup import Warmup, warmup
 
 __all__ = [
     "CATALOGUE",
@@ -48,6 +53,7 @@ __all__ = [
     "Chinchilla",
     "ChinchillaNDC",
     "DataError",
+    "ExponentGrid",
     "FitError",
     "FitResult",
     "Henighan",
@@ -66,16 +72,20 @@ __all__ = [
     "PowerLaw",
     "PurePowerLaw",
     "Reduced",
+    "Refits",
     "Runs",
     "Scalar",
     "SixND",
     "Square",
+    "SweepResult",
+    "Warmup",
     "allocate",
     "breakpoint_at",
     "coefficient",
     "critical_batch",
     "engine",
     "exponent",
+    "exponent_grid",
     "fit",
     "load",
     "minimum_steps",
@@ -85,5 +95,9 @@ __all__ = [
     "power",
     "predict",
     "read_runs",
+    "read_spec",
+    "refit",
+    "run_sweep",
     "scale",
+    "warmup",
 ]

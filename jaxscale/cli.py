@@ -1,4 +1,4 @@
-"""The command line: fit, predict, allocate, plot, laws, demo.
+"""The command line: fit, sweep, warmup, predict, allocate, plot, laws, demo.
 
 Data goes to stdout, everything else to stderr. `--json` prints one JSON object and nothing else.
 Exit codes: 0 done; 1 done, but the certificate says not to trust it; 2 bad input or usage; 130
@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import jaxscale
-from jaxscale import commands
+from jaxscale import commands, sweep_command
 from jaxscale.errors import FitError, JaxscaleError
 
-CACHED_COMMANDS = ("fit", "demo")
+CACHED_COMMANDS = ("fit", "demo", "sweep", "warmup")
 
 
 def entry() -> None:
@@ -112,6 +112,12 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     _fit_options(command("fit", commands.run_fit, "Fit a law to a table of runs."))
+    _sweep_options(
+        command("sweep", sweep_command.run_sweep_command, "Fit many laws and tables, resumably.")
+    )
+    _warmup_options(
+        command("warmup", sweep_command.run_warmup, "Compile a law's programs ahead of time.")
+    )
     sub = command("predict", commands.run_predict, "Evaluate a fitted law or a preset.")
     _source_options(sub)
     for name in ("N", "D", "C", "S"):
@@ -134,7 +140,11 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("plot", commands.run_plot, "Draw the law, the residuals and the starts of a fit.")
     _source_options(sub)
     sub.add_argument("-o", "--out", required=True, help="figure file: .png, .svg or .pdf")
-    sub.add_argument("--figure", choices=("all", "law", "residuals", "starts"), default="all")
+    what = sub.add_mutually_exclusive_group()
+    what.add_argument("--figure", choices=("all", "law", "residuals", "starts"), default="all")
+    what.add_argument(
+        "--surface", action="store_true", help="draw the objective over the law's exponents"
+    )
     sub = command("laws", commands.run_laws, "List the laws, their parameters and presets.")
     sub.add_argument("name", nargs="?", help="show one law in full")
     sub = command(
@@ -190,6 +200,39 @@ def _fit_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--decimal", default=".", help="decimal mark of CSV numbers")
     sub.add_argument("-o", "--out", metavar="FILE", help="write the result as JSON")
     sub.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _sweep_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("spec", help="TOML file: [data.NAME], [sweep] and [fix.LAW]")
+    sub.add_argument(
+        "-o",
+        "--out",
+        required=True,
+        metavar="DIR",
+        help="results; a sweep that was stopped goes on with what is there",
+    )
+    sub.add_argument(
+        "--dry-run", action="store_true", help="list the cells and what would be reused"
+    )
+    sub.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _warmup_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--law", default="Chinchilla", help="a law's name, or FILE.py:CLASS")
+    sub.add_argument("--of", metavar="COLUMN", help="the scale of a one-scale law, e.g. C")
+    sub.add_argument("--n", type=int, required=True, metavar="RUNS", help="how many runs")
+    sub.add_argument(
+        "--fix",
+        action="append",
+        default=[],
+        metavar="NAME=X",
+        type=_pair,
+        help="a parameter that will be fixed; repeatable",
+    )
+    sub.add_argument("--loss", choices=commands.LOSSES, default="huber")
+    sub.add_argument("--residual", choices=("log", "absolute", "relative"), default="log")
+    sub.add_argument("--starts", type=int, default=1024, help="random starts")
+    sub.add_argument("--precision", choices=("float64", "float32", "mixed"), default="float64")
 
 
 def _source_options(sub: argparse.ArgumentParser) -> None:

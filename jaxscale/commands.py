@@ -23,6 +23,7 @@ import optax
 from tqdm import tqdm
 
 from jaxscale.allocation import allocate
+from jaxscale.exponents import exponent_grid
 from jaxscale.fit import fit
 from jaxscale.laws import CATALOGUE, Chinchilla, Law, derived, predict
 from jaxscale.losses import Absolute, Huber, Loss, Square
@@ -285,7 +286,10 @@ def run_plot(options: argparse.Namespace) -> int:
     _, result = _source(options)
     if result is None:
         raise ValueError("plot needs a fit with its runs: write one with jaxscale fit --out")
-    _draw(result, options.out, options.figure)
+    if options.surface:
+        _draw_surface(result, options.out)
+    else:
+        _draw(result, options.out, options.figure)
     if options.json:
         print(json.dumps({"figure": options.out}))
     else:
@@ -302,6 +306,18 @@ def _draw(result: FitResult, path: str, figure: str = "all") -> None:
         "starts": plotting.plot_starts,
     }
     drawn = plotting.plot_fit(result) if figure == "all" else panels[figure](result).figure
+    plotting.save(drawn, path)
+
+
+def _draw_surface(result: FitResult, path: str) -> None:
+    from jaxscale import contours, plotting
+
+    fixed = result.settings.get("fixed", ())
+    law = result.law.replace(**{k: None for k in result.law.parameters if k not in fixed})
+    loss = LOSSES[result.loss["loss"]](result.loss["delta"])
+    grid = exponent_grid(law, result.runs, loss=loss, residual=result.residual, resolution=0.0025)
+    say(str(grid).replace("\n", "\njaxscale: "))
+    drawn: Any = contours.plot_surface(grid).figure
     plotting.save(drawn, path)
 
 

@@ -12,7 +12,9 @@ Progress belongs between calls, in `jaxscale.fit`.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -110,6 +112,10 @@ class _Lane(NamedTuple):
     flat: Array  # consecutive steps without a noticeable change of the value
 
 
+_Carry = tuple[dict[str, Any], _Lane, Array, Array, Solution]
+"""The data of the lanes, the lanes, their starts, the next start, what is done."""
+
+
 def _start(optimizer: optax.GradientTransformationExtraArgs, z: Array) -> _Lane:
     zero = jnp.zeros((), jnp.int32)
     return _Lane(z, optimizer.init(z), z, jnp.full((), jnp.inf, z.dtype), zero, zero)
@@ -185,16 +191,25 @@ def solve(
     optimizer: optax.GradientTransformationExtraArgs,
     starts: Array,
     *,
+    problem: Array | None = None,
+    axes: tuple[str, ...] = (),
     count: Array | int | None = None,
     limits: Limits | None = None,
     width: int = 64,
 ) -> Solution:
-    """Minimize the objective from every start; pure and jittable.
+    """Minimize one objective, or one of B, from every start; pure and jittable.
+
+    Everything that repeats a fit is an axis of the same solve: restarts are rows of `starts`;
+    replicate weights [B, n], simulated targets [B, n], fixed values [B], thresholds [B] and data
+    sets padded to one length [B, n] are fields of the objective with a leading axis.
 
     Args:
         objective: what to minimize, in the dtype of `starts`.
         optimizer: an optax transformation; `newton()` for scaling laws.
         starts: coordinates z [S, P].
+        problem: [S] int32, which of the B problems each start belongs to; needed with `axes`.
+        axes: static; names of the fields of the objective (of weight, target, inputs, space,
+            loss) all of whose leaves have a leading axis [B].
         count: how many of the leading starts are real (traced); the rest are padding. Default S.
         limits: stopping rules; default those of the dtype with 400 steps.
         width: static; lanes in flight. A result does not depend on it, to the last bit, for
@@ -203,7 +218,7 @@ def solve(
     Returns:
         A `Solution` with leading axis S; padding has value inf.
 
-    Cost: about 26 CPU ns per start, run and step for Chinchilla in float64 on a CPU
+    Cost: about 15 ns per start, run and step for Chinchilla in float64 on one CPU core
     (`python -m benchmarks`); memory grows with width times n, not with S.
     """
     total, order = starts.shape
@@ -214,8 +229,19 @@ def solve(
     lower, upper = objective.bounds()
     starts = jnp.clip(starts, lower, upper)
     number = jnp.asarray(total if count is None else count, jnp.int32)
-    begin = jax.vmap(lambda z: _start(optimizer, z))
-    advance = jax.vmap(lambda lane: _advance(objective, optimizer, limits, lane))
+    fields = {name: getattr(objective, name) for name in axes}
+    # Lanes lie in the minor axis: then every scalar of the optimizer's algebra is one vector.
+    begin = jax.vmap(lambda z: _start(optimizer, z), out_axes=-1)
+
+    def advance(own: dict[str, Any], lane: _Lane) -> tuple[_Lane, Array, Array]:
+        return _advance(dataclasses.replace(objective, **own), optimizer, limits, lane)
+
+    def enter(ids: Array) -> tuple[dict[str, Any], _Lane]:
+        """Return the data and the first state of the lanes that take up starts `ids` [W]."""
+        ids = jnp.minimum(ids, total - 1)
+        own = {} if problem is None else jax.tree.map(lambda leaf: leaf[problem[ids]], fields)
+        return own, begin(starts[ids])
+
     out = Solution(
         z=starts,
         value=jnp.full(total, jnp.inf, starts.dtype),
@@ -223,55 +249,55 @@ def solve(
         steps=jnp.zeros(total, jnp.int32),
     )
     ids = jnp.arange(width, dtype=jnp.int32)
-    carry = (begin(starts[jnp.minimum(ids, total - 1)]), ids, jnp.asarray(width, jnp.int32), out)
-
-    def pending(carry: tuple[_Lane, Array, Array, Solution]) -> Array:
-        return jnp.any(carry[1] < number)
-
-    def body(
-        carry: tuple[_Lane, Array, Array, Solution],
-    ) -> tuple[_Lane, Array, Array, Solution]:
-        lanes, ids, following, out = carry
-        lanes, ended, status = advance(lanes)
-        ended = ended & (ids < number)
-
-        def refill(args: Any) -> Any:
-            lanes, ids, following, out = args
-            # Unique targets: a lane that goes on writes out of range, which "drop" ignores.
-            target = jnp.where(ended, ids, total)
-            out = Solution(
-                z=out.z.at[target].set(lanes.best, mode="drop", unique_indices=True),
-                value=out.value.at[target].set(lanes.value, mode="drop", unique_indices=True),
-                status=out.status.at[target].set(status, mode="drop", unique_indices=True),
-                steps=out.steps.at[target].set(lanes.steps, mode="drop", unique_indices=True),
-            )
-            rank = jnp.cumsum(ended.astype(jnp.int32)) - 1
-            ids = jnp.where(ended, following + rank, ids)
-            fresh = begin(starts[jnp.minimum(ids, total - 1)])
-            lanes = jax.tree.map(
-                lambda new, old: jnp.where(_expand(ended, new.ndim), new, old), fresh, lanes
-            )
-            return lanes, ids, following + jnp.sum(ended, dtype=jnp.int32), out
-
-        return lax.cond(jnp.any(ended), refill, lambda args: args, (lanes, ids, following, out))
-
-    return lax.while_loop(pending, body, carry)[-1]
+    first = (*enter(ids), ids, jnp.asarray(width, jnp.int32), out)
+    step = functools.partial(_step, jax.vmap(advance, in_axes=(0, -1), out_axes=-1), enter, number)
+    return lax.while_loop(lambda carry: jnp.any(carry[2] < number), step, first)[-1]
 
 
-def _expand(mask: Array, ndim: int) -> Array:
-    return mask.reshape(mask.shape + (1,) * (ndim - 1))
+def _step(advance: Any, enter: Any, number: Array, carry: _Carry) -> _Carry:
+    """Advance every lane by one step; write out those that ended, and refill them."""
+    own, lanes, ids, following, out = carry
+    lanes, ended, status = advance(own, lanes)
+    ended = ended & (ids < number)
+
+    def refill(carry: _Carry) -> _Carry:
+        _, lanes, ids, following, out = carry
+        # Unique targets: a lane that goes on writes out of range, which "drop" ignores.
+        target = jnp.where(ended, ids, len(out.value))
+        done = Solution(lanes.best.T, lanes.value, status, lanes.steps)
+        out = jax.tree.map(
+            lambda all_, part: all_.at[target].set(part, mode="drop", unique_indices=True),
+            out,
+            done,
+        )
+        rank = jnp.cumsum(ended.astype(jnp.int32)) - 1
+        ids = jnp.where(ended, following + rank, ids)
+        own, fresh = enter(ids)
+        lanes = jax.tree.map(lambda new, old: jnp.where(ended, new, old), fresh, lanes)
+        return own, lanes, ids, following + jnp.sum(ended, dtype=jnp.int32), out
+
+    carry = (own, lanes, ids, following, out)
+    return lax.cond(jnp.any(ended), refill, lambda same: same, carry)
 
 
-def classify(objective: Objective, solution: Solution) -> Solution:
-    """Replace the status of lanes that converged to a bound or to a dead term; pure."""
+def classify(objective: Objective, solution: Solution, *, axes: tuple[str, ...] = ()) -> Solution:
+    """Replace the status of lanes that converged to a bound or to a dead term; pure.
+
+    Args:
+        objective: what was minimized.
+        solution: S lanes.
+        axes: static; names of the fields of the objective whose leaves have the axis [S].
+    """
     lower, upper = objective.bounds()
     additive = jnp.array([spec.linear and spec.positive for spec in objective.space.specs])
 
-    def one(z: Array, status: Array) -> Array:
+    def one(own: dict[str, Any], z: Array, status: Array) -> Array:
+        here = dataclasses.replace(objective, **own)
         bound = jnp.any((z <= lower) | (z >= upper))
-        dead = jnp.any(additive & (objective.shares(z) < 1e-3))
+        dead = jnp.any(additive & (here.shares(z) < 1e-3))
         converged = status <= int(Status.CONVERGED_STEP)
         status = jnp.where(converged & bound, int(Status.AT_BOUND), status)
         return jnp.where(converged & dead & ~bound, int(Status.DEGENERATE_TERM), status)
 
-    return solution._replace(status=jax.vmap(one)(solution.z, solution.status))
+    own = {name: getattr(objective, name) for name in axes}
+    return solution._replace(status=jax.vmap(one)(own, solution.z, solution.status))

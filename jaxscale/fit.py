@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import optax
+from jax.sharding import Mesh
 
-from jaxscale import _programs, engine
 from jaxscale._precision import PRECISIONS, cast, refuse_tracers, scope
 from jaxscale.certificate import Local, certify, local
-from jaxscale.engine import Limits, Solution, Status
+from jaxscale.engine import Solution, Status
 from jaxscale.errors import FitError
 from jaxscale.laws import Law
 from jaxscale.losses import Huber, Loss
@@ -27,13 +26,10 @@ from jaxscale.optimizers import newton
 from jaxscale.preparation import Prepared, prepare
 from jaxscale.result import FitResult
 from jaxscale.runs import Runs
-from jaxscale.starts import KEPT, best_cells, completed, given_starts, grid_points, random_starts
+from jaxscale.search import NEWTON_STEPS, Progress, Search
+from jaxscale.starts import best_cells, completed, given_starts, grid_axes, random_starts
 
-CHUNKS = (KEPT, 64, 256, 1024 + KEPT, 4608)
-"""Sizes of a compiled chunk of starts; the last is repeated."""
-NEWTON_STEPS, OTHER_STEPS = 400, 5000
-
-Progress = Callable[[int, int], None]
+OTHER_STEPS = 5000
 
 
 def fit(
@@ -48,6 +44,7 @@ def fit(
     precision: str = "float64",
     max_steps: int | None = None,
     progress: Progress | None = None,
+    mesh: Mesh | None = None,
 ) -> FitResult:
     """Fit the free parameters of a law to runs.
 
@@ -65,6 +62,8 @@ def fit(
         precision: "float64", "float32", or "mixed" (float32 search, float64 polish).
         max_steps: evaluations per start; default 400 for `newton()`, 5000 for others.
         progress: called between chunks with (starts done, starts in all).
+        mesh: devices over which the starts are split, all their processes taking part. Default
+            one device, and on a CPU all its cores.
 
     Returns:
         The fitted law with its certificate.
@@ -95,7 +94,7 @@ def fit(
     steps = (NEWTON_STEPS if own else OTHER_STEPS) if max_steps is None else max_steps
     if steps < 1:
         raise ValueError(f"max_steps must be at least 1, got {max_steps}")
-    search = _Search(prepared.objective, optimizer, precision, steps)
+    search = Search(prepared.objective, optimizer, precision, steps, mesh)
     lanes, extra = _starts(search, starts, seed)
     solution = search.solve(lanes, progress)
     z, status = _best(search, solution)
@@ -119,89 +118,12 @@ def fit(
     )
 
 
-class _Search:
-    """One objective with its optimizer and precision; counts compile time and work."""
-
-    def __init__(self, objective: Objective, optimizer: Any, precision: str, steps: int) -> None:
-        self.objective = cast(objective, np.float64)
-        self.optimizer = optimizer
-        self.polished = precision == "mixed"
-        self.dtype = np.dtype(np.float64 if precision == "float64" else np.float32)
-        self.limits = Limits.for_dtype(self.dtype, steps)
-        self.compile = 0.0
-        self.work = 0.0
-
-    def run(self, function: Any, *args: Any, dtype: Any, **static: Any) -> Any:
-        begin = time.perf_counter()
-        result, seconds = _programs.run(function, *args, dtype=dtype, **static)
-        self.compile += seconds
-        self.work += time.perf_counter() - begin - seconds
-        return result
-
-    def solve(self, z: np.ndarray, progress: Progress | None = None) -> Solution:
-        """Solve from every row of z [S, P], chunk by chunk; values plain, in float64."""
-        objective = cast(self.objective, self.dtype)
-        return self._chunks(objective, self.optimizer, self.limits, z, progress)
-
-    def polish(self, z: np.ndarray, loss: Loss) -> Solution:
-        """Solve from a few points in float64 with `newton()` under a given loss."""
-        objective = cast(_with_loss(self.objective, loss), np.float64)
-        limits = Limits.for_dtype(np.float64, NEWTON_STEPS)
-        return self._chunks(objective, newton(), limits, z, None)
-
-    def _chunks(
-        self,
-        objective: Objective,
-        optimizer: Any,
-        limits: Limits,
-        z: np.ndarray,
-        progress: Progress | None,
-    ) -> Solution:
-        dtype = objective.target.value.dtype
-        total = len(z)
-        size = next((chunk for chunk in CHUNKS if total <= chunk), CHUNKS[-1])
-        rows = objective.weight.shape[0]
-        width = int(np.clip(32768 // rows, 32, 128))
-        parts = []
-        for first in range(0, total, size):
-            part = z[first : first + size]
-            count = len(part)
-            part = np.concatenate([part, np.repeat(part[:1], size - count, axis=0)])
-            solution = self.run(
-                _solve,
-                objective,
-                part.astype(dtype),
-                np.int32(count),
-                limits,
-                dtype=dtype,
-                optimizer=optimizer,
-                width=width,
-            )
-            parts.append([np.asarray(leaf)[:count] for leaf in solution])
-            if progress is not None:
-                progress(first + count, total)
-        joined = [np.concatenate(leaves) for leaves in zip(*parts, strict=True)]
-        merged = Solution(*joined)
-        return merged._replace(value=merged.value.astype(float) * float(objective.loss.scale))
-
-
-def _with_loss(objective: Objective, loss: Loss) -> Objective:
-    return dataclasses.replace(objective, loss=loss)
-
-
-def _solve(
-    objective: Objective, starts: Any, count: Any, limits: Limits, *, optimizer: Any, width: int
-) -> Solution:
-    solution = engine.solve(objective, optimizer, starts, count=count, limits=limits, width=width)
-    return engine.classify(objective, solution)
-
-
 def _at(objective: Objective, z: Any) -> tuple[Local, Law, Any]:
     prediction = objective.prediction(*z) * objective.space.loss_scale
     return local(objective, z), objective.law_at(z), prediction
 
 
-def _starts(search: _Search, starts: Any, seed: int) -> tuple[np.ndarray, int]:
+def _starts(search: Search, starts: Any, seed: int) -> tuple[np.ndarray, int]:
     """Return the lanes [G + S, P], and how many of them came from the grid."""
     objective = search.objective
     if not isinstance(starts, int | np.integer):
@@ -210,18 +132,18 @@ def _starts(search: _Search, starts: Any, seed: int) -> tuple[np.ndarray, int]:
     if starts < 0:
         raise ValueError(f"starts must be 0 or more, got {starts}")
     lanes = random_starts(objective, int(starts), seed)
-    points = grid_points(objective)
-    if points is None:
+    axes = grid_axes(objective)
+    if axes is None:
         if starts == 0:
             raise ValueError("starts=0 needs a law with linear parameters; give starts >= 1")
         return lanes, 0
-    cells, _ = search.run(best_cells, objective, points, dtype=np.float64)
+    cells, _ = search.run(best_cells, objective, axes, dtype=np.float64)
     if starts and any(spec.linear and not spec.positive for spec in objective.space.specs):
         lanes = search.run(completed, objective, lanes, dtype=np.float64)
     return np.concatenate([cells, lanes]), len(cells)
 
 
-def _best(search: _Search, solution: Solution) -> tuple[np.ndarray, int]:
+def _best(search: Search, solution: Solution) -> tuple[np.ndarray, int]:
     """Return (z [P], status) of the best start, polished where the precision or loss asks."""
     value = np.where(np.isfinite(solution.value), solution.value, np.inf)
     if not np.isfinite(value).any():
@@ -248,13 +170,13 @@ def _best(search: _Search, solution: Solution) -> tuple[np.ndarray, int]:
         best = int(np.argmin(np.where(good, step.value, np.inf)))
         z, status = few[best], int(step.status[best])
     if sharper:
-        search.objective = cast(_with_loss(search.objective, sharper[-1]), np.float64)
+        search.objective = cast(dataclasses.replace(search.objective, loss=sharper[-1]), np.float64)
     return z, status
 
 
 def _result(
     prepared: Prepared,
-    search: _Search,
+    search: Search,
     runs: Runs,
     solution: Solution,
     point: tuple[np.ndarray, int],

@@ -101,15 +101,19 @@ class Objective:
         psi = irls * r
         rows = jnp.stack([along(*point) for along in slopes]) * slope
         inner = weight * self.loss.curvature(r) + bend * psi
-        # One product for everything quadratic in the slopes; the value rides along. A batched
-        # product sums each lane in the same order however many lanes there are, a plain sum
-        # does not.
-        left = jnp.concatenate([rows * irls, rows * inner, psi[None], jnp.ones_like(r)[None]])
-        right = jnp.concatenate([rows, (weight * self.loss.rho(r))[None]])
-        product = dot(left, right.T)
+        # Sums over runs are batched products: those add up each lane in the same order however
+        # many lanes there are, a plain sum does not.
+        values = weight * self.loss.rho(r)
+        if r.dtype == jnp.float32:
+            # One product for everything; on CPU, float64 is quicker in three (measured).
+            left = jnp.concatenate([rows * irls, rows * inner, psi[None], jnp.ones_like(r)[None]])
+            product = dot(left, jnp.concatenate([rows, values[None]]).T)
+            value, grad = product[-1, -1], product[-2, :order]
+        else:
+            product = dot(jnp.concatenate([rows * irls, rows * inner]), rows.T)
+            value, grad = dot(values, jnp.ones_like(r)), dot(rows, psi)
         gauss_newton, exact = product[:order, :order], product[order : 2 * order, :order]
-        second = self._second(point, slopes, psi * slope)
-        return product[-1, -1], product[-2, :order], gauss_newton, exact + second
+        return value, grad, gauss_newton, exact + self._second(point, slopes, psi * slope)
 
     def _second(
         self, point: tuple[Array, ...], slopes: list[Callable[..., Array]], pull: Array

@@ -7,7 +7,6 @@ serve every table.
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import jax
@@ -15,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxscale.grids import cells
 from jaxscale.laws import Law
 from jaxscale.objective import Objective, Reduced
 
@@ -92,15 +92,13 @@ def given_starts(objective: Objective, sample: Law | Any) -> np.ndarray:
     return z
 
 
-def grid_points(objective: Objective) -> np.ndarray | None:
-    """Return the grid [G, Q] over the non-linear coordinates, or None where nothing is linear."""
+def grid_axes(objective: Objective) -> tuple[np.ndarray, ...] | None:
+    """Return the values of each non-linear coordinate on the grid, or None if nothing is linear."""
     reduced = Reduced(objective)
     if not reduced.linear:
         return None
     specs = objective.space.specs
     nonlinear = reduced.nonlinear
-    if not nonlinear:
-        return np.zeros((1, 0))
     fixed = {k: breaks(objective, k) for k in nonlinear if specs[k].role == "breakpoint"}
     cells = CELLS
     for k, candidates in fixed.items():
@@ -111,17 +109,20 @@ def grid_points(objective: Objective) -> np.ndarray | None:
     # An even number: zero, where power and constant coincide, is no grid point.
     side = 2 * max(1, int(cells ** (1 / max(1, len(smooth)))) // 2)
     side = min(side, 64)
-    axes = [fixed[k] if k in fixed else np.linspace(*specs[k].start, side) for k in nonlinear]
-    return np.array(list(itertools.product(*axes)))
+    return tuple(fixed[k] if k in fixed else np.linspace(*specs[k].start, side) for k in nonlinear)
 
 
-def best_cells(objective: Objective, points: Array) -> tuple[Array, Array]:
+def best_cells(objective: Objective, axes: tuple[Array, ...]) -> tuple[Array, Array]:
     """Return (z [K, P], value [K]) of the best cells of the grid, best first; pure.
 
-    Cost: one small linear solve and a few passes over the runs per cell.
+    Cost: one matrix product for all cells where the law separates; else one small linear solve
+    and a few passes over the runs per cell.
     """
     reduced = Reduced(objective)
     size = max(1, min(64, 65536 // objective.weight.shape[0]))
+    mesh = jnp.meshgrid(*axes, indexing="ij") if axes else [jnp.zeros((1, 0))]
+    points = jnp.stack(mesh, axis=-1).reshape(-1, len(axes)) if axes else mesh[0]
+    points = points.astype(objective.target.value.dtype)
     count = points.shape[0]
 
     def solve(q: Array, rounds: int) -> tuple[Array, Array]:
@@ -130,8 +131,12 @@ def best_cells(objective: Objective, points: Array) -> tuple[Array, Array]:
         return z, jnp.where(jnp.isfinite(value), value, jnp.inf)
 
     # Least squares everywhere, the robust loss only where that looks good.
-    rough = jax.lax.map(lambda q: solve(q, 0)[1], points, batch_size=min(size, count))
-    points = points[jnp.argsort(rough)[: min(4 * KEPT, count)]]
+    quick = cells(objective, axes) if axes else None
+    if quick is not None:
+        rough = jnp.where(jnp.isfinite(quick[1]), quick[1], jnp.inf)
+    else:
+        rough = jax.lax.map(lambda q: solve(q, 0)[1], points, batch_size=min(size, count))
+    points = points[jax.lax.top_k(-rough, min(4 * KEPT, count))[1]]
     z, value = jax.vmap(lambda q: solve(q, 2))(points)
     order = jnp.argsort(value)[: min(KEPT, count)]
     return z[order], value[order]
