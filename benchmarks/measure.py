@@ -2,19 +2,18 @@
 
 Neighbors and clock speeds move times by factors. Ours and the rivals therefore take turns within
 every round, the order alternates, and a ratio is taken within a round before the median over
-rounds. A rival runs a slice of its starts per round; its time is scaled up to all of them.
+rounds. A rival that runs a slice of the work per round has its time scaled up to all of it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .methods import OWN, RIVALS, Own, Rival, fit, theta_of, trace
 from .problems import Problem
 
 
@@ -25,44 +24,140 @@ class Cost(NamedTuple):
     wall: float
 
 
+class Missing(Exception):
+    """A method cannot run here; the message says why and ends up in its record."""
+
+
 @dataclasses.dataclass
-class Record:
-    """What was measured of one method.
+class Options:
+    """What a suite is asked for.
 
     Attributes:
-        name: of the method.
-        job: what one unit of work is, in words.
-        family: "jaxscale" or "scipy".
-        starts_total: starts of the whole job.
-        starts_run: starts that were run and graded.
-        cpu: per round, CPU seconds of the whole job.
-        wall: per round, wall seconds of the whole job.
-        values: [starts_run] the problem's value at the parameters reached.
-        steps: [starts_run] evaluations; empty where unknown.
-        answer: the problem's value at the parameters of the answer.
-        first: seconds of the first call, in which programs are compiled; own methods only.
-        reported: share successful by the values that the fit itself reports; own methods only.
-        median_steps: as the certificate says, where `steps` is empty.
+        size: "quick" or "full".
+        rounds: how often each method takes its turn.
+        rival_starts: starts of each SciPy solver over all rounds; None: every classic start.
+        precisions: of the jaxscale fits; rivals work in float64.
+        devices: most host devices in the strong scaling.
+        huge: also a million starts.
+        seed: of every draw.
+        problem: what to solve, instead of the suite's own problem.
+        say: called with a line of progress.
     """
 
-    name: str
-    job: str
+    size: str = "quick"
+    rounds: int = 5
+    rival_starts: int | None = 60
+    precisions: tuple[str, ...] = ("float64",)
+    devices: int = 2
+    huge: bool = False
+    seed: int = 0
+    problem: Problem | None = None
+    say: Callable[[str], None] = lambda text: None
+
+
+@dataclasses.dataclass
+class Record:
+    """What was measured of one method on one problem.
+
+    Attributes:
+        suite: the suite.
+        problem: name of the problem.
+        n: its number of runs.
+        method: name of the method.
+        family: "jaxscale" or the library it comes from.
+        job: what one unit of work is, in words.
+        total: lanes (starts, refits, cells) of the whole job.
+        run: lanes that were run.
+        dtype: that it works in.
+        devices: how many it uses.
+        skipped: why it did not run, or None.
+        cpu: per round, CPU seconds of the whole job.
+        wall: per round, wall seconds of the whole job.
+        values: [graded] the problem's value at the parameters that each graded lane reached.
+        best: best known value, a scalar or one per graded lane.
+        answer: the problem's value at the parameters of the answer.
+        steps: evaluations per lane; empty where unknown.
+        first: seconds of the first call, in which programs are compiled.
+        extra: what only this suite has.
+    """
+
+    suite: str
+    problem: str
+    n: int
+    method: str
     family: str
-    starts_total: int
-    starts_run: int
+    job: str
+    total: int = 1
+    run: int = 1
+    dtype: str = "float64"
+    devices: int = 1
+    skipped: str | None = None
     cpu: list[float] = dataclasses.field(default_factory=list)
     wall: list[float] = dataclasses.field(default_factory=list)
     values: np.ndarray = dataclasses.field(default_factory=lambda: np.array([]))
+    best: Any = None
+    answer: float | None = None
     steps: np.ndarray = dataclasses.field(default_factory=lambda: np.array([], int))
-    answer: float = float("nan")
-    first: dict[str, float] | None = None
-    reported: np.ndarray | None = None
-    median_steps: float = float("nan")
+    first: dict[str, float | None] | None = None
+    extra: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    def add(self, cost: Cost, factor: float) -> None:
+    def add(self, cost: Cost, factor: float = 1.0) -> None:
         """Note one round; `factor` scales what was run to the whole job."""
         self.cpu.append(cost.cpu * factor)
         self.wall.append(cost.wall * factor)
+
+    @property
+    def extrapolated(self) -> bool:
+        """Whether a part was run and the time scaled up."""
+        return self.run < self.total
+
+
+@dataclasses.dataclass
+class Ratio:
+    """How many times faster a method is than a rival, round by round.
+
+    Attributes:
+        suite: the suite.
+        problem: name of the problem.
+        question: what is compared, in words.
+        method: name of the method.
+        rival: name of the rival.
+        dtype: of the method.
+        rounds: one ratio per round; empty if a side did not run or never succeeded.
+        target: the median that is asked for, or None.
+        extrapolated: whether a side ran only a part.
+    """
+
+    suite: str
+    problem: str
+    question: str
+    method: str
+    rival: str
+    dtype: str
+    rounds: list[float]
+    target: float | None = None
+    extrapolated: bool = False
+
+
+def ratio(question: str, own: Record, rival: Record, *, quantity: str = "wall", **rest: Any) -> Any:
+    """Return the `Ratio` of the rival's cost to ours.
+
+    Args:
+        question: in words.
+        own: our record.
+        rival: the rival's record.
+        quantity: "wall" or "cpu".
+        **rest: `gain`, a factor, or None if a side never succeeded; `target`.
+    """
+    gain = rest.get("gain", 1.0)
+    rounds: list[float] = []
+    if gain is not None and not own.skipped and not rival.skipped:
+        times = zip(getattr(own, quantity), getattr(rival, quantity), strict=True)
+        rounds = [gain * theirs / max(ours, 1e-9) for ours, theirs in times]
+    return Ratio(
+        own.suite, own.problem, question, own.method, rival.method, own.dtype, rounds,
+        rest.get("target"), own.extrapolated or rival.extrapolated,
+    )  # fmt: skip
 
 
 def timed(function: Callable[[], Any]) -> tuple[Any, Cost]:
@@ -72,99 +167,69 @@ def timed(function: Callable[[], Any]) -> tuple[Any, Cost]:
     return result, Cost(time.process_time() - cpu, time.perf_counter() - wall)
 
 
-class _OwnJob:
-    """One way to call `jaxscale.fit`; the first call is made, and noted, on construction."""
-
-    def __init__(self, own: Own, problem: Problem, precision: str) -> None:
-        self.own, self.problem, self.precision = own, problem, precision
-        result, cost = timed(self._call)
-        solved = trace(own, problem, precision)
-        count = len(result.start_values) if solved is not None else 1
-        self.record = Record(own.name, own.job, "jaxscale", count, count)
-        self.record.answer = float(problem.value(theta_of(result.law)))
-        self.record.values = np.array([self.record.answer])
-        self.record.first = {
-            "compile_s": float(result.seconds["compile"]), "cpu_s": cost.cpu, "wall_s": cost.wall,
-        }  # fmt: skip
-        self.record.median_steps = result.certificate.median_steps
-        if solved is not None:
-            self.record.values = problem.value(solved.theta)
-            self.record.steps = solved.steps
-            self.record.reported = np.asarray(result.start_values)
-        self._call()
-
-    def _call(self) -> Any:
-        return fit(self.own, self.problem, self.precision)
-
-    def round(self) -> None:
-        _, cost = timed(lambda: [self._call() for _ in range(self.own.repeats)])
-        self.record.add(cost, 1 / self.own.repeats)
-
-
-class _RivalJob:
-    """One SciPy solver with its slices of the starts."""
-
-    def __init__(self, rival: Rival, problem: Problem, slices: list[np.ndarray]) -> None:
-        self.rival, self.problem, self.slices = rival, problem, slices
-        total = len(problem.starts)
-        self.record = Record(rival.name, rival.job, "scipy", total, sum(map(len, slices)))
-        self.theta: list[np.ndarray] = []
-        self.steps: list[int] = []
-        self._solve(problem.starts[:1])
-
-    def _solve(self, starts: np.ndarray) -> list[tuple[np.ndarray, int]]:
-        with np.errstate(all="ignore"):
-            return [self.rival.solve(self.problem, start) for start in starts]
-
-    def round(self) -> None:
-        part = self.problem.starts[self.slices[len(self.record.cpu)]]
-        found, cost = timed(lambda: self._solve(part))
-        self.record.add(cost, self.record.starts_total / len(part))
-        self.theta += [theta for theta, _ in found]
-        self.steps += [steps for _, steps in found]
-
-    def finish(self) -> None:
-        values = self.problem.value(np.array(self.theta))
-        self.record.values = np.where(np.isfinite(values), values, np.inf)
-        self.record.steps = np.array(self.steps)
-        self.record.answer = float(self.record.values.min())
-
-
-def measure(
-    problem: Problem,
-    *,
-    rounds: int = 5,
-    rival_starts: int = 60,
-    precision: str = "float64",
-    seed: int = 0,
-    say: Callable[[str], None] = lambda text: None,
-) -> list[Record]:
-    """Run every method on the problem.
+class Job:
+    """One method that takes its turn: `call(round)` does a part of the work, `repeats` times.
 
     Args:
-        problem: what to solve.
-        rounds: how often each method takes its turn.
-        rival_starts: starts of each SciPy solver over all rounds, drawn without replacement.
-        precision: of the jaxscale fits; SciPy works in float64.
-        seed: of the draw.
-        say: called with a line of progress.
-
-    Returns:
-        One record per method, ours first.
+        record: where the cost of every round is noted.
+        call: does the work of a round and returns once it is done.
+        repeats: calls in one round.
+        factor: scales one call to the whole job; a list has one factor per round.
+        finish: called with the list of all results, to grade them; untimed.
     """
-    count = min(max(rival_starts, rounds), len(problem.starts))
-    drawn = np.random.default_rng(seed).permutation(len(problem.starts))[:count]
-    slices = np.array_split(drawn, min(rounds, count))
-    ours = []
-    for own in OWN:
-        say(f"first call: {own.name}")
-        ours.append(_OwnJob(own, problem, precision))
-    rivals = [_RivalJob(rival, problem, slices) for rival in RIVALS]
-    jobs = [*ours, *rivals]
-    for turn in range(len(slices)):
-        say(f"round {turn + 1} of {len(slices)}")
+
+    def __init__(
+        self,
+        record: Record,
+        call: Callable[[int], Any],
+        *,
+        repeats: int = 1,
+        factor: float | Sequence[float] = 1.0,
+        finish: Callable[[Record, list[Any]], None] = lambda record, results: None,
+    ) -> None:
+        self.record, self.call, self.repeats = record, call, repeats
+        self.factor = factor
+        self._finish = finish
+        self.results: list[Any] = []
+
+    def round(self, turn: int) -> None:
+        """Work once and note the cost."""
+        found, cost = timed(lambda: [self.call(turn) for _ in range(self.repeats)])
+        self.results.append(found[-1])
+        factor = self.factor if isinstance(self.factor, float | int) else self.factor[turn]
+        self.record.add(cost, factor / self.repeats)
+
+    def finish(self) -> None:
+        """Grade."""
+        self._finish(self.record, self.results)
+
+
+def first_call(function: Callable[[], Any]) -> tuple[Any, dict[str, float | None]]:
+    """Return what the first call returns, and what it cost."""
+    result, cost = timed(function)
+    return result, {"compile_s": None, "cpu_s": cost.cpu, "wall_s": cost.wall}
+
+
+def interleave(jobs: Sequence[Job], rounds: int, say: Callable[[str], None]) -> None:
+    """Let all jobs take turns, in alternating order, and grade them at the end."""
+    for turn in range(rounds):
+        say(f"round {turn + 1} of {rounds}")
         for job in jobs if turn % 2 == 0 else reversed(jobs):
-            job.round()
-    for rival in rivals:
-        rival.finish()
-    return [job.record for job in jobs]
+            job.round(turn)
+    for job in jobs:
+        job.finish()
+
+
+def share(record: Record, tolerance: float) -> float | None:
+    """Return the share of graded lanes within `tolerance` of the best, None if none is graded."""
+    if record.best is None or not len(record.values):
+        return None
+    return float(np.mean(record.values <= np.asarray(record.best) * (1 + tolerance)))
+
+
+def compiled(function: Callable[[], Any]) -> tuple[Any, dict[str, float | None]]:
+    """Call twice; return the result, and the first call with compiling as the difference."""
+    result, first = first_call(function)
+    _, again = first_call(function)
+    first["compile_s"] = max(0.0, first["wall_s"] - again["wall_s"])
+    return result, first

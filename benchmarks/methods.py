@@ -1,9 +1,9 @@
 """What solves it: jaxscale from three kinds of starts, and what the field uses of SciPy.
 
-Every rival minimizes the same function of theta = (a, b, e, alpha, beta) in log-sum-exp form with
-its analytic gradient, with SciPy's default options. The plain sum is what the field minimizes;
-as it is about 1e-3 at its minimum, SciPy's absolute tolerances stop early there, so that each
-minimizer is also run on the sum divided by delta**2 ("scaled"), which is kinder to it.
+Every SciPy solver minimizes the same function of theta = (a, b, e, alpha, beta) in log-sum-exp
+form with its analytic gradient, with SciPy's default options. The plain sum is what the field
+minimizes; as it is about 1e-3 at its minimum, SciPy's absolute tolerances stop early there, so
+that each minimizer is also run on the sum divided by delta**2 ("scaled"), kinder to it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 from scipy.optimize import least_squares, minimize
 
 import jaxscale
-from jaxscale import engine
+from jaxscale import _programs, engine
+from jaxscale._precision import cast
 from jaxscale.preparation import prepare
 from jaxscale.starts import given_starts, random_starts
 
@@ -43,11 +44,21 @@ class Own(NamedTuple):
 
 
 class Rival(NamedTuple):
-    """A solver that takes one start at a time."""
+    """A solver of another library, from given starts.
+
+    Attributes:
+        name: of the method.
+        family: the library.
+        job: in words.
+        prepare: problem -> solve, which takes starts theta [K, 5] to `Solved`. Raises `Missing`.
+        per_round: starts in one round; None: as many as the options ask for.
+    """
 
     name: str
+    family: str
     job: str
-    solve: Callable[[Problem, np.ndarray], tuple[np.ndarray, int]]  # start -> theta, evaluations
+    prepare: Callable[[Problem], Callable[[np.ndarray], Solved]]
+    per_round: int | None = None
 
 
 def law_of(theta: np.ndarray) -> jaxscale.Chinchilla:
@@ -65,6 +76,13 @@ def theta_of(law: jaxscale.Law) -> np.ndarray:
 def runs_of(problem: Problem) -> jaxscale.Runs:
     """Return the problem's table as jaxscale takes it."""
     return jaxscale.Runs(N=problem.N, D=problem.D, loss=problem.loss)
+
+
+def prepared(problem: Problem) -> jaxscale.Objective:
+    """Return the objective of the problem as the engine takes it, in float64."""
+    law, loss = jaxscale.Chinchilla(), jaxscale.Huber(problem.delta)
+    objective = prepare(law, runs_of(problem), loss, "log").objective
+    return jax.tree.map(lambda leaf: np.asarray(leaf, float), objective)
 
 
 OWN = (
@@ -87,6 +105,10 @@ def fit(own: Own, problem: Problem, precision: str) -> jaxscale.FitResult:
     )
 
 
+def _solve(objective: Any, z: Any, count: Any, limits: engine.Limits) -> engine.Solution:
+    return engine.solve(objective, jaxscale.newton(), z, count=count, limits=limits, width=128)
+
+
 def trace(own: Own, problem: Problem, precision: str) -> Solved | None:
     """Return parameters and steps of every start of a fit, untimed; None for the grid.
 
@@ -97,29 +119,26 @@ def trace(own: Own, problem: Problem, precision: str) -> Solved | None:
     if isinstance(starts, int) and starts == 0:
         return None
     dtype = np.dtype(np.float64 if precision == "float64" else np.float32)
-    law, loss = jaxscale.Chinchilla(), jaxscale.Huber(problem.delta)
-    objective = prepare(law, runs_of(problem), loss, "log").objective
+    law, objective = jaxscale.Chinchilla(), prepared(problem)
     with jax.enable_x64(True):
         if isinstance(starts, int):
             z = random_starts(objective, starts, 0)
         else:
             z = given_starts(objective, starts)
     limits = engine.Limits.for_dtype(dtype, MAX_STEPS)
-    optimizer = jaxscale.newton()
-
-    def solve(objective: jaxscale.Objective, z: jax.Array) -> engine.Solution:
-        return engine.solve(objective, optimizer, z, limits=limits, width=128)
-
-    with jax.enable_x64(dtype == np.float64):
-        typed = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), objective)
-        solution = jax.device_get(jax.jit(solve)(typed, z.astype(dtype)))
+    count = len(z)
+    padded = np.concatenate([z, np.repeat(z[:1], -count % 64, axis=0)]).astype(dtype)
+    solution, _ = _programs.run(
+        _solve, cast(objective, dtype), padded, np.int32(count), limits, dtype=dtype
+    )
+    solution = engine.Solution(*(leaf[:count] for leaf in solution))
     with jax.enable_x64(True):
         physical = objective.space.physical(tuple(np.asarray(solution.z, float).T))
         fitted = law.replace(**{name: np.asarray(x) for name, x in physical.items()})
     return Solved(theta_of(fitted), np.asarray(solution.steps))
 
 
-def _terms(problem: Problem, theta: np.ndarray) -> tuple[np.ndarray, ...]:
+def terms(problem: Problem, theta: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return log N, log D, log residuals [n] and the shares [n] of the three terms."""
     a, b, e, alpha, beta = theta
     log_N, log_D, log_loss = problem.logs
@@ -131,42 +150,65 @@ def _terms(problem: Problem, theta: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def value_and_grad(
-    theta: np.ndarray, problem: Problem, scale: float = 1.0
+    theta: np.ndarray, problem: Problem, scale: float = 1.0, weight: np.ndarray | float = 1.0
 ) -> tuple[float, np.ndarray]:
-    """Return the sum of the Huber loss divided by `scale`, and its gradient [5]."""
-    log_N, log_D, r, p, q, s = _terms(problem, theta)
+    """Return the weighted sum of the Huber loss divided by `scale`, and its gradient [5]."""
+    log_N, log_D, r, p, q, s = terms(problem, theta)
     psi = np.minimum(np.maximum(r, -problem.delta), problem.delta)
-    value = psi @ (r - 0.5 * psi)
+    value = (weight * psi) @ (r - 0.5 * psi)
+    psi = weight * psi
     gp, gq = psi * p, psi * q
     grad = np.array([gp.sum(), gq.sum(), psi @ s, -(gp @ log_N), -(gq @ log_D)])
     return value / scale, grad / scale
 
 
-def _minimizer(method: str, scaled: bool) -> Callable[..., tuple[np.ndarray, int]]:
-    def solve(problem: Problem, start: np.ndarray) -> tuple[np.ndarray, int]:
+def one_by_one(
+    solve: Callable[[np.ndarray], tuple[np.ndarray, int]],
+) -> Callable[[np.ndarray], Solved]:
+    """Return a solver of many starts from a solver of one: start [5] -> (theta [5], steps)."""
+
+    def many(starts: np.ndarray) -> Solved:
+        with np.errstate(all="ignore"):
+            found = [solve(start) for start in starts]
+        return Solved(np.array([theta for theta, _ in found]), np.array([k for _, k in found]))
+
+    return many
+
+
+def _minimizer(method: str, scaled: bool) -> Callable[[Problem], Callable[..., Solved]]:
+    def prepare_for(problem: Problem) -> Callable[[np.ndarray], Solved]:
         scale = problem.delta**2 if scaled else 1.0
-        found = minimize(value_and_grad, start, args=(problem, scale), jac=True, method=method)
-        return found.x, int(found.nfev)
 
-    return solve
+        def solve(start: np.ndarray) -> tuple[np.ndarray, int]:
+            found = minimize(value_and_grad, start, args=(problem, scale), jac=True, method=method)
+            return found.x, int(found.nfev)
+
+        return one_by_one(solve)
+
+    return prepare_for
 
 
-def _least_squares(problem: Problem, start: np.ndarray) -> tuple[np.ndarray, int]:
+def _least_squares(problem: Problem) -> Callable[[np.ndarray], Solved]:
     def residuals(theta: np.ndarray) -> np.ndarray:
-        return _terms(problem, theta)[2]
+        return terms(problem, theta)[2]
 
     def jacobian(theta: np.ndarray) -> np.ndarray:
-        log_N, log_D, _, p, q, s = _terms(problem, theta)
+        log_N, log_D, _, p, q, s = terms(problem, theta)
         return np.stack([p, q, s, -p * log_N, -q * log_D], axis=1)
 
-    found = least_squares(residuals, start, jac=jacobian, loss="huber", f_scale=problem.delta)
-    return found.x, int(found.nfev)
+    def solve(start: np.ndarray) -> tuple[np.ndarray, int]:
+        found = least_squares(residuals, start, jac=jacobian, loss="huber", f_scale=problem.delta)
+        return found.x, int(found.nfev)
+
+    return one_by_one(solve)
 
 
-RIVALS = (
-    Rival("L-BFGS-B", "SciPy L-BFGS-B on the plain sum", _minimizer("L-BFGS-B", False)),
-    Rival("L-BFGS-B scaled", "SciPy L-BFGS-B on sum/delta^2", _minimizer("L-BFGS-B", True)),
-    Rival("BFGS", "SciPy BFGS on the plain sum", _minimizer("BFGS", False)),
-    Rival("BFGS scaled", "SciPy BFGS on sum/delta^2", _minimizer("BFGS", True)),
-    Rival("least_squares", "SciPy least_squares(loss='huber', f_scale=delta)", _least_squares),
-)
+REFERENCE = "L-BFGS-B"
+SCIPY = (
+    Rival(REFERENCE, "scipy", "SciPy L-BFGS-B on the plain sum", _minimizer("L-BFGS-B", False)),
+    Rival("L-BFGS-B scaled", "scipy", "SciPy L-BFGS-B, sum/delta^2", _minimizer("L-BFGS-B", True)),
+    Rival("BFGS", "scipy", "SciPy BFGS on the plain sum", _minimizer("BFGS", False)),
+    Rival("BFGS scaled", "scipy", "SciPy BFGS on sum/delta^2", _minimizer("BFGS", True)),
+    Rival("least_squares", "scipy", "SciPy least_squares(loss='huber', f_scale=delta)",
+          _least_squares),
+)  # fmt: skip

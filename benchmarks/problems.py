@@ -11,6 +11,7 @@ import csv
 import dataclasses
 import functools
 import itertools
+import json
 import os
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import numpy as np
 
 TOLERANCE = 1e-6
 """An answer is a success within this of the best known value, relatively."""
-TABLE = Path("chinchilla_epoch") / "chinchilla_fig4.csv"
+TABLE, GOLD = Path("chinchilla_epoch") / "chinchilla_fig4.csv", Path("gold.json")
 EPOCH_BEST = 1.0182740178006032e-3
 
 
@@ -27,7 +28,7 @@ class Problem:
     """Runs to fit L(N, D) = E + A N^-alpha + B D^-beta to, with a log-Huber loss.
 
     Attributes:
-        name: "epoch240", or "synthetic" and the number of runs.
+        name: "epoch240", "synthetic" and the number of runs, or the key of a table.
         N: [n] parameters.
         D: [n] tokens.
         loss: [n].
@@ -51,15 +52,15 @@ class Problem:
         """Return log N, log D, log loss [n], taken once."""
         return np.log(self.N), np.log(self.D), np.log(self.loss)
 
-    def value(self, theta: np.ndarray) -> np.ndarray:
-        """Return the plain sum of the Huber loss of log residuals [...] at `theta` [..., 5]."""
+    def value(self, theta: np.ndarray, weight: np.ndarray | float = 1.0) -> np.ndarray:
+        """Return the sum of weight [..., n] times log-Huber loss [...] at `theta` [..., 5]."""
         a, b, e, alpha, beta = (x[..., None] for x in np.moveaxis(np.asarray(theta, float), -1, 0))
         log_N, log_D, log_loss = self.logs
         with np.errstate(all="ignore"):
             terms = np.logaddexp(a - alpha * log_N, b - beta * log_D)
             size = np.abs(np.logaddexp(terms, e) - log_loss)
             tail = self.delta * (size - 0.5 * self.delta)
-            return np.where(size <= self.delta, 0.5 * size**2, tail).sum(axis=-1)
+            return (weight * np.where(size <= self.delta, 0.5 * size**2, tail)).sum(axis=-1)
 
     def success(self, values: np.ndarray, best: float) -> np.ndarray:
         """Return which of `values` are within `TOLERANCE` of `best`."""
@@ -74,13 +75,13 @@ def classic_starts() -> np.ndarray:
     return np.array(list(itertools.product(*axes)))
 
 
-def find_table() -> Path | None:
-    """Return the digitized table under $JAXSCALE_DATA or ../shared/data, or None."""
+def find(name: Path) -> Path | None:
+    """Return a file of public tables under $JAXSCALE_DATA or ../shared/data, or None."""
     root = Path(__file__).resolve().parents[1]
     folders = [root.parent / "shared" / "data"]
     if os.environ.get("JAXSCALE_DATA"):
         folders.insert(0, Path(os.environ["JAXSCALE_DATA"]))
-    return next((folder / TABLE for folder in folders if (folder / TABLE).is_file()), None)
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
 
 def epoch(path: Path) -> Problem:
@@ -129,5 +130,22 @@ def synthetic(n: int = 240, seed: int = 0, starts: np.ndarray | None = None) -> 
 
 def default_problem() -> Problem:
     """Return the published runs where their table can be found, else simulated ones."""
-    path = find_table()
+    path = find(TABLE)
     return synthetic() if path is None else epoch(path)
+
+
+def gold_problems() -> list[Problem]:
+    """Return every table with a best-known optimum; empty where there is no copy of them."""
+    path = find(GOLD)
+    if path is None:
+        return []
+    import jaxscale  # the only place here that reads anything but CSV
+
+    found = []
+    for key, entry in json.loads(path.read_text())["huber_log_chinchilla"].items():
+        file = path.parent / entry["file"]
+        runs = jaxscale.read_runs(file, map=entry["columns"], where=entry["filter"])
+        N, D = runs.columns["N"], runs.columns["D"]
+        source, best = f"{entry['file']} where {entry['filter']}", entry["objective"]
+        found.append(Problem(key, N, D, runs.loss, classic_starts(), best, source, entry["delta"]))
+    return found

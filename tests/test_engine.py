@@ -128,18 +128,3 @@ def test_statuses_tell_bounds_and_dead_terms(target):
 def test_every_status_has_advice():
     for status in Status:
         assert status.advice.endswith(".")
-
-
-@pytest.mark.parametrize("platform", ["cpu", "cuda", "rocm", "tpu"])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_engine_lowers_for_every_backend(target, starts, platform, dtype):
-    if platform == "tpu" and dtype == np.float64:
-        pytest.skip("a TPU has no float64: mixed precision polishes on the host")
-    from jax import export
-
-    with scope(dtype):
-        run = jax.jit(lambda o, z: engine.solve(o, jaxscale.newton(), z, width=32))
-        exported = export.export(run, platforms=[platform])(
-            cast(target, dtype), np.asarray(starts, dtype)
-        )
-    assert "custom_call" not in exported.mlir_module()
