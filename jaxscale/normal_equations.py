@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxscale.objective import dot
-from jaxscale.separation import COLUMN, FIXED, Table, spread
+from jaxscale.separation import COLUMN, FIXED, ROW, Table, spread
 
 
 class System(NamedTuple):
@@ -77,6 +77,44 @@ def normal_equations(table: Table, weight: Array) -> System:
     ]
     mean = [spread(kind, m) for kind, m in zip(kinds, mean, strict=True)]
     return System(gram, rhs, jnp.sum(weight * y * y), mean, level)
+
+
+def replicate_equations(table: Table, weight: Array) -> System:
+    """Return the normal equations of every cell for many sets of weights [B, n] at once.
+
+    One matrix product of the weights with the products of columns, which all sets share; entries
+    have a leading axis [B]. Columns are centered without the weights, which keeps enough digits
+    as long as the weights are not concentrated on a few runs.
+    """
+    kinds, columns, y = table.kinds, table.columns, table.target
+    lead = kinds[0] == FIXED
+    mean: list[Any] = [jnp.zeros_like(column[:, 0]) for column in columns]
+    level = jnp.zeros_like(y[0])
+    if lead:
+        c = columns[0][0]
+        norm = dot(c, c)
+        mean = mean[:1] + [dot(x, c) / norm for x in columns[1:]]
+        level = dot(y, c) / norm
+        columns = columns[:1] + [
+            x - m[:, None] * c for x, m in zip(columns[1:], mean[1:], strict=True)
+        ]
+        y = y - level * c
+    shaped = [
+        x[:, None] if kind == ROW else x[None] for kind, x in zip(kinds, columns, strict=True)
+    ]
+
+    def total(product: Array) -> Array:
+        sums = dot(weight, product.reshape(-1, product.shape[-1]).T)
+        return sums.reshape(len(weight), *product.shape[:-1])
+
+    gram = [[total(shaped[k] * shaped[m]) for m in range(k + 1)] for k in range(len(shaped))]
+    return System(
+        gram,
+        [total(x * y) for x in shaped],
+        dot(weight, y * y)[:, None, None],
+        [spread(kind, m) for kind, m in zip(kinds, mean, strict=True)],
+        level,
+    )
 
 
 def _uncentered(system: System) -> System:

@@ -6,6 +6,17 @@ import numpy as np
 import pytest
 
 import jaxscale
+from jaxscale import _programs
+from jaxscale._precision import cast, scope
+from jaxscale.grids import cells, replicate_cells
+from jaxscale.preparation import prepare
+from jaxscale.refit import _guards
+from jaxscale.search import Search
+
+
+def objective_of(runs):
+    prepared = prepare(jaxscale.Chinchilla(), runs, jaxscale.Huber(1e-3), "log")
+    return cast(prepared.objective, np.float64)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +33,7 @@ def refitted(fitted, **changes):
 
 
 def test_weights_equal_a_fit_of_each_reweighted_table(fitted, resampled):
-    got = jaxscale.refit(fitted, weights=resampled, guards=2)
+    got = jaxscale.refit(fitted, weights=resampled)
     assert len(got) == 5 and got.law.alpha.shape == (5,)
     for b in range(5):
         one = refitted(fitted, weight=resampled[b])
@@ -71,6 +82,32 @@ def test_a_guard_finds_the_better_basin(noisy):
     assert not alone.guarded.any() and np.all(alone.value > good.value * (1 + 1e-3))
     assert guarded.guarded.all()
     np.testing.assert_allclose(guarded.value, good.value, rtol=1e-9)
+
+
+def test_the_scan_sees_a_minimum_elsewhere_and_only_there(noisy, fitted, resampled):
+    """At the optimum of each replicate nothing else shows; away from it, the optimum does."""
+    search = Search(objective_of(noisy), jaxscale.newton())
+    fields = {"weight": np.pad(resampled, ((0, 0), (0, len(search.objective.weight) - 60)))}
+    got = jaxscale.refit(fitted, weights=resampled, guards=0)
+    with scope(np.float64):
+        z = np.stack(search.objective.space.coordinates(got.law.values), -1)
+    assert len(_guards(search, fields, z, guards=1, seed=0)[1]) == 0
+    away = z + np.array([0, 0, 0, 0.8, 0.8])
+    starts, which = _guards(search, fields, away, guards=1, seed=0)
+    assert list(which) == list(range(5))
+    assert np.all(np.abs(starts[:, 3:] - z[:, 3:]) < 0.3)
+
+
+def test_one_product_for_all_replicates_equals_one_grid_each(noisy, resampled):
+    one = objective_of(noisy)
+    axes = tuple(np.linspace(0.05, 1.2, 6) for _ in range(2))
+    weights = np.pad(resampled, ((0, 0), (0, len(one.weight) - 60)))
+    z, value = _programs.run(replicate_cells, one, axes, weights, dtype=np.float64)[0]
+    for b in range(5):
+        own = dataclasses.replace(one, weight=weights[b])
+        alone = _programs.run(cells, own, axes, dtype=np.float64)[0]
+        np.testing.assert_allclose(value[b], alone[1], rtol=1e-9)
+        np.testing.assert_allclose(z[b], alone[0], atol=1e-9)
 
 
 @pytest.mark.parametrize(
