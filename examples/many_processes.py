@@ -50,14 +50,14 @@ def join() -> None:
         jax.distributed.initialize()
 
 
-def main() -> int:
+def main() -> None:
     """Fit the demo's runs together; process 0 prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--processes", type=int, default=1, help="start this many here")
     parser.add_argument("--starts", type=int, default=2000)
     options = parser.parse_args()
     if options.processes > 1:
-        return launch(options.processes, options.starts)
+        sys.exit(launch(options.processes, options.starts))
     join()
     mesh = jax.sharding.Mesh(np.array(jax.devices()), ("lanes",))  # of all processes
     fit = jaxscale.fit(jaxscale.Chinchilla(), read_demo(), starts=options.starts, mesh=mesh)
@@ -65,8 +65,8 @@ def main() -> int:
         print(f"{jax.process_count()} processes, {jax.device_count()} devices")
         print(f"{fit.certificate.share_at_best:.1%} of {options.starts} starts at {fit.value!r}")
         print(f"sum of all values reached: {float(np.sum(fit.start_values))!r}")
-    return 0
+        print(fit.law)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
-import importlib.util
 import inspect
 import json
 import math
@@ -25,6 +23,7 @@ from tqdm import tqdm
 from jaxscale.allocation import allocate
 from jaxscale.exponents import exponent_grid
 from jaxscale.fit import fit
+from jaxscale.lawnames import find_law
 from jaxscale.laws import CATALOGUE, Chinchilla, Law, derived, predict
 from jaxscale.losses import Absolute, Huber, Loss, Square
 from jaxscale.result import FitResult, load
@@ -47,39 +46,6 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
 def say(text: str) -> None:
     """Print a note or an error to stderr."""
     print(f"jaxscale: {text}", file=sys.stderr)
-
-
-def find_law(spec: str) -> type[Law]:
-    """Return a law class by name, or from a user's file as `FILE.py:CLASS`.
-
-    Raises:
-        ValueError: there is no such law, or the file does not define it.
-    """
-    if ".py:" in spec:
-        file, _, name = spec.rpartition(":")
-        if not Path(file).is_file():
-            raise ValueError(f"--law {spec}: no file {file!r}")
-        module_spec = importlib.util.spec_from_file_location(Path(file).stem, file)
-        assert module_spec is not None and module_spec.loader is not None
-        module = importlib.util.module_from_spec(module_spec)
-        sys.modules[module_spec.name] = module
-        try:
-            module_spec.loader.exec_module(module)
-        except (SyntaxError, ImportError, NameError, AttributeError, TypeError) as error:
-            raise ValueError(
-                f"--law {spec}: cannot load the file: {type(error).__name__}: {error}"
-            ) from error
-        found = getattr(module, name, None)
-        if not (isinstance(found, type) and issubclass(found, Law)):
-            raise ValueError(f"--law {spec}: {file} defines no jaxscale.Law {name!r}")
-        return found
-    by_name = {name.lower(): law for name, law in CATALOGUE.items()}
-    if spec.lower() not in by_name:
-        near = difflib.get_close_matches(spec.lower(), by_name, n=1)
-        hint = f"did you mean {by_name[near[0]].__name__}? " if near else ""
-        known = ", ".join(CATALOGUE)
-        raise ValueError(f"no law {spec!r}; {hint}there are {known}, or FILE.py:CLASS")
-    return by_name[spec.lower()]
 
 
 def _law(options: argparse.Namespace, runs: Runs) -> Law:

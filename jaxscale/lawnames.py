@@ -59,11 +59,11 @@ def named_law(text: str, folder: Path = Path()) -> NamedLaw:
         file, _, rest = text.partition(".py:")
         name, _, of = rest.partition(":")
         path = folder / f"{file}.py"
-        cls = _from_file(path, name)
+        cls = find_law(f"{file}.py:{name}", folder)
         source = hashlib.sha256(path.read_bytes()).hexdigest()
     else:
         name, _, of = text.partition(":")
-        cls = _from_catalogue(name)
+        cls = find_law(name)
     one_scale = "of" in {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     if one_scale and not of:
         raise ValueError(f"{text} is a law of one scale: say which column, e.g. {text}:C")
@@ -71,6 +71,18 @@ def named_law(text: str, folder: Path = Path()) -> NamedLaw:
         inputs = ", ".join(cls().inputs)
         raise ValueError(f"{cls.__name__} takes {inputs}; {of!r} after the colon does not apply")
     return NamedLaw(text, cls, of or None, source)
+
+
+def find_law(text: str, folder: Path = Path()) -> type[Law]:
+    """Return a law class by its name in the catalogue, or from a user's file as `FILE.py:CLASS`.
+
+    Raises:
+        ValueError: there is no such law, or the file does not define it.
+    """
+    if ".py:" not in text:
+        return _from_catalogue(text)
+    file, _, name = text.partition(".py:")
+    return _from_file(folder / f"{file}.py", name)
 
 
 def _from_catalogue(name: str) -> type[Law]:

@@ -173,22 +173,27 @@ class _Job:
             own = cast(problems.part(which, size), dtype)
             args[0] = dataclasses.replace(self.objective, **own)
             static["axes"] = tuple(own)
-        width = self.width()
-        seconds = 0.0
+        static["width"], seconds = self._planned(args, static)
         while True:
-            static["width"] = width
-            taken, more = _programs.memory(_solve, *args, dtype=dtype, **static)
-            seconds += more
-            if taken > MEMORY and width > 1:  # fewer lanes, whole vectors of them if that fits
-                fitting = int(width * MEMORY / taken)
-                width = fitting // VECTOR * VECTOR or max(1, fitting)
-                continue
             try:
                 return _programs.run(_solve, *args, dtype=dtype, **static)[0], seconds
             except jax.errors.JaxRuntimeError as error:
-                if "RESOURCE_EXHAUSTED" not in str(error) or width == 1:
+                if "RESOURCE_EXHAUSTED" not in str(error) or static["width"] == 1:
                     raise
-                width = max(1, width // 2)
+                static["width"] = max(1, static["width"] // 2)
+
+    def _planned(self, args: list[Any], static: dict[str, Any]) -> tuple[int, float]:
+        """Return the lanes in flight that fit into `MEMORY`, and the seconds of compiling."""
+        width, seconds = self.width(), 0.0
+        for _ in range(2):  # the figure is nearly proportional to the width
+            figure = dict(static, width=width)
+            taken, more = _programs.memory(_solve, *args, dtype=args[1].dtype, **figure)
+            seconds += more
+            if taken <= MEMORY or width == 1:
+                break
+            fitting = int(width * MEMORY / taken)
+            width = fitting // VECTOR * VECTOR or max(1, fitting)  # whole vectors where they fit
+        return width, seconds
 
 
 def _solve(

@@ -21,9 +21,13 @@ ROWS = 64
 """Runs of a thin table; with fewer, its optimum is too far from that of the whole table."""
 
 
+STARTS = 2048
+"""Starts from which a second program, about a second of compiling, is worth its time."""
+
+
 def worth_thinning(objective: Objective, starts: int) -> bool:
-    """Return whether the steps saved repay the compilation of a second program (about a second)."""
-    return starts >= 2048 and int((np.asarray(objective.weight) > 0).sum()) >= 3 * ROWS
+    """Return whether a search of so many starts first goes over a thin table."""
+    return starts >= STARTS and int((np.asarray(objective.weight) > 0).sum()) >= 3 * ROWS
 
 
 def thinned(objective: Objective, seed: int = 0) -> Objective:

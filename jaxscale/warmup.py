@@ -22,6 +22,7 @@ from jaxscale.preparation import bucket
 from jaxscale.runs import Runs
 from jaxscale.search import CHUNKS
 from jaxscale.starts import KEPT
+from jaxscale.thinning import STARTS
 
 RANGES = {"N": (1e6, 1e11), "D": (1e8, 1e13), "C": (1e17, 1e24)}
 """From the smallest to the largest usual value of an input; any other spans 1e1 to 1e6."""
@@ -101,6 +102,8 @@ def _fewest(law: Law, starts: int) -> int:
     free = [spec for name, spec in law.parameters.items() if name in law.free]
     if any(spec.linear and not spec.positive for spec in free):
         return starts  # `fit` completes the draws of such laws in one program of exactly that size
+    if starts >= STARTS:
+        return STARTS  # such a search has one more program
     for few in (chunk + 1 for chunk in CHUNKS if chunk < starts):
         # Up to KEPT cells of a grid come on top of them.
         if all(_chunk(few + cells) == _chunk(starts + cells) for cells in range(KEPT + 1)):

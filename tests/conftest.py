@@ -1,7 +1,16 @@
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+if "PYTEST_XDIST_WORKER" not in os.environ and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    # Compiling is most of the suite: workers and child processes share their programs.
+    shared = tempfile.mkdtemp(prefix="jaxscale-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = shared
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    atexit.register(shutil.rmtree, shared, ignore_errors=True)
 
 import numpy as np
 import pytest

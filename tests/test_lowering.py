@@ -55,7 +55,7 @@ def replicates(o, z):
 def test_the_solve_lowers(noisy, name, dtype):
     one = objective_of(LAWS[name], noisy)
     z = random_starts(one, 40, seed=0)
-    assert "custom_call" not in modules(solved, one, z, dtype=dtype)
+    assert "stablehlo.custom_call" not in modules(solved, one, z, dtype=dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -71,7 +71,7 @@ def test_kernels_of_starts_lower(noisy, kernel, dtype):
         "value": (jax.value_and_grad(lambda z, o: o.value(z)), z[0], one),
         "reduced": (lambda o, q: jaxscale.Reduced(o).solve(q), one, z[0, 3:]),
     }
-    assert "custom_call" not in modules(*calls[kernel], dtype=dtype)
+    assert "stablehlo.custom_call" not in modules(*calls[kernel], dtype=dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -80,11 +80,11 @@ def test_kernels_of_starts_lower(noisy, kernel, dtype):
 def test_exponent_grids_lower(noisy, name, loss, dtype):
     one = objective_of(LAWS[name], noisy, loss)
     axes = tuple(axis[:8] for axis in grid_axes(one))
-    assert "custom_call" not in modules(surface, one, axes, dtype=dtype)
+    assert "stablehlo.custom_call" not in modules(surface, one, axes, dtype=dtype)
     # top_k is a custom call of the CPU alone in some versions of JAX
     platforms = [p for p in DTYPES[dtype] if p != "cpu"]
     with scope(dtype):
         exported = export.export(jax.jit(best_cells), platforms=platforms)(
             *cast((one, axes), dtype)
         )
-    assert "custom_call" not in exported.mlir_module()
+    assert "stablehlo.custom_call" not in exported.mlir_module()

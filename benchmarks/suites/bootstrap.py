@@ -93,7 +93,7 @@ def run(options: Options) -> tuple[list[Record], list[Ratio]]:
             scipy_job(rival, problem, weights, theta_of(fitted.law))]  # fmt: skip
     interleave([j for j in jobs if isinstance(j, Job)], options.rounds, options.say)
     _grade([own, rival])
-    return [own, rival], [ratio(QUESTION, own, rival)]
+    return [own, rival], [ratio(QUESTION, own, rival, target=200.0)]
 
 
 def _grade(records: list[Record]) -> None:

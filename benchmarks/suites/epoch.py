@@ -12,7 +12,8 @@ from ..methods import OWN, REFERENCE, SCIPY, Own, Rival, fit, theta_of, trace
 from ..peers import chinchilla_subgrid, rivals
 from ..problems import TOLERANCE, Problem, default_problem
 
-TARGETS = {"success": 50.0, "default": 20.0, "grid": 1000.0}
+SUCCESS_TARGETS = {REFERENCE: 300.0, "optimistix LM": 40.0}
+WALL_TARGETS = {"default": 20.0, "grid": 4000.0, "classic": 35.0}
 SUCCESS = "CPU per successful classic start"
 
 
@@ -117,12 +118,12 @@ def _ratios(records: list[Record], precision: str) -> list[Ratio]:
             found.append(ratio(question, classic, rival, quantity="cpu"))
             continue
         gain = mine / theirs if mine and theirs else None
-        target = TARGETS["success"] if rival.method == REFERENCE else None
+        target = SUCCESS_TARGETS.get(rival.method)
         found.append(ratio(SUCCESS, classic, rival, quantity="cpu", gain=gain, target=target))
     rival = next(r for r in records if r.method == REFERENCE)
-    for key in ("default", "grid"):
+    for key, target in WALL_TARGETS.items():
         question = f"wall of the {key} fit, warm, against all classic starts"
-        found.append(ratio(question, own[f"jaxscale {key}"], rival, target=TARGETS[key]))
+        found.append(ratio(question, own[f"jaxscale {key}"], rival, target=target))
     return found
 
 
