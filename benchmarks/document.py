@@ -123,9 +123,9 @@ def _record(record: Record) -> dict[str, Any]:
     steps = record.steps
     work = float(np.mean(steps)) if len(steps) else record.extra.get("mean_steps")
     ns = None
-    if cpu is not None and work:
+    if cpu is not None and work and not record.extra.get("thin"):
         ns = 1e9 * cpu["median"] / (work * record.total * record.n)
-    extra = {k: v for k, v in record.extra.items() if k not in ("reported", "median_steps")}
+    extra = {k: v for k, v in record.extra.items() if k not in ("reported", "median_steps", "thin")}
     median_steps = float(np.median(steps)) if len(steps) else record.extra.get("median_steps")
     return {
         "suite": record.suite,

@@ -16,15 +16,14 @@ import numpy as np
 from scipy.optimize import least_squares, minimize
 
 import jaxscale
-from jaxscale import _programs, engine
-from jaxscale._precision import cast
 from jaxscale.preparation import prepare
+from jaxscale.search import Search
 from jaxscale.starts import given_starts, random_starts
+from jaxscale.thinning import worth_thinning
 
 from .problems import Problem
 
 DEFAULT_STARTS = 1024
-MAX_STEPS = 400
 
 
 class Solved(NamedTuple):
@@ -32,6 +31,9 @@ class Solved(NamedTuple):
 
     theta: np.ndarray  # [S, 5]
     steps: np.ndarray  # [S] evaluations
+    thin: bool = (
+        False  # whether most of them were on a thin table: then a cost per run means nothing
+    )
 
 
 class Own(NamedTuple):
@@ -105,37 +107,27 @@ def fit(own: Own, problem: Problem, precision: str) -> jaxscale.FitResult:
     )
 
 
-def _solve(objective: Any, z: Any, count: Any, limits: engine.Limits) -> engine.Solution:
-    return engine.solve(objective, jaxscale.newton(), z, count=count, limits=limits, width=128)
-
-
 def trace(own: Own, problem: Problem, precision: str) -> Solved | None:
     """Return parameters and steps of every start of a fit, untimed; None for the grid.
 
     A `FitResult` holds the values that starts reached but not their parameters, without which
-    nobody but the fit itself could grade them. So the same starts go through the engine once.
+    nobody but the fit itself could grade them. So the same starts go through the same search once.
     """
     starts = own.starts(problem)
     if isinstance(starts, int) and starts == 0:
         return None
-    dtype = np.dtype(np.float64 if precision == "float64" else np.float32)
     law, objective = jaxscale.Chinchilla(), prepared(problem)
     with jax.enable_x64(True):
         if isinstance(starts, int):
             z = random_starts(objective, starts, 0)
         else:
             z = given_starts(objective, starts)
-    limits = engine.Limits.for_dtype(dtype, MAX_STEPS)
-    count = len(z)
-    padded = np.concatenate([z, np.repeat(z[:1], -count % 64, axis=0)]).astype(dtype)
-    solution, _ = _programs.run(
-        _solve, cast(objective, dtype), padded, np.int32(count), limits, dtype=dtype
-    )
-    solution = engine.Solution(*(leaf[:count] for leaf in solution))
+    solution = Search(objective, jaxscale.newton(), precision).solve(z)
     with jax.enable_x64(True):
         physical = objective.space.physical(tuple(np.asarray(solution.z, float).T))
         fitted = law.replace(**{name: np.asarray(x) for name, x in physical.items()})
-    return Solved(theta_of(fitted), np.asarray(solution.steps))
+    thin = worth_thinning(objective, len(z))
+    return Solved(theta_of(fitted), np.asarray(solution.steps), thin)
 
 
 def terms(problem: Problem, theta: np.ndarray) -> tuple[np.ndarray, ...]:

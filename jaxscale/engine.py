@@ -28,6 +28,9 @@ from jaxscale.objective import Objective
 VECTOR = 16
 """Lanes of the widest vector registers in use (float32, 512 bits)."""
 
+CLASSIFIED = 1 << 20
+"""Lanes times runs that are classified at a time."""
+
 
 class Status(enum.IntEnum):
     """How a lane ended. The first three are convergence."""
@@ -300,4 +303,8 @@ def classify(objective: Objective, solution: Solution, *, axes: tuple[str, ...] 
         return jnp.where(converged & dead & ~bound, int(Status.DEGENERATE_TERM), status)
 
     own = {name: getattr(objective, name) for name in axes}
-    return solution._replace(status=jax.vmap(one)(own, solution.z, solution.status))
+    lanes = (own, solution.z, solution.status)
+    some = max(1, CLASSIFIED // objective.weight.shape[-1])
+    if some >= len(solution.z):
+        return solution._replace(status=jax.vmap(one)(*lanes))
+    return solution._replace(status=lax.map(lambda lane: one(*lane), lanes, batch_size=some))

@@ -24,7 +24,7 @@ from jaxscale import _programs, engine
 from jaxscale._precision import cast, scope
 from jaxscale.engine import VECTOR, Limits, Solution, Status
 from jaxscale.losses import Loss
-from jaxscale.objective import Objective
+from jaxscale.objective import BLOCK, Objective
 from jaxscale.optimizers import newton
 from jaxscale.thinning import thinned, worth_thinning
 
@@ -156,8 +156,8 @@ class _Job:
     def width(self) -> int:
         """Return the lanes in flight: on a CPU, what stays in its caches."""
         if jax.default_backend() == "cpu":
-            return int(np.clip(16384 // self.rows, 32, 64))
-        return int(np.clip((1 << 22) // self.rows, 128, 4096))
+            return 64 if self.rows <= 256 else 32
+        return int(np.clip((1 << 22) // min(self.rows, BLOCK), 128, 4096))
 
     def chunk(
         self, z: np.ndarray, which: slice, size: int, problems: Problems | None

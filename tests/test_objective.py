@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import jaxscale
+from jaxscale import _programs
 from jaxscale._precision import cast, scope
-from jaxscale.objective import Reduced
+from jaxscale.objective import BLOCK, LONG, Reduced
 from jaxscale.preparation import bucket, prepare
 
 LOSSES = [jaxscale.Huber(1e-2), jaxscale.Square(), jaxscale.Absolute(1e-2)]
@@ -172,3 +173,29 @@ def test_objective_is_usable_inside_a_users_own_program(noisy):
     with scope(np.float64):
         batch = np.asarray(jax.vmap(tune)(jnp.stack([target.weight, 2 * target.weight])))
     np.testing.assert_allclose(batch[1], 2 * batch[0], rtol=1e-10)
+
+
+def test_a_long_table_is_summed_in_blocks_to_the_same(noisy):
+    """Every run 40 times, with a fortieth of the weight: more runs than a block, the same sums."""
+    one = cast(prepare(jaxscale.Chinchilla(), noisy, jaxscale.Huber(1e-3), "log").objective, float)
+    keep = np.tile(np.arange(64), 40)
+    long = dataclasses.replace(
+        one,
+        inputs=jax.tree.map(lambda x: x[keep], one.inputs),
+        target=jax.tree.map(lambda x: x[keep], one.target),
+        weight=one.weight[keep] / 40,
+    )
+    assert len(long.weight) >= LONG and len(long.weight) % BLOCK == 0
+    z = np.array([-0.4, -1.9, -1.7, 0.4, 0.35])
+    for a, b in zip(_programs.run(model, one, z, dtype=float)[0],
+                    _programs.run(model, long, z, dtype=float)[0], strict=True):  # fmt: skip
+        np.testing.assert_allclose(a, b, rtol=1e-11)
+
+
+def model(one, z):
+    return one.model(z)
+
+
+def test_every_long_bucket_is_a_whole_number_of_blocks():
+    for n in (2048, 2049, 2500, 3000, 5000, 24_000, 240_000, 999_999):
+        assert bucket(n) % BLOCK == 0

@@ -38,6 +38,7 @@ def own_job(own: Own, problem: Problem, precision: str, suite: str = "epoch") ->
     if solved is not None:
         record.values, record.steps = problem.value(solved.theta), solved.steps
         record.extra["reported"] = np.asarray(result.start_values)
+        record.extra["thin"] = solved.thin
     call(0)
     return Job(record, call, repeats=own.repeats)
 
