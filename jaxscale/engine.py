@@ -221,8 +221,8 @@ def solve(
     Returns:
         A `Solution` with leading axis S; padding has value inf.
 
-    Cost: about 15 ns per start, run and step for Chinchilla in float64 on one CPU core
-    (`python -m benchmarks`); memory grows with width times n, not with S.
+    Cost: about 12 ns per start, run and step for Chinchilla in float64 on one CPU core
+    (`python -m benchmarks run --suite scaling`); memory grows with width times n, not with S.
     """
     total, order = starts.shape
     # Whole vectors of lanes: a remainder would go through another exponential on some CPUs.

@@ -74,8 +74,8 @@ def fit(
         TypeError: law, runs or loss is of another kind, or a tracer.
         ValueError: an option is not one of those allowed.
 
-    Cost: about 0.1 s for 1,024 starts of Chinchilla on 240 runs on two CPU cores, after 3 to 4 s
-    of compiling the first time (`python -m benchmarks`).
+    Cost: about 0.05 s for 1,024 starts of Chinchilla on 240 runs on two CPU cores, after 3 to 4 s
+    of compiling the first time (`python -m benchmarks run --suite epoch`).
     """
     begin = time.perf_counter()
     if not isinstance(runs, Runs):

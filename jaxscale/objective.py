@@ -61,11 +61,16 @@ class Objective:
         law = self.law.replace(**self.space.normalized(z))
         return law(*self.inputs) * jnp.ones_like(self.target.value)
 
-    def _link(self, p: Array) -> tuple[Array, Array, float]:
-        """Return the residual r, dr/dp, and the number (d²r/dp²) / (dr/dp)²."""
+    def _link(self, p: Array, stored: bool = False) -> tuple[Array, Array, float]:
+        """Return the residual r, dr/dp, and the number (d²r/dp²) / (dr/dp)².
+
+        Args:
+            p: predictions [..., n].
+            stored: static; whether r has many users, so that it pays to work it out once.
+        """
         y = self.target
         if self.residual == "log":
-            return _log_ratio(p, y.log), 1 / p, -1.0
+            return _log_ratio(p, y.log) if stored else jnp.log(p) - y.log, 1 / p, -1.0
         slope = 1 / y.value if self.residual == "relative" else self.space.loss_scale
         slope = slope * jnp.ones_like(y.value)
         return (p - y.value) * slope, slope, 0.0
@@ -121,7 +126,7 @@ class Objective:
         point = tuple(z)
         order = len(point)
         slopes = [partial(self.prediction, k) for k in range(order)]
-        r, slope, bend = self._link(self.prediction(*point))
+        r, slope, bend = self._link(self.prediction(*point), stored=True)
         weight = self.weight / self.loss.scale
         irls = weight * self.loss.weight(r)
         psi = irls * r
