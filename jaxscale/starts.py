@@ -136,7 +136,7 @@ def best_cells(objective: Objective, axes: tuple[Array, ...]) -> tuple[Array, Ar
         rough = jnp.where(jnp.isfinite(quick[1]), quick[1], jnp.inf)
     else:
         rough = jax.lax.map(lambda q: solve(q, 0)[1], points, batch_size=min(size, count))
-    points = points[jax.lax.top_k(-rough, min(4 * KEPT, count))[1]]
+    points = points[jnp.argsort(rough)[: min(4 * KEPT, count)]]
     z, value = jax.vmap(lambda q: solve(q, 2))(points)
     order = jnp.argsort(value)[: min(KEPT, count)]
     return z[order], value[order]
