@@ -3,8 +3,9 @@
 A chunk has one of a few sizes, so that few programs are compiled. Chunks are independent: on a
 CPU they run in as many threads as there are cores, over the devices of a mesh they are split
 evenly, and the processes of `jax.distributed` share them out. None of that changes a bit of a
-result, but several devices in one process, which agree to 1e-12. The number of lanes in flight is planned from the compiler's own memory figure, and halved when memory
-runs out all the same.
+result, except that several devices in one process may differ by 1e-12. The number of lanes in
+flight is planned from the compiler's own memory figure, and halved when memory runs out all the
+same.
 """
 
 from __future__ import annotations
