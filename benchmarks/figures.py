@@ -71,7 +71,7 @@ def throughput(result: dict[str, Any]) -> Figure | None:
         return None
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     both = figure.subplots(1, 2, sharey=True)
-    panels = ((starts, "lanes", "starts in one call"), (widths, "width", "slab width (lanes)"))
+    panels = ((starts, "lanes", "starts of a search"), (widths, "width", "slab width (lanes)"))
     for axes, (groups, key, label) in zip(both, panels, strict=True):
         for k, (dtype, records) in enumerate(groups.items()):
             x = [r["lanes"] if key == "lanes" else r["extra"]["width"] for r in records]

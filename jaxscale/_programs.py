@@ -2,8 +2,8 @@
 
 `run` compiles a function ahead of time for the shapes and static arguments of a call, keeps the
 executable, and tells how long compiling took. It exists so that a result can say what was
-compile time and what was work, and so that a test can count recompilations. It holds the last
-64 programs.
+compile time and what was work, so that a search can plan its memory, and so that a test can
+count recompilations. It holds the last 64 programs.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxscale._precision import scope
 
-_PROGRAMS: OrderedDict[Hashable, Any] = OrderedDict()
+_PROGRAMS: OrderedDict[Hashable, Program] = OrderedDict()
 _LIMIT = 64
 _LOCK = threading.RLock()
 compiled = 0
@@ -35,14 +35,29 @@ def _place(dtype: Any) -> AbstractContextManager[Any]:
 
 
 def _options() -> dict[str, Any]:
-    """Return compiler options: on a CPU, the widest vectors it has (1.2 times faster, measured)."""
+    """Return compiler options: on a CPU, the widest vectors it has (`benchmarks.step`)."""
     return {"xla_cpu_prefer_vector_width": 512} if jax.default_backend() == "cpu" else {}
+
+
+class Program(NamedTuple):
+    """A compiled function.
+
+    Attributes:
+        executable: takes the arrays of a call.
+        dtype: of its precision scope.
+        memory: bytes of intermediates that a call allocates, by the compiler's own figure; 0
+            where the backend gives none.
+    """
+
+    executable: Any
+    dtype: Any
+    memory: int
 
 
 def program(
     function: Callable[..., Any], *args: Any, dtype: Any, **static: Any
-) -> tuple[tuple[Any, int], float]:
-    """Return (`function` compiled, bytes of its intermediates), and the seconds that took.
+) -> tuple[Program, float]:
+    """Return `function` compiled, and the seconds that took (0 if it was there already).
 
     Args:
         function: a pure module-level function.
@@ -61,34 +76,28 @@ def program(
             return _PROGRAMS[key], 0.0
         begin = time.perf_counter()
         jitted = jax.jit(lambda *a: function(*a, **static))
-        made = jitted.lower(*args).compile(compiler_options=_options())
-        figures = made.memory_analysis()  # takes milliseconds: once
-        entry = made, int(getattr(figures, "temp_size_in_bytes", 0) or 0)
+        executable = jitted.lower(*args).compile(compiler_options=_options())
+        figures = executable.memory_analysis()  # takes milliseconds: once
+        memory = int(getattr(figures, "temp_size_in_bytes", 0) or 0)
         seconds = time.perf_counter() - begin
         compiled += 1
-        _PROGRAMS[key] = entry
+        _PROGRAMS[key] = Program(executable, dtype, memory)
         while len(_PROGRAMS) > _LIMIT:
             _PROGRAMS.popitem(last=False)
-        return entry, seconds
+        return _PROGRAMS[key], seconds
+
+
+def call(made: Program, *args: Any) -> Any:
+    """Call a program; returns a pytree of NumPy arrays."""
+    with scope(made.dtype), _place(made.dtype):
+        return jax.device_get(made.executable(*args))
 
 
 def run(function: Callable[..., Any], *args: Any, dtype: Any, **static: Any) -> tuple[Any, float]:
-    """Call `function(*args, **static)` compiled, in the precision scope of `dtype`.
+    """Compile and call `function(*args, **static)`, in the precision scope of `dtype`.
 
     Returns:
         The result as a pytree of NumPy arrays, and the seconds spent compiling (0 if cached).
     """
-    (made, _), seconds = program(function, *args, dtype=dtype, **static)
-    with scope(dtype), _place(dtype):
-        return jax.device_get(made(*args)), seconds
-
-
-def memory(
-    function: Callable[..., Any], *args: Any, dtype: Any, **static: Any
-) -> tuple[int, float]:
-    """Return the bytes of intermediates that a call allocates, and the seconds of compiling.
-
-    The figure is the compiler's own; 0 where the backend gives none.
-    """
-    (_, taken), seconds = program(function, *args, dtype=dtype, **static)
-    return taken, seconds
+    made, seconds = program(function, *args, dtype=dtype, **static)
+    return call(made, *args), seconds

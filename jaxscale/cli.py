@@ -18,7 +18,10 @@ from typing import Any
 
 import jaxscale
 from jaxscale import commands, sweep_command
+from jaxscale._precision import PRECISIONS
 from jaxscale.errors import FitError, JaxscaleError
+from jaxscale.losses import NAMES
+from jaxscale.objective import RESIDUALS
 
 CACHED_COMMANDS = ("fit", "demo", "sweep", "warmup")
 
@@ -156,24 +159,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _fit_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("runs", help="CSV, TSV, JSON Lines, JSON or Parquet file")
-    sub.add_argument("--law", default="Chinchilla", help="a law's name, or FILE.py:CLASS")
-    sub.add_argument("--of", metavar="COLUMN", help="the scale of a one-scale law, e.g. C")
-    sub.add_argument(
-        "--fix",
-        action="append",
-        default=[],
-        metavar="NAME=X",
-        type=_pair,
-        help="hold a parameter at a value; repeatable",
-    )
-    sub.add_argument("--loss", choices=commands.LOSSES, default="huber")
+    _problem_options(sub)
     sub.add_argument("--delta", type=float, help="width of the Huber loss; default 1e-3")
-    sub.add_argument("--residual", choices=("log", "absolute", "relative"), default="log")
-    sub.add_argument("--starts", type=int, default=1024, help="random starts")
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--optimizer", choices=commands.OPTIMIZERS, default="newton")
     sub.add_argument("--max-steps", type=int, help="evaluations per start")
-    sub.add_argument("--precision", choices=("float64", "float32", "mixed"), default="float64")
     sub.add_argument(
         "--map",
         action="append",
@@ -218,21 +208,26 @@ def _sweep_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _warmup_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--n", type=int, required=True, metavar="RUNS", help="how many runs")
+    _problem_options(sub)
+
+
+def _problem_options(sub: argparse.ArgumentParser) -> None:
+    """Add what decides the programs of a fit."""
     sub.add_argument("--law", default="Chinchilla", help="a law's name, or FILE.py:CLASS")
     sub.add_argument("--of", metavar="COLUMN", help="the scale of a one-scale law, e.g. C")
-    sub.add_argument("--n", type=int, required=True, metavar="RUNS", help="how many runs")
     sub.add_argument(
         "--fix",
         action="append",
         default=[],
         metavar="NAME=X",
         type=_pair,
-        help="a parameter that will be fixed; repeatable",
+        help="hold a parameter at a value; repeatable",
     )
-    sub.add_argument("--loss", choices=commands.LOSSES, default="huber")
-    sub.add_argument("--residual", choices=("log", "absolute", "relative"), default="log")
+    sub.add_argument("--loss", choices=NAMES, default="huber")
+    sub.add_argument("--residual", choices=RESIDUALS, default="log")
     sub.add_argument("--starts", type=int, default=1024, help="random starts")
-    sub.add_argument("--precision", choices=("float64", "float32", "mixed"), default="float64")
+    sub.add_argument("--precision", choices=PRECISIONS, default="float64")
 
 
 def _source_options(sub: argparse.ArgumentParser) -> None:

@@ -25,17 +25,12 @@ from jaxscale.exponents import exponent_grid
 from jaxscale.fit import fit
 from jaxscale.lawnames import find_law
 from jaxscale.laws import CATALOGUE, Chinchilla, Law, derived, predict
-from jaxscale.losses import Absolute, Huber, Loss, Square
+from jaxscale.losses import loss_named
 from jaxscale.result import FitResult, load
 from jaxscale.runs import Runs, read_runs
 from jaxscale.synthetic import DEMO_LAW, read_demo
 from jaxscale.tabulate import columns, count, notes, quantity
 
-LOSSES: dict[str, Callable[[float], Loss]] = {
-    "huber": Huber,
-    "square": lambda delta: Square(),
-    "absolute": lambda delta: Absolute(),
-}
 OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "newton": lambda: None,
     "lbfgs": optax.lbfgs,
@@ -59,9 +54,7 @@ def _law(options: argparse.Namespace, runs: Runs) -> Law:
                 f"{cls.__name__} is a law of one scale: say which with --of COLUMN "
                 f"({', '.join(scales or runs.columns)})"
             )
-        of = options.of or ("S" if "S" in scales else scales[0])
-        letters = [letter for letter, name in runs.names.items() if name == of]
-        settings["of"] = letters[0] if of not in runs.columns and letters else of
+        settings["of"] = runs.column_called(options.of or ("S" if "S" in scales else scales[0]))
     elif options.of is not None:
         raise ValueError(f"{cls.__name__} takes {', '.join(cls().inputs)}; --of does not apply")
     names = [name for name, _ in options.fix]
@@ -81,9 +74,8 @@ def run_fit(options: argparse.Namespace) -> int:
         mapping[letter] = name
     if options.delta is not None and options.loss != "huber":
         raise ValueError(f"--delta goes with --loss huber, not with {options.loss}")
-    delta = 1e-3 if options.delta is None else options.delta
-    if not delta > 0:
-        raise ValueError(f"--delta must be positive, got {delta:g}")
+    if options.delta is not None and not options.delta > 0:
+        raise ValueError(f"--delta must be positive, got {options.delta:g}")
     if options.out:
         _writable(options.out)
     runs = read_runs(
@@ -101,7 +93,7 @@ def run_fit(options: argparse.Namespace) -> int:
         lambda progress: fit(
             law,
             runs,
-            loss=LOSSES[options.loss](delta),
+            loss=loss_named(options.loss, options.delta),
             residual=options.residual,
             optimizer=OPTIMIZERS[options.optimizer](),
             starts=options.starts,
@@ -280,7 +272,7 @@ def _draw_surface(result: FitResult, path: str) -> None:
 
     fixed = result.settings.get("fixed", ())
     law = result.law.replace(**{k: None for k in result.law.parameters if k not in fixed})
-    loss = LOSSES[result.loss["loss"]](result.loss["delta"])
+    loss = loss_named(result.loss["loss"], result.loss["delta"])
     grid = exponent_grid(law, result.runs, loss=loss, residual=result.residual, resolution=0.0025)
     say(str(grid).replace("\n", "\njaxscale: "))
     drawn: Any = contours.plot_surface(grid).figure

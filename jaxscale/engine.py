@@ -221,9 +221,14 @@ def solve(
     Returns:
         A `Solution` with leading axis S; padding has value inf.
 
+    Raises:
+        ValueError: `axes` without `problem`, or the reverse.
+
     Cost: about 12 ns per start, run and step for Chinchilla in float64 on one CPU core
-    (`python -m benchmarks run --suite scaling`); memory grows with width times n, not with S.
+    (`python -m benchmarks.step`); memory grows with width times n, not with S.
     """
+    if bool(axes) != (problem is not None):
+        raise ValueError("axes and problem go together: what varies, and which of it is whose")
     total, order = starts.shape
     # Whole vectors of lanes: a remainder would go through another exponential on some CPUs.
     width = min(width, total if total < VECTOR else -(-total // VECTOR) * VECTOR)

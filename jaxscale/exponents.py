@@ -22,7 +22,7 @@ from jaxscale._precision import cast, refuse_tracers
 from jaxscale.errors import FitError
 from jaxscale.grids import coordinates, surface
 from jaxscale.laws import Law
-from jaxscale.losses import Huber, Loss, Square
+from jaxscale.losses import Huber, Loss, Square, describe
 from jaxscale.objective import Objective
 from jaxscale.preparation import prepare
 from jaxscale.runs import Runs
@@ -157,7 +157,8 @@ def exponent_grid(
     loss = Huber(1e-3) if loss is None else loss
     names = _exponents(law)
     axes = _axes(law, names, resolution, ranges or {})
-    prepared = prepare(law, _weighted(runs, weights), loss, residual)
+    runs = runs if weights is None else runs.replace(weight=weights)
+    prepared = prepare(law, runs, loss, residual)
     objective = cast(prepared.objective, np.float64)
     found, compiling = _programs.run(surface, objective, axes, dtype=np.float64)
     if not np.isfinite(found.value).any():
@@ -179,10 +180,7 @@ def exponent_grid(
         law=law.replace(**{k: float(getattr(basins, k)[0]) for k in law.free}),
         basins=basins,
         basin_values=found.value.ravel()[lows],
-        loss={
-            "loss": type(loss).__name__.lower(),
-            "delta": float(loss.delta) if isinstance(loss, Huber) else None,
-        },
+        loss=describe(loss),
         residual="relative" if as_relative else residual,
         warnings=prepared.warnings,
         seconds={
@@ -246,23 +244,6 @@ def _axes(
         )
     values = [low + (high - low) / (count - 1) * np.arange(count) for low, high, count in spans]
     return tuple(x[np.abs(x) > 1e-9] for x in values)
-
-
-def _weighted(runs: Runs, weights: Any) -> Runs:
-    """Return the runs with other weights; `prepare` says what is wrong with them."""
-    if weights is None:
-        return runs
-    return Runs(
-        loss=runs.loss,
-        weight=weights,
-        group=runs.group,
-        rows=runs.rows,
-        source=runs.source,
-        dropped=runs.dropped,
-        warnings=runs.warnings,
-        names=runs.names,
-        **runs.columns,
-    )
 
 
 def _minima(value: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from jaxscale.certificate import Local, certify, local
 from jaxscale.engine import Solution, Status
 from jaxscale.errors import FitError
 from jaxscale.laws import Law
-from jaxscale.losses import Huber, Loss
+from jaxscale.losses import Huber, Loss, describe
 from jaxscale.objective import Objective
 from jaxscale.optimizers import newton
 from jaxscale.preparation import Prepared, prepare
@@ -139,7 +139,7 @@ def _starts(search: Search, starts: Any, seed: int) -> tuple[np.ndarray, int]:
         return lanes, 0
     cells, _ = search.run(best_cells, objective, axes, dtype=np.float64)
     if starts and any(spec.linear and not spec.positive for spec in objective.space.specs):
-        lanes = search.run(completed, objective, lanes, dtype=np.float64)
+        lanes = search.each(completed, lanes)
     return np.concatenate([cells, lanes]), len(cells)
 
 
@@ -190,14 +190,10 @@ def _result(
         at = at._replace(hessian=smooth.hessian)
     law = fitted.replace(**{name: float(value) for name, value in fitted.values.items()})
     prediction = prediction[:n]
-    loss = objective.loss
     return FitResult(
         law=law,
         value=float(at.value),
-        loss={
-            "loss": type(loss).__name__.lower(),
-            "delta": float(loss.delta) if isinstance(loss, Huber) else None,
-        },
+        loss=describe(objective.loss),
         residual=objective.residual,
         certificate=certify(objective.space, solution, z.astype(float), status, at),
         statistics=_statistics(runs, prediction),

@@ -63,9 +63,8 @@ def surface(objective: Objective, axes: Sequence[Array], rounds: int = ROUNDS) -
     Returns:
         The surface; infinite where the objective is not finite.
 
-    Cost: two CPU cores, 240 runs, float64: least squares 0.4 ms for 99 x 99 cells; a robust loss
-    about 1.2 us per cell at two rounds. Memory beyond the result: a few rows of cells times the
-    runs.
+    Cost: `surface` in `python -m benchmarks run --suite grid`. Memory beyond the result: a few
+    rows of cells times the runs.
     """
     smooth = not jax.tree.leaves(objective.loss) and not objective.loss.refinements()
     table = table_of(objective, axes)
@@ -106,7 +105,8 @@ def replicate_cells(
 
     Meant for coarse grids: memory and time grow with cells times n once, and with cells times B.
 
-    Cost: about 8 microseconds per set of weights for 12 x 12 cells and 240 runs on a CPU core.
+    Cost: a product of the weights with as many columns as there are cells, and a small solve per
+    cell and set.
     """
     table = table_of(objective, axes)
     if table is None:
@@ -115,9 +115,8 @@ def replicate_cells(
     value, x = best(system, table.signed, table.kinds[0] == FIXED)
     shape = (len(weight), *_cells_shape(table))
     value = jnp.broadcast_to(jnp.maximum(value, 0.0), shape)
-    q = [jnp.broadcast_to(axis, shape) for axis in jnp.meshgrid(*axes, indexing="ij")]
-    if len(axes) == 1:
-        q = [jnp.broadcast_to(axes[0].reshape(shape[1:]), shape)]
+    q = [x.reshape(shape[1:]) for x in jnp.meshgrid(*axes, indexing="ij")]
+    q = [jnp.broadcast_to(x, shape) for x in q]
     found = _placed(table, value, x)
     z = coordinates(objective, q, found.coefficients)
     return z.reshape(len(weight), -1, z.shape[-1]), value.reshape(len(weight), -1)

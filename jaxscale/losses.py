@@ -134,3 +134,24 @@ class Absolute(Loss):
     def inside(self, r: Array) -> Array:
         """Return |r| <= smoothing."""
         return self._huber().inside(r)
+
+
+NAMES: dict[str, type[Loss]] = {"huber": Huber, "square": Square, "absolute": Absolute}
+"""The losses that have a name on the command line and in files."""
+
+
+def loss_named(name: str, delta: float | None = None) -> Loss:
+    """Return a loss by its name; `delta` is the width of the Huber loss, None for its default.
+
+    Raises:
+        ValueError: there is no such loss.
+    """
+    if name not in NAMES:
+        raise ValueError(f"no loss {name!r}; there are {', '.join(NAMES)}")
+    return Huber(delta) if name == "huber" and delta is not None else NAMES[name]()
+
+
+def describe(loss: Loss) -> dict[str, Any]:
+    """Return what results and files say of a loss: {"loss": name, "delta": width or None}."""
+    delta = float(loss.delta) if isinstance(loss, Huber) else None
+    return {"loss": type(loss).__name__.lower(), "delta": delta}

@@ -30,6 +30,8 @@ BLOCK = 512
 """Runs of a block of a long table; what `preparation.bucket` pads to is a multiple of it."""
 LONG = 2048
 """Runs from which a table is long."""
+ONE_PRODUCT = ("float32",)
+"""Types whose sums over runs are one matrix product; on a CPU float64 is quicker in three."""
 RESIDUALS = ("log", "relative", "absolute")
 
 
@@ -111,7 +113,7 @@ class Objective:
 
         def add(total: Any, chosen: Array) -> tuple[Any, None]:
             # A product with a row of the identity, exact, and stored: a slice would be fused into
-            # every user, whose loops XLA's CPU backend then does not vectorise (5 times slower).
+            # every user, whose loops XLA's CPU backend then does not vectorise.
             inputs, target, weight = jax.tree.map(lambda leaf: dot(chosen, leaf), blocks)
             here = dataclasses.replace(self, inputs=inputs, target=target, weight=weight)
             return jax.tree.map(jnp.add, total, here._model(z)), None
@@ -135,8 +137,7 @@ class Objective:
         # Sums over runs are batched products: those add up each lane in the same order however
         # many lanes there are, a plain sum does not.
         values = weight * self.loss.rho(r)
-        if r.dtype == jnp.float32:
-            # One product for everything; on CPU, float64 is quicker in three (measured).
+        if r.dtype.name in ONE_PRODUCT:
             left = jnp.concatenate([rows * irls, rows * inner, psi[None], jnp.ones_like(r)[None]])
             product = dot(left, jnp.concatenate([rows, values[None]]).T)
             value, grad = product[-1, -1], product[-2, :order]
@@ -203,8 +204,8 @@ def _log_ratio(p: Array, log_y: Array) -> Array:
     if p.dtype != jnp.float64:
         return jnp.log(p) - log_y
     # A sum written as a product with (1, 1). XLA fuses a cheap expression into every one of its
-    # users, which here would work out the logarithm six times; a product is stored. Saves a fifth
-    # of a step on a CPU (measured).
+    # users, which here would work out the logarithm six times; a product is stored. What that
+    # saves on a CPU: `python -m benchmarks.step`.
     pair = jnp.stack([log(p), jnp.broadcast_to(-log_y, p.shape)])
     return jnp.einsum(
         "k,k...->...", jnp.ones(2, p.dtype), pair, precision=jax.lax.Precision.HIGHEST

@@ -25,7 +25,7 @@ from jaxscale._precision import PRECISIONS, scope
 from jaxscale.certificate import SAME
 from jaxscale.grids import cells, replicate_cells
 from jaxscale.laws import Law
-from jaxscale.losses import Absolute, Huber, Loss, Square
+from jaxscale.losses import loss_named
 from jaxscale.objective import Objective, Reduced
 from jaxscale.optimizers import newton
 from jaxscale.preparation import prepare
@@ -38,7 +38,6 @@ CELLS = 144
 """Cells of the scanned grid."""
 SCANNED = 512
 """Replicates scanned at a time."""
-LOSSES: dict[str, type[Loss]] = {"huber": Huber, "square": Square, "absolute": Absolute}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,17 +97,17 @@ def refit(
 
     Absolute loss is refitted at the smoothing of the search, `Absolute().smoothing`.
 
-    Cost: about 45 microseconds of CPU per replicate of Chinchilla on 240 runs, and as much again
-    for the scan (`python -m benchmarks run --suite bootstrap`).
+    Cost: about 50 microseconds of CPU per replicate of Chinchilla on 240 runs, the scan included
+    (`python -m benchmarks run --suite bootstrap`).
     """
     if precision not in PRECISIONS[:2]:
         raise ValueError(f"precision must be float64 or float32, got {precision!r}")
     if guards < 0:
         raise ValueError(f"guards must be 0 or more, got {guards}")
-    held = {name: getattr(fit.law, name) for name in fit.settings.get("fixed", ())}
-    free = dict.fromkeys(name for name in fit.law.parameters if name not in held)
-    law = fit.law.replace(**free)
-    objective = prepare(law, fit.runs, _loss(fit), fit.residual).objective
+    held = fit.settings.get("fixed", ())
+    law = fit.law.replace(**dict.fromkeys(n for n in fit.law.parameters if n not in held))
+    loss = loss_named(fit.loss["loss"], fit.loss["delta"])
+    objective = prepare(law, fit.runs, loss, fit.residual).objective
     fields, count = _fields(objective, fit, weights=weights, losses=losses, fixed=fixed or {})
     search = Search(objective, newton(), precision, mesh=mesh)
     z = _optimum(objective, fit)
@@ -118,15 +117,14 @@ def refit(
     z, status, guarded = solution.z.astype(float), solution.status, np.zeros(count, bool)
     if guards:
         starts, which = _guards(search, fields, z, guards=guards, seed=seed)
-        second = search.solve(starts, None, Problems(fields, which)) if len(which) else None
-        for k, b in enumerate(which):
-            if second is not None and second.value[k] < value[b]:
-                guarded[b] |= second.value[k] < value[b] * (1 - SAME)
-                value[b], z[b], status[b] = second.value[k], second.z[k], second.status[k]
+        if len(which):
+            second = search.solve(starts, None, Problems(fields, which))
+            for k, b in enumerate(which):
+                if second.value[k] < value[b]:
+                    guarded[b] |= second.value[k] < value[b] * (1 - SAME)
+                    value[b], z[b], status[b] = second.value[k], second.z[k], second.status[k]
     return Refits(
-        law=_laws(objective, fields, z, fit.law).replace(
-            **{name: held[name] for name in held if name not in (fixed or {})}
-        ),
+        law=_laws(objective, fields, z, fit.law),
         value=value,
         status=status,
         guarded=guarded,
@@ -210,14 +208,6 @@ def _neighbors(surface: Array) -> Array:
     return surface
 
 
-def _loss(fit: FitResult) -> Loss:
-    if fit.loss["loss"] == "huber":
-        return Huber(fit.loss["delta"])
-    if fit.loss["loss"] not in LOSSES:
-        raise ValueError(f"refit() knows {', '.join(LOSSES)}, got {fit.loss['loss']!r}")
-    return LOSSES[fit.loss["loss"]]()
-
-
 def _table(name: str, given: Any, shape: tuple[int, ...], rule: str) -> np.ndarray:
     """Return a checked float64 array [B, ...]."""
     array = np.asarray(given, float)
@@ -292,8 +282,9 @@ def _optimum(objective: Objective, fit: FitResult) -> np.ndarray:
 
 
 def _laws(objective: Objective, fields: dict[str, Any], z: np.ndarray, law: Law) -> Law:
-    """Return the law with leaves [B] in the units of the runs."""
+    """Return the law with leaves [B] in the units of the runs, what is held staying as it was."""
     space = fields.get("space", objective.space)
     with scope(np.float64):
         values = space.physical(tuple(z.T))
-        return law.replace(**{name: np.asarray(value, float) for name, value in values.items()})
+        leaves = {name: np.asarray(value, float) for name, value in values.items()}
+    return law.replace(**{name: leaf for name, leaf in leaves.items() if leaf.ndim})

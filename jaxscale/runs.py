@@ -93,6 +93,17 @@ class Runs:
     def __len__(self) -> int:
         return len(self.loss)
 
+    def replace(self, **changes: Any) -> Self:
+        """Return the runs with some columns or attributes changed, checked as in `Runs(...)`."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return type(self)(**{**fields.pop("columns"), **fields, **changes})
+
+    def column_called(self, name: str) -> str:
+        """Return the name here of a column that the source may call otherwise."""
+        if name in self.columns:
+            return name
+        return next((here for here, called in self.names.items() if called == name), name)
+
     @classmethod
     def from_dataframe(cls, frame: Any, **options: Any) -> Self:
         """Make runs from a dataframe of pandas, polars, pyarrow or any narwhals back end.

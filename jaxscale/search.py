@@ -39,6 +39,12 @@ MEMORY = 1 << 29
 Progress = Callable[[int, int], None]
 
 
+def chunk_size(total: int) -> int:
+    """Return the starts of a chunk on one device: the smallest that holds all, or the largest."""
+    sizes = CHUNKS if jax.default_backend() == "cpu" else ACCELERATOR_CHUNKS
+    return next((size for size in sizes if total <= size), sizes[-1])
+
+
 class Problems(NamedTuple):
     """Fields of an objective with a leading axis [B], and which problem each start solves."""
 
@@ -78,6 +84,16 @@ class Search:
         self.compile += seconds
         self.work += time.perf_counter() - begin - seconds
         return result
+
+    def each(self, function: Any, z: np.ndarray) -> np.ndarray:
+        """Return `function(objective, z)` of the starts z [S, P] in float64, chunk by chunk."""
+        size = chunk_size(len(z))
+        parts = []
+        for first in range(0, len(z), size):
+            part = z[first : first + size]
+            found = self.run(function, self.objective, _padded(part, size), dtype=np.float64)
+            parts.append(found[: len(part)])
+        return np.concatenate(parts)
 
     def solve(
         self, z: np.ndarray, progress: Progress | None = None, problems: Problems | None = None
@@ -149,10 +165,9 @@ class _Job:
         return 1 if self.mesh is None else len(self.mesh.local_devices)
 
     def size(self, total: int) -> int:
-        """Return the starts of a chunk: the smallest size that holds all of them, or the last."""
-        sizes = CHUNKS if jax.default_backend() == "cpu" else ACCELERATOR_CHUNKS
+        """Return the starts of a chunk, over all devices of this process."""
         each = -(-total // (1 if self.mesh is None else self.mesh.size))
-        return self.devices * next((s for s in sizes if each <= s), sizes[-1])
+        return self.devices * chunk_size(each)
 
     def width(self) -> int:
         """Return the lanes in flight: on a CPU, what stays in its caches."""
@@ -174,27 +189,32 @@ class _Job:
             own = cast(problems.part(which, size), dtype)
             args[0] = dataclasses.replace(self.objective, **own)
             static["axes"] = tuple(own)
-        static["width"], seconds = self._planned(args, static)
+        width, program, seconds = self._planned(args, static)
         while True:
             try:
-                return _programs.run(_solve, *args, dtype=dtype, **static)[0], seconds
+                return _programs.call(program, *args), seconds
             except jax.errors.JaxRuntimeError as error:
-                if "RESOURCE_EXHAUSTED" not in str(error) or static["width"] == 1:
+                if "RESOURCE_EXHAUSTED" not in str(error) or width == 1:
                     raise
-                static["width"] = max(1, static["width"] // 2)
+                width = max(1, width // 2)
+                program, more = _programs.program(_solve, *args, dtype=dtype, width=width, **static)
+                seconds += more
 
-    def _planned(self, args: list[Any], static: dict[str, Any]) -> tuple[int, float]:
-        """Return the lanes in flight that fit into `MEMORY`, and the seconds of compiling."""
-        width, seconds = self.width(), 0.0
+    def _planned(
+        self, args: list[Any], static: dict[str, Any]
+    ) -> tuple[int, _programs.Program, float]:
+        """Return the lanes in flight that fit into `MEMORY`, their program, compile seconds."""
+        dtype = args[1].dtype
+        width = self.width()
+        program, seconds = _programs.program(_solve, *args, dtype=dtype, width=width, **static)
         for _ in range(2):  # the figure is nearly proportional to the width
-            figure = dict(static, width=width)
-            taken, more = _programs.memory(_solve, *args, dtype=args[1].dtype, **figure)
-            seconds += more
-            if taken <= MEMORY or width == 1:
+            if program.memory <= MEMORY or width == 1:
                 break
-            fitting = int(width * MEMORY / taken)
+            fitting = int(width * MEMORY / program.memory)
             width = fitting // VECTOR * VECTOR or max(1, fitting)  # whole vectors where they fit
-        return width, seconds
+            program, more = _programs.program(_solve, *args, dtype=dtype, width=width, **static)
+            seconds += more
+        return width, program, seconds
 
 
 def _solve(

@@ -120,9 +120,9 @@ def best_cells(objective: Objective, axes: tuple[Array, ...]) -> tuple[Array, Ar
     """
     reduced = Reduced(objective)
     size = max(1, min(64, 65536 // objective.weight.shape[0]))
-    mesh = jnp.meshgrid(*axes, indexing="ij") if axes else [jnp.zeros((1, 0))]
-    points = jnp.stack(mesh, axis=-1).reshape(-1, len(axes)) if axes else mesh[0]
-    points = points.astype(objective.target.value.dtype)
+    points = jnp.zeros((1, 0), objective.target.value.dtype)  # nothing but linear parameters
+    if axes:
+        points = jnp.stack(jnp.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
     count = points.shape[0]
 
     def solve(q: Array, rounds: int) -> tuple[Array, Array]:

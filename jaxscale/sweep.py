@@ -28,9 +28,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import jaxscale
 from jaxscale._durable import locked, make_directory, remove_temporaries
 from jaxscale.errors import JaxscaleError
+from jaxscale.refit import refit
 from jaxscale.sweep_cells import Job, Refit, make_jobs
 from jaxscale.sweep_spec import Spec
 from jaxscale.sweep_summary import summary_row, write_summary
@@ -106,7 +106,7 @@ def run_sweep(
     directory: str | Path,
     *,
     progress: Progress | None = None,
-    refit: Refit | None = None,
+    refit: Refit = refit,
 ) -> SweepResult:
     """Compute every cell of a sweep that is not on the disk yet.
 
@@ -123,17 +123,11 @@ def run_sweep(
     Raises:
         DataError: a table cannot be read.
         JaxscaleError: another process works in the directory.
-        ValueError: the directory is a file, or bootstrapping is not available.
+        ValueError: the directory is a file.
         OSError: the disk is full, or may not be written.
     """
     begin = time.perf_counter()
     directory = Path(directory)
-    refit = refit or getattr(jaxscale, "refit", None)
-    if spec.bootstrap and refit is None:
-        raise ValueError(
-            f"{spec.path}: bootstrap = {spec.bootstrap} needs jaxscale.refit, which jaxscale "
-            f"{jaxscale.__version__} does not have; set bootstrap = 0"
-        )
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"{directory} is a file; a sweep writes into a directory")
     jobs = make_jobs(spec, directory)
@@ -150,7 +144,7 @@ def run_sweep(
     return SweepResult(directory, tuple(rows), tally.reused, tally.computed, seconds)
 
 
-def _run_cell(job: Job, refit: Refit | None, tally: _Tally, log: _Log) -> dict[str, Any]:
+def _run_cell(job: Job, refit: Refit, tally: _Tally, log: _Log) -> dict[str, Any]:
     """Compute what is missing of a cell, and return its row of the summary."""
     cell, document, replicates, error = job.cell.id, job.read_fit(), [], ""
     planned = document is not None
@@ -163,7 +157,6 @@ def _run_cell(job: Job, refit: Refit | None, tally: _Tally, log: _Log) -> dict[s
         for chunk in job.chunks(document):
             arrays = chunk.read()
             if arrays is None:
-                assert refit is not None  # run_sweep refuses a bootstrap without it
                 result = result or job.load_fit()
                 with log.timed("chunk", cell, first=chunk.first, count=chunk.count):
                     arrays = chunk.write(result, job.cell.seed, refit)

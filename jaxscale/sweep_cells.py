@@ -24,6 +24,7 @@ from jaxscale._durable import BLANK, make_directory, read_sealed, seal, write_at
 from jaxscale.errors import DataError
 from jaxscale.fit import fit
 from jaxscale.laws import Law
+from jaxscale.losses import loss_named
 from jaxscale.result import FitResult, load, versions
 from jaxscale.runs import Runs, read_runs
 from jaxscale.sweep_spec import Cell, DataSet, Spec
@@ -80,7 +81,7 @@ class Job:
         result = fit(
             self.law,
             self.runs,
-            loss=cell.robust_loss(),
+            loss=loss_named(cell.loss, cell.delta),
             residual=cell.residual,
             starts=spec.starts,
             seed=cell.seed,
@@ -168,10 +169,8 @@ def make_jobs(spec: Spec, directory: Path) -> list[Job]:
             tables[cell.data.name] = _read(spec, cell.data)
         runs = tables[cell.data.name]
         law = cell.law.law(**cell.fix)
-        of = cell.law.of
-        if of is not None and of not in runs.columns:  # the source's own name of a column
-            letters = [letter for letter, name in runs.names.items() if name == of]
-            law = law.replace(of=letters[0]) if letters else law
+        if cell.law.of is not None:
+            law = law.replace(of=runs.column_called(cell.law.of))
         key = _key(spec, cell, runs, law)
         jobs.append(Job(spec, cell, runs, law, key, directory / "cells" / cell.id))
     return jobs
@@ -183,17 +182,7 @@ def _read(spec: Spec, data: DataSet) -> Runs:
     except DataError as error:
         raise DataError(f"{spec.path}: [data.{data.name}]: {error}") from error
     # Results call the table as the specification does, from wherever the sweep is started.
-    return Runs(
-        loss=runs.loss,
-        weight=runs.weight,
-        group=runs.group,
-        rows=runs.rows,
-        source=data.written,
-        dropped=runs.dropped,
-        warnings=runs.warnings,
-        names=runs.names,
-        **runs.columns,
-    )
+    return runs.replace(source=data.written)
 
 
 def _key(spec: Spec, cell: Cell, runs: Runs, law: Law) -> str:

@@ -20,8 +20,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from jaxscale.commands import LOSSES, say
+from jaxscale.commands import say
 from jaxscale.lawnames import named_law
+from jaxscale.losses import loss_named
 from jaxscale.sweep import Planned, SweepResult, plan_sweep, run_sweep
 from jaxscale.sweep_spec import Spec, read_spec
 from jaxscale.tabulate import columns, quantity
@@ -199,7 +200,7 @@ def run_warmup(options: argparse.Namespace) -> int:
     done = warmup(
         law,
         options.n,
-        loss=LOSSES[options.loss](1e-3),
+        loss=loss_named(options.loss),
         residual=options.residual,
         starts=options.starts,
         precision=options.precision,

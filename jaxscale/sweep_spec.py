@@ -17,10 +17,8 @@ from typing import Any
 
 from jaxscale._precision import PRECISIONS
 from jaxscale.lawnames import NamedLaw, named_law
-from jaxscale.losses import Absolute, Huber, Loss, Square
+from jaxscale.losses import NAMES
 from jaxscale.objective import RESIDUALS
-
-LOSSES = ("huber", "square", "absolute")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,12 +52,6 @@ class Cell:
         loss = self.loss + ("" if self.delta is None else repr(self.delta))
         parts = (self.data.name, self.law.label, loss, self.residual, f"seed{self.seed}")
         return re.sub(r"[^A-Za-z0-9._-]+", ".", "-".join(parts))
-
-    def robust_loss(self) -> Loss:
-        """Return the loss of the fit."""
-        if self.delta is not None:
-            return Huber(self.delta)
-        return Square() if self.loss == "square" else Absolute()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +102,7 @@ def read_spec(path: str | Path) -> Spec:
     laws = _laws(sweep)
     fixes = _fixes(top, laws)
     top.end()
-    losses = sweep.axis("losses", LOSSES.__contains__, f"of {', '.join(LOSSES)}", ("huber",))
+    losses = sweep.axis("losses", NAMES.__contains__, f"of {', '.join(NAMES)}", ("huber",))
     if "deltas" in sweep.values and "huber" not in losses:
         raise sweep.wrong("deltas", "goes with the loss huber only, and losses has none")
     deltas = sweep.axis("deltas", _positive, "of positive numbers", (1e-3,))

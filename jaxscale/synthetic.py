@@ -63,12 +63,4 @@ def demo_runs() -> Runs:
 
 def read_demo() -> Runs:
     """Read the demo table that ships with the package."""
-    runs = read_runs(DEMO_CSV)
-    return Runs(
-        N=runs.columns["N"],
-        D=runs.columns["D"],
-        loss=runs.loss,
-        rows=runs.rows,
-        names=runs.names,
-        source=f"{DEMO_CSV.name} (simulated)",
-    )
+    return read_runs(DEMO_CSV).replace(source=f"{DEMO_CSV.name} (simulated)")

@@ -18,11 +18,9 @@ import numpy as np
 from jaxscale.objective import Objective
 
 ROWS = 64
-"""Runs of a thin table; with fewer, its optimum is too far from that of the whole table."""
-
-
+"""Runs of a thin table at least."""
 STARTS = 2048
-"""Starts from which a second program, about a second of compiling, is worth its time."""
+"""Starts from which a second program is worth compiling."""
 
 
 def worth_thinning(objective: Objective, starts: int) -> bool:

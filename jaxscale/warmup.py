@@ -20,7 +20,7 @@ from jaxscale.laws import Law
 from jaxscale.losses import Loss
 from jaxscale.preparation import bucket
 from jaxscale.runs import Runs
-from jaxscale.search import CHUNKS
+from jaxscale.search import chunk_size
 from jaxscale.starts import KEPT
 from jaxscale.thinning import STARTS
 
@@ -85,7 +85,7 @@ def warmup(
         _simulated(law, n),
         loss=loss,
         residual=residual,
-        starts=_fewest(law, starts),
+        starts=_fewest(starts),
         precision=precision,
     )
     result.to_dict()  # the small programs behind derived quantities
@@ -97,22 +97,17 @@ def warmup(
     )
 
 
-def _fewest(law: Law, starts: int) -> int:
+def _fewest(starts: int) -> int:
     """Return the smallest number of random starts that uses the same programs."""
-    free = [spec for name, spec in law.parameters.items() if name in law.free]
-    if any(spec.linear and not spec.positive for spec in free):
-        return starts  # `fit` completes the draws of such laws in one program of exactly that size
     if starts >= STARTS:
         return STARTS  # such a search has one more program
-    for few in (chunk + 1 for chunk in CHUNKS if chunk < starts):
-        # Up to KEPT cells of a grid come on top of them.
-        if all(_chunk(few + cells) == _chunk(starts + cells) for cells in range(KEPT + 1)):
-            return few
-    return starts
-
-
-def _chunk(total: int) -> int:
-    return next((chunk for chunk in CHUNKS if total <= chunk), CHUNKS[-1])
+    # Up to KEPT cells of a grid come on top of the starts.
+    wanted = [chunk_size(starts + cells) for cells in range(KEPT + 1)]
+    return next(
+        few
+        for few in range(starts + 1)
+        if [chunk_size(few + cells) for cells in range(KEPT + 1)] == wanted
+    )
 
 
 def _simulated(law: Law, n: int) -> Runs:

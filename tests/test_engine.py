@@ -128,3 +128,9 @@ def test_statuses_tell_bounds_and_dead_terms(target):
 def test_every_status_has_advice():
     for status in Status:
         assert status.advice.endswith(".")
+
+
+@pytest.mark.parametrize("options", [{"axes": ("weight",)}, {"problem": np.zeros(3, np.int32)}])
+def test_axes_and_problem_go_together(target, starts, options):
+    with pytest.raises(ValueError, match="go together"):
+        solve(target, starts[:3], **options)

@@ -340,3 +340,17 @@ def test_notes_of_the_table_reach_the_fit(tmp_path):
     path.write_text("".join(as_jsonl(k=k).replace("0.0,", f"{k}.0,") for k in range(3)) + "{")
     prepared = prepare(jaxscale.Chinchilla(), read_runs(path), jaxscale.Huber(1e-3), "log")
     assert "row 10: cut off" in prepared.warnings[0]
+
+
+def test_replace_keeps_the_rest_and_checks_the_new():
+    runs = jaxscale.Runs(
+        N=[1e6, 2e6], loss=[3.0, 2.5], rows=[4, 7], source="a.csv", names={"N": "n"}
+    )
+    other = runs.replace(weight=[1.0, 2.0], source="b.csv")
+    assert other.source == "b.csv" and list(other.weight) == [1, 2] and other.names == {"N": "n"}
+    assert list(other.rows) == [4, 7] and list(other.columns["N"]) == [1e6, 2e6]
+    assert list(runs.replace(N=[3e6, 4e6]).columns["N"]) == [3e6, 4e6]
+    with pytest.raises(jaxscale.DataError, match="'weight' has 3 rows"):
+        runs.replace(weight=[1.0, 2.0, 3.0])
+    assert runs.column_called("n") == "N" and runs.column_called("N") == "N"
+    assert runs.column_called("other") == "other"

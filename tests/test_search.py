@@ -65,45 +65,51 @@ def test_chunks_and_threads_change_no_bit(objective, starts, reference, threads,
     assert sorted(seen) == seen and seen[-1] == (150, 150) and len(seen) == 3
 
 
-def test_memory_narrows_the_slab_and_changes_no_bit(objective, starts, reference, monkeypatch):
-    width = search._Job(objective, None, None, None).width()
-    args = {}
-    plain = _programs.memory
+@pytest.fixture
+def widths(monkeypatch):
+    """Every slab width that a program was asked for, with its memory."""
+    asked = {}
+    plain = _programs.program
 
-    def noted(*a, **static):
-        taken, seconds = plain(*a, **static)
-        args[static["width"]] = taken
-        return taken, seconds
+    def noted(*args, **static):
+        made, seconds = plain(*args, **static)
+        asked[static["width"]] = made.memory
+        return made, seconds
 
-    monkeypatch.setattr(_programs, "memory", noted)
+    monkeypatch.setattr(_programs, "program", noted)
+    return asked
+
+
+def test_memory_narrows_the_slab_and_changes_no_bit(
+    objective, starts, reference, widths, monkeypatch
+):
     found(objective, starts)
-    assert args[width] > 0
-    monkeypatch.setattr(search, "MEMORY", int(0.9 * args[width]))
+    ((width, taken),) = widths.items()
+    assert width == 64 and taken > 0
+    monkeypatch.setattr(search, "MEMORY", int(0.9 * taken))
     same(found(objective, starts), reference, objective)
-    assert min(args) == 48  # of 64: whole vectors of lanes
+    assert list(widths) == [64, 48]  # whole vectors of lanes
 
 
-def test_exhausted_memory_halves_the_slab(objective, starts, reference, monkeypatch):
-    tried = []
-    plain = _programs.run
+def test_exhausted_memory_halves_the_slab(objective, starts, reference, widths, monkeypatch):
+    plain, calls = _programs.call, []
 
-    def scarce(function, *args, **static):
-        if function is search._solve:
-            tried.append(static["width"])
-            if len(tried) == 1:
-                raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory")
-        return plain(function, *args, **static)
+    def scarce(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory")
+        return plain(*args)
 
-    monkeypatch.setattr(_programs, "run", scarce)
+    monkeypatch.setattr(_programs, "call", scarce)
     same(found(objective, starts), reference, objective)
-    assert tried == [64, 32]
+    assert list(widths) == [64, 32] and len(calls) == 2
 
 
 def test_another_runtime_error_is_not_swallowed(objective, starts, monkeypatch):
-    def broken(*args, **static):
+    def broken(*args):
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")
 
-    monkeypatch.setattr(_programs, "run", broken)
+    monkeypatch.setattr(_programs, "call", broken)
     with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
         found(objective, starts[:4])
 

@@ -1,5 +1,6 @@
 """Surfaces over the exponents: `jaxscale.exponent_grid` against the same grid in NumPy, warm.
 
+`surface` is the compiled kernel alone; `exponent_grid` also checks the runs and finds the minima.
 Least squares of relative residuals on 99 x 99 and 981 x 981 cells, log-Huber on 99 x 99. NumPy
 takes the normal equations of all cells from matrix products (`einsum`), solves them in one
 batched call, and meets the Huber loss by reweighting. The answer of either
@@ -11,9 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 
 import jaxscale
+from jaxscale import _programs
+from jaxscale._precision import cast, scope
+from jaxscale.grids import coordinates, surface
+from jaxscale.preparation import prepare
 
 from ..measure import Job, Options, Ratio, Record, compiled, interleave, ratio
 from ..methods import runs_of, theta_of
@@ -93,12 +99,41 @@ def _reweighted(
     return c, value
 
 
+def _kernel(problem: Problem, case: tuple[str, float, bool]) -> Job:
+    """Return the compiled surface of a case, called on prepared data."""
+    name, resolution, huber = case
+    axes = (axis(resolution),) * 2
+    loss = jaxscale.Huber(problem.delta) if huber else jaxscale.Square()
+    law, residual = jaxscale.Chinchilla(), "log" if huber else "relative"
+    objective = cast(prepare(law, runs_of(problem), loss, residual).objective, np.float64)
+    made, _ = _programs.program(surface, objective, axes, dtype=np.float64)
+    record = Record("grid", problem.name, len(problem.N), f"surface {name}", "jaxscale",
+                    "the compiled kernel", axes[0].size**2, axes[0].size**2)  # fmt: skip
+
+    def call(_: int = 0) -> Any:
+        with scope(np.float64):
+            return jax.block_until_ready(made.executable(objective, axes))
+
+    def finish(record: Record, results: list[Any]) -> None:
+        with scope(np.float64):
+            found = jax.device_get(results[-1])
+            at = np.unravel_index(int(np.argmin(found.value)), found.value.shape)
+            point = [values[k] for values, k in zip(axes, at, strict=True)]
+            z = coordinates(objective, point, [x[at] for x in found.coefficients])
+            theta = theta_of(objective.law_at(z))
+        record.answer = _grade(problem, theta, huber)
+
+    call()
+    return Job(record, call, repeats=5, finish=finish)
+
+
+def _grade(problem: Problem, theta: np.ndarray, huber: bool) -> float:
+    return float(problem.value(theta)) if huber else relative_squares(problem, theta)
+
+
 def _jobs(problem: Problem, case: tuple[str, float, bool]) -> list[Job | Record]:
     name, resolution, huber = case
     cells = len(axis(resolution)) ** 2
-
-    def grade(theta: np.ndarray) -> float:
-        return float(problem.value(theta)) if huber else relative_squares(problem, theta)
 
     def own() -> Any:
         loss = jaxscale.Huber(problem.delta) if huber else jaxscale.Square()
@@ -121,7 +156,7 @@ def _jobs(problem: Problem, case: tuple[str, float, bool]) -> list[Job | Record]
             _, record.first = compiled(call)
 
         def finish(record: Record, results: list[Any]) -> None:
-            record.answer = grade(theta(results[-1]))
+            record.answer = _grade(problem, theta(results[-1]), huber)
 
         repeats = 5 if family == "jaxscale" and resolution > 0.005 else 1
         return Job(record, lambda turn: call(), repeats=repeats, finish=finish)
@@ -137,13 +172,14 @@ def run(options: Options) -> tuple[list[Record], list[Ratio]]:
                                                    ("huber 50x50", 0.02, True))  # fmt: skip
     options.say("grid: first calls")
     pairs = [_jobs(problem, case) for case in cases]
-    jobs = [job for pair in pairs for job in pair if isinstance(job, Job)]
+    kernels = [_kernel(problem, case) for case in cases]
+    jobs = [job for pair in pairs for job in pair if isinstance(job, Job)] + kernels
     interleave(jobs, options.rounds, options.say)
     records, ratios = [], []
-    for case, pair in zip(cases, pairs, strict=True):
+    for case, pair, kernel in zip(cases, pairs, kernels, strict=True):
         own, rival = (job.record if isinstance(job, Job) else job for job in pair)
-        answers = [r.answer for r in (own, rival) if r.answer is not None]
-        own.best = rival.best = min(answers)
-        records += [own, rival]
+        answers = [r.answer for r in (own, rival, kernel.record) if r.answer is not None]
+        own.best = rival.best = kernel.record.best = min(answers)
+        records += [own, rival, kernel.record]
         ratios.append(ratio(f"wall of the surface, {case[0]}", own, rival))
     return records, ratios

@@ -15,7 +15,9 @@ import numpy as np
 import jaxscale
 from jaxscale import _programs, engine
 from jaxscale._precision import cast
+from jaxscale.search import Search
 from jaxscale.starts import random_starts
+from jaxscale.thinning import worth_thinning
 
 from .. import child
 from ..measure import Cost, Job, Options, Ratio, Record, compiled, interleave, ratio
@@ -33,16 +35,25 @@ def _solve(objective: Any, starts: Any, *, width: int) -> engine.Solution:
 
 
 def solve_job(problem: Problem, starts: int, *, dtype: str, width: int, sweep: str) -> Job:
-    """Return a warm job that solves random starts in one call of the engine."""
+    """Return a warm job that solves random starts.
+
+    In one call of the engine; over the number of starts as `fit` does it: in chunks, on all
+    cores, over a thin table first.
+    """
     rows = len(problem.N)
     objective = cast(prepared(problem), np.dtype(dtype))
     z = random_starts(prepared(problem), starts, 0).astype(dtype)
     label = {"n": f"n={rows}", "starts": f"starts={starts}", "width": f"width={width}"}[sweep]
-    record = Record("scaling", problem.name, rows, f"engine {label}", "jaxscale",
-                    f"{starts} random starts, slab of {width}", starts, starts, dtype)  # fmt: skip
+    name, job = f"engine {label}", f"{starts} random starts, slab of {width}"
+    if sweep == "starts":
+        name, job = f"search {label}", f"{starts} random starts as `fit` solves them"
+    record = Record("scaling", problem.name, rows, name, "jaxscale", job, starts, starts, dtype)
     record.extra = {"sweep": sweep, "width": width}
+    record.extra["thin"] = sweep == "starts" and worth_thinning(objective, starts)
 
     def call(_: int = 0) -> Any:
+        if sweep == "starts":
+            return Search(objective, jaxscale.newton(), dtype).solve(z)
         return _programs.run(_solve, objective, z, dtype=np.dtype(dtype), width=width)[0]
 
     _, record.first = compiled(call)
