@@ -1,29 +1,38 @@
 """How to spend a compute budget: the best N and D under a fitted law.
 
 Closed form for Chinchilla with C = k N D; for any other law of N and D, or another FLOPs model,
-a numeric search along the line of constant compute. Host code in float64 on a handful of numbers.
+a numeric search along the line of constant compute. `optimum` and `cheapest` are pure JAX,
+differentiable in the law, and can be mapped over a sample of laws; `allocate` is the host's door.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
+from jaxscale._positive import power
+from jaxscale._precision import scope
 from jaxscale.flops import Flops, SixND, tokens_for
-from jaxscale.laws import Chinchilla, Law, predict
+from jaxscale.laws import Chinchilla, Law
 
 LOG_N = (math.log(1e3), math.log(1e18))
 """Range of model sizes that the numeric search looks at."""
 LOG_C = (math.log(1e9), math.log(1e40))
 """Range of budgets in which a target loss is looked for."""
+CELLS = 401
+ROUNDS = 4
+"""Rounds of zooming into as many cells: 35 e-folds down to 1e-6 of one, then a Newton step."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Allocation:
-    """The compute-optimal run under a law.
+    """The compute-optimal run under a law; arrays [B] under a sample of laws.
 
     Attributes:
         compute: C in FLOPs.
@@ -36,13 +45,22 @@ class Allocation:
             law has no compute-optimal size of its own.
     """
 
-    compute: float
-    N: float
-    D: float
-    loss: float
-    tokens_per_parameter: float
+    compute: Any
+    N: Any
+    D: Any
+    loss: Any
+    tokens_per_parameter: Any
     method: str
-    at_edge: bool = False
+    at_edge: Any = False
+
+
+class Optimum(NamedTuple):
+    """The best run at a budget: scalars."""
+
+    N: Array
+    D: Array
+    loss: Array
+    at_edge: Array
 
 
 def allocate(
@@ -55,17 +73,17 @@ def allocate(
     """Return the best N and D for a compute budget, or the cheapest run that reaches a loss.
 
     Args:
-        law: a fitted law of N and D.
+        law: a fitted law of N and D; its parameters may have a leading axis [B].
         compute: budget C in FLOPs; give this or `target_loss`.
         target_loss: loss to reach, in the units of the runs.
         flops: FLOPs model; default the law's own, else C = 6 N D.
 
     Returns:
-        The allocation.
+        The allocation: floats, or arrays [B] under a sample of laws.
 
     Raises:
         ValueError: the law is not one of N and D, an argument is not positive, or no budget
-            reaches the target loss.
+            reaches the target loss (under a sample of laws: its members that do not get NaN).
 
     Source: Hoffmann et al. 2022, arXiv:2203.15556, equation 4.
     """
@@ -78,79 +96,138 @@ def allocate(
     if (compute is None) == (target_loss is None):
         raise ValueError("give exactly one of compute and target_loss")
     model = flops or getattr(law, "flops", None) or SixND()
-    if compute is not None:
-        if not (compute > 0 and math.isfinite(compute)):
-            raise ValueError(f"compute must be a positive number of FLOPs, got {compute!r}")
-        return _for_compute(law, float(compute), model)
-    assert target_loss is not None
-    if not (target_loss > 0 and math.isfinite(target_loss)):
-        raise ValueError(f"target_loss must be a positive number, got {target_loss!r}")
-    return _for_loss(law, float(target_loss), model)
+    goal, name = (compute, "compute") if compute is not None else (target_loss, "target_loss")
+    assert goal is not None
+    if not (goal > 0 and math.isfinite(goal)):
+        unit = "number of FLOPs" if name == "compute" else "number"
+        raise ValueError(f"{name} must be a positive {unit}, got {goal!r}")
+    method = "closed form" if _closed(law, model) else "numeric"
+    leaves = [np.asarray(leaf, float) for leaf in jax.tree.leaves(law)]
+    sample = any(leaf.ndim for leaf in leaves)
+    if target_loss is not None and not sample:
+        _reachable(law, target_loss, model)
+    with scope(np.float64):
+        law = jax.tree.map(lambda leaf: np.asarray(leaf, float), law)
+        if sample:
+            size = max(leaf.size for leaf in leaves)
+            law = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (size,)), law)
+
+        def one(law: Law) -> tuple[Array, Optimum]:
+            C = jnp.asarray(goal, float) if name == "compute" else cheapest(law, goal, model)
+            return C, optimum(law, C, model)
+
+        found = jax.device_get(jax.vmap(one)(law) if sample else one(law))
+    C, best = jax.tree.map(lambda leaf: np.asarray(leaf)[()], found)
+    return _made(C, best, method, sample)
 
 
-def _for_compute(law: Law, C: float, flops: Flops) -> Allocation:
-    if isinstance(law, Chinchilla) and isinstance(flops, SixND):
-        A, B, alpha, beta = (float(getattr(law, k)) for k in ("A", "B", "alpha", "beta"))
-        if min(A, B, alpha, beta) > 0:
-            G = (alpha * A / (beta * B)) ** (1 / (alpha + beta))
-            N = G * (C / flops.k) ** (beta / (alpha + beta))
-            return _made(law, C, N, C / (flops.k * N), method="closed form")
-    low, high = LOG_N
-    edges = (low, high)
-    # Three rounds of zooming into 401 points: 30 e-folds down to 1e-5 of one, then a parabola.
-    for _ in range(4):
-        grid = np.linspace(low, high, 401)
-        value = _on_line(law, flops, C, grid)
-        k = int(np.argmin(value))
+def _made(C: Any, best: Optimum, method: str, sample: bool) -> Allocation:
+    if sample:
+        return Allocation(C, best.N, best.D, best.loss, best.D / best.N, method, best.at_edge)
+    N, D = float(best.N), float(best.D)
+    return Allocation(float(C), N, D, float(best.loss), D / N, method, bool(best.at_edge))
+
+
+def _closed(law: Law, flops: Flops) -> bool:
+    return isinstance(law, Chinchilla) and isinstance(flops, SixND)
+
+
+def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
+    """Return the best N and D at a budget; pure JAX, differentiable in the law and in C.
+
+    Args:
+        law: a law of N and D with scalar parameters; map over a sample with `jax.vmap`.
+        C: budget in FLOPs.
+        flops: FLOPs model in JAX; default the law's own, else C = 6 N D.
+    """
+    model = flops or getattr(law, "flops", None) or SixND()
+    C = jnp.asarray(C, float)
+    if isinstance(law, Chinchilla) and isinstance(model, SixND):
+        up, down = law.alpha * law.A, law.beta * law.B
+        edge = ~((up > 0) & (down > 0))  # one of the two resources is worth nothing
+        up, down = jnp.where(edge, 1.0, up), jnp.where(edge, 1.0, down)
+        total = jnp.where(edge, 1.0, law.alpha + law.beta)
+        N = power(up / down, 1 / total) * power(C / model.k, law.beta / total)
+        N = jnp.where(edge, jnp.exp(jnp.where(law.beta * law.B > 0, *LOG_N)), N)
+    else:
+        N, edge = _searched(law, C, model)
+    D = tokens_for(model, N, C)
+    return Optimum(N, D, law(N, D), edge)
+
+
+def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:
+    """Return the best N on the line of constant compute, and whether it is at the edge."""
+
+    def along(log_N: Array, law: Law, C: Array) -> Array:
+        N = jnp.exp(log_N)
+        return law(N, tokens_for(flops, N, C * jnp.ones_like(N)))
+
+    fixed, budget = jax.lax.stop_gradient((law, C))
+    low, high = (jnp.full((), edge, C.dtype) for edge in LOG_N)
+    unit = jnp.linspace(0, 1, CELLS, dtype=C.dtype)
+    for _ in range(ROUNDS):
+        grid = low + (high - low) * unit
+        value = along(grid, fixed, budget)
+        best = grid[jnp.argmin(jnp.where(jnp.isfinite(value), value, jnp.inf))]
         step = grid[1] - grid[0]
-        low, high = max(grid[k] - 2 * step, edges[0]), min(grid[k] + 2 * step, edges[1])
-    best = grid[k]
-    edge = best <= edges[0] + step or best >= edges[1] - step
-    best = best if edge else _parabola(lambda x: _on_line(law, flops, C, x), best, 1e-3)
-    N = float(np.exp(best))
-    return _made(law, C, N, float(tokens_for(flops, N, C)), method="numeric", at_edge=bool(edge))
+        low, high = jnp.maximum(best - 2 * step, LOG_N[0]), jnp.minimum(best + 2 * step, LOG_N[1])
+    edge = (best <= LOG_N[0] + step) | (best >= LOG_N[1] - step)
+    best = jax.lax.stop_gradient(best)
+
+    # A Newton step made from the live law carries the derivative of the argmin.
+    def slope(x: Array, law: Law, C: Array) -> Array:
+        return jax.jvp(lambda x: along(x, law, C), (x,), (jnp.ones_like(x),))[1]
+
+    bend = jax.jvp(lambda x: slope(x, fixed, budget), (best,), (jnp.ones_like(best),))[1]
+    usable = ~edge & (bend > 0)
+    move = slope(best, law, C) / jnp.where(usable, bend, 1.0)
+    return jnp.exp(best - jnp.where(usable, move, 0.0)), edge
 
 
-def _on_line(law: Law, flops: Flops, C: float, log_N: np.ndarray) -> np.ndarray:
-    N = np.exp(log_N)
-    value = predict(law, N=N, D=tokens_for(flops, N, np.full(N.shape, C)))
-    return np.where(np.isfinite(value), value, np.inf)
+def cheapest(law: Law, target: Any, flops: Flops | None = None) -> Array:
+    """Return the least budget C whose best run reaches a loss; pure JAX, differentiable.
+
+    NaN where no budget between 1e9 and 1e40 FLOPs does, or the least of them already does.
+
+    Args:
+        law: a law of N and D with scalar parameters.
+        target: the loss to reach.
+        flops: FLOPs model in JAX; default the law's own, else C = 6 N D.
+    """
+    law_, goal = jax.lax.stop_gradient((law, jnp.asarray(target, float)))
+    low, high = (jnp.full((), edge, goal.dtype) for edge in LOG_C)
+
+    def best(law: Law, log_C: Array) -> Array:
+        return optimum(law, jnp.exp(log_C), flops).loss
+
+    reached = (best(law_, high) <= goal) & (best(law_, low) > goal)
+
+    def halve(_: Any, edges: tuple[Array, Array]) -> tuple[Array, Array]:
+        middle = 0.5 * (edges[0] + edges[1])
+        above = best(law_, middle) > goal
+        return jnp.where(above, middle, edges[0]), jnp.where(above, edges[1], middle)
+
+    high = jax.lax.fori_loop(0, 60, halve, (low, high))[1]  # 71 e-folds / 2^60: below rounding
+    high = jax.lax.stop_gradient(high)
+    bend = jax.jvp(lambda x: best(law_, x), (high,), (jnp.ones_like(high),))[1]
+    # Worth nothing but a derivative: the bisection has found the root from above.
+    gap = best(law, high) - jnp.asarray(target, float)
+    gap = gap - jax.lax.stop_gradient(gap)
+    return jnp.where(reached, jnp.exp(high - gap / jax.lax.stop_gradient(bend)), jnp.nan)
 
 
-def _parabola(function: Callable[[np.ndarray], np.ndarray], x: float, h: float) -> float:
-    """Return the vertex through x - h, x, x + h: a minimum beyond the rounding of the values."""
-    left, middle, right = function(np.array([x - h, x, x + h]))
-    bend = left - 2 * middle + right
-    return x + 0.5 * h * (left - right) / bend if bend > 0 else x
-
-
-def _for_loss(law: Law, target: float, flops: Flops) -> Allocation:
-    low, high = LOG_C
-    best = _for_compute(law, math.exp(high), flops)
-    worst = _for_compute(law, math.exp(low), flops)
-    if not best.loss <= target:
+def _reachable(law: Law, target: float, flops: Flops) -> None:
+    """Raise with the reason why no budget would answer."""
+    with scope(np.float64):
+        wide = jax.tree.map(lambda leaf: np.asarray(leaf, float), law)
+        worst, best = (float(optimum(wide, math.exp(edge), flops).loss) for edge in LOG_C)
+    if not best <= target:
         raise ValueError(
-            f"{type(law).__name__} reaches no loss below {best.loss:.6g} with budgets up to "
-            f"{math.exp(high):.0e} FLOPs; the target is {target:g}"
+            f"{type(law).__name__} reaches no loss below {best:.6g} with budgets up to "
+            f"{math.exp(LOG_C[1]):.0e} FLOPs; the target is {target:g}"
         )
-    if not worst.loss > target:
+    if not worst > target:
         raise ValueError(
-            f"a run of {math.exp(low):.0e} FLOPs already has loss {worst.loss:.6g}, below the "
+            f"a run of {math.exp(LOG_C[0]):.0e} FLOPs already has loss {worst:.6g}, below the "
             f"target {target:g}"
         )
-    for _ in range(100):
-        middle = 0.5 * (low + high)
-        if _for_compute(law, math.exp(middle), flops).loss > target:
-            low = middle
-        else:
-            high = middle
-        if high - low < 1e-12 * abs(high):
-            break
-    return _for_compute(law, math.exp(high), flops)
-
-
-def _made(
-    law: Law, C: float, N: float, D: float, *, method: str, at_edge: bool = False
-) -> Allocation:
-    loss = float(predict(law, N=N, D=D))
-    return Allocation(C, float(N), float(D), loss, float(D / N), method, at_edge)

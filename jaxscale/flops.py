@@ -2,8 +2,8 @@
 
 A FLOPs model is a callable `flops(N, D) -> C`. `SixND` is the usual C = 6 N D; a user's own
 function works everywhere it does. The inverse is exact for `SixND` and found by bisection in
-log space for any other increasing function. Everything here is plain NumPy on the host, except
-calling the model itself, which may be traced.
+log space for any other increasing function. Tracers are welcome: the work is NumPy for numbers
+on the host and JAX inside a transformed function, where a user's model must be JAX as well.
 """
 
 from __future__ import annotations
@@ -11,11 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxscale._pytree import pytree, static
 
 Flops = Callable[[Any, Any], Any]
+LOG_RANGE = (-20.0, 120.0)
+"""Logarithms between which the inverse of a user's model is looked for."""
+HALVINGS = 80
+"""Bisections: 140 e-folds / 2^80 is below rounding."""
 
 
 @pytree
@@ -42,24 +48,48 @@ def tokens_for(flops: Flops, N: Any, C: Any) -> Any:
     """Return D such that flops(N, D) = C, elementwise."""
     if isinstance(flops, SixND):
         return C / (flops.k * N)
-    return _invert(lambda D: flops(np.asarray(N, float), D), C)
+    return _invert(lambda N, D: flops(N, D), N, C)
 
 
 def parameters_for(flops: Flops, D: Any, C: Any) -> Any:
     """Return N such that flops(N, D) = C, elementwise."""
     if isinstance(flops, SixND):
         return C / (flops.k * D)
-    return _invert(lambda N: flops(N, np.asarray(D, float)), C)
+    return _invert(lambda D, N: flops(N, D), D, C)
 
 
-def _invert(increasing: Callable[[Any], Any], C: Any) -> np.ndarray:
-    target = np.asarray(C, float)
-    low, high = np.full(target.shape, -20.0), np.full(target.shape, 120.0)
-    for _ in range(80):  # 140 e-folds / 2^80: below rounding
+def _invert(model: Callable[[Any, Any], Any], known: Any, C: Any) -> Any:
+    """Return x such that model(known, x) = C, for a model that increases in x."""
+    if any(isinstance(x, jax.core.Tracer) for x in (known, C)):
+        return _invert_traced(model, known, C)
+    known, target = np.broadcast_arrays(np.asarray(known, float), np.asarray(C, float))
+    low, high = np.full(target.shape, LOG_RANGE[0]), np.full(target.shape, LOG_RANGE[1])
+    for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
-        below = np.asarray(increasing(np.exp(middle)), float) < target
+        below = np.asarray(model(known, np.exp(middle)), float) < target
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return np.exp(0.5 * (low + high))
+
+
+def _invert_traced(model: Callable[[Any, Any], Any], known: Any, C: Any) -> jax.Array:
+    """Return the same with the derivative of the implicit function theorem."""
+    known, C = jnp.broadcast_arrays(known, C)
+    fixed, target = jax.lax.stop_gradient((known, C))
+    dtype = jnp.result_type(target, float)
+    low, high = (jnp.full(target.shape, edge, dtype) for edge in LOG_RANGE)
+
+    def halve(_: Any, edges: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        low, high = edges
+        middle = 0.5 * (low + high)
+        below = model(fixed, jnp.exp(middle)) < target
+        return jnp.where(below, middle, low), jnp.where(below, high, middle)
+
+    low, high = jax.lax.fori_loop(0, HALVINGS, halve, (low, high))
+    x = jax.lax.stop_gradient(0.5 * (low + high))
+    # One Newton step in log x made from the live arguments carries the derivative.
+    slope = jax.jvp(lambda x: jnp.log(model(fixed, jnp.exp(x))), (x,), (jnp.ones_like(x),))[1]
+    gap = jnp.log(model(known, jnp.exp(x))) - jnp.log(C)
+    return jnp.exp(x - gap / jax.lax.stop_gradient(slope))
 
 
 def complete(

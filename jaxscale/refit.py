@@ -25,10 +25,9 @@ from jaxscale._precision import PRECISIONS, scope
 from jaxscale.certificate import SAME
 from jaxscale.grids import cells, replicate_cells
 from jaxscale.laws import Law
-from jaxscale.losses import loss_named
+from jaxscale.linearized import reopen
 from jaxscale.objective import Objective, Reduced
 from jaxscale.optimizers import newton
-from jaxscale.preparation import prepare
 from jaxscale.result import FitResult
 from jaxscale.search import Problems, Progress, Search
 from jaxscale.separation import separates
@@ -104,13 +103,9 @@ def refit(
         raise ValueError(f"precision must be float64 or float32, got {precision!r}")
     if guards < 0:
         raise ValueError(f"guards must be 0 or more, got {guards}")
-    held = fit.settings.get("fixed", ())
-    law = fit.law.replace(**dict.fromkeys(n for n in fit.law.parameters if n not in held))
-    loss = loss_named(fit.loss["loss"], fit.loss["delta"])
-    objective = prepare(law, fit.runs, loss, fit.residual).objective
+    objective, z = reopen(fit)
     fields, count = _fields(objective, fit, weights=weights, losses=losses, fixed=fixed or {})
     search = Search(objective, newton(), precision, mesh=mesh)
-    z = _optimum(objective, fit)
     every = np.arange(count)
     solution = search.solve(np.tile(z, (count, 1)), progress, Problems(fields, every))
     value = np.where(np.isfinite(solution.value), solution.value, np.inf)
@@ -271,14 +266,6 @@ def _fields(
             loss_scale=np.full(count, float(space.loss_scale)),
         )
     return fields, count
-
-
-def _optimum(objective: Objective, fit: FitResult) -> np.ndarray:
-    """Return the coordinates [P] of the original optimum."""
-    with scope(np.float64), np.errstate(divide="ignore"):
-        values = {name: float(value) for name, value in fit.law.values.items()}
-        z = np.array([float(x) for x in objective.space.coordinates(values)])
-    return np.clip(z, *objective.space.bounds())
 
 
 def _laws(objective: Objective, fields: dict[str, Any], z: np.ndarray, law: Law) -> Law:

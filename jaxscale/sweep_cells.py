@@ -25,6 +25,7 @@ from jaxscale.errors import DataError
 from jaxscale.fit import fit
 from jaxscale.laws import Law
 from jaxscale.losses import loss_named
+from jaxscale.resampling import case_weights
 from jaxscale.result import FitResult, load, versions
 from jaxscale.runs import Runs, read_runs
 from jaxscale.sweep_spec import Cell, DataSet, Spec
@@ -34,21 +35,6 @@ TAIL = len('"}}\n')
 """What follows the seal of a fit's file; the seal of a chunk stands at its very end."""
 
 Refit = Callable[..., Any]
-
-
-def bootstrap_weights(runs: Runs, seed: int, first: int, count: int) -> np.ndarray:
-    """Return the case-resampling weights [count, n] of replicates `first`, `first` + 1, ...
-
-    Replicate b depends on the seed and on b only, so no split into chunks changes a draw. A run's
-    own weight multiplies how often it was drawn.
-    """
-    n = len(runs)
-    share = np.full(n, 1 / n)
-    draws = [
-        np.random.default_rng([seed, b]).multinomial(n, share) for b in range(first, first + count)
-    ]
-    own = np.ones(n) if runs.weight is None else runs.weight
-    return np.array(draws, float).reshape(count, n) * own
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +123,7 @@ class Chunk:
 
     def write(self, result: FitResult, seed: int, refit: Refit) -> dict[str, np.ndarray]:
         """Solve the replicates, and keep them."""
-        weights = bootstrap_weights(result.runs, seed, self.first, self.count)
+        weights = case_weights(result.runs, seed, self.first, self.count)
         # Every chunk has the same shape, so all of them share one compiled program.
         padding = np.repeat(weights[:1], self.size - self.count, axis=0)
         solved = refit(result, weights=np.concatenate([weights, padding]), guards=1)

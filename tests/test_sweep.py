@@ -17,8 +17,8 @@ import jaxscale
 from jaxscale import _durable, _programs, sweep_cells
 from jaxscale.cli import main
 from jaxscale.losses import loss_named
+from jaxscale.resampling import case_weights
 from jaxscale.sweep import plan_sweep, run_sweep
-from jaxscale.sweep_cells import bootstrap_weights
 from jaxscale.sweep_spec import read_spec
 
 SPEC = """
@@ -136,9 +136,7 @@ def test_the_files_are_what_they_say(whole):
     chunks = [np.load(cell / f"boot-{k:05d}.npz") for k in range(3)]
     assert [len(chunk["value"]) for chunk in chunks] == [8, 8, 4]
     draws = np.concatenate([chunk["param_b"] for chunk in chunks])
-    np.testing.assert_array_equal(
-        draws, 2 * (bootstrap_weights(fit.runs, 1, 0, 20) @ fit.runs.loss)
-    )
+    np.testing.assert_array_equal(draws, 2 * (case_weights(fit.runs, 1, 0, 20) @ fit.runs.loss))
     rows = {
         row["cell"]: row for row in json.loads((directory / "summary.json").read_text())["cells"]
     }
@@ -154,8 +152,8 @@ def test_the_files_are_what_they_say(whole):
 
 def test_draws_do_not_depend_on_the_chunks(noisy):
     weighted = jaxscale.Runs(**noisy.columns, loss=noisy.loss, weight=np.linspace(0.5, 2, 60))
-    at_once = bootstrap_weights(weighted, 5, 0, 10)
-    parts = [bootstrap_weights(weighted, 5, first, 2) for first in range(0, 10, 2)]
+    at_once = case_weights(weighted, 5, 0, 10)
+    parts = [case_weights(weighted, 5, first, 2) for first in range(0, 10, 2)]
     np.testing.assert_array_equal(at_once, np.concatenate(parts))
     assert ((at_once / weighted.weight).sum(axis=1) == pytest.approx(60)) and (at_once != 0).any()
 

@@ -1,0 +1,288 @@
+"""Profiles: how far the objective rises when a quantity is held away from its best value.
+
+The quantity may be a parameter or anything that follows from the law: N* at a budget, a
+prediction, an exponent of the allocation. It is not held exactly but pulled: the objective plus
+kappa / 2 (g(z) - goal)² has its minimum at a point that is the constrained minimum for the value
+of g that it reaches. So each pull gives one exact point of the profile, and all pulls of all
+quantities are lanes of one solve. A profile follows the bend of a law over its interval, which
+covariances do not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxscale import _programs
+from jaxscale._pytree import pytree
+from jaxscale.covariance import gradients, inverse_curvature, noise_ratio, refuse_bound, scores
+from jaxscale.intervals import Interval, check_level, student_t
+from jaxscale.linearized import Linearized, linearize
+from jaxscale.objective import Objective
+from jaxscale.optimizers import newton
+from jaxscale.quantities import Asked, Quantity, interesting, quantity
+from jaxscale.resampling import cluster_labels
+from jaxscale.result import FitResult
+from jaxscale.search import Problems, Search
+
+REACH = (0.4, 0.8, 1.2, 1.6, 2.0, 2.5, 3.0, 3.6, 4.4)
+"""Distances of the pulls from the optimum, in standard errors, to each side."""
+STIFF = 9.0
+"""Pull in units of the objective's own curvature: nine tenths of the way are gone."""
+FURTHER = 3
+"""Rounds in which a side that does not rise enough is followed further, doubling the reach."""
+CALIBRATIONS = ("sandwich", "laplace")
+
+
+@pytree
+class Pulled(Objective):
+    """The objective with one of several quantities pulled toward a goal.
+
+    Attributes:
+        quantities: the quantities, Q of them.
+        chosen: [Q] one for the quantity that is pulled, zero for the others.
+        goal: where to, on the scale of the quantity's error.
+        stiffness: kappa.
+    """
+
+    quantities: Any = ()
+    chosen: Any = None
+    goal: Any = None
+    stiffness: Any = None
+
+    def pulled(self, z: Array) -> Array:
+        """Return the chosen quantity at `z` [P], on the scale of its error."""
+        return self.chosen @ scaled(self.quantities, self, z)
+
+    def value(self, z: Array) -> Array:
+        """Return the objective plus the pull."""
+        return super().value(z) + 0.5 * self.stiffness * (self.pulled(z) - self.goal) ** 2
+
+    def model(self, z: Array) -> tuple[Array, Array, Array, Array]:
+        """Return value, gradient and both curvatures, the pull's included."""
+        value, grad, gauss_newton, exact = super().model(z)
+        off = self.pulled(z) - self.goal
+        slope = jax.jacfwd(self.pulled)(z)
+        bend = jax.jacfwd(jax.jacfwd(self.pulled))(z)
+        outer = self.stiffness * jnp.outer(slope, slope)
+        return (
+            value + 0.5 * self.stiffness * off * off,
+            grad + self.stiffness * off * slope,
+            gauss_newton + outer,
+            exact + outer + self.stiffness * off * bend,
+        )
+
+
+def scaled(quantities: tuple[Quantity, ...], objective: Objective, z: Array) -> Array:
+    """Return [Q]: quantities at `z` [P], the logarithm of those whose errors live there."""
+    law = objective.law_at(z)
+    values = [jnp.asarray(q(law), z.dtype) for q in quantities]
+    pairs = zip(quantities, values, strict=True)
+    return jnp.stack([jnp.log(x) if q.logarithmic else x for q, x in pairs])
+
+
+def _reached(objective: Pulled, z: Array) -> tuple[Array, Array]:
+    """Return, per lane, all quantities [S, Q] on their scale, and the plain objective [S]."""
+
+    def one(z: Array) -> tuple[Array, Array]:
+        plain = Objective.value(objective, z) * objective.loss.scale
+        return scaled(objective.quantities, objective, z), plain
+
+    return jax.vmap(one)(z)
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """The profile of one quantity.
+
+    Attributes:
+        name: of the quantity.
+        estimate: at the fit.
+        at: [K] values of the quantity, increasing, the estimate among them.
+        root: [K] signed root of twice the rise of the objective over the noise: increasing, and
+            Student's t with `freedom` degrees of freedom at the truth.
+        freedom: degrees of freedom.
+        calibration: "sandwich" or "laplace".
+        logarithmic: whether the axis is best drawn in logarithm.
+    """
+
+    name: str
+    estimate: float
+    at: np.ndarray
+    root: np.ndarray
+    freedom: float
+    calibration: str
+    logarithmic: bool
+
+    def interval(self, level: float = 0.9) -> Interval:
+        """Return where the profile stays below the quantile of Student's t for a level.
+
+        A side on which it never rises that far is open: -inf or inf (0 for a positive quantity).
+        """
+        check_level(level)
+        t = student_t(0.5 + level / 2, self.freedom)
+        x = np.log(self.at) if self.logarithmic else self.at
+        low, high = np.interp([-t, t], self.root, x, left=-np.inf, right=np.inf)
+        if self.logarithmic:
+            low, high = np.exp([low, high])
+        method = f"profile, {self.calibration}"
+        return Interval(self.name, self.estimate, float(low), float(high), level, math.nan, method)
+
+
+def profile(
+    fit: FitResult,
+    what: Sequence[Asked] | Asked | None = None,
+    *,
+    calibration: str = "sandwich",
+    group: Any = None,
+) -> list[Profile]:
+    """Return the profiles of parameters or of anything that follows from a law.
+
+    Args:
+        fit: the fit.
+        what: a name, a quantity or a JAX function of a law, or several; default all free
+            parameters and what the law derives from them.
+        calibration: what the rise of the objective is measured by: "sandwich" (noise may differ
+            from run to run) or "laplace" (exchangeable noise).
+        group: with "sandwich", clusters: labels [n], the name of a column, or None.
+
+    Returns:
+        One profile per quantity; ask it for its interval.
+
+    Raises:
+        FitError: the curvature is singular, a quantity hangs on a parameter at its bound, or
+            there are too few clusters.
+        ValueError: an option is not one of those allowed.
+
+    Cost: 20 refits per quantity in one batched solve; compiles once per law and set of
+    quantities.
+
+    Source: Bates & Watts 1988, Nonlinear Regression Analysis, section 6.1; the adjusted ratio of
+    Pace, Salvan & Sartori 2011, Statistica Sinica 21(1).
+    """
+    if calibration not in CALIBRATIONS:
+        known = ", ".join(CALIBRATIONS)
+        raise ValueError(f"calibration must be one of {known}, got {calibration!r}")
+    if group is not None and calibration == "laplace":
+        raise ValueError("group goes with calibration='sandwich'")
+    if what is None:
+        asked = interesting(fit)
+    else:
+        several = isinstance(what, Sequence) and not isinstance(what, str)
+        asked = [quantity(q, fit.law) for q in (what if several else [what])]  # type: ignore[arg-type, list-item, union-attr]
+    at = linearize(fit)
+    value, slope = gradients(at, asked)
+    for q, g in zip(asked, slope, strict=True):
+        refuse_bound(fit, at, q, g)
+    logarithmic = np.array([q.logarithmic for q in asked])
+    slope = np.where(logarithmic[:, None], slope / value[:, None], slope)
+    center = np.where(logarithmic, np.log(np.where(logarithmic, value, 1.0)), value)
+    ratio, freedom = _ratios(fit, at, slope, calibration, group)
+    bread = inverse_curvature(fit, at)
+    spread = np.einsum("qp,pr,qr->q", slope, bread, slope)
+    found = _Pulls(at, tuple(asked), slope, spread, ratio, center).run(student_t(0.995, freedom))
+    return [
+        Profile(
+            q.name,
+            float(value[k]),
+            np.exp(x) if q.logarithmic else x,
+            root,
+            freedom,
+            calibration,
+            q.logarithmic,
+        )
+        for k, (q, (x, root)) in enumerate(zip(asked, found, strict=True))
+    ]
+
+
+def _ratios(
+    fit: FitResult, at: Linearized, slope: np.ndarray, calibration: str, group: Any
+) -> tuple[np.ndarray, float]:
+    """Return, per quantity, what turns twice the rise into a squared t, and its freedom."""
+    if calibration == "laplace":
+        return np.full(len(slope), noise_ratio(at)), float(at.freedom)
+    labels = None if group is None else cluster_labels(fit.runs, group, "sandwich")
+    meat, clusters = scores(fit, at, labels)
+    pull = slope @ inverse_curvature(fit, at)
+    ratio = np.einsum("qp,pr,qr->q", pull, meat, pull) / np.einsum("qp,qp->q", pull, slope)
+    return ratio, float(at.freedom if clusters is None else min(clusters - 1, at.freedom))
+
+
+@dataclasses.dataclass
+class _Pulls:
+    """The lanes of a profile: which quantity is pulled, how far, and what came of it."""
+
+    at: Linearized
+    asked: tuple[Quantity, ...]
+    slope: np.ndarray  # [Q, P] on the scale of the error
+    spread: np.ndarray  # [Q] slope times inverse curvature times slope
+    ratio: np.ndarray  # [Q]
+    center: np.ndarray  # [Q]
+
+    def run(self, most: float) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return per quantity (values [K], signed roots [K]) out to |root| >= `most`."""
+        base = self.at.objective
+        wide = jax.tree.map(lambda x: np.asarray(x, float), self.asked)
+        own = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
+        empty = np.zeros(len(self.asked))
+        objective = Pulled(**own, quantities=wide, chosen=empty, goal=0.0, stiffness=0.0)
+        search = Search(objective, newton())
+        here, _ = _programs.run(_reached, objective, self.at.z[None], dtype=np.float64)
+        bottom = float(here[1][0])
+        points: list[list[tuple[float, float]]] = [[(c, 0.0)] for c in self.center]
+        sides = [(k, sign) for k in range(len(self.asked)) for sign in (-1.0, 1.0)]
+        reach = np.array(REACH)
+        for _ in range(1 + FURTHER):
+            lanes = [(k, sign * d) for k, sign in sides for d in reach]
+            # Later rounds repeat some, so that they run the program of the first.
+            lanes += lanes[:1] * (2 * len(reach) * len(self.asked) - len(lanes))
+            for (k, distance), value, rise in self._solve(search, objective, lanes, bottom):
+                root = math.sqrt(max(2 * rise, 0.0) / self.ratio[k])
+                points[k].append((value, math.copysign(root, distance)))
+            sides = [side for side in sides if not self._risen(points, side, most)]
+            if not sides:
+                break
+            reach = 2 * reach
+        return [_ordered(some) for some in points]
+
+    def _solve(
+        self, search: Search, objective: Pulled, lanes: list[tuple[int, float]], bottom: float
+    ) -> list[tuple[tuple[int, float], float, float]]:
+        which = np.array([k for k, _ in lanes])
+        error = np.sqrt(self.spread * self.ratio)[which]
+        away = np.array([distance for _, distance in lanes]) * error
+        scale = float(np.asarray(objective.loss.scale))
+        fields = {
+            "chosen": np.eye(len(self.asked))[which],
+            "goal": self.center[which] + away * (1 + STIFF) / STIFF,
+            "stiffness": STIFF / self.spread[which] / scale,
+        }
+        # Each lane begins where the linearized fit would end.
+        bread = np.linalg.pinv(self.at.curvature_matrix(), hermitian=True)
+        step = (self.slope @ bread / self.spread[:, None])[which] * away[:, None]
+        found = search.solve(self.at.z + step, None, Problems(fields, np.arange(len(lanes))))
+        size = -(-len(lanes) // 64) * 64
+        z = np.concatenate([found.z, np.repeat(found.z[:1], size - len(lanes), axis=0)])
+        reached, plain = _programs.run(_reached, objective, z, dtype=np.float64)[0]
+        rows = np.arange(len(lanes))
+        good = np.isfinite(found.value) & np.isfinite(plain[: len(lanes)])
+        return [
+            (lanes[i], float(reached[i, which[i]]), float(plain[i] - bottom)) for i in rows[good]
+        ]
+
+    def _risen(self, points: Any, side: tuple[int, float], most: float) -> bool:
+        k, sign = side
+        return any(sign * root >= most for _, root in points[k])
+
+
+def _ordered(points: list[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return values and roots in increasing order; a root that falls back is lifted."""
+    at, root = np.array(sorted(points)).T
+    return at, np.maximum.accumulate(root)
