@@ -1,8 +1,9 @@
 """How to spend a compute budget: the best N and D under a fitted law.
 
-Closed form for Chinchilla with C = k N D; for any other law of N and D, or another FLOPs model,
-a numeric search along the line of constant compute. `optimum` and `cheapest` are pure JAX,
-differentiable in the law, and can be mapped over a sample of laws; `allocate` is the host's door.
+Closed form for Chinchilla and Kaplan with C = k N D; for any other law of N and D, or another
+FLOPs model, a numeric search along the line of constant compute. `optimum` and `cheapest` are
+pure JAX, differentiable in the law, and can be mapped over a sample of laws; `allocate` is the
+host's door.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from jax import Array
 from jaxscale._positive import power
 from jaxscale._precision import scope
 from jaxscale.flops import Flops, SixND, tokens_for
-from jaxscale.laws import Chinchilla, Law
+from jaxscale.laws import Chinchilla, ChinchillaNDC, Kaplan, Law
 
 LOG_N = (math.log(1e3), math.log(1e18))
 """Range of model sizes that the numeric search looks at."""
@@ -101,7 +102,6 @@ def allocate(
     if not (goal > 0 and math.isfinite(goal)):
         unit = "number of FLOPs" if name == "compute" else "number"
         raise ValueError(f"{name} must be a positive {unit}, got {goal!r}")
-    method = "closed form" if _closed(law, model) else "numeric"
     leaves = [np.asarray(leaf, float) for leaf in jax.tree.leaves(law)]
     sample = any(leaf.ndim for leaf in leaves)
     if target_loss is not None and not sample:
@@ -114,11 +114,13 @@ def allocate(
 
         def one(law: Law) -> tuple[Array, Optimum]:
             C = jnp.asarray(goal, float) if name == "compute" else cheapest(law, goal, model)
+            C = jnp.where(jnp.isfinite(C), C, jnp.nan)
             return C, optimum(law, C, model)
 
+        closed = isinstance(model, SixND) and additive(law) is not None
         found = jax.device_get(jax.vmap(one)(law) if sample else one(law))
     C, best = jax.tree.map(lambda leaf: np.asarray(leaf)[()], found)
-    return _made(C, best, method, sample)
+    return _made(C, best, "closed form" if closed else "numeric", sample)
 
 
 def _made(C: Any, best: Optimum, method: str, sample: bool) -> Allocation:
@@ -128,8 +130,19 @@ def _made(C: Any, best: Optimum, method: str, sample: bool) -> Allocation:
     return Allocation(float(C), N, D, float(best.loss), D / N, method, bool(best.at_edge))
 
 
-def _closed(law: Law, flops: Flops) -> bool:
-    return isinstance(law, Chinchilla) and isinstance(flops, SixND)
+def additive(law: Law) -> tuple[Any, Any, Any, Any] | None:
+    """Return (A, B, alpha, beta) of the sum A N^-alpha + B D^-beta that a law rises with, or None.
+
+    Kaplan's L(N, D) to the power 1 / alpha_D is such a sum, with beta = 1. A subclass with a
+    formula of its own is none.
+    """
+    own = type(law).__call__
+    if isinstance(law, Chinchilla) and own in (Chinchilla.__call__, ChinchillaNDC.__call__):
+        return law.A, law.B, law.alpha, law.beta
+    if isinstance(law, Kaplan) and own is Kaplan.__call__:
+        up, down = power(law.A, 1 / law.alpha_D), power(law.B, 1 / law.alpha_D)
+        return up, down, law.alpha_N / law.alpha_D, 1.0
+    return None
 
 
 def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
@@ -142,17 +155,24 @@ def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
     """
     model = flops or getattr(law, "flops", None) or SixND()
     C = jnp.asarray(C, float)
-    if isinstance(law, Chinchilla) and isinstance(model, SixND):
-        up, down = law.alpha * law.A, law.beta * law.B
-        edge = ~((up > 0) & (down > 0))  # one of the two resources is worth nothing
-        up, down = jnp.where(edge, 1.0, up), jnp.where(edge, 1.0, down)
-        total = jnp.where(edge, 1.0, law.alpha + law.beta)
-        N = power(up / down, 1 / total) * power(C / model.k, law.beta / total)
-        N = jnp.where(edge, jnp.exp(jnp.where(law.beta * law.B > 0, *LOG_N)), N)
+    terms = additive(law) if isinstance(model, SixND) else None
+    if terms is not None:
+        A, B, alpha, beta = terms
+        # One of the two resources is worth nothing.
+        edge = jnp.logical_not(jnp.logical_and(alpha * A > 0, beta * B > 0))
+        up, down = jnp.where(edge, 1.0, alpha * A), jnp.where(edge, 1.0, beta * B)
+        total = jnp.where(edge, 1.0, alpha + beta)
+        N = power(up / down, 1 / total) * power(C / model.k, beta / total)
+        N = jnp.where(edge, jnp.exp(jnp.where(beta * B > 0, *LOG_N)), N)
     else:
         N, edge = _searched(law, C, model)
     D = tokens_for(model, N, C)
-    return Optimum(N, D, law(N, D), edge)
+    return Optimum(N, D, _loss(law, N, D), edge)
+
+
+def _loss(law: Law, N: Any, D: Any) -> Array:
+    given = {"N": N, "D": D}  # in the law's own order
+    return law(*(given[name] for name in law.inputs))
 
 
 def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:
@@ -160,7 +180,7 @@ def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:
 
     def along(log_N: Array, law: Law, C: Array) -> Array:
         N = jnp.exp(log_N)
-        return law(N, tokens_for(flops, N, C * jnp.ones_like(N)))
+        return _loss(law, N, tokens_for(flops, N, C * jnp.ones_like(N)))
 
     fixed, budget = jax.lax.stop_gradient((law, C))
     low, high = (jnp.full((), edge, C.dtype) for edge in LOG_N)
@@ -187,7 +207,7 @@ def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:
 def cheapest(law: Law, target: Any, flops: Flops | None = None) -> Array:
     """Return the least budget C whose best run reaches a loss; pure JAX, differentiable.
 
-    NaN where no budget between 1e9 and 1e40 FLOPs does, or the least of them already does.
+    Infinite where no budget up to 1e40 FLOPs does; NaN where 1e9 FLOPs already do.
 
     Args:
         law: a law of N and D with scalar parameters.
@@ -200,7 +220,7 @@ def cheapest(law: Law, target: Any, flops: Flops | None = None) -> Array:
     def best(law: Law, log_C: Array) -> Array:
         return optimum(law, jnp.exp(log_C), flops).loss
 
-    reached = (best(law_, high) <= goal) & (best(law_, low) > goal)
+    never, already = best(law_, high) > goal, best(law_, low) <= goal
 
     def halve(_: Any, edges: tuple[Array, Array]) -> tuple[Array, Array]:
         middle = 0.5 * (edges[0] + edges[1])
@@ -213,7 +233,8 @@ def cheapest(law: Law, target: Any, flops: Flops | None = None) -> Array:
     # Worth nothing but a derivative: the bisection has found the root from above.
     gap = best(law, high) - jnp.asarray(target, float)
     gap = gap - jax.lax.stop_gradient(gap)
-    return jnp.where(reached, jnp.exp(high - gap / jax.lax.stop_gradient(bend)), jnp.nan)
+    found = jnp.exp(high - gap / jax.lax.stop_gradient(jnp.where(bend < 0, bend, -1.0)))
+    return jnp.where(never, jnp.inf, jnp.where(already, jnp.nan, found))
 
 
 def _reachable(law: Law, target: float, flops: Flops) -> None:

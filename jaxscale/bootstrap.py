@@ -17,19 +17,10 @@ import jax
 import numpy as np
 
 from jaxscale import _programs
-from jaxscale.intervals import (
-    Interval,
-    basic,
-    bca,
-    check_level,
-    percentile,
-    student_t,
-    symmetric,
-    tail,
-)
+from jaxscale.intervals import KINDS, Interval, check_level, from_draws, percentile, tail
 from jaxscale.jackknife import jackknife
 from jaxscale.laws import Law, predict
-from jaxscale.linearized import Linearized, linearize
+from jaxscale.linearized import Linearized, Noise, linearize
 from jaxscale.quantities import Asked, evaluate, interesting, quantity
 from jaxscale.refit import Refits, refit
 from jaxscale.resampling import (
@@ -46,7 +37,7 @@ from jaxscale.tabulate import columns
 from jaxscale.tabulate import quantity as shown
 
 METHODS = ("auto", "residual", "case", "bayesian", "cluster", "wild", "wild-cluster")
-KINDS = ("percentile", "bca", "basic", "t")
+CLUSTERED = ("cluster", "wild-cluster")
 SIZES_DIFFER = 2.4
 """Standard errors of a rank correlation from which residuals count as of different sizes: 5 % in
 all, over two inputs and the predicted loss."""
@@ -80,20 +71,24 @@ class Draws:
         fit: what was replicated.
         method: the scheme, one of `METHODS`.
         seed: of the draws.
+        noise: the residuals of a run of mean weight, as a distribution.
         freedom: degrees of freedom that the noise was estimated with.
         widening: factor by which draws of this scheme are too narrow; intervals allow for it.
         notes: sentences that a reader should see beside the numbers.
         seconds: {"compile", "solve"}.
+        labels: [n] cluster of every run, for the methods that draw clusters.
     """
 
     law: Law
     fit: FitResult
     method: str
     seed: int
+    noise: Noise
     freedom: float
     widening: float
     notes: tuple[str, ...]
     seconds: dict[str, float]
+    labels: np.ndarray | None = None
 
     def __len__(self) -> int:
         return max(np.size(leaf) for leaf in jax.tree.leaves(self.law))
@@ -107,8 +102,11 @@ class Draws:
         return evaluate([quantity(what, self.fit.law)], self.law)[:, 0]
 
     def error(self, what: Asked) -> float:
-        """Return the standard error of a quantity: the standard deviation of its draws."""
-        return float(self.values(what).std(ddof=1))
+        """Return the standard error of a quantity: the standard deviation of its draws.
+
+        NaN where some draws are infinite, as a budget is that reaches no loss.
+        """
+        return self.interval(what).error
 
     def interval(self, what: Asked, *, level: float = 0.9, kind: str = "percentile") -> Interval:
         """Return a confidence interval; see `intervals`."""
@@ -141,31 +139,30 @@ class Draws:
         law = self.fit.law
         asked = interesting(self.fit) if what is None else [quantity(q, law) for q in what]
         draws, center = evaluate(asked, self.law), evaluate(asked, law)[0]
-        p = tail(level, self.freedom, self.widening)
-        out = evaluate(asked, jackknife(self.fit).law) if kind == "bca" else None
+        out = evaluate(asked, self._left_out()) if kind == "bca" else None
         found = []
         for k, q in enumerate(asked):
-            some = draws[np.isfinite(draws[:, k]), k]
-            estimate, error = float(center[k]), math.nan
-            if len(some) < 2:
-                low = high = math.nan
-            else:
-                error = float(some.std(ddof=1))
-                if kind == "bca":
-                    assert out is not None
-                    low, high = bca(estimate, some, out[:, k], p)
-                elif kind == "basic":
-                    low, high = basic(estimate, some, p)
-                elif kind == "t":
-                    factor = self.widening * student_t(0.5 + level / 2, self.freedom)
-                    spread = float(np.log(some).std(ddof=1)) if q.logarithmic else error
-                    low, high = symmetric(estimate, spread, factor, q.logarithmic)
-                else:
-                    low, high = (float(x) for x in percentile(some, p))
-            found.append(
-                Interval(q.name, estimate, low, high, level, error, f"{self.method} {kind}")
+            low, high = from_draws(
+                float(center[k]),
+                draws[:, k],
+                level,
+                kind,
+                freedom=self.freedom,
+                widening=self.widening,
+                logarithmic=q.logarithmic,
+                left_out=None if out is None else out[:, k],
             )
+            some = draws[~np.isnan(draws[:, k]), k]
+            stated = len(some) > 1 and np.isfinite(some).all()
+            error = float(some.std(ddof=1)) if stated else math.nan
+            method = f"{self.method} {kind}"
+            found.append(Interval(q.name, float(center[k]), low, high, level, error, method))
         return found
+
+    def _left_out(self) -> Law:
+        """Return the fits without one run, or without one cluster where clusters were drawn."""
+        whole = self.labels is not None
+        return jackknife(self.fit, group=self.labels, leave_groups=whole).law
 
     def predict(self, *, level: float = 0.9, new_run: bool = False, **inputs: Any) -> Band:
         """Return predictions with intervals at named inputs.
@@ -182,15 +179,15 @@ class Draws:
         draws = predictions(self.law, **inputs)
         if new_run:
             rng = np.random.default_rng([self.seed, len(draws)])
-            noise = linearize(self.fit).noise().draw(draws.shape, rng)
+            noise = self.noise.draw(draws.shape, rng)
             draws = with_residuals(draws, noise, self.fit.residual)
         low, high = percentile(draws, tail(level, self.freedom, self.widening))
         return Band(center, low, high, level, "a new run" if new_run else "the mean law")
 
     def __str__(self) -> str:
-        return interval_table(self.intervals(), f"{len(self)} draws, {self.method} bootstrap") + (
-            "".join(f"\n! {note}" for note in self.notes)
-        )
+        of = "the posterior" if self.method == "posterior" else f"the {self.method} bootstrap"
+        table = interval_table(self.intervals(), f"{len(self)} draws of {of}")
+        return table + "".join(f"\n! {note}" for note in self.notes)
 
 
 def interval_table(intervals: Sequence[Interval], title: str) -> str:
@@ -258,19 +255,22 @@ def bootstrap(
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     if draws < 2:
         raise ValueError(f"draws must be at least 2, got {draws}")
-    n, runs, at = len(fit.runs), fit.runs, linearize(fit)
+    if group is not None and method not in CLUSTERED:
+        raise ValueError(f"group goes with method='cluster' or 'wild-cluster', not {method!r}")
+    runs, at = fit.runs, linearize(fit)
+    labels: np.ndarray | None = None
     freedom, widening = float(at.freedom), 1.0
     trend = _trend(fit, at)
     if method == "auto":
         method = "case" if trend else "residual"
     if method in WEIGHTS:
         versions: dict[str, Any] = {"weights": WEIGHTS[method](runs, seed, 0, draws)}
-        widening = math.sqrt(n / max(at.freedom, 1))
+        widening = math.sqrt((at.weight > 0).sum() / at.freedom)
     elif method == "residual":
         versions = {"losses": residual_losses(at, fit.prediction, seed, 0, draws)}
     else:
-        labels = None if method == "wild" else cluster_labels(runs, group, method)
-        if labels is not None:
+        if method != "wild":
+            labels = cluster_labels(runs, group, method)
             G = len(np.unique(labels))
             freedom = float(min(G - 1, at.freedom))
         if method == "cluster":
@@ -286,10 +286,12 @@ def bootstrap(
         fit=fit,
         method=method,
         seed=seed,
+        noise=at.noise(),
         freedom=freedom,
         widening=widening,
         notes=tuple(notes),
         seconds=dict(found.seconds),
+        labels=labels,
     )
 
 
@@ -318,7 +320,7 @@ def _doubts(fit: FitResult, method: str, trend: str) -> list[str]:
     if fit.certificate.at_bound:
         names = ", ".join(fit.certificate.at_bound)
         said.append(f"{names} is at its bound: no method is known to cover there")
-    if method not in ("cluster", "wild-cluster") and fit.runs.group is not None:
+    if method not in CLUSTERED and fit.runs.group is not None:
         said.append("the runs have groups; if their errors move together, use method='cluster'")
     if trend and method == "residual":
         said.append(f"{trend}, which this method takes for equal: use method='case'")
@@ -329,7 +331,7 @@ def _doubts(fit: FitResult, method: str, trend: str) -> list[str]:
 
 def _trend(fit: FitResult, at: Linearized) -> str:
     """Return in words how the size of the residuals moves with something; empty if it does not."""
-    size, used = np.abs(at.residual), at.weight > 0
+    size, used = np.abs(at.residual) * np.sqrt(at.weight), at.weight > 0
     flops = getattr(fit.law, "flops", None)
     scales = {name: fit.runs.column(name, flops) for name in fit.law.inputs}
     scales["the predicted loss"] = fit.prediction
@@ -341,5 +343,11 @@ def _trend(fit: FitResult, at: Linearized) -> str:
 
 
 def _rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
-    a, b = (np.argsort(np.argsort(v, kind="stable"), kind="stable") for v in (x, y))
-    return float(np.corrcoef(a, b)[0, 1])
+    a, b = _ranks(x), _ranks(y)
+    return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else 0.0
+
+
+def _ranks(x: np.ndarray) -> np.ndarray:
+    """Return ranks [n]; those of equal values are their mean, whatever their order."""
+    _, where, count = np.unique(x, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - 0.5 * (count - 1))[where]

@@ -69,7 +69,7 @@ class Covariance:
             level: nominal coverage.
 
         Raises:
-            FitError: a quantity hangs on a parameter that is at its bound.
+            FitError: a quantity hangs on a parameter that is at its bound, or is not finite.
         """
         check_level(level)
         law = self.fit.law
@@ -87,10 +87,18 @@ class Covariance:
 
 
 def gradients(at: Linearized, asked: Sequence[Quantity]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the values [Q] of quantities at a fit, and their derivatives [Q, P] in z."""
+    """Return the values [Q] of quantities at a fit, and their derivatives [Q, P] in z.
+
+    Raises:
+        FitError: a quantity has no finite value there.
+    """
     wide = jax.tree.map(lambda x: np.asarray(x, float), tuple(asked))
     found, _ = _programs.run(_gradients, at.objective, at.z, wide, dtype=np.float64)
-    return np.asarray(found[0], float), np.asarray(found[1], float)
+    value, slope = (np.asarray(x, float) for x in found)
+    for q, x, g in zip(asked, value, slope, strict=True):
+        if not (np.isfinite(x) and np.isfinite(g).all()):
+            raise FitError(f"{q.name} is {x:g} under the fitted law: there is no error to state")
+    return value, slope
 
 
 def _gradients(objective: Objective, z: Array, asked: tuple[Quantity, ...]) -> tuple[Array, Array]:

@@ -86,10 +86,13 @@ def _invert_traced(model: Callable[[Any, Any], Any], known: Any, C: Any) -> jax.
 
     low, high = jax.lax.fori_loop(0, HALVINGS, halve, (low, high))
     x = jax.lax.stop_gradient(0.5 * (low + high))
-    # One Newton step in log x made from the live arguments carries the derivative.
     slope = jax.jvp(lambda x: jnp.log(model(fixed, jnp.exp(x))), (x,), (jnp.ones_like(x),))[1]
-    gap = jnp.log(model(known, jnp.exp(x))) - jnp.log(C)
-    return jnp.exp(x - gap / jax.lax.stop_gradient(slope))
+    # Each Newton step in log x made from the live arguments carries one more derivative: the best
+    # N on a line of constant compute is where the first vanishes, so it moves by the second.
+    for _ in range(2):
+        gap = jnp.log(model(known, jnp.exp(x))) - jnp.log(C)
+        x = x - gap / jax.lax.stop_gradient(slope)
+    return jnp.exp(x)
 
 
 def complete(

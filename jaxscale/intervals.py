@@ -6,6 +6,7 @@ Plain NumPy on a handful of numbers. Nothing here knows what was drawn.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from statistics import NormalDist
 
@@ -50,9 +51,10 @@ def check_level(level: float) -> None:
         raise ValueError(f"level must lie between 0 and 1, e.g. 0.9, got {level!r}")
 
 
+@functools.lru_cache(maxsize=256)
 def student_t(p: float, freedom: float) -> float:
     """Return the quantile `p` of Student's t; the normal one for infinite degrees of freedom."""
-    if math.isinf(freedom):
+    if freedom > 1e6:  # they agree to 1e-6, and the nodes below would miss so narrow a peak
         return NORMAL.inv_cdf(p)
     # With t = sqrt(freedom) tan(angle) the density is cos(angle)^(freedom - 1) / B: smooth.
     log_b = math.lgamma(freedom / 2) + math.lgamma(0.5) - math.lgamma((freedom + 1) / 2)
@@ -82,9 +84,66 @@ def tail(level: float, freedom: float = math.inf, widening: float = 1.0) -> floa
 
 
 def percentile(draws: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the quantiles p and 1 - p of draws [B, ...] along the first axis."""
-    low, high = np.quantile(draws, [p, 1 - p], axis=0)
-    return low, high
+    """Return the quantiles p and 1 - p of draws [B, ...] along the first axis.
+
+    The k-th of B sorted draws stands for the quantile k / (B + 1), so that the coverage of few
+    draws is that of many. Draws may be infinite.
+    """
+    return quantile(draws, p), quantile(draws, 1 - p)
+
+
+def quantile(draws: np.ndarray, p: float) -> np.ndarray:
+    """Return the quantile p of draws [B, ...] along the first axis, some of them infinite."""
+    place = min(max(p * (len(draws) + 1) - 1, 0.0), len(draws) - 1.0)
+    ordered, k = np.sort(draws, axis=0), int(place)
+    below, above = ordered[k], ordered[min(k + 1, len(draws) - 1)]
+    with np.errstate(invalid="ignore"):
+        between = below + (above - below) * (place - k)
+    found = np.where((below == above) | (place == k), below, between)
+    return np.where(np.isnan(ordered[-1]), np.nan, found)
+
+
+KINDS = ("percentile", "bca", "basic", "t")
+
+
+def from_draws(
+    estimate: float,
+    draws: np.ndarray,
+    level: float,
+    kind: str = "percentile",
+    *,
+    freedom: float = math.inf,
+    widening: float = 1.0,
+    logarithmic: bool = False,
+    left_out: np.ndarray | None = None,
+) -> tuple[float, float]:
+    """Return the limits of an interval that draws [B] state; NaN where they state none.
+
+    Args:
+        estimate: at the fit.
+        draws: of the quantity; those that are NaN are left out, infinite ones count.
+        level: nominal coverage.
+        kind: one of `KINDS`.
+        freedom: degrees of freedom of the residuals.
+        widening: factor by which the draws are too narrow.
+        logarithmic: whether "t" is symmetric on the logarithmic scale.
+        left_out: for "bca", estimates [n] with one run left out.
+    """
+    some = draws[~np.isnan(draws)]
+    if len(some) < 2 or (kind == "t" and np.isinf(some).any()):
+        return math.nan, math.nan
+    p = tail(level, freedom, widening)
+    if kind == "bca":
+        assert left_out is not None
+        return bca(estimate, some, left_out, p)
+    if kind == "t":
+        error = float((np.log(some) if logarithmic else some).std(ddof=1))
+        factor = widening * student_t(0.5 + level / 2, freedom)
+        return symmetric(estimate, error, factor, logarithmic)
+    if kind == "basic":
+        return basic(estimate, some, p)
+    low, high = percentile(some, p)
+    return float(low), float(high)
 
 
 def basic(estimate: float, draws: np.ndarray, p: float) -> tuple[float, float]:
@@ -114,7 +173,7 @@ def bca(estimate: float, draws: np.ndarray, left_out: np.ndarray, p: float) -> t
         shifted = bias + z
         room = 1 - acceleration * shifted
         level = NORMAL.cdf(bias + shifted / room) if room > 0 else float(z > 0)
-        limits.append(float(np.quantile(draws, level)))
+        limits.append(float(quantile(draws, level)))
     return limits[0], limits[1]
 
 
@@ -130,5 +189,7 @@ def symmetric(
         logarithmic: whether the error is that of the logarithm.
     """
     if logarithmic:
-        return estimate * math.exp(-factor * error), estimate * math.exp(factor * error)
+        with np.errstate(over="ignore"):
+            low, high = estimate * np.exp([-factor * error, factor * error])
+        return float(low), float(high)
     return estimate - factor * error, estimate + factor * error

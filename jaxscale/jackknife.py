@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxscale.intervals import Interval, check_level, student_t, symmetric
 from jaxscale.laws import Law
-from jaxscale.quantities import Asked, evaluate, quantity
+from jaxscale.quantities import Asked, evaluate, interesting, quantity
 from jaxscale.refit import refit
 from jaxscale.resampling import cluster_labels, membership, own_weight
 from jaxscale.result import FitResult
@@ -25,24 +26,27 @@ def jackknife(fit: FitResult, *, group: Any = None, leave_groups: bool = False) 
         leave_groups: leave out whole groups.
 
     Returns:
-        The n (or G) laws, with standard errors.
+        The n (or G) laws, with standard errors; runs of weight zero are passed over.
 
     Raises:
         DataError: no groups are known.
+        ValueError: `group` without `leave_groups`.
 
     The jackknife is not consistent for losses with a kink: under a Huber width below the noise
     use `bootstrap`.
 
     Cost: n refits in one batched solve.
     """
+    if group is not None and not leave_groups:
+        raise ValueError("group goes with leave_groups=True")
     if leave_groups:
         labels = cluster_labels(fit.runs, group, "jackknife")
     else:
         labels = np.arange(len(fit.runs))
-    names, member = np.unique(labels), membership(labels)
-    weights = np.where(np.arange(len(names))[:, None] == member, 0.0, own_weight(fit.runs))
-    found = refit(fit, weights=weights)
-    return Jackknife(law=found.law, fit=fit, labels=names, value=found.value)
+    own, member = own_weight(fit.runs), membership(labels)
+    left = np.unique(member[own > 0])  # a run that has no weight was never in
+    found = refit(fit, weights=np.where(left[:, None] == member, 0.0, own))
+    return Jackknife(law=found.law, fit=fit, labels=np.unique(labels)[left], value=found.value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,15 +70,29 @@ class Jackknife:
         return evaluate([quantity(what, self.fit.law)], self.law)[:, 0]
 
     def interval(self, what: Asked, *, level: float = 0.9) -> Interval:
-        """Return the interval of Student's t with G - 1 degrees of freedom around the fit."""
+        """Return the interval of Student's t around the fit; see `intervals`."""
+        return self.intervals([what], level=level)[0]
+
+    def intervals(
+        self, what: Sequence[Asked] | None = None, *, level: float = 0.9
+    ) -> list[Interval]:
+        """Return intervals of Student's t with G - 1 degrees of freedom around the fit.
+
+        Args:
+            what: names, quantities or JAX functions of a law; default all free parameters and
+                what the law derives from them.
+            level: nominal coverage.
+        """
         check_level(level)
-        asked = quantity(what, self.fit.law)
-        values, G = self.values(asked), len(self.labels)
-        estimate = float(evaluate([asked], self.fit.law)[0, 0])
-        scaled = np.log(values) if asked.logarithmic else values
-        spread = math.sqrt((G - 1) / G * float(np.sum((scaled - scaled.mean()) ** 2)))
-        low, high = symmetric(
-            estimate, spread, student_t(0.5 + level / 2, G - 1), asked.logarithmic
-        )
-        error = spread * estimate if asked.logarithmic else spread
-        return Interval(asked.name, estimate, low, high, level, error, "jackknife")
+        law, G = self.fit.law, len(self.labels)
+        asked = interesting(self.fit) if what is None else [quantity(q, law) for q in what]
+        values, center = evaluate(asked, self.law), evaluate(asked, law)[0]
+        factor, found = student_t(0.5 + level / 2, G - 1), []
+        for k, q in enumerate(asked):
+            scaled = np.log(values[:, k]) if q.logarithmic else values[:, k]
+            known = bool(np.isfinite(scaled).all())
+            spread = math.sqrt((G - 1) * float(scaled.var())) if known else math.inf
+            low, high = symmetric(float(center[k]), spread, factor, q.logarithmic)
+            error = spread * float(center[k]) if q.logarithmic else spread
+            found.append(Interval(q.name, float(center[k]), low, high, level, error, "jackknife"))
+        return found

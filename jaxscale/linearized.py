@@ -11,7 +11,7 @@ loss, which is what errors are made of.
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -110,7 +110,8 @@ class Linearized:
         relative = self.weight / self.weight[used].mean()
         free = self.residual * np.sqrt(relative / np.maximum(spare, 1e-6)) * used
         share = spare / spare.sum()
-        free = (free - _location(self.objective.loss, free, share)) * used
+        center, _ = _programs.run(_location, self.objective.loss, free, share, dtype=np.float64)
+        free = (free - float(center)) * used
         ordinary = free[share > 0.5 * share.max()]
         return Noise(free, share, bandwidth(ordinary), float(share @ free**2))
 
@@ -179,13 +180,11 @@ def bandwidth(r: np.ndarray) -> float:
     return max(KERNEL * spread * len(r) ** -0.2, np.finfo(float).tiny)
 
 
-def _location(loss: Loss, r: np.ndarray, share: np.ndarray) -> float:
-    """Return the center of residuals `r` [n] of probability `share` under a robust loss."""
-    center = float(share @ r)
-    with scope(np.float64):
-        for _ in range(50):
-            weight = share * np.asarray(loss.weight(jnp.asarray(r - center)), float)
-            center, before = float(weight @ r / weight.sum()), center
-            if abs(center - before) <= 1e-12 * float(np.abs(r).max(initial=0.0)):
-                break
-    return center
+def _location(loss: Loss, r: Array, share: Array) -> Array:
+    """Return the center of residuals `r` [n] of probability `share` under a robust loss; pure."""
+
+    def reweighted(_: Any, center: Array) -> Array:
+        weight = share * loss.weight(r - center)
+        return weight @ r / jnp.sum(weight)
+
+    return jax.lax.fori_loop(0, 50, reweighted, share @ r)

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
+from jax.scipy.special import erf
 from jax.scipy.stats import norm
 
 from jaxscale._pytree import pytree
@@ -182,3 +183,24 @@ def describe(loss: Loss) -> dict[str, Any]:
     """Return what results and files say of a loss: {"loss": name, "delta": width or None}."""
     delta = float(loss.delta) if isinstance(loss, Huber) else None
     return {"loss": type(loss).__name__.lower(), "delta": delta}
+
+
+def log_normalizer(loss: Loss, log_s: Any) -> Array:
+    """Return log of the integral over r of exp(-rho(r) / s); pure.
+
+    Args:
+        loss: one of the named losses.
+        log_s: logarithm of the scale s, any shape.
+
+    Source: for Huber's, Huber 1964, Annals of Mathematical Statistics 35(1), 73-101.
+    """
+    s = jnp.exp(log_s)
+    if isinstance(loss, Square):
+        return 0.5 * (jnp.log(2 * jnp.pi) + log_s)
+    if isinstance(loss, Absolute):  # |r| outside a smoothing that is not worth a term
+        return jnp.log(2.0) + log_s
+    if isinstance(loss, Huber):
+        delta = loss.delta
+        core = jnp.sqrt(2 * jnp.pi * s) * erf(delta / jnp.sqrt(2 * s))
+        return jnp.log(core + 2 * (s / delta) * jnp.exp(-(delta**2) / (2 * s)))
+    raise TypeError(f"no density is known for {type(loss).__name__}")

@@ -38,6 +38,8 @@ STIFF = 9.0
 """Pull in units of the objective's own curvature: nine tenths of the way are gone."""
 FURTHER = 3
 """Rounds in which a side that does not rise enough is followed further, doubling the reach."""
+FOLLOWED = 0.99
+"""Level to which profiles are followed."""
 CALIBRATIONS = ("sandwich", "laplace")
 
 
@@ -125,8 +127,13 @@ class Profile:
         """Return where the profile stays below the quantile of Student's t for a level.
 
         A side on which it never rises that far is open: -inf or inf (0 for a positive quantity).
+
+        Raises:
+            ValueError: the level is beyond the 0.99 to which profiles are followed.
         """
         check_level(level)
+        if level > FOLLOWED:
+            raise ValueError(f"profiles are followed to a level of {FOLLOWED}, got {level!r}")
         t = student_t(0.5 + level / 2, self.freedom)
         x = np.log(self.at) if self.logarithmic else self.at
         low, high = np.interp([-t, t], self.root, x, left=-np.inf, right=np.inf)
@@ -182,12 +189,19 @@ def profile(
     for q, g in zip(asked, slope, strict=True):
         refuse_bound(fit, at, q, g)
     logarithmic = np.array([q.logarithmic for q in asked])
-    slope = np.where(logarithmic[:, None], slope / value[:, None], slope)
-    center = np.where(logarithmic, np.log(np.where(logarithmic, value, 1.0)), value)
-    ratio, freedom = _ratios(fit, at, slope, calibration, group)
-    bread = inverse_curvature(fit, at)
-    spread = np.einsum("qp,pr,qr->q", slope, bread, slope)
-    found = _Pulls(at, tuple(asked), slope, spread, ratio, center).run(student_t(0.995, freedom))
+    unit = np.where(logarithmic, value, 1.0)
+    slope, center = slope / unit[:, None], np.where(logarithmic, np.log(unit), value)
+    still = np.array([-np.inf, 0.0, np.inf])  # what fixed parameters determine stays where it is
+    found = [(np.full(3, c), still) for c in center]
+    freedom, moving = float(at.freedom), np.flatnonzero(slope.any(axis=1))
+    if len(moving):
+        slope, some = slope[moving], tuple(asked[k] for k in moving)
+        ratio, freedom = _ratios(fit, at, slope, calibration, group)
+        bread = inverse_curvature(fit, at)
+        spread = np.einsum("qp,pr,qr->q", slope, bread, slope)
+        pulls = _Pulls(at, some, slope, spread, ratio, center[moving])
+        for k, curve in zip(moving, pulls.run(student_t(0.5 + FOLLOWED / 2, freedom)), strict=True):
+            found[k] = curve
     return [
         Profile(
             q.name,
@@ -242,10 +256,10 @@ class _Pulls:
         for _ in range(1 + FURTHER):
             lanes = [(k, sign * d) for k, sign in sides for d in reach]
             # Later rounds repeat some, so that they run the program of the first.
-            lanes += lanes[:1] * (2 * len(reach) * len(self.asked) - len(lanes))
-            for (k, distance), value, rise in self._solve(search, objective, lanes, bottom):
+            spare = 2 * len(reach) * len(self.asked) - len(lanes)
+            for k, value, rise in self._solve(search, objective, lanes, spare, bottom):
                 root = math.sqrt(max(2 * rise, 0.0) / self.ratio[k])
-                points[k].append((value, math.copysign(root, distance)))
+                points[k].append((value, math.copysign(root, value - self.center[k])))
             sides = [side for side in sides if not self._risen(points, side, most)]
             if not sides:
                 break
@@ -253,8 +267,16 @@ class _Pulls:
         return [_ordered(some) for some in points]
 
     def _solve(
-        self, search: Search, objective: Pulled, lanes: list[tuple[int, float]], bottom: float
-    ) -> list[tuple[tuple[int, float], float, float]]:
+        self,
+        search: Search,
+        objective: Pulled,
+        lanes: list[tuple[int, float]],
+        spare: int,
+        bottom: float,
+    ) -> list[tuple[int, float, float]]:
+        """Return per lane the number of its quantity, the value reached and the rise."""
+        real = np.arange(len(lanes))
+        lanes = lanes + lanes[:1] * spare
         which = np.array([k for k, _ in lanes])
         error = np.sqrt(self.spread * self.ratio)[which]
         away = np.array([distance for _, distance in lanes]) * error
@@ -271,10 +293,10 @@ class _Pulls:
         size = -(-len(lanes) // 64) * 64
         z = np.concatenate([found.z, np.repeat(found.z[:1], size - len(lanes), axis=0)])
         reached, plain = _programs.run(_reached, objective, z, dtype=np.float64)[0]
-        rows = np.arange(len(lanes))
-        good = np.isfinite(found.value) & np.isfinite(plain[: len(lanes)])
+        good = np.isfinite(found.value[real]) & np.isfinite(plain[real])
         return [
-            (lanes[i], float(reached[i, which[i]]), float(plain[i] - bottom)) for i in rows[good]
+            (lanes[i][0], float(reached[i, which[i]]), float(plain[i] - bottom))
+            for i in real[good]
         ]
 
     def _risen(self, points: Any, side: tuple[int, float], most: float) -> bool:
@@ -283,6 +305,12 @@ class _Pulls:
 
 
 def _ordered(points: list[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return values and roots in increasing order; a root that falls back is lifted."""
+    """Return values and roots in increasing order.
+
+    A lane may end above the constrained minimum, never below it: of two on a side, the further
+    one bounds the nearer one's root.
+    """
     at, root = np.array(sorted(points)).T
-    return at, np.maximum.accumulate(root)
+    return at, np.where(
+        root < 0, np.maximum.accumulate(root), np.minimum.accumulate(root[::-1])[::-1]
+    )

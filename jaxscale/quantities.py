@@ -23,7 +23,7 @@ from jaxscale.flops import Flops, complete
 from jaxscale.laws import Law
 from jaxscale.result import FitResult
 
-LOGARITHMIC = ("coefficient", "breakpoint")
+LOGARITHMIC = ("coefficient", "breakpoint", "scale")
 """Roles of parameters whose errors are stated on the logarithmic scale."""
 BEST = ("N", "D", "loss", "tokens_per_parameter")
 
@@ -63,7 +63,7 @@ class ParameterOf(Quantity):
 
     @property
     def logarithmic(self) -> bool:
-        """True for coefficients and break points."""
+        """True for positive coefficients, scales and break points."""
         return self.log
 
     def __call__(self, law: Law) -> Any:
@@ -144,7 +144,7 @@ class Best(Quantity):
 
 @pytree
 class ComputeFor(Quantity):
-    """The least budget in FLOPs whose best run reaches a loss; NaN if none does.
+    """The least budget in FLOPs whose best run reaches a loss; infinite if none does.
 
     Attributes:
         loss: the loss to reach.
@@ -211,7 +211,8 @@ def quantity(what: Asked, law: Law) -> Quantity:
     """
     if isinstance(what, str):
         if what in law.parameters:
-            return ParameterOf(what, law.parameters[what].role in LOGARITHMIC)
+            spec = law.parameters[what]
+            return ParameterOf(what, spec.role in LOGARITHMIC and spec.positive)
         known = tuple(type(law).derived_docs)
         if what in known:
             return DerivedOf(what)
@@ -219,7 +220,7 @@ def quantity(what: Asked, law: Law) -> Quantity:
             f"{type(law).__name__} has no quantity {what!r}; it has "
             f"{', '.join([*law.parameters, *known])}, and Prediction, Best and ComputeFor"
         )
-    if isinstance(what, Best | ComputeFor) and not {"N", "D"} <= set(law.inputs):
+    if isinstance(what, Best | ComputeFor) and set(law.inputs) != {"N", "D"}:
         raise ValueError(
             f"{what.name} needs a law of N and D; {type(law).__name__} takes "
             f"{', '.join(law.inputs)}"
@@ -266,7 +267,7 @@ def evaluate(quantities: list[Quantity], law: Law) -> np.ndarray:
     """
     leaves = [np.asarray(leaf, float) for leaf in jax.tree.leaves(law)]
     size = max(leaf.size for leaf in leaves)
-    padded = -(-size // 1024) * 1024 if size > 1 else 1  # samples of about a size share a program
+    padded = -(-size // 256) * 256 if size > 1 else 1  # samples of about a size share a program
 
     def full(leaf: Any) -> np.ndarray:
         spread = np.broadcast_to(np.asarray(leaf, float), (size,))

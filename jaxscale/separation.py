@@ -8,7 +8,7 @@ from a law's name. Pure; the arithmetic on the columns is elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +20,9 @@ from jaxscale.objective import Objective, Reduced
 
 FIXED, ROW, COLUMN = range(3)
 """What a linear column varies with: nothing, the first axis, the second."""
+_KNOWN: dict[Hashable, tuple[int | None, ...] | None] = {}
+"""Found before; fixed values count only as far as they are zero."""
+_LIMIT = 64
 
 
 def separation(objective: Objective) -> tuple[int | None, ...] | None:
@@ -33,8 +36,22 @@ def separation(objective: Objective) -> tuple[int | None, ...] | None:
         column depends on several, where what remains without the linear parameters depends on
         any (a fixed coefficient with a free exponent), or where nothing is linear.
 
-    Cost: one abstract trace of the law per linear parameter; no arithmetic.
+    Cost: one abstract trace of the law per linear parameter, once per law; no arithmetic.
     """
+    fixed = objective.space.fixed
+    key = (
+        jax.tree.structure((objective.law, objective.space)),
+        tuple(name for name, value in fixed.items() if not np.any(np.asarray(value))),
+        tuple(sorted(fixed)),
+    )
+    if key not in _KNOWN:
+        if len(_KNOWN) >= _LIMIT:
+            _KNOWN.clear()
+        _KNOWN[key] = _separation(objective)
+    return _KNOWN[key]
+
+
+def _separation(objective: Objective) -> tuple[int | None, ...] | None:
     reduced = Reduced(objective)
     count = len(reduced.nonlinear)
     if not reduced.linear or _reached(_base(objective), count):

@@ -8,23 +8,28 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "jaxscale"
 LEVELS = [
     {"_pytree", "_precision", "_smallmat", "_logarithm", "errors"},
-    {"_durable", "_positive", "_programs", "tables", "expressions", "losses"},
+    {"_durable", "_positive", "intervals", "_programs", "tables", "expressions", "losses"},
     {"space", "flops", "columns"},
     {"laws", "runs", "optimizers"},
     {"objective", "lawnames"},
     {"separation"},
     {"normal_equations"},
     {"grids"},
-    {"engine", "starts", "preparation", "thinning"},
+    {"engine", "implicit", "starts", "preparation", "thinning"},
     {"certificate", "tabulate", "search"},
     {"result"},
-    {"fit", "allocation", "exponents", "refit"},
-    {"synthetic", "plotting", "warmup", "sweep_spec"},
-    {"sweep_cells", "sweep_summary"},
+    {"fit", "allocation", "exponents", "linearized"},
+    {"refit", "resampling", "quantities", "frontier", "splits", "candidates", "comparison_table"},
+    {"jackknife", "influence", "selection", "nested", "sensitivity"},
+    {"bootstrap", "covariance", "stacking"},
+    {"profile", "posterior", "synthetic", "plotting", "warmup", "sweep_spec", "speedup", "asymptote", "comparison"},
+    {"sweep_cells", "sweep_summary", "multiplier"},
     {"sweep"},
     {"contours"},
+    {"uncertainty_plots"},
+    {"joint_plots", "analysis_plots"},
     {"commands"},
-    {"sweep_command"},
+    {"sweep_command", "uncertainty_command"},
     {"cli"},
     {"__main__"},
 ]
@@ -75,7 +80,13 @@ def test_house_rules(path):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in ("eval", "exec"), node.lineno
             if node.func.id == "print":
-                assert room(path) in ("cli", "commands", "sweep_command"), f"{path} prints"
+                assert room(path) in (
+                    "cli",
+                    "commands",
+                    "compare_command",
+                    "sweep_command",
+                    "uncertainty_command",
+                ), f"{path} prints"
         if isinstance(node, ast.ExceptHandler):
             caught = ast.dump(node.type) if node.type else "everything"
             assert "'Exception'" not in caught and caught != "everything", node.lineno
