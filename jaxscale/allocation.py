@@ -115,7 +115,8 @@ def allocate(
         def one(law: Law) -> tuple[Array, Optimum]:
             C = jnp.asarray(goal, float) if name == "compute" else cheapest(law, goal, model)
             C = jnp.where(jnp.isfinite(C), C, jnp.nan)
-            return C, optimum(law, C, model)
+            best = optimum(law, C, model)
+            return C, best._replace(N=jnp.where(jnp.isnan(C), C, best.N))
 
         closed = isinstance(model, SixND) and additive(law) is not None
         found = jax.device_get(jax.vmap(one)(law) if sample else one(law))
@@ -155,8 +156,8 @@ def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
     """
     model = flops or getattr(law, "flops", None) or SixND()
     C = jnp.asarray(C, float)
-    terms = additive(law) if isinstance(model, SixND) else None
-    if terms is not None:
+    terms = additive(law)
+    if terms is not None and isinstance(model, SixND):
         A, B, alpha, beta = terms
         # One of the two resources is worth nothing.
         edge = jnp.logical_not(jnp.logical_and(alpha * A > 0, beta * B > 0))

@@ -160,9 +160,8 @@ def _source(options: argparse.Namespace) -> tuple[Law, FitResult | None]:
     return result.law, result
 
 
-def run_predict(options: argparse.Namespace) -> int:
-    """Evaluate a fitted law or a preset at given inputs."""
-    law, result = _source(options)
+def given_inputs(options: argparse.Namespace, law: Law) -> dict[str, list[float]]:
+    """Return the inputs that `--N`, `--at` and the like give, equally many of each."""
     inputs: dict[str, Any] = {
         name: getattr(options, name) for name in "NDCS" if getattr(options, name) is not None
     }
@@ -172,15 +171,28 @@ def run_predict(options: argparse.Namespace) -> int:
         if not all(value > 0 and math.isfinite(value) for value in values):
             raise ValueError(f"{name} must be positive and finite, got {min(values):g}")
     lengths = {len(values) for values in inputs.values()} - {1}
-    if not inputs or len(lengths) > 1:
-        raise ValueError(
-            f"give one value or equally many per input, e.g. "
-            f"{' '.join(f'--{name} 1e9' for name in law.inputs)}"
-        )
+    if len(lengths) > 1:
+        raise _unequal(law)
     many = max(lengths, default=1)
-    table = {name: values * (many // len(values)) for name, values in inputs.items()}
+    return {name: values * (many // len(values)) for name, values in inputs.items()}
+
+
+def _unequal(law: Law) -> ValueError:
+    example = " ".join(f"--{name} 1e9" for name in law.inputs)
+    return ValueError(f"give one value or equally many per input, e.g. {example}")
+
+
+def run_predict(options: argparse.Namespace) -> int:
+    """Evaluate a fitted law or a preset at given inputs."""
+    law, result = _source(options)
+    table = given_inputs(options, law)
+    if not table:
+        raise _unequal(law)
+    many = len(next(iter(table.values())))
     losses = [float(x) for x in predict(law, **{k: np.asarray(v) for k, v in table.items()})]
-    rows = [dict({k: v[i] for k, v in table.items()}, loss=losses[i]) for i in range(many)]
+    rows: list[dict[str, Any]] = [
+        dict({k: v[i] for k, v in table.items()}, loss=losses[i]) for i in range(many)
+    ]
     if result is not None:
         factors = result.extrapolation(**{k: np.asarray(v) for k, v in table.items()})
         for i, row in enumerate(rows):
@@ -258,6 +270,17 @@ def run_plot(options: argparse.Namespace) -> int:
 def _draw(result: FitResult, path: str, figure: str = "all") -> None:
     from jaxscale import plotting
 
+    if figure == "waterfall":
+        from jaxscale import analysis_plots
+
+        plotting.save(analysis_plots.plot_waterfall(result), path)
+        return
+    if figure == "bands":
+        from jaxscale import uncertainty_plots
+        from jaxscale.bootstrap import bootstrap
+
+        plotting.save(uncertainty_plots.plot_bands(bootstrap(result)), path)
+        return
     panels: dict[str, Callable[[FitResult], Any]] = {
         "law": plotting.plot_law,
         "residuals": plotting.plot_residuals,

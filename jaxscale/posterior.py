@@ -105,7 +105,7 @@ def posterior(
 
 
 def _potential(u: Array, objective: Objective, z: Array, root: Array, start: float) -> Array:
-    """Return minus the log posterior at whitened coordinates `u` [P + 1], the last for the noise."""
+    """Return minus the log posterior at whitened coordinates u [P + 1], the last for the noise."""
     z, log_s = z + root @ u, start + u[-1]
     lower, upper = objective.bounds()
     used = objective.weight > 0

@@ -41,7 +41,7 @@ def separation(objective: Objective) -> tuple[int | None, ...] | None:
     fixed = objective.space.fixed
     key = (
         jax.tree.structure((objective.law, objective.space)),
-        tuple(name for name, value in fixed.items() if not np.any(np.asarray(value))),
+        tuple(name for name, value in fixed.items() if _is_zero(value)),
         tuple(sorted(fixed)),
     )
     if key not in _KNOWN:
@@ -49,6 +49,11 @@ def separation(objective: Objective) -> tuple[int | None, ...] | None:
             _KNOWN.clear()
         _KNOWN[key] = _separation(objective)
     return _KNOWN[key]
+
+
+def _is_zero(value: Any) -> bool:
+    """Return whether a fixed value is known to be zero; inside a program it is not known."""
+    return not isinstance(value, jax.core.Tracer) and not np.any(np.asarray(value))
 
 
 def _separation(objective: Objective) -> tuple[int | None, ...] | None:

@@ -1,0 +1,399 @@
+"""The commands `bootstrap` and `influence`.
+
+Results go to stdout, the bar and notes to stderr, as in `commands`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from jaxscale.allocation import allocate
+from jaxscale.bootstrap import CLUSTERED, Draws, bootstrap
+from jaxscale.commands import _has_compute, _source, _writable, given_inputs, say
+from jaxscale.flops import complete
+from jaxscale.frontier import scale_name
+from jaxscale.influence import Influence, influence
+from jaxscale.intervals import Interval, check_level
+from jaxscale.profile import Profile, profile
+from jaxscale.quantities import BEST, Best, ComputeFor, Prediction, Quantity, interesting, quantity
+from jaxscale.result import FitResult, _plain, versions
+from jaxscale.tabulate import columns, count
+from jaxscale.tabulate import quantity as number
+
+DRAWS = 4000
+FAR = 10.0
+"""Factor outside the runs from which a note says so."""
+
+
+class _Section(NamedTuple):
+    """Quantities of one place: the law itself, a budget, a target loss or named inputs."""
+
+    kind: str  # "law", "budget", "target" or "prediction"
+    title: str
+    about: dict[str, Any]  # what the JSON says of the place
+    asked: dict[str, Quantity]
+    extrapolation: dict[str, float]
+
+
+def run_bootstrap(options: argparse.Namespace) -> int:
+    """Print confidence intervals of everything that was asked for."""
+    fit = _fit(options)
+    check_level(options.level)
+    _consistent(options, fit)
+    sections = [_Section("law", "", {}, {q.name: q for q in interesting(fit)}, {})]
+    sections += [_budget(fit, C) for C in options.compute or ()]
+    sections += [_target(fit, loss) for loss in options.target_loss or ()]
+    sections += [_prediction(fit, at) for at in _places(options, fit)]
+    asked = [q for section in sections for q in section.asked.values()]
+    group = _group(fit, options.group)
+    draws: Draws | None = None
+    if options.kind == "profile":
+        profiles = profile(fit, asked, group=group)
+        found = [each.interval(options.level) for each in profiles]
+        how = f"profile intervals, sandwich, {profiles[0].freedom:g} degrees of freedom"
+    else:
+        draws = _drawn(fit, options, group)
+        found = draws.intervals(asked, level=options.level, kind=options.kind)
+        how = f"{len(draws):,} draws, {draws.method} bootstrap, {options.kind} intervals, "
+        how += f"seed {options.seed}"
+    rest = iter(found)
+    result = _Answer(
+        fit,
+        options,
+        sections,
+        [{name: next(rest) for name in section.asked} for section in sections],
+        [_new_run(draws, section, options.level) for section in sections],
+        draws,
+        how,
+    )
+    _show(result.document(), result.table(), options, result.notes)
+    if options.figure or options.joint:
+        _figures(options, draws, None if draws else profiles)
+    return 0 if fit.certificate.trusted else 1
+
+
+def _new_run(draws: Draws | None, section: _Section, level: float) -> Any:
+    if draws is None or section.kind != "prediction":
+        return None
+    return draws.predict(level=level, new_run=True, **section.about["inputs"])
+
+
+def _fit(options: argparse.Namespace) -> FitResult:
+    _, fit = _source(options)
+    if fit is None:
+        raise ValueError(
+            f"{options.fit} is a preset without runs; give a fit: jaxscale fit RUNS --out fit.json"
+        )
+    return fit
+
+
+def _consistent(options: argparse.Namespace, fit: FitResult) -> None:
+    """Raise before any work for options that do not go together."""
+    draws_asked = options.method != "auto" or options.draws is not None or options.joint
+    if options.kind == "profile" and draws_asked:
+        raise ValueError("--method, --draws and --joint go with draws; --kind profile makes none")
+    if options.group is not None and options.method not in ("auto", *CLUSTERED):
+        raise ValueError(f"--group goes with --method {' or '.join(CLUSTERED)}")
+    if options.method in CLUSTERED and options.group is None and fit.runs.group is None:
+        raise ValueError(
+            f"--method {options.method} needs to know which runs move together: give --group "
+            "COLUMN, after jaxscale fit --map group=COLUMN"
+        )
+    if options.out:
+        _writable(options.out)
+    for name in ("figure", "joint"):
+        _drawable(getattr(options, name), name)
+    if options.figure and options.kind != "profile":
+        scale_name(fit.law)  # raises where bands cannot be drawn
+
+
+def _drawable(path: str | None, name: str) -> None:
+    if path is None:
+        return
+    from jaxscale.plotting import ENDINGS
+
+    if Path(path).suffix.lower() not in ENDINGS:
+        raise ValueError(f"--{name} {path}: a figure file ends in one of {', '.join(ENDINGS)}")
+    if not Path(path).parent.is_dir():
+        raise ValueError(f"--{name} {path}: there is no folder {str(Path(path).parent)!r}")
+
+
+def _group(fit: FitResult, name: str | None) -> Any:
+    """Return the labels [n] or the column that `--group` names; None without it."""
+    runs = fit.runs
+    if name is None:
+        return None
+    if runs.group is not None and name in ("group", runs.names.get("group")):
+        return runs.group
+    if runs.column_called(name) in runs.columns:
+        return name
+    kept = ", ".join([*runs.columns, *(["group"] if runs.group is not None else [])])
+    raise ValueError(
+        f"--group {name}: the fit keeps no such column of its table, only {kept}; fit again with "
+        f"--map group={name}"
+    )
+
+
+def _budget(fit: FitResult, compute: float) -> _Section:
+    asked = {what: quantity(Best(compute, what), fit.law) for what in BEST}
+    about = {"compute": compute, "at_edge": bool(allocate(fit.law, compute=compute).at_edge)}
+    far = _outside(fit, C=compute)
+    title = f"best run of {compute:.4g} FLOPs".replace("e+", "e")
+    return _Section("budget", title, about, asked, far)
+
+
+def _target(fit: FitResult, loss: float) -> _Section:
+    asked = {"compute": quantity(ComputeFor(loss), fit.law)}
+    far = _outside(fit, C=allocate(fit.law, target_loss=loss).compute)
+    return _Section("target", f"cheapest run of loss {loss:g}", {"loss": loss}, asked, far)
+
+
+def _prediction(fit: FitResult, at: Mapping[str, float]) -> _Section:
+    asked = {"mean_law": quantity(Prediction(dict(at)), fit.law)}
+    words = ", ".join(f"{name} {count(x)}" for name, x in at.items()).replace("e+", "e")
+    if {"N", "D"} <= set(fit.law.inputs) and len(set("NDC") & set(at)) == 2:
+        known = {name: at.get(name) for name in "NDC"}
+        whole = complete(**known, flops=getattr(fit.law, "flops", None))
+        far = _outside(fit, **{k: float(x) for k, x in zip("NDC", whole, strict=True)})
+    else:
+        far = _outside(fit, **at)
+    return _Section("prediction", f"loss at {words}", {"inputs": dict(at)}, asked, far)
+
+
+def _outside(fit: FitResult, **at: float) -> dict[str, float]:
+    """Return how far outside the runs a place lies: a factor by input, where that is known."""
+    if "C" in at and not _has_compute(fit) and "C" not in fit.runs.columns:
+        at = {name: x for name, x in at.items() if name != "C"}
+    return {name: float(f"{x:.6g}") for name, x in fit.extrapolation(**at).items()}
+
+
+def _places(options: argparse.Namespace, fit: FitResult) -> list[dict[str, float]]:
+    table = given_inputs(options, fit.law)
+    many = len(next(iter(table.values()), []))
+    return [{name: values[k] for name, values in table.items()} for k in range(many)]
+
+
+def _drawn(fit: FitResult, options: argparse.Namespace, group: Any) -> Draws:
+    method = options.method
+    if options.group is not None and method == "auto":
+        method = "cluster"
+    look: Any = dict(desc="compiling, then drawing", unit="draw", delay=1.0, leave=False)
+    with tqdm(**look, file=sys.stderr, disable=options.quiet) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.set_description("drawing", refresh=False)
+            bar.update(done - bar.n)
+
+        return bootstrap(
+            fit,
+            method=method,
+            draws=DRAWS if options.draws is None else options.draws,
+            seed=options.seed,
+            group=group,
+            progress=progress,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Answer:
+    """What the command found, as text and as JSON."""
+
+    fit: FitResult
+    options: argparse.Namespace
+    sections: Sequence[_Section]
+    found: Sequence[dict[str, Interval]]  # per section
+    new_runs: Sequence[Any]  # per section, a band for a prediction
+    draws: Draws | None
+    how: str
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should see beside the numbers."""
+        said = list(self.draws.notes) if self.draws is not None else []
+        for section in self.sections:
+            if section.about.get("at_edge"):
+                said.append(f"{section.title}: the law has no best size of its own there")
+            far = [(name, x) for name, x in section.extrapolation.items() if x > FAR]
+            if far:
+                words = " and ".join(f"{name} is a factor {number(x, 3)}" for name, x in far)
+                said.append(f"{section.title}: {words} outside the range of the runs")
+        limits = [(i.low, i.high) for found in self.found for i in found.values()]
+        if np.isinf(limits).any():
+            said.append("an infinite limit: the runs do not bound that side")
+        return said
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document."""
+        options, draws, fit = self.options, self.draws, self.fit
+        places: dict[str, list[dict[str, Any]]] = {"budget": [], "target": [], "prediction": []}
+        for section, found, band in zip(self.sections, self.found, self.new_runs, strict=True):
+            if section.kind == "law":
+                own = {name: _limits(i) for name, i in found.items()}
+                continue
+            entry = {**section.about, "extrapolation": section.extrapolation}
+            entry |= {name: _limits(i) for name, i in found.items()}
+            if section.kind == "prediction":
+                entry["new_run"] = band and {"low": float(band.low), "high": float(band.high)}
+            places[section.kind].append(entry)
+        document = {
+            "schema_version": 1,
+            "law": type(fit.law).__name__,
+            "formula": type(fit.law).formula(),
+            "method": None if draws is None else draws.method,
+            "kind": options.kind,
+            "level": options.level,
+            "draws": 0 if draws is None else len(draws),
+            "seed": options.seed,
+            "freedom": None if draws is None else draws.freedom,
+            "intervals": own,
+            **{f"{kind}s": entries for kind, entries in places.items()},
+            "trusted": fit.certificate.trusted,
+            "notes": self.notes,
+            "data": _data(fit),
+            "seconds": None if draws is None else draws.seconds,
+            "versions": versions(),
+        }
+        return dict(_plain(document))
+
+    def table(self) -> str:
+        """Return the text for a person."""
+        fit, level = self.fit, f"{100 * self.options.level:g} %"
+        rows, titles = [["", "estimate", "s.e.", f"{level} from", "to"]], {}
+        for section, found, band in zip(self.sections, self.found, self.new_runs, strict=True):
+            if section.title:
+                titles[len(rows)] = section.title
+            for name, i in found.items():
+                rows.append(_row(name, i))
+            if band is not None:
+                name = "  a new run" + " (percentile)" * (self.options.kind != "percentile")
+                rows.append([name, "", "", number(band.low), number(band.high)])
+        lines = columns(rows, "<>>>>").split("\n")
+        body = [f"\n{titles[k]}\n{x}" if k in titles else x for k, x in enumerate(lines)]
+        head = f"{type(fit.law).__name__}: {type(fit.law).formula()}\n"
+        head += f"{len(fit.runs)} runs from {fit.runs.source}; {self.how}\n"
+        notes = "".join(f"\n! {note}" for note in self.notes)
+        return "\n".join([head, *body]) + notes
+
+
+def _data(fit: FitResult) -> dict[str, Any]:
+    return {"n": len(fit.runs), "source": fit.runs.source, "sha256": fit.runs.digest()}
+
+
+def _limits(i: Interval) -> dict[str, float]:
+    return {"estimate": i.estimate, "error": i.error, "low": i.low, "high": i.high}
+
+
+def _row(name: str, i: Interval) -> list[str]:
+    counted = name in ("N", "D", "compute")
+    called = {"tokens_per_parameter": "tokens/param", "mean_law": "mean law"}.get(name, name)
+    error = "" if math.isnan(i.error) else count(i.error) if counted else number(i.error, 3)
+    center = count(i.estimate) if counted else number(i.estimate, 6)
+    ends = [count(x) if counted else number(x) for x in (i.low, i.high)]
+    return [f"  {called}", center, error, *ends]
+
+
+def _show(
+    document: Mapping[str, Any], text: str, options: argparse.Namespace, notes: Sequence[str]
+) -> None:
+    """Print the result; write it as JSON where that is asked for."""
+    out = getattr(options, "out", None)
+    encoded = json.dumps(document, allow_nan=False) if options.json or out else ""
+    print(encoded if options.json else text, flush=True)
+    if out:
+        Path(out).write_text(encoded + "\n", encoding="utf-8")
+    if options.json:
+        for note in notes:
+            say(f"note: {note}")
+
+
+def _figures(
+    options: argparse.Namespace, draws: Draws | None, profiles: Sequence[Profile] | None
+) -> None:
+    from jaxscale import analysis_plots, joint_plots, plotting, uncertainty_plots
+
+    level = options.level
+    if options.figure and draws is not None:
+        plotting.save(uncertainty_plots.plot_bands(draws, level=level), options.figure)
+    if options.figure and profiles is not None:
+        plotting.save(analysis_plots.plot_profiles(profiles, level=level), options.figure)
+    if options.joint and draws is not None:
+        plotting.save(joint_plots.plot_joint(draws, level=level), options.joint)
+
+
+def run_influence(options: argparse.Namespace) -> int:
+    """Print what each run does to one answer."""
+    fit = _fit(options)
+    asked = _one(options, fit)
+    _drawable(options.figure, "figure")
+    if options.most < 1:
+        raise ValueError(f"--most must be 1 or more, got {options.most}")
+    found = influence(fit, asked)
+    _show(_influence_document(fit, found), found.table(options.most), options, ())
+    if options.figure:
+        from jaxscale import analysis_plots, plotting
+
+        plotting.save(analysis_plots.plot_influence(found), options.figure)
+    return 0 if fit.certificate.trusted else 1
+
+
+def _one(options: argparse.Namespace, fit: FitResult) -> Quantity:
+    """Return the only quantity that the options ask for."""
+    places = _places(options, fit)
+    given: list[Any] = [options.param] if options.param else []
+    if options.compute is not None:
+        given.append(quantity(Best(options.compute, options.best), fit.law))
+        allocate(fit.law, compute=options.compute)  # raises where no budget is one
+    if options.target_loss is not None:
+        given.append(quantity(ComputeFor(options.target_loss), fit.law))
+        allocate(fit.law, target_loss=options.target_loss)
+    given += [Prediction(at) for at in places]
+    if len(given) != 1:
+        inputs = " ".join(f"--{name} X" for name in fit.law.inputs)
+        raise ValueError(
+            f"influence is on one answer, and {len(given)} are asked for; give one of --param "
+            f"NAME, --compute C, --target-loss L, or one prediction: {inputs}"
+        )
+    return quantity(given[0], fit.law)
+
+
+def _influence_document(fit: FitResult, found: Influence) -> dict[str, Any]:
+    runs = [
+        {
+            "row": int(found.runs.rows[k]),
+            "inputs": {name: float(x[k]) for name, x in found.values.items()},
+            "loss": float(found.runs.loss[k]),
+            "residual": float(found.residual[k]),
+            "without": float(found.without[k]),
+            "d_loss": float(found.loss[k]),
+            "d_weight": float(found.weight[k]),
+            "d_log_inputs": {name: float(x[k]) for name, x in found.inputs.items()},
+            "leverage": float(found.leverage[k]),
+        }
+        for k in found.largest(len(found))
+    ]
+    document = {
+        "schema_version": 1,
+        "law": type(fit.law).__name__,
+        "quantity": found.quantity,
+        "value": found.value,
+        "log": found.log,
+        "runs": runs,
+        "d_delta": found.delta,
+        "d_fixed": dict(found.fixed),
+        "condition": found.condition,
+        "rounds": found.rounds,
+        "data": _data(fit),
+        "versions": versions(),
+    }
+    return dict(_plain(document))
