@@ -56,8 +56,9 @@ def report(document: dict[str, Any]) -> str:
         "",
         f"Coverage in per cent of nominal {', '.join(f'{100 * v:.0f}' for v in levels)} % "
         f"intervals; {' or '.join(map(str, sets))} simulated tables per cell, "
-        f"{document['draws']} draws per bootstrap, noise {document['sigma']:g} of the log loss. CPU, float64; jaxscale "
-        f"{machine['versions']['jaxscale']}, jax {machine['versions']['jax']}.",
+        f"{document['draws']} draws per bootstrap, noise {document['sigma']:g} of the log loss. "
+        f"CPU, float64; jaxscale {machine['versions']['jaxscale']}, "
+        f"jax {machine['versions']['jax']}.",
         "`python -m benchmarks.coverage --out benchmarks/results/coverage.json`",
         "",
         f"One count of {max(sets)} is uncertain by {100 * np.sqrt(0.09 / max(sets)):.1f} points "

@@ -6,14 +6,17 @@ optimizers and decisions; it does not train models, fetch data, or run experimen
 
 __version__ = "0.1.0"
 
-from jaxscale import engine, optimizers
+from jaxscale import engine, optimizers, quantities
 from jaxscale._positive import power
 from jaxscale.allocation import Allocation, allocate
+from jaxscale.bootstrap import bootstrap
 from jaxscale.certificate import Certificate
+from jaxscale.comparison import compare
 from jaxscale.errors import DataError, FitError, JaxscaleError
 from jaxscale.exponents import ExponentGrid, exponent_grid
 from jaxscale.fit import fit
 from jaxscale.flops import SixND
+from jaxscale.influence import influence
 from jaxscale.laws import (
     CATALOGUE,
     Chinchilla,
@@ -37,10 +40,12 @@ from jaxscale.laws import (
 from jaxscale.losses import Absolute, Huber, Loss, Square
 from jaxscale.objective import Objective, Reduced
 from jaxscale.optimizers import newton
+from jaxscale.profile import profile
 from jaxscale.refit import Refits, refit
 from jaxscale.result import FitResult, load
 from jaxscale.runs import Runs, read_runs
 from jaxscale.space import breakpoint_at, coefficient, exponent, offset, scale
+from jaxscale.speedup import effective_speedup
 from jaxscale.sweep import SweepResult, run_sweep
 from jaxscale.sweep_spec import read_spec
 from jaxscale.warmup import Warmup, warmup
@@ -80,13 +85,17 @@ __all__ = [
     "SweepResult",
     "Warmup",
     "allocate",
+    "bootstrap",
     "breakpoint_at",
     "coefficient",
+    "compare",
     "critical_batch",
+    "effective_speedup",
     "engine",
     "exponent",
     "exponent_grid",
     "fit",
+    "influence",
     "load",
     "minimum_steps",
     "newton",
@@ -94,6 +103,8 @@ __all__ = [
     "optimizers",
     "power",
     "predict",
+    "profile",
+    "quantities",
     "read_runs",
     "read_spec",
     "refit",

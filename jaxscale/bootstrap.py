@@ -179,7 +179,8 @@ class Draws:
         draws = predictions(self.law, **inputs)
         if new_run:
             rng = np.random.default_rng([self.seed, len(draws)])
-            noise = self.noise.draw(draws.shape, rng)
+            noise = self.noise.draw((len(draws),), rng)  # one run per draw, wherever it stands
+            noise = noise.reshape(-1, *[1] * (draws.ndim - 1))
             draws = with_residuals(draws, noise, self.fit.residual)
         low, high = percentile(draws, tail(level, self.freedom, self.widening))
         return Band(center, low, high, level, "a new run" if new_run else "the mean law")
@@ -322,6 +323,11 @@ def _doubts(fit: FitResult, method: str, trend: str) -> list[str]:
         said.append(f"{names} is at its bound: no method is known to cover there")
     if method not in CLUSTERED and fit.runs.group is not None:
         said.append("the runs have groups; if their errors move together, use method='cluster'")
+    if method in ("wild", "wild-cluster") and fit.loss["loss"] != "square":
+        said.append(
+            "random signs of residuals take the fit for least squares; under a Huber width below "
+            "the noise they cover far too little: use method='residual' or 'case'"
+        )
     if trend and method == "residual":
         said.append(f"{trend}, which this method takes for equal: use method='case'")
     elif trend and method == "case":

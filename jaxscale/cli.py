@@ -1,4 +1,4 @@
-"""The command line: fit, sweep, warmup, predict, allocate, plot, laws, demo.
+"""The command line: fit, bootstrap, compare, sweep, warmup, predict, allocate, plot and others.
 
 Data goes to stdout, everything else to stderr. `--json` prints one JSON object and nothing else.
 Exit codes: 0 done; 1 done, but the certificate says not to trust it; 2 bad input or usage; 130
@@ -17,13 +17,19 @@ from pathlib import Path
 from typing import Any
 
 import jaxscale
-from jaxscale import commands, sweep_command
+from jaxscale import commands, compare_command, sweep_command, uncertainty_command
 from jaxscale._precision import PRECISIONS
+from jaxscale.bootstrap import METHODS
 from jaxscale.errors import FitError, JaxscaleError
+from jaxscale.intervals import KINDS
 from jaxscale.losses import NAMES
 from jaxscale.objective import RESIDUALS
+from jaxscale.quantities import BEST
 
-CACHED_COMMANDS = ("fit", "demo", "sweep", "warmup")
+CACHED_COMMANDS = (
+    *("fit", "bootstrap", "compare", "demo", "influence", "plot", "sweep", "warmup"),
+)
+FIGURES = ("all", "law", "residuals", "starts", "waterfall", "bands")
 
 
 def entry() -> None:
@@ -115,6 +121,14 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     _fit_options(command("fit", commands.run_fit, "Fit a law to a table of runs."))
+    _bootstrap_options(
+        command("bootstrap", uncertainty_command.run_bootstrap, "Confidence intervals of a fit.")
+    )
+    text = "Say which runs decide an answer of a fit."
+    _influence_options(command("influence", uncertainty_command.run_influence, text))
+    _compare_options(
+        command("compare", compare_command.run_compare, "Compare laws, extrapolation first.")
+    )
     _sweep_options(
         command("sweep", sweep_command.run_sweep_command, "Fit many laws and tables, resumably.")
     )
@@ -123,16 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub = command("predict", commands.run_predict, "Evaluate a fitted law or a preset.")
     _source_options(sub)
-    for name in ("N", "D", "C", "S"):
-        sub.add_argument(f"--{name}", type=float, nargs="+", metavar="X", help=f"values of {name}")
-    sub.add_argument(
-        "--at",
-        action="append",
-        default=[],
-        metavar="NAME=X",
-        type=_pair,
-        help="value of an input of another name",
-    )
+    _input_options(sub)
     sub = command(
         "allocate", commands.run_allocate, "Best N and D for a budget, or for a target loss."
     )
@@ -144,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     _source_options(sub)
     sub.add_argument("-o", "--out", required=True, help="figure file: .png, .svg or .pdf")
     what = sub.add_mutually_exclusive_group()
-    what.add_argument("--figure", choices=("all", "law", "residuals", "starts"), default="all")
+    what.add_argument("--figure", choices=FIGURES, default="all")
     what.add_argument(
         "--surface", action="store_true", help="draw the objective over the law's exponents"
     )
@@ -164,6 +169,13 @@ def _fit_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--optimizer", choices=commands.OPTIMIZERS, default="newton")
     sub.add_argument("--max-steps", type=int, help="evaluations per start")
+    _table_options(sub)
+    sub.add_argument("-o", "--out", metavar="FILE", help="write the result as JSON")
+    sub.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _table_options(sub: argparse.ArgumentParser) -> None:
+    """Add how a table is read."""
     sub.add_argument(
         "--map",
         action="append",
@@ -188,8 +200,62 @@ def _fit_options(sub: argparse.ArgumentParser) -> None:
         help="auto reads 300M, 1.2B, 32.0K, 11%%",
     )
     sub.add_argument("--decimal", default=".", help="decimal mark of CSV numbers")
+
+
+def _compare_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("runs", help="CSV, TSV, JSON Lines, JSON or Parquet file")
+    sub.add_argument(
+        "--laws",
+        metavar="LAW,...",
+        help="e.g. Chinchilla,Kaplan,PowerLaw:C; default what the columns allow",
+    )
+    sub.add_argument("--by", metavar="COLUMN", help="what makes a run large; default C")
+    sub.add_argument("--levels", type=int, default=12, help="bins along it")
+    sub.add_argument("--folds", type=int, default=10, help="of the cross-validation; 0 for none")
+    sub.add_argument("--group", metavar="COLUMN", help="leave out its values, one at a time")
+    sub.add_argument(
+        "--deltas", metavar="X,...", help="fit again under these; default 1e-4 to 1e-2"
+    )
+    sub.add_argument("--draws", type=int, default=199, help="of each nested test; 0 for none")
+    _loss_options(sub)
+    sub.add_argument("--delta", type=float, help="width of the Huber loss; default 1e-3")
+    sub.add_argument("--seed", type=int, default=0)
+    _table_options(sub)
     sub.add_argument("-o", "--out", metavar="FILE", help="write the result as JSON")
     sub.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _bootstrap_options(sub: argparse.ArgumentParser) -> None:
+    _source_options(sub)
+    sub.add_argument(
+        "--method", choices=METHODS, default="auto", help="what is drawn; default by the residuals"
+    )
+    sub.add_argument("--draws", type=int, help=f"default {uncertainty_command.DRAWS}")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--level", type=float, default=0.9, help="of the intervals; default 0.9")
+    kinds = (*KINDS, "profile")
+    sub.add_argument(
+        "--kind", choices=kinds, default=kinds[0], help="of interval; profile draws nothing"
+    )
+    sub.add_argument("--group", metavar="COLUMN", help="runs that move together: draw them whole")
+    sub.add_argument("--compute", type=float, nargs="+", metavar="C", help="budgets in FLOPs")
+    sub.add_argument("--target-loss", type=float, nargs="+", metavar="L", help="losses to reach")
+    _input_options(sub)
+    sub.add_argument("-o", "--out", metavar="FILE", help="write the result as JSON")
+    sub.add_argument("--figure", metavar="FILE", help="draw the bands, or the profiles")
+    sub.add_argument("--joint", metavar="FILE", help="draw the joint spread of the exponents")
+    sub.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _influence_options(sub: argparse.ArgumentParser) -> None:
+    _source_options(sub)
+    sub.add_argument("--param", metavar="NAME", help="a parameter or derived name, e.g. alpha")
+    sub.add_argument("--compute", type=float, metavar="C", help="the best run of a budget, FLOPs")
+    sub.add_argument("--best", choices=BEST, default="N", help="what of the best run; default N")
+    sub.add_argument("--target-loss", type=float, metavar="L", help="the compute for a loss")
+    _input_options(sub)
+    sub.add_argument("--most", type=int, default=10, help="lines of the table; default 10")
+    sub.add_argument("--figure", metavar="FILE", help="draw the runs that decide")
 
 
 def _sweep_options(sub: argparse.ArgumentParser) -> None:
@@ -224,15 +290,33 @@ def _problem_options(sub: argparse.ArgumentParser) -> None:
         type=_pair,
         help="hold a parameter at a value; repeatable",
     )
+    _loss_options(sub)
+    sub.add_argument("--precision", choices=PRECISIONS, default="float64")
+
+
+def _loss_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--loss", choices=NAMES, default="huber")
     sub.add_argument("--residual", choices=RESIDUALS, default="log")
     sub.add_argument("--starts", type=int, default=1024, help="random starts")
-    sub.add_argument("--precision", choices=PRECISIONS, default="float64")
 
 
 def _source_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("fit", help="a result of `jaxscale fit --out`, or LAW:PRESET")
     sub.add_argument("--law", help="FILE.py:CLASS of a user's own law")
+
+
+def _input_options(sub: argparse.ArgumentParser) -> None:
+    """Add the inputs of predictions."""
+    for name in ("N", "D", "C", "S"):
+        sub.add_argument(f"--{name}", type=float, nargs="+", metavar="X", help=f"values of {name}")
+    sub.add_argument(
+        "--at",
+        action="append",
+        default=[],
+        metavar="NAME=X",
+        type=_pair,
+        help="value of an input of another name",
+    )
 
 
 def _pair(text: str) -> tuple[str, float]:

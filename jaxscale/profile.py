@@ -295,8 +295,7 @@ class _Pulls:
         reached, plain = _programs.run(_reached, objective, z, dtype=np.float64)[0]
         good = np.isfinite(found.value[real]) & np.isfinite(plain[real])
         return [
-            (lanes[i][0], float(reached[i, which[i]]), float(plain[i] - bottom))
-            for i in real[good]
+            (lanes[i][0], float(reached[i, which[i]]), float(plain[i] - bottom)) for i in real[good]
         ]
 
     def _risen(self, points: Any, side: tuple[int, float], most: float) -> bool:

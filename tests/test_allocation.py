@@ -73,3 +73,65 @@ def test_third_of_n_d_c(flops):
         np.testing.assert_allclose(np.array(complete(**given, flops=flops)), [N, D, C], rtol=1e-12)
     with pytest.raises(ValueError, match="at least two"):
         complete(N=N)
+
+
+RNG = np.random.default_rng(4)
+DEGENERATE = dict(
+    A=np.array([480.0, 0.0, 430.0, 480.0, 500.0]),
+    alpha=np.array([0.35, 0.35, 0.33, 0.0, 0.36]),
+    B=2100.0 * np.exp(0.1 * RNG.normal(size=5)),
+)
+
+
+class Swapped(jaxscale.Law):
+    """L(D, N) = E + A N^-alpha + B D^-beta: no closed form is known for it."""
+
+    E: jaxscale.Scalar = jaxscale.offset("e")
+    A: jaxscale.Scalar = jaxscale.coefficient("a", per=dict(N="alpha"))
+    B: jaxscale.Scalar = jaxscale.coefficient("b", per=dict(D="beta"))
+    alpha: jaxscale.Scalar = jaxscale.exponent("x")
+    beta: jaxscale.Scalar = jaxscale.exponent("y")
+
+    def __call__(self, D, N):
+        return self.E + self.A * N**-self.alpha + self.B * D**-self.beta
+
+
+def fields(best):
+    return [best.compute, best.N, best.D, best.loss, best.tokens_per_parameter, best.at_edge]
+
+
+@pytest.mark.parametrize("law", [LAW, Swapped(**LAW.values)], ids=["closed", "numeric"])
+@pytest.mark.parametrize("goal", [dict(compute=1e22), dict(target_loss=2.29)])
+def test_a_sample_of_laws_equals_a_loop_even_beside_degenerate_members(law, goal):
+    sample = law.replace(**DEGENERATE)
+    got = allocate(sample, **goal)
+    assert got.method == ("closed form" if law is LAW else "numeric")
+    assert np.shape(got.N) == (5,) and list(got.at_edge) == [False, True, False, True, False]
+    slow = law is not LAW and "target_loss" in goal
+    for b in (0, 1, 3) if slow else range(5):
+        one = law.replace(**{name: float(v[b]) for name, v in DEGENERATE.items()})
+        if "target_loss" in goal and DEGENERATE["alpha"][b] == 0:  # E + A is never undercut
+            assert np.isnan([got.compute[b], got.N[b], got.loss[b]]).all()
+            with pytest.raises(ValueError, match="reaches no loss below"):
+                allocate(one, **goal)
+            continue
+        np.testing.assert_allclose(
+            [x[b] for x in fields(got)], fields(allocate(one, **goal)), rtol=1e-9
+        )
+
+
+def test_closed_and_numeric_agree_where_one_resource_is_worth_nothing():
+    for worthless in (dict(A=0.0), dict(alpha=0.0), dict(B=0.0), dict(beta=0.0)):
+        closed = allocate(LAW.replace(**worthless), compute=1e22)
+        numeric = allocate(Swapped(**LAW.values).replace(**worthless), compute=1e22)
+        assert closed.at_edge and numeric.at_edge
+        np.testing.assert_allclose(fields(closed), fields(numeric), rtol=1e-9)
+
+
+def test_the_pure_functions_take_plain_floats():
+    from jaxscale.allocation import cheapest, optimum
+
+    best = optimum(LAW, 1e22)
+    assert float(best.N) == pytest.approx(allocate(LAW, compute=1e22).N, rel=1e-5)
+    assert not best.at_edge
+    assert float(cheapest(LAW, float(best.loss))) == pytest.approx(1e22, rel=1e-3)  # in float32

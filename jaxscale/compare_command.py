@@ -1,0 +1,141 @@
+"""The command `compare`.
+
+Results go to stdout, the bar and notes to stderr, as in `commands`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from jaxscale.commands import _writable, say
+from jaxscale.comparison import Comparison, compare
+from jaxscale.lawnames import named_law
+from jaxscale.laws import Law
+from jaxscale.losses import loss_named
+from jaxscale.runs import Runs, read_runs
+from jaxscale.sensitivity import DELTAS
+
+
+def run_compare(options: argparse.Namespace) -> int:
+    """Compare laws on a table; print the result."""
+    if options.delta is not None and options.loss != "huber":
+        raise ValueError(f"--delta goes with --loss huber, not with {options.loss}")
+    if options.delta is not None and not options.delta > 0:
+        raise ValueError(f"--delta must be positive, got {options.delta:g}")
+    deltas = _deltas(options)
+    if options.out:
+        _writable(options.out)
+    runs = read_runs(
+        options.runs,
+        decimal=options.decimal,
+        map=_mapping(options),
+        where=options.where,
+        drop_highest=options.drop_highest,
+        bad=options.bad,
+        units=options.units,
+    )
+    laws = _laws(options, runs)
+    with tqdm(
+        desc="comparing",
+        unit="step",
+        file=sys.stderr,
+        delay=1.0,
+        leave=False,
+        disable=options.quiet,
+    ) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        result = compare(
+            laws,
+            runs,
+            by=options.by,
+            levels=options.levels,
+            folds=options.folds,
+            groups=True if options.group else None,
+            deltas=deltas,
+            draws=options.draws,
+            seed=options.seed,
+            progress=progress,
+            loss=loss_named(options.loss, options.delta),
+            residual=options.residual,
+            starts=options.starts,
+        )
+    return _show(result, options)
+
+
+def _show(result: Comparison, options: argparse.Namespace) -> int:
+    if options.json or options.out:
+        text = json.dumps(result.to_dict(), allow_nan=False)
+    print(text if options.json else result, flush=True)
+    if options.out:
+        Path(options.out).write_text(text + "\n", encoding="utf-8")
+    if options.json:
+        for note in result.notes:
+            say(f"note: {note}")
+    return 0 if result.trusted else 1
+
+
+def _mapping(options: argparse.Namespace) -> dict[str, str]:
+    mapping = {}
+    for text in options.map:
+        letter, mark, name = text.partition("=")
+        if not (letter and mark and name):
+            raise ValueError(f"--map {text}: expected LETTER=COLUMN, e.g. N=params")
+        mapping[letter] = name
+    if options.group and mapping.setdefault("group", options.group) != options.group:
+        raise ValueError(f"--group {options.group} and --map group={mapping['group']} differ")
+    return mapping
+
+
+def _deltas(options: argparse.Namespace) -> list[float]:
+    if options.deltas is None:
+        return list(DELTAS) if options.loss == "huber" else []
+    if options.loss != "huber" and options.deltas:
+        raise ValueError(f"--deltas goes with --loss huber, not with {options.loss}")
+    found = []
+    for text in filter(None, options.deltas.split(",")):
+        try:
+            found.append(float(text))
+        except ValueError:
+            raise ValueError(
+                f"--deltas {options.deltas}: {text!r} is no number; give e.g. 1e-4,1e-3,1e-2"
+            ) from None
+    return found
+
+
+def _laws(options: argparse.Namespace, runs: Runs) -> dict[str, Law]:
+    """Return the laws by label: those of `--laws`, else what the columns allow."""
+    names = options.laws.split(",") if options.laws else _default_laws(runs)
+    laws: dict[str, Any] = {}
+    for name in filter(None, (name.strip() for name in names)):
+        found = named_law(name)
+        law = found.law()
+        if found.of:
+            law = law.replace(of=runs.column_called(found.of))
+        if found.label in laws:
+            raise ValueError(f"--laws: {found.label} is given twice")
+        laws[found.label] = law
+    if not laws:
+        raise ValueError("--laws names no law; give e.g. --laws Chinchilla,Kaplan,PowerLaw:C")
+    return laws
+
+
+def _default_laws(runs: Runs) -> list[str]:
+    have = [name for name in "NDCS" if name in runs.columns]
+    if len(set(have) & set("NDC")) >= 2:
+        return ["Chinchilla", "Kaplan", "PowerLaw:C"]
+    if not have:
+        raise ValueError(
+            f"{runs.source}: no column of sizes is recognized; say which with --map N=COLUMN, or "
+            f"name laws of one column, e.g. --laws PowerLaw:{next(iter(runs.columns), 'COLUMN')}"
+        )
+    return [f"{law}:{have[0]}" for law in ("PowerLaw", "PurePowerLaw", "LogLaw")]
