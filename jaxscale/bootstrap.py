@@ -241,6 +241,13 @@ def bootstrap(
         guards: 0 for no search for better basins; see `refit`.
         progress: called between chunks with (draws done, draws in all).
 
+    Measured coverage of nominal 90 % intervals of Chinchilla's parameters under the default Huber
+    loss, 15 / 50 / 200 runs of an isoFLOP design, 1,000 tables each (`python -m
+    benchmarks.coverage`): "auto" 92 / 88 / 90 % or more at exchangeable noise, 94 and 92 % where
+    the noise shrinks with compute (50, 200 runs; "residual" falls to 77 % there); "case" 99 / 95 /
+    92 %, too wide for few runs; "wild" 69 / 72 / 82 %: it is for least squares. Where half of the
+    noise is shared within groups of runs, "auto" falls to 85 % at 200 runs and "cluster" holds 94.
+
     Returns:
         The draws: laws, intervals, prediction bands.
 

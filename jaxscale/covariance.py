@@ -137,6 +137,11 @@ def covariance(fit: FitResult, *, kind: str = "sandwich", group: Any = None) -> 
         FitError: the curvature is singular, or there are fewer clusters than parameters.
         ValueError: no such kind.
 
+    Measured coverage of nominal 90 % intervals of Chinchilla's parameters under the default Huber
+    loss, 15 / 50 / 200 runs (`python -m benchmarks.coverage`): "sandwich" 80 / 84 / 89 % or more
+    at exchangeable noise, 62 / 81 / 85 where it shrinks with compute; "laplace" 74 / 84 / 90 and
+    52 / 73 / 78. Both are for a quick look, or for long tables.
+
     Cost: one compiled pass over the runs.
 
     Source: Huber 1967, Proc. Fifth Berkeley Symp.; HC2 of MacKinnon & White 1985, Journal of

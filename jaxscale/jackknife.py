@@ -32,8 +32,9 @@ def jackknife(fit: FitResult, *, group: Any = None, leave_groups: bool = False) 
         DataError: no groups are known.
         ValueError: `group` without `leave_groups`.
 
-    The jackknife is not consistent for losses with a kink: under a Huber width below the noise
-    use `bootstrap`.
+    The jackknife is not consistent for losses with a kink: under the default Huber loss its
+    nominal 90 % intervals of Chinchilla's parameters cover 85 to 90 % at exchangeable noise
+    (`python -m benchmarks.coverage`); `bootstrap` holds.
 
     Cost: n refits in one batched solve.
     """

@@ -168,6 +168,10 @@ def profile(
             there are too few clusters.
         ValueError: an option is not one of those allowed.
 
+    Measured coverage of nominal 90 % intervals of Chinchilla's parameters under the default Huber
+    loss, 15 / 50 / 200 runs, "sandwich" (`python -m benchmarks.coverage`): 86 / 86 / 90 % at
+    exchangeable noise, 73 / 84 / 86 % or more where it shrinks with compute.
+
     Cost: 20 refits per quantity in one batched solve; compiles once per law and set of
     quantities.
 
