@@ -222,7 +222,7 @@ def report(document: dict[str, Any]) -> str:
         "",
         f"`{document['command']}`; CPU, float64, {env['cores']} cores, {env['processor']}; "
         f"jaxscale {env['versions']['jaxscale']}, jax {env['versions']['jax']}; "
-        f"{document['seconds']:.0f} s in all, compiling included.",
+        f"{document['seconds']:.0f} s in all, compiling included. " + document.get("note", ""),
         "",
         "Laws: Chinchilla, the same with one exponent for N and D, Kaplan L(N, D), and the "
         "saturating power law of C (weights in this order). Log-Huber loss, delta 1e-3. Fitted "
@@ -242,10 +242,10 @@ def report(document: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _write(folder: Path, records: list[dict[str, Any]], seconds: float) -> None:
+def write(folder: Path, records: list[dict[str, Any]], seconds: float, command: str) -> None:
     """Write both files anew, so that a run that is stopped leaves what it has."""
     document = {
-        "command": "python -m benchmarks.comparison",
+        "command": command,
         "dtype": "float64",
         "environment": environment(),
         "seconds": seconds,
@@ -279,7 +279,9 @@ def main(argv: list[str] | None = None) -> int:
         text = record.get("sentence") or record["error"]
         print(f"{key}: {text} ({record.get('seconds', 0):.1f} s)", file=sys.stderr, flush=True)
         records.append(record)
-        _write(options.out, records, time.perf_counter() - begin)
+        chosen = f" --tables {options.tables}" if options.tables else ""
+        command = "python -m benchmarks.comparison" + chosen
+        write(options.out, records, time.perf_counter() - begin, command)
     return 0
 
 

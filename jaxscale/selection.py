@@ -275,7 +275,8 @@ def rollout(
     Raises:
         DataError: no window is left in which a law can be fitted, or no law can be.
 
-    Cost: about 5 ms per law for 7 windows of 240 runs beside the fit, after compiling.
+    Cost: beside the fit and compiling, 0.06 s for 20 windows of Chinchilla on 240 runs on two CPU
+    cores; 0.1 to 0.5 s for each window that has to be fitted anew.
     """
     named = labelled(laws)
     split = by_size(named.values(), runs, by, levels=levels, horizon=horizon, share=share)

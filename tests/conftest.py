@@ -5,6 +5,8 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Compiling is most of the suite; LLVM's optimizations are a quarter of that. XLA_FLAGS= keeps them.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 if "PYTEST_XDIST_WORKER" not in os.environ and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     # Compiling is most of the suite: workers and child processes share their programs.
     shared = tempfile.mkdtemp(prefix="jaxscale-tests-")

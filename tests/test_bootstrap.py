@@ -273,13 +273,18 @@ def test_bands_take_a_budget_and_any_shape(draws_of):
     np.testing.assert_array_equal(again.low, np.full(3, new.low))
 
 
-def test_a_parameter_that_is_held_stays_held_in_every_draw(noisy, fitted):
-    pinned = jaxscale.fit(jaxscale.Chinchilla(E=fitted.law.E), noisy, starts=32)
-    left = jackknife(pinned)
-    assert left.law.E == fitted.law.E and np.shape(left.law.alpha) == (60,)
-    assert [i.name for i in left.intervals()] == ["A", "B", "alpha", "beta", "a", "b"]
-    still = left.interval("E")
-    assert still.low == still.high == fitted.law.E
+def test_a_parameter_that_is_held_stays_held_in_every_draw(noisy):
+    runs = jaxscale.Runs(N=noisy.columns["N"], loss=noisy.loss)
+    pinned = jaxscale.fit(jaxscale.PurePowerLaw(of="N", b=-0.1), runs, starts=16)
+    left, draws = jackknife(pinned), drawn(pinned, "case", DRAWS)
+    for sample, size in ((left, 60), (draws, DRAWS)):
+        assert sample.law.b == -0.1 and np.shape(sample.law.a) == (size,)
+        assert [i.name for i in sample.intervals()] == ["a"]
+        held, free = sample.intervals(["b", "a"])
+        assert (held.low, held.high) == pytest.approx((-0.1, -0.1), rel=1e-12)
+        assert free.low < pinned.law.a < free.high
+    band = draws.predict(N=np.array([1e9, 1e10]))
+    np.testing.assert_allclose(band.low[1] / band.low[0], 10**-0.1, rtol=1e-9)
 
 
 def test_the_jackknife_equals_a_loop_of_fits(fitted, noisy):

@@ -7,6 +7,8 @@ import pytest
 
 from jaxscale.cli import main
 
+pytestmark = pytest.mark.slow
+
 FAST = ["--starts", "32", "--draws", "0", "--folds", "4", "--deltas", "1e-3"]
 
 

@@ -17,6 +17,8 @@ from jaxscale.sensitivity import sensitivity
 from jaxscale.splits import by_folds, by_groups, by_size
 from jaxscale.stacking import difference, simplex_least_squares, stacking
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def both(noisy):

@@ -16,6 +16,8 @@ from jaxscale._precision import cast, scope
 from jaxscale.preparation import prepare
 from jaxscale.synthetic import isoflop_design
 
+pytestmark = pytest.mark.slow
+
 STEP = 1e-6  # of central differences, relative
 
 

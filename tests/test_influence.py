@@ -15,6 +15,8 @@ from jaxscale.losses import describe
 from jaxscale.quantities import Best, evaluate
 from jaxscale.synthetic import isoflop_design, simulate
 
+pytestmark = pytest.mark.slow
+
 N_STAR = Best(compute=1e24)
 
 

@@ -7,6 +7,8 @@ import jaxscale
 from jaxscale.posterior import posterior
 from jaxscale.profile import profile
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def line() -> jaxscale.FitResult:

@@ -17,6 +17,8 @@ from jaxscale.profile import CALIBRATIONS, Profile, _ordered, profile
 from jaxscale.quantities import Best, ComputeFor, Prediction, quantity
 from jaxscale.synthetic import simulate
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("laplace", "sandwich")
 GROUPS = np.repeat(np.arange(12), 5)
 RNG = np.random.default_rng(9)

@@ -215,7 +215,7 @@ QUESTIONS = [
 @pytest.mark.parametrize("law, flops, whats", QUESTIONS, ids=["closed", "own", "kaplan", "numeric"])
 def test_derivatives_are_those_of_central_differences(law, flops, whats):
     asked = [Best(1e23, what, flops) for what in whats]
-    if flops is None:
+    if flops is None and law is not QUESTIONS[-1][0]:  # a search within a search takes long
         asked += [ComputeFor(2.3), Prediction({"N": 1e9, "C": 1e21})]
 
     def values(x):

@@ -15,6 +15,8 @@ from jaxscale.nested import information, profile_likelihood
 from jaxscale.selection import ABSURD, HeldOut, cross_validate, held_out, rollout
 from jaxscale.splits import Split, by_folds, by_groups, by_size, identified, levels_along
 
+pytestmark = pytest.mark.slow
+
 C, K = jaxscale.Chinchilla, jaxscale.Kaplan
 STARTS = 32
 

@@ -19,6 +19,8 @@ from jaxscale.multiplier import compute_multiplier
 from jaxscale.speedup import effective_speedup
 from jaxscale.synthetic import isoflop_design, simulate
 
+pytestmark = pytest.mark.slow
+
 MINIMA_C = np.array([1e18, 3e18, 1e19, 3e19, 1e20, 3e20])
 MINIMA = np.array([3.522, 3.339, 3.154, 3.000, 2.848, 2.725])
 LATER = np.array([1e21, 1e23])

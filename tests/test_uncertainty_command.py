@@ -14,6 +14,8 @@ from jaxscale.influence import influence
 from jaxscale.profile import profile
 from jaxscale.quantities import Best
 
+pytestmark = pytest.mark.slow
+
 FAST = ["--draws", "200", "--quiet"]
 
 

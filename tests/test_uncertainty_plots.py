@@ -38,6 +38,8 @@ from jaxscale.selection import HeldOut
 from jaxscale.splits import Split
 from jaxscale.uncertainty_plots import _line, called, plot_bands, stated
 
+pytestmark = pytest.mark.slow
+
 rng = np.random.default_rng(0)
 
 
