@@ -8,17 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from jaxscale._precision import scope
 from jaxscale.errors import DataError, FitError
 from jaxscale.fit import fit
 from jaxscale.laws import Law
-from jaxscale.losses import loss_named
-from jaxscale.preparation import prepare
 from jaxscale.result import FitResult
 from jaxscale.runs import Runs
-
-ALIVE = 0.02
-"""Share of a typical loss to which a dead term is raised before a refit."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,28 +97,3 @@ def unfitted(result: FitResult) -> Law:
     """Return the law as it was before the fit: what was free is free again."""
     held = result.settings.get("fixed", ())
     return result.law.replace(**dict.fromkeys(n for n in result.law.parameters if n not in held))
-
-
-def revived(result: FitResult) -> FitResult:
-    """Return a fit from which a refit can start: no term of its law is dead.
-
-    The gradient of a positive coefficient vanishes with it, so that a replicate that starts where
-    a term is dead cannot bring it back. Such a term is raised to 0.02 of a typical loss, and an
-    exponent at its bound moves into the range of random starts. Other fits stay as they are.
-    """
-    if not (result.certificate.at_bound or result.certificate.degenerate):
-        return result
-    law = unfitted(result)
-    loss = loss_named(result.loss["loss"], result.loss["delta"])
-    space = prepare(law, result.runs, loss, result.residual).objective.space
-    with scope(np.float64), np.errstate(divide="ignore"):
-        z = [
-            float(x) for x in space.coordinates({k: float(v) for k, v in result.law.values.items()})
-        ]
-        for k, spec in enumerate(space.specs):
-            if spec.role == "exponent":
-                z[k] = float(np.clip(z[k], *spec.start))
-            elif spec.positive and spec.role != "breakpoint":
-                z[k] = max(z[k], float(np.log(ALIVE)))
-        values = {name: float(value) for name, value in space.physical(z).items()}
-    return dataclasses.replace(result, law=result.law.replace(**{k: values[k] for k in law.free}))

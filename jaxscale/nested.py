@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from jaxscale._precision import scope
-from jaxscale.candidates import label_of, revived, unfitted
+from jaxscale.candidates import label_of, unfitted
 from jaxscale.errors import DataError, FitError
 from jaxscale.fit import fit
 from jaxscale.losses import NAMES, log_normalizer, loss_named
@@ -254,7 +254,7 @@ def nested(
     weight = np.ones(len(runs)) if runs.weight is None else runs.weight
     losses = np.concatenate([runs.loss[None], _simulated(small, weight, draws, seed)])
     # The table itself is refitted as well, so that its statistic is made as those of the draws.
-    values = [refit(revived(each), losses=losses, seed=seed).value for each in (small, large)]
+    values = [refit(each, losses=losses, seed=seed).value for each in (small, large)]
     fitted = np.isfinite(values[0]) & np.isfinite(values[1])
     if not fitted[0]:
         raise ValueError(f"{a} or {b} cannot be refitted to the runs themselves")

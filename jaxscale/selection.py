@@ -4,7 +4,7 @@ A scaling law is there to extrapolate. So `rollout` fits on the smaller runs and
 larger ones; `cross_validate` leaves out folds or groups in the range of the runs. Every window,
 fold and group is a row of weights of one `refit`. All of them start from the optimum on all runs,
 which knows the held-out losses: that is harmless only while the solve finds the best basin. So
-terms that are dead there are revived first, the guard of `refit` looks for other basins, and a
+`refit` revives terms that are dead there and looks for other basins, and a
 window that has not converged is fitted anew from random starts.
 
 Errors are log prediction - log loss. The error of a law is its mean absolute value: every
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxscale.candidates import Candidate, fit_all, labelled, revived
+from jaxscale.candidates import Candidate, fit_all, labelled
 from jaxscale.certificate import CONVERGED
 from jaxscale.engine import Status
 from jaxscale.fit import fit
@@ -199,7 +199,7 @@ def _refitted(
         return _one_by_one(law, result, weights, starts, seed)
     count = len(weights)
     guards = max(GUARDS, chunk_size(count) // count)
-    again = refit(revived(result), weights=weights, guards=guards, seed=seed)
+    again = refit(result, weights=weights, guards=guards, seed=seed)
     leaves = {name: np.array(getattr(again.law, name))[:, None] for name in law.free}
     status = [Status(int(s)) for s in again.status]
     crawled = [k for k, s in enumerate(status) if s not in ENDED]
