@@ -19,6 +19,7 @@ from jax import Array
 
 from jaxscale._positive import power
 from jaxscale._precision import scope
+from jaxscale._roots import Function, root, slope_solve
 from jaxscale.flops import Flops, SixND, tokens_for
 from jaxscale.laws import Chinchilla, ChinchillaNDC, Kaplan, Law
 
@@ -193,16 +194,16 @@ def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:
         step = grid[1] - grid[0]
         low, high = jnp.maximum(best - 2 * step, LOG_N[0]), jnp.minimum(best + 2 * step, LOG_N[1])
     edge = (best <= LOG_N[0] + step) | (best >= LOG_N[1] - step)
-    best = jax.lax.stop_gradient(best)
 
-    # A Newton step made from the live law carries the derivative of the argmin.
-    def slope(x: Array, law: Law, C: Array) -> Array:
+    def slope(x: Array) -> Array:
         return jax.jvp(lambda x: along(x, law, C), (x,), (jnp.ones_like(x),))[1]
 
-    bend = jax.jvp(lambda x: slope(x, fixed, budget), (best,), (jnp.ones_like(best),))[1]
-    usable = ~edge & (bend > 0)
-    move = slope(best, law, C) / jnp.where(usable, bend, 1.0)
-    return jnp.exp(best - jnp.where(usable, move, 0.0)), edge
+    def newton(slope: Function, x: Array) -> Array:
+        value, bend = jax.jvp(slope, (x,), (jnp.ones_like(x),))
+        return jnp.where(bend > 0, x - value / jnp.where(bend > 0, bend, 1.0), x)
+
+    found = jax.lax.custom_root(slope, best, newton, slope_solve)
+    return jnp.exp(jnp.where(edge, best, found)), edge
 
 
 def cheapest(law: Law, target: Any, flops: Flops | None = None) -> Array:
@@ -215,27 +216,14 @@ def cheapest(law: Law, target: Any, flops: Flops | None = None) -> Array:
         target: the loss to reach.
         flops: FLOPs model in JAX; default the law's own, else C = 6 N D.
     """
-    law_, goal = jax.lax.stop_gradient((law, jnp.asarray(target, float)))
+    goal = jnp.asarray(target, float)
+
+    def excess(log_C: Array) -> Array:
+        return optimum(law, jnp.exp(log_C), flops).loss - goal
+
     low, high = (jnp.full((), edge, goal.dtype) for edge in LOG_C)
-
-    def best(law: Law, log_C: Array) -> Array:
-        return optimum(law, jnp.exp(log_C), flops).loss
-
-    never, already = best(law_, high) > goal, best(law_, low) <= goal
-
-    def halve(_: Any, edges: tuple[Array, Array]) -> tuple[Array, Array]:
-        middle = 0.5 * (edges[0] + edges[1])
-        above = best(law_, middle) > goal
-        return jnp.where(above, middle, edges[0]), jnp.where(above, edges[1], middle)
-
-    high = jax.lax.fori_loop(0, 60, halve, (low, high))[1]  # 71 e-folds / 2^60: below rounding
-    high = jax.lax.stop_gradient(high)
-    bend = jax.jvp(lambda x: best(law_, x), (high,), (jnp.ones_like(high),))[1]
-    # Worth nothing but a derivative: the bisection has found the root from above.
-    gap = best(law, high) - jnp.asarray(target, float)
-    gap = gap - jax.lax.stop_gradient(gap)
-    found = jnp.exp(high - gap / jax.lax.stop_gradient(jnp.where(bend < 0, bend, -1.0)))
-    return jnp.where(never, jnp.inf, jnp.where(already, jnp.nan, found))
+    found = jnp.exp(root(lambda x: -excess(x), *LOG_C, goal))
+    return jnp.where(excess(high) > 0, jnp.inf, jnp.where(excess(low) <= 0, jnp.nan, found))
 
 
 def _reachable(law: Law, target: float, flops: Flops) -> None:

@@ -162,14 +162,14 @@ def asymptote_profile(
     name = _asymptote(law, name)
     law = law.replace(**{name: None})
     same = isinstance(fit, FitResult) and fit.loss["loss"] == "square"
-    if isinstance(fit, FitResult) and same and name not in fit.settings.get("fixed", ()):
+    if isinstance(fit, FitResult) and same and name not in fit.fixed:
         whole = fit
     else:
         whole = fit_law(law, runs, loss=Square(), residual=residual, starts=starts, seed=seed)
-    n = int((np.ones(len(runs)) if runs.weight is None else runs.weight > 0).sum())
+    n = int((runs.weights > 0).sum())
     freedom = n - len(law.free)
     # The free optimum is as well the optimum of the law pinned there, which is what refits vary.
-    fixed = [*whole.settings.get("fixed", ()), name]
+    fixed = [*whole.fixed, name]
     pinned = dataclasses.replace(whole, settings={**whole.settings, "fixed": fixed})
     F = student_t(0.5 + level / 2, freedom) ** 2
     best = float(getattr(whole.law, name))
@@ -208,9 +208,7 @@ def _asked(fit: FitResult | Law, runs: Runs | None, residual: str) -> tuple[Law,
     if isinstance(fit, FitResult):
         if runs is not None:
             raise ValueError("a fit has its own runs; give a law to profile it on others")
-        held = fit.settings.get("fixed", ())
-        free = [name for name in fit.law.parameters if name not in held]
-        return fit.law.replace(**dict.fromkeys(free)), fit.runs, fit.residual
+        return fit.unfitted, fit.runs, fit.residual
     if runs is None:
         raise ValueError(f"give runs to profile {type(fit).__name__} on, or a fit")
     return fit, runs, residual
@@ -233,7 +231,7 @@ def _asymptote(law: Law, name: str | None) -> str:
 def _coarse(whole: FitResult, name: str) -> np.ndarray:
     """Return values from 0 to just below the least loss."""
     runs = whole.runs
-    least = runs.loss.min() if runs.weight is None else runs.loss[runs.weight > 0].min()
+    least = runs.loss[runs.weights > 0].min()
     if not (least > 0 and getattr(whole.law, name) < least):
         raise ValueError(
             f"the default values of {name} are for a positive loss that falls towards it; give "

@@ -1,4 +1,4 @@
-"""The laws of a comparison: their labels, their fits, and where refits of them start."""
+"""The laws of a comparison: their labels and their fits."""
 
 from __future__ import annotations
 
@@ -91,9 +91,3 @@ def fit_all(
     if all(candidate.fit is None for candidate in found):
         raise DataError(f"no law can be fitted. {found[0].label}: {found[0].reason}")
     return tuple(found)
-
-
-def unfitted(result: FitResult) -> Law:
-    """Return the law as it was before the fit: what was free is free again."""
-    held = result.settings.get("fixed", ())
-    return result.law.replace(**dict.fromkeys(n for n in result.law.parameters if n not in held))

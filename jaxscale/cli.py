@@ -36,8 +36,9 @@ def entry() -> None:
     """Start the command line with a private, persistent compilation cache.
 
     JAX reads the cache's settings when it is first imported, so the process replaces itself once
-    with the environment set, rather than change JAX's configuration. A cache that the user has
-    set stays; `JAXSCALE_CACHE=off` switches it off.
+    with the environment set, rather than change JAX's configuration. `-P` keeps the working
+    directory off its path. A cache that the user has set stays; `JAXSCALE_CACHE=off` switches it
+    off.
     """
     wanted = sys.argv[1:2] and sys.argv[1] in CACHED_COMMANDS and os.name == "posix"
     given = "JAX_COMPILATION_CACHE_DIR" in os.environ
@@ -49,7 +50,7 @@ def entry() -> None:
                 JAX_COMPILATION_CACHE_DIR=str(directory),
                 JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
             )
-            command = [sys.executable, "-m", "jaxscale", *sys.argv[1:]]
+            command = [sys.executable, "-P", "-m", "jaxscale", *sys.argv[1:]]
             os.execve(sys.executable, command, environment)
     signal.signal(signal.SIGINT, _interrupted)
     sys.exit(main())

@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import optax
@@ -25,12 +25,13 @@ from jaxscale.exponents import exponent_grid
 from jaxscale.fit import fit
 from jaxscale.lawnames import find_law
 from jaxscale.laws import CATALOGUE, Chinchilla, Law, derived, predict
-from jaxscale.losses import loss_named
+from jaxscale.losses import Loss, loss_named
 from jaxscale.result import FitResult, load
 from jaxscale.runs import Runs, read_runs
 from jaxscale.synthetic import DEMO_LAW, read_demo
 from jaxscale.tabulate import columns, count, notes, quantity
 
+T = TypeVar("T")
 OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "newton": lambda: None,
     "lbfgs": optax.lbfgs,
@@ -66,34 +67,17 @@ def _law(options: argparse.Namespace, runs: Runs) -> Law:
 
 def run_fit(options: argparse.Namespace) -> int:
     """Fit a law to a table; print the result."""
-    mapping = {}
-    for text in options.map:
-        letter, mark, name = text.partition("=")
-        if not (letter and mark and name):
-            raise ValueError(f"--map {text}: expected LETTER=COLUMN, e.g. N=params")
-        mapping[letter] = name
-    if options.delta is not None and options.loss != "huber":
-        raise ValueError(f"--delta goes with --loss huber, not with {options.loss}")
-    if options.delta is not None and not options.delta > 0:
-        raise ValueError(f"--delta must be positive, got {options.delta:g}")
+    loss, mapping = robust_loss(options), column_map(options)
     if options.out:
-        _writable(options.out)
-    runs = read_runs(
-        options.runs,
-        decimal=options.decimal,
-        map=mapping,
-        where=options.where,
-        drop_highest=options.drop_highest,
-        bad=options.bad,
-        units=options.units,
-    )
+        writable(options.out)
+    runs = table(options, mapping)
     law = _law(options, runs)
-    result = _with_progress(
+    result = with_progress(
         options,
         lambda progress: fit(
             law,
             runs,
-            loss=loss_named(options.loss, options.delta),
+            loss=loss,
             residual=options.residual,
             optimizer=OPTIMIZERS[options.optimizer](),
             starts=options.starts,
@@ -113,7 +97,40 @@ def run_fit(options: argparse.Namespace) -> int:
     return _trust(result, options)
 
 
-def _writable(path: str) -> None:
+def robust_loss(options: argparse.Namespace) -> Loss:
+    """Return the loss that `--loss` and `--delta` name."""
+    if options.delta is not None and options.loss != "huber":
+        raise ValueError(f"--delta goes with --loss huber, not with {options.loss}")
+    if options.delta is not None and not options.delta > 0:
+        raise ValueError(f"--delta must be positive, got {options.delta:g}")
+    return loss_named(options.loss, options.delta)
+
+
+def column_map(options: argparse.Namespace) -> dict[str, str]:
+    """Return what `--map` says of the columns."""
+    mapping = {}
+    for text in options.map:
+        letter, mark, name = text.partition("=")
+        if not (letter and mark and name):
+            raise ValueError(f"--map {text}: expected LETTER=COLUMN, e.g. N=params")
+        mapping[letter] = name
+    return mapping
+
+
+def table(options: argparse.Namespace, mapping: dict[str, str]) -> Runs:
+    """Read the table of runs."""
+    return read_runs(
+        options.runs,
+        decimal=options.decimal,
+        map=mapping,
+        where=options.where,
+        drop_highest=options.drop_highest,
+        bad=options.bad,
+        units=options.units,
+    )
+
+
+def writable(path: str) -> None:
     """Raise before hours of work whose result could not be kept."""
     target = Path(path)
     if target.is_dir():
@@ -124,17 +141,18 @@ def _writable(path: str) -> None:
         raise ValueError(f"--out {path}: may not be written")
 
 
-def _with_progress(options: argparse.Namespace, work: Callable[[Any], FitResult]) -> FitResult:
+def with_progress(
+    options: argparse.Namespace, work: Callable[[Any], T], doing: str = "fitting", of: str = "start"
+) -> T:
     """Show a bar on stderr once the work has taken a second."""
     if getattr(options, "quiet", False):
         return work(None)
-    with tqdm(
-        desc="compiling, then fitting", unit="start", file=sys.stderr, delay=1.0, leave=False
-    ) as bar:
+    look: Any = dict(desc=f"compiling, then {doing}", unit=of, delay=1.0, leave=False)
+    with tqdm(**look, file=sys.stderr) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
-            bar.set_description("fitting", refresh=False)
+            bar.set_description(doing, refresh=False)
             bar.update(done - bar.n)
 
         return work(progress)
@@ -147,7 +165,7 @@ def _trust(result: FitResult, options: argparse.Namespace) -> int:
     return 0 if result.certificate.trusted else 1
 
 
-def _source(options: argparse.Namespace) -> tuple[Law, FitResult | None]:
+def source(options: argparse.Namespace) -> tuple[Law, FitResult | None]:
     """Return the law to use, and the fit it came from (None for a preset)."""
     cls = find_law(options.law) if options.law else None
     name, mark, preset = options.fit.partition(":")
@@ -184,7 +202,7 @@ def _unequal(law: Law) -> ValueError:
 
 def run_predict(options: argparse.Namespace) -> int:
     """Evaluate a fitted law or a preset at given inputs."""
-    law, result = _source(options)
+    law, result = source(options)
     table = given_inputs(options, law)
     if not table:
         raise _unequal(law)
@@ -214,12 +232,12 @@ def run_predict(options: argparse.Namespace) -> int:
 
 def run_allocate(options: argparse.Namespace) -> int:
     """Print the best N and D for budgets or target losses."""
-    law, result = _source(options)
+    law, result = source(options)
     goals = [dict(compute=c) for c in options.compute or ()]
     goals += [dict(target_loss=x) for x in options.target_loss or ()]
     found = [allocate(law, **goal) for goal in goals]
     reach = [1.0] * len(found)
-    if result is not None and _has_compute(result):
+    if result is not None and has_compute(result):
         reach = [float(result.extrapolation(C=a.compute)["C"]) for a in found]
     if options.json:
         rows = [
@@ -247,13 +265,14 @@ def run_allocate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _has_compute(result: FitResult) -> bool:
+def has_compute(result: FitResult) -> bool:
+    """Return whether the compute of the runs is known."""
     return sum(name in result.runs.columns for name in "NDC") >= 2
 
 
 def run_plot(options: argparse.Namespace) -> int:
     """Draw a fit into a file."""
-    _, result = _source(options)
+    _, result = source(options)
     if result is None:
         raise ValueError("plot needs a fit with its runs: write one with jaxscale fit --out")
     if options.surface:
@@ -293,10 +312,13 @@ def _draw(result: FitResult, path: str, figure: str = "all") -> None:
 def _draw_surface(result: FitResult, path: str) -> None:
     from jaxscale import contours, plotting
 
-    fixed = result.settings.get("fixed", ())
-    law = result.law.replace(**{k: None for k in result.law.parameters if k not in fixed})
-    loss = loss_named(result.loss["loss"], result.loss["delta"])
-    grid = exponent_grid(law, result.runs, loss=loss, residual=result.residual, resolution=0.0025)
+    grid = exponent_grid(
+        result.unfitted,
+        result.runs,
+        loss=result.robust,
+        residual=result.residual,
+        resolution=0.0025,
+    )
     say(str(grid).replace("\n", "\njaxscale: "))
     drawn: Any = contours.plot_surface(grid).figure
     plotting.save(drawn, path)
@@ -347,7 +369,7 @@ def run_demo(options: argparse.Namespace) -> int:
     """Fit the simulated table of the package and show the whole way."""
     runs = read_demo()
     truth = ", ".join(f"{name} {value:g}" for name, value in DEMO_LAW.values.items())
-    result = _with_progress(options, lambda progress: fit(Chinchilla(), runs, progress=progress))
+    result = with_progress(options, lambda progress: fit(Chinchilla(), runs, progress=progress))
     best = allocate(result.law, compute=1e22)
     if options.json:
         print(result.to_json())

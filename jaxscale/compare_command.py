@@ -7,54 +7,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from jaxscale.commands import _writable, say
+from jaxscale.commands import column_map, robust_loss, say, table, with_progress, writable
 from jaxscale.comparison import Comparison, compare
 from jaxscale.lawnames import named_law
 from jaxscale.laws import Law
-from jaxscale.losses import loss_named
-from jaxscale.runs import Runs, read_runs
+from jaxscale.runs import Runs
 from jaxscale.sensitivity import DELTAS
 
 
 def run_compare(options: argparse.Namespace) -> int:
     """Compare laws on a table; print the result."""
-    if options.delta is not None and options.loss != "huber":
-        raise ValueError(f"--delta goes with --loss huber, not with {options.loss}")
-    if options.delta is not None and not options.delta > 0:
-        raise ValueError(f"--delta must be positive, got {options.delta:g}")
-    deltas = _deltas(options)
+    loss, deltas, mapping = robust_loss(options), _deltas(options), _mapping(options)
     if options.out:
-        _writable(options.out)
-    runs = read_runs(
-        options.runs,
-        decimal=options.decimal,
-        map=_mapping(options),
-        where=options.where,
-        drop_highest=options.drop_highest,
-        bad=options.bad,
-        units=options.units,
-    )
+        writable(options.out)
+    runs = table(options, mapping)
     laws = _laws(options, runs)
-    with tqdm(
-        desc="comparing",
-        unit="step",
-        file=sys.stderr,
-        delay=1.0,
-        leave=False,
-        disable=options.quiet,
-    ) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        result = compare(
+    result = with_progress(
+        options,
+        lambda progress: compare(
             laws,
             runs,
             by=options.by,
@@ -65,10 +38,13 @@ def run_compare(options: argparse.Namespace) -> int:
             draws=options.draws,
             seed=options.seed,
             progress=progress,
-            loss=loss_named(options.loss, options.delta),
+            loss=loss,
             residual=options.residual,
             starts=options.starts,
-        )
+        ),
+        doing="comparing",
+        of="step",
+    )
     return _show(result, options)
 
 
@@ -85,12 +61,7 @@ def _show(result: Comparison, options: argparse.Namespace) -> int:
 
 
 def _mapping(options: argparse.Namespace) -> dict[str, str]:
-    mapping = {}
-    for text in options.map:
-        letter, mark, name = text.partition("=")
-        if not (letter and mark and name):
-            raise ValueError(f"--map {text}: expected LETTER=COLUMN, e.g. N=params")
-        mapping[letter] = name
+    mapping = column_map(options)
     if options.group and mapping.setdefault("group", options.group) != options.group:
         raise ValueError(f"--group {options.group} and --map group={mapping['group']} differ")
     return mapping

@@ -18,7 +18,7 @@ from jaxscale.errors import DataError
 from jaxscale.laws import Law, derived
 from jaxscale.losses import NAMES, Huber, Loss, describe
 from jaxscale.nested import Information, NestedTest, information, nested, special_case
-from jaxscale.result import FitResult, _plain, versions
+from jaxscale.result import FitResult, plain, versions
 from jaxscale.runs import Runs
 from jaxscale.search import Progress
 from jaxscale.selection import HeldOut, held_out
@@ -124,7 +124,7 @@ class Comparison:
     @property
     def kind(self) -> str | None:
         """What the laws are ranked by: "rollout", else "folds"; None without either."""
-        return next((kind for kind in ("rollout", "folds", "groups") if kind in self.held), None)
+        return _first(self.held)
 
     @property
     def separated(self) -> bool | None:
@@ -200,10 +200,15 @@ class Comparison:
             "seconds": self.seconds,
             "versions": versions(),
         }
-        return dict(_plain(document))
+        return dict(plain(document))
 
     def __str__(self) -> str:
         return comparison_table(self)
+
+
+def _first(held: Mapping[str, HeldOut]) -> str | None:
+    """Return what laws are ranked by."""
+    return next((kind for kind in ("rollout", "folds", "groups") if kind in held), None)
 
 
 def _floats(values: Mapping[str, Any]) -> dict[str, float]:
@@ -247,8 +252,8 @@ def compare(
         DataError: no law can be fitted, or the runs have no such column.
         ValueError: an option is not one of those allowed.
 
-    Cost: about 4 s for 3 laws on 240 runs on two CPU cores, beside compiling; most of it for
-    laws that many starts crawl in (Kaplan, PowerLaw).
+    Cost: seconds for three laws on 240 runs, beside compiling, most of it for laws that many
+    starts crawl in, such as Kaplan and PowerLaw (`python -m benchmarks.answers`).
     """
     begin = time.perf_counter()
     named = labelled(laws)
@@ -343,7 +348,7 @@ def _splits(
         warnings.append(str(error))
     if folds < 0 or folds == 1:
         raise ValueError(f"folds must be 0 for none, or at least 2, got {folds}")
-    used = len(runs) if runs.weight is None else int((runs.weight > 0).sum())
+    used = int((runs.weights > 0).sum())
     if folds and used > 1:
         splits["folds"] = by_folds(runs, min(folds, used), by=by, seed=seed)
     return splits, warnings
@@ -365,7 +370,8 @@ def _ranked(
     varied: Mapping[str, Sensitivity],
     seed: int,
 ) -> tuple[Entry, ...]:
-    main = next((held[kind] for kind in ("rollout", "folds", "groups") if kind in held), None)
+    kind = _first(held)
+    main = None if kind is None else held[kind]
     order = list(range(len(found))) if main is None else main.order()
     weights = stacking(main) if main is not None and len(found) <= MOST else {}
     scores = {kind: each.score() for kind, each in held.items()}

@@ -23,7 +23,7 @@ from jaxscale.intervals import Interval, check_level, student_t, symmetric
 from jaxscale.laws import Law
 from jaxscale.linearized import Linearized, linearize
 from jaxscale.objective import Objective
-from jaxscale.quantities import Asked, Quantity, interesting, quantity
+from jaxscale.quantities import Asked, Quantity, asked_of
 from jaxscale.resampling import cluster_labels, membership
 from jaxscale.result import FitResult
 
@@ -72,8 +72,7 @@ class Covariance:
             FitError: a quantity hangs on a parameter that is at its bound, or is not finite.
         """
         check_level(level)
-        law = self.fit.law
-        asked = interesting(self.fit) if what is None else [quantity(q, law) for q in what]
+        asked = asked_of(self.fit, what)
         value, slope = gradients(self.at, asked)
         factor = student_t(0.5 + level / 2, self.freedom)
         found = []
@@ -156,10 +155,8 @@ def covariance(fit: FitResult, *, kind: str = "sandwich", group: Any = None) -> 
     if kind == "laplace":
         matrix = bread * noise_ratio(at)
     else:
-        labels = None if group is None else cluster_labels(fit.runs, group, "sandwich")
-        meat, clusters = scores(fit, at, labels)
+        meat, freedom = scores(fit, at, bread, group)
         matrix = bread @ meat @ bread
-        freedom = freedom if clusters is None else float(min(clusters - 1, at.freedom))
     return Covariance(matrix, fit, at, kind, freedom)
 
 
@@ -199,15 +196,22 @@ def noise_ratio(at: Linearized) -> float:
 
 
 def scores(
-    fit: FitResult, at: Linearized, labels: np.ndarray | None
-) -> tuple[np.ndarray, int | None]:
-    """Return [P, P]: the sum of squared scores, and the number of clusters."""
+    fit: FitResult, at: Linearized, bread: np.ndarray, group: Any
+) -> tuple[np.ndarray, float]:
+    """Return [P, P]: the sum of squared scores, and the degrees of freedom of Student's t.
+
+    Args:
+        fit: the fit.
+        at: the fit linearized.
+        bread: its inverse curvature [P, P].
+        group: clusters, as in `covariance`.
+    """
+    labels = None if group is None else cluster_labels(fit.runs, group, "sandwich")
     # A share of a run's own score has gone into the fit: HC2, under the smoothed curvature.
-    inverse = inverse_curvature(fit, at)
-    share = np.einsum("np,pq,nq->n", at.rows, inverse, at.rows) * at.weight * at.smoothed
+    share = np.einsum("np,pq,nq->n", at.rows, bread, at.rows) * at.weight * at.smoothed
     score = at.rows * (at.weight * at.psi / np.sqrt(np.maximum(1 - share, 0.1)))[:, None]
     if labels is None:
-        return score.T @ score, None
+        return score.T @ score, float(at.freedom)
     member = membership(labels)
     G = int(member.max()) + 1
     if G <= int(at.moving.sum()):
@@ -218,4 +222,4 @@ def scores(
         )
     sums = np.zeros((G, len(at.z)))
     np.add.at(sums, member, score)
-    return sums.T @ sums * G / (G - 1), G
+    return sums.T @ sums * G / (G - 1), float(min(G - 1, at.freedom))

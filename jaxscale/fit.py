@@ -223,7 +223,7 @@ def _suspects(residuals: np.ndarray) -> np.ndarray:
 
 def _statistics(runs: Runs, prediction: np.ndarray) -> dict[str, float]:
     """Return R² and RMSE of the loss and of its logarithm, weighted as the fit is."""
-    weight = np.ones(len(runs)) if runs.weight is None else runs.weight
+    weight = runs.weights
 
     def judge(y: np.ndarray, p: np.ndarray) -> tuple[float, float]:
         mean = np.average(y, weights=weight)

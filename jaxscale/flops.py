@@ -16,12 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxscale._pytree import pytree, static
+from jaxscale._roots import HALVINGS, root
 
 Flops = Callable[[Any, Any], Any]
 LOG_RANGE = (-20.0, 120.0)
 """Logarithms between which the inverse of a user's model is looked for."""
-HALVINGS = 80
-"""Bisections: 140 e-folds / 2^80 is below rounding."""
 
 
 @pytree
@@ -72,27 +71,10 @@ def _invert(model: Callable[[Any, Any], Any], known: Any, C: Any) -> Any:
 
 
 def _invert_traced(model: Callable[[Any, Any], Any], known: Any, C: Any) -> jax.Array:
-    """Return the same with the derivative of the implicit function theorem."""
+    """Return the same with its derivatives."""
     known, C = jnp.broadcast_arrays(known, C)
-    fixed, target = jax.lax.stop_gradient((known, C))
-    dtype = jnp.result_type(target, float)
-    low, high = (jnp.full(target.shape, edge, dtype) for edge in LOG_RANGE)
-
-    def halve(_: Any, edges: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        low, high = edges
-        middle = 0.5 * (low + high)
-        below = model(fixed, jnp.exp(middle)) < target
-        return jnp.where(below, middle, low), jnp.where(below, high, middle)
-
-    low, high = jax.lax.fori_loop(0, HALVINGS, halve, (low, high))
-    x = jax.lax.stop_gradient(0.5 * (low + high))
-    slope = jax.jvp(lambda x: jnp.log(model(fixed, jnp.exp(x))), (x,), (jnp.ones_like(x),))[1]
-    # Each Newton step in log x made from the live arguments carries one more derivative: the best
-    # N on a line of constant compute is where the first vanishes, so it moves by the second.
-    for _ in range(2):
-        gap = jnp.log(model(known, jnp.exp(x))) - jnp.log(C)
-        x = x - gap / jax.lax.stop_gradient(slope)
-    return jnp.exp(x)
+    log_C = jnp.log(C * jnp.ones((), jnp.result_type(C, float)))
+    return jnp.exp(root(lambda x: jnp.log(model(known, jnp.exp(x))) - log_C, *LOG_RANGE, log_C))
 
 
 def complete(

@@ -18,6 +18,7 @@ from jax import Array
 
 from jaxscale import _programs
 from jaxscale._positive import power
+from jaxscale._roots import root
 from jaxscale.allocation import LOG_C, additive, cheapest, optimum
 from jaxscale.flops import LOG_RANGE, Flops, SixND
 from jaxscale.laws import (
@@ -122,25 +123,16 @@ def log_scale(law: Law, loss: Any, flops: Flops | None = None) -> Array:
 
 def _searched(law: Law, loss: Any) -> Array:
     """Return the same for a law of one scale that falls or rises throughout, by bisection."""
-    fixed, goal = jax.lax.stop_gradient((law, jnp.asarray(loss, float)))
+    goal = jnp.asarray(loss, float)
     low, high = (jnp.full((), edge, goal.dtype) for edge in LOG_RANGE)
-    sign = jnp.where(fixed(jnp.exp(high)) > fixed(jnp.exp(low)), 1.0, -1.0)
+    sign = jnp.where(law(jnp.exp(high)) > law(jnp.exp(low)), 1.0, -1.0)
 
-    def missing(law: Law, x: Array) -> Array:
-        return sign * (loss - law(jnp.exp(x)))
+    def passed(x: Array) -> Array:
+        return sign * (law(jnp.exp(x)) - goal)
 
-    def halve(_: Any, edges: tuple[Array, Array]) -> tuple[Array, Array]:
-        middle = 0.5 * (edges[0] + edges[1])
-        above = missing(fixed, middle) > 0
-        return jnp.where(above, middle, edges[0]), jnp.where(above, edges[1], middle)
-
-    x = jax.lax.fori_loop(0, 60, halve, (low, high))[1]  # 140 e-folds / 2^60: below rounding
-    slope = jax.jvp(lambda x: missing(fixed, x), (x,), (jnp.ones_like(x),))[1]
-    gap = missing(law, x)
-    gap = gap - jax.lax.stop_gradient(gap)  # worth nothing but a derivative
-    never = jnp.where(missing(fixed, high) > 0, jnp.inf, -jnp.inf)
-    reached = (missing(fixed, low) > 0) & (missing(fixed, high) <= 0)
-    return jnp.where(reached, x - gap / jax.lax.stop_gradient(slope), never)
+    never = jnp.where(passed(high) < 0, jnp.inf, -jnp.inf)
+    reached = (passed(low) < 0) & (passed(high) >= 0)
+    return jnp.where(reached, root(passed, *LOG_RANGE, goal), never)
 
 
 def loss_at(law: Law, log_S: Any, flops: Flops | None = None) -> Array:

@@ -135,9 +135,9 @@ def influence(
         ValueError: the fit is one of least absolute deviations, which has kinks in place of
             derivatives; the quantity is not positive under `log`; rounds is not positive.
 
-    Cost: Chinchilla on 240 runs, one CPU core: 0.4 ms in compiled code (0.13 ms with one round,
-    a hundredth of the exact refits) and 0.6 to 1 ms of preparation around it, after 2 to 4 s of
-    compiling. From two rounds on, memory and time grow with n².
+    Cost: Chinchilla on 240 runs: 0.4 ms in compiled code (0.13 ms with one round, 1/53 to 1/72 of
+    the exact batched refits) and 1 ms of preparation around it, after compiling
+    (`python -m benchmarks.influence`). From two rounds on, memory and time grow with n².
 
     Source: Cook 1977 (deletion of one run, leverage); Giordano et al. 2019, arXiv:1806.00550
     (the infinitesimal jackknife).

@@ -13,7 +13,6 @@ from statistics import NormalDist
 import numpy as np
 
 NORMAL = NormalDist()
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(200)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +50,12 @@ def check_level(level: float) -> None:
         raise ValueError(f"level must lie between 0 and 1, e.g. 0.9, got {level!r}")
 
 
+@functools.cache
+def _nodes() -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes and weights of a quadrature; not at import, where it would cost everybody."""
+    return np.polynomial.legendre.leggauss(200)
+
+
 @functools.lru_cache(maxsize=256)
 def student_t(p: float, freedom: float) -> float:
     """Return the quantile `p` of Student's t; the normal one for infinite degrees of freedom."""
@@ -59,9 +64,11 @@ def student_t(p: float, freedom: float) -> float:
     # With t = sqrt(freedom) tan(angle) the density is cos(angle)^(freedom - 1) / B: smooth.
     log_b = math.lgamma(freedom / 2) + math.lgamma(0.5) - math.lgamma((freedom + 1) / 2)
 
+    nodes, weights = _nodes()
+
     def above_center(angle: float) -> float:
-        log_density = (freedom - 1) * np.log(np.cos(0.5 * angle * (NODES + 1))) - log_b
-        return float(0.5 * angle * (WEIGHTS @ np.exp(log_density)))
+        log_density = (freedom - 1) * np.log(np.cos(0.5 * angle * (nodes + 1))) - log_b
+        return float(0.5 * angle * (weights @ np.exp(log_density)))
 
     low, high = 0.0, math.pi / 2
     for _ in range(60):

@@ -22,7 +22,7 @@ from jaxscale.bootstrap import Draws
 from jaxscale.intervals import Interval
 from jaxscale.laws import Law
 from jaxscale.plotting import INK, LAW, RASTERIZE, RUN, STYLE, _axes
-from jaxscale.quantities import Asked, Quantity, evaluate, interesting, quantity
+from jaxscale.quantities import Asked, Quantity, asked_of, evaluate, quantity
 from jaxscale.result import FitResult
 from jaxscale.uncertainty_plots import WIDE, called, origin, round_axis, stated
 
@@ -125,7 +125,7 @@ def plot_joint(draws: Draws, what: Sequence[Asked] | None = None, *, level: floa
 
 def _exponents(fit: FitResult) -> list[str]:
     """Return the free exponents, with a; all there is for a law of fewer than two."""
-    every, law = [q.name for q in interesting(fit)], fit.law
+    every, law = [q.name for q in asked_of(fit)], fit.law
     found = [k for k in every if k in law.parameters and law.parameters[k].role == "exponent"]
     if len(found) > 1 and "a" in type(law).derived_docs:
         found.append("a")

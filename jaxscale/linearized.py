@@ -20,7 +20,7 @@ from jax import Array
 
 from jaxscale import _programs
 from jaxscale._precision import scope
-from jaxscale.losses import Loss, loss_named
+from jaxscale.losses import Loss
 from jaxscale.objective import Objective
 from jaxscale.preparation import prepare
 from jaxscale.result import FitResult
@@ -34,10 +34,7 @@ def reopen(fit: FitResult) -> tuple[Objective, np.ndarray]:
 
     Absolute loss is taken at the smoothing of the search, `Absolute().smoothing`.
     """
-    held = fit.settings.get("fixed", ())
-    law = fit.law.replace(**dict.fromkeys(n for n in fit.law.parameters if n not in held))
-    loss: Loss = loss_named(fit.loss["loss"], fit.loss["delta"])
-    objective = prepare(law, fit.runs, loss, fit.residual).objective
+    objective = prepare(fit.unfitted, fit.runs, fit.robust, fit.residual).objective
     with scope(np.float64), np.errstate(divide="ignore"):
         values = {name: float(value) for name, value in fit.law.values.items()}
         z = np.array([float(x) for x in objective.space.coordinates(values)])

@@ -12,8 +12,7 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
-from jax.scipy.special import erf
-from jax.scipy.stats import norm
+from jax.lax import erf
 
 from jaxscale._pytree import pytree
 
@@ -113,7 +112,8 @@ class Huber(Loss):
 
     def smoothed_curvature(self, r: Array, width: Any) -> Array:
         """Return the probability that r + width u lies within delta."""
-        return norm.cdf((self.delta - r) / width) - norm.cdf((-self.delta - r) / width)
+        root = jnp.sqrt(2.0).astype(r.dtype) * width
+        return 0.5 * (erf((self.delta - r) / root) + erf((self.delta + r) / root))
 
     def inside(self, r: Array) -> Array:
         """Return |r| <= delta."""

@@ -17,13 +17,12 @@ import numpy as np
 from jaxscale.bootstrap import bootstrap
 from jaxscale.flops import Flops
 from jaxscale.frontier import log_scales, losses_at, scale_name
-from jaxscale.intervals import check_level, tail
+from jaxscale.intervals import check_level, percentile, tail
 from jaxscale.laws import Law
 from jaxscale.linearized import linearize
 from jaxscale.refit import refit
-from jaxscale.resampling import case_weights, own_weight
+from jaxscale.resampling import case_weights
 from jaxscale.result import FitResult
-from jaxscale.speedup import infinite_quantiles
 from jaxscale.tabulate import columns
 
 OTHER_STREAM = 0x9E3779B9
@@ -102,8 +101,8 @@ def compute_multiplier(
     Raises:
         ValueError: the scales differ, or B reaches a loss nowhere.
 
-    Cost: that of two calls of `refit`; the laws without a closed form add about a millisecond
-    per draw and loss.
+    Cost: that of two calls of `refit`, and for laws without a closed form a search per draw and
+    loss (`python -m benchmarks.answers`).
     """
     sides = (fit_a, fit_b)
     laws = [side.law if isinstance(side, FitResult) else side for side in sides]
@@ -125,7 +124,8 @@ def compute_multiplier(
     count = max((np.size(leaf) for leaf in jax.tree.leaves(samples)), default=1)
     if p is not None:
         spread = _compared(samples, np.tile(given, (count, 1)), losses is None, flops)[2]
-        low, high = infinite_quantiles(spread, p)
+        ends = [percentile(column[~np.isnan(column)], p) for column in spread.T]
+        low, high = np.array(ends).reshape(-1, 2).T
         never = np.mean(spread == np.inf, axis=0)
     with np.errstate(over="ignore"):  # beyond e^709 a factor is infinite
         spent, times, low, high = (np.exp(x) for x in (log_c[0], factor[0], low, high))
@@ -167,7 +167,7 @@ def _samples(
         other = np.empty_like(counts)
         other[:, order[1]] = counts[:, order[0]]
         found = [
-            refit(fit, weights=w * own_weight(fit.runs))
+            refit(fit, weights=w * fit.runs.weights)
             for fit, w in zip(fits, (counts, other), strict=True)
         ]
         good = np.all([np.isfinite(refits.value) for refits in found], axis=0)

@@ -29,11 +29,12 @@ from typing import Any
 import numpy as np
 
 from jaxscale._precision import scope
-from jaxscale.candidates import label_of, unfitted
+from jaxscale.candidates import label_of
 from jaxscale.errors import DataError, FitError
 from jaxscale.fit import fit
 from jaxscale.losses import NAMES, log_normalizer, loss_named
 from jaxscale.refit import refit
+from jaxscale.resampling import residuals_of, with_residuals
 from jaxscale.result import FitResult
 
 SPECIAL = 0.1
@@ -131,7 +132,7 @@ def information(result: FitResult) -> Information:
     Source: Hurvich and Tsai 1989, Biometrika 76, 297; Schwarz 1978, Annals of Statistics 6, 461.
     """
     runs = result.runs
-    weight = np.ones(len(runs)) if runs.weight is None else runs.weight
+    weight = runs.weights
     used = weight > 0
     ll, s = profile_likelihood(result.value, weight, **result.loss)
     if result.residual == "log":
@@ -142,7 +143,7 @@ def information(result: FitResult) -> Information:
     else:
         jacobian = 0.0
     total = float(ll + jacobian)
-    k = 1 + len(unfitted(result).free)
+    k = 1 + len(result.unfitted.free)
     n = int(used.sum())
     small = 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else math.inf
     return Information(total, k, n, float(s), 2 * (k - total) + small, k * math.log(n) - 2 * total)
@@ -172,27 +173,20 @@ class NestedTest:
     stuck: int
 
 
-def _residuals(kind: str, prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
-    if kind == "log":
-        return np.asarray(np.log(prediction) - np.log(y))
-    return np.asarray((prediction - y) / (y if kind == "relative" else 1.0))
-
-
 def special_case(small: FitResult, large: FitResult) -> bool:
     """Return whether a law contains another, judged at the fit of the other.
 
     The larger law is fitted to the predictions of the smaller: where it contains it, nothing is
     left. So every law can be asked, a user's own included, for the price of one more fit.
     """
-    law = unfitted(large)
-    if len(law.free) <= len(unfitted(small).free) or not set(small.law.inputs) <= set(law.inputs):
+    law = large.unfitted
+    if len(law.free) <= len(small.unfitted.free) or not set(small.law.inputs) <= set(law.inputs):
         return False
-    loss = loss_named(large.loss["loss"], large.loss["delta"])
     try:
         again = fit(
             law,
             large.runs.replace(loss=small.prediction),
-            loss=loss,
+            loss=large.robust,
             residual=large.residual,
             starts=min(STARTS, large.certificate.starts),
         )
@@ -233,12 +227,11 @@ def nested(
     Raises:
         ValueError: the fits are of different runs, losses or residuals, or the laws not nested.
 
-    Cost: one `refit` of draws + 1 tables per law: about 0.1 s for 199 of Chinchilla on 240 runs,
-    beside compiling.
+    Cost: one `refit` of draws + 1 tables per law (`python -m benchmarks.answers`).
 
     Source: Davison and Hinkley 1997, Bootstrap Methods and their Application, section 4.4.
     """
-    a, b = labels or (label_of(unfitted(small)), label_of(unfitted(large)))
+    a, b = labels or (label_of(small.unfitted), label_of(large.unfitted))
     if small.runs.digest() != large.runs.digest():
         raise ValueError(f"{a} and {b} are fitted to different runs; fit both to the same")
     if (dict(small.loss), small.residual) != (dict(large.loss), large.residual):
@@ -251,7 +244,7 @@ def nested(
             "them. Compare them with compare() instead"
         )
     runs = small.runs
-    weight = np.ones(len(runs)) if runs.weight is None else runs.weight
+    weight = runs.weights
     losses = np.concatenate([runs.loss[None], _simulated(small, weight, draws, seed)])
     # The table itself is refitted as well, so that its statistic is made as those of the draws.
     values = [refit(each, losses=losses, seed=seed).value for each in (small, large)]
@@ -271,12 +264,7 @@ def _simulated(result: FitResult, weight: np.ndarray, draws: int, seed: int) -> 
     """Return losses [draws, n] around a fitted law, its own residuals resampled."""
     used = weight > 0
     root = np.sqrt(np.where(used, weight, 1.0))
-    r = (_residuals(result.residual, result.prediction, result.runs.loss) * root)[used]
+    r = (residuals_of(result.prediction, result.runs.loss, result.residual) * root)[used]
     rng = np.random.default_rng(seed)
     drawn = rng.choice(r, (draws, len(weight))) / root
-    prediction = result.prediction
-    if result.residual == "log":
-        return np.asarray(prediction * np.exp(-drawn))
-    if result.residual == "relative":
-        return np.asarray(prediction / np.maximum(1 + drawn, 1e-3))
-    return np.asarray(prediction - drawn)
+    return with_residuals(result.prediction, drawn, result.residual)

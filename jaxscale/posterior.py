@@ -49,8 +49,7 @@ def posterior(
         FitError: the curvature at the optimum is singular.
         ValueError: an option is not one of those allowed.
 
-    Cost: seconds of compiling, then about a thousand evaluations of the objective per hundred
-    draws and chain.
+    Cost: seconds, most of them compiling, anew in every call.
     """
     for name, value in (("draws", draws), ("chains", chains), ("warmup", warmup)):
         if value < 1:
@@ -88,11 +87,9 @@ def posterior(
         z = at.z + u.reshape(-1, u.shape[-1])[:draws] @ root.T
         law = jax.vmap(objective.law_at)(jnp.asarray(z))
         values = {name: np.asarray(x, float) for name, x in law.values.items()}
-    held = fit.settings.get("fixed", ())
-    free = {name: value for name, value in values.items() if name not in held}
     said = _unmixed(gelman_rubin(u), effective_sample_size(u), lost) if chains > 1 else []
     return Draws(
-        law=fit.law.replace(**free),
+        law=fit.law.replace(**{name: values[name] for name in fit.free}),
         fit=fit,
         method="posterior",
         seed=seed,

@@ -77,7 +77,7 @@ def prepare(law: Law, runs: Runs, loss: Loss, residual: str) -> Prepared:
     if residual != "absolute":
         rule = f"a positive loss under {residual} residuals (or use residual='absolute')"
         _require(runs, "loss", y, y > 0, rule)
-    weight = np.ones(len(y)) if runs.weight is None else runs.weight
+    weight = runs.weights
     _require(runs, "weight", weight, np.isfinite(weight) & (weight >= 0), "a weight >= 0")
     _identifiable(law, runs, inputs, weight)
     warnings = (*runs.warnings, *_suspicious(law, runs, inputs))

@@ -27,8 +27,7 @@ from jaxscale.intervals import Interval, check_level, student_t
 from jaxscale.linearized import Linearized, linearize
 from jaxscale.objective import Objective
 from jaxscale.optimizers import newton
-from jaxscale.quantities import Asked, Quantity, interesting, quantity
-from jaxscale.resampling import cluster_labels
+from jaxscale.quantities import Asked, Quantity, asked_of
 from jaxscale.result import FitResult
 from jaxscale.search import Problems, Search
 
@@ -183,11 +182,8 @@ def profile(
         raise ValueError(f"calibration must be one of {known}, got {calibration!r}")
     if group is not None and calibration == "laplace":
         raise ValueError("group goes with calibration='sandwich'")
-    if what is None:
-        asked = interesting(fit)
-    else:
-        several = isinstance(what, Sequence) and not isinstance(what, str)
-        asked = [quantity(q, fit.law) for q in (what if several else [what])]  # type: ignore[arg-type, list-item, union-attr]
+    several = what is None or (isinstance(what, Sequence) and not isinstance(what, str))
+    asked = asked_of(fit, what if several else [what])  # type: ignore[arg-type, list-item]
     at = linearize(fit)
     value, slope = gradients(at, asked)
     for q, g in zip(asked, slope, strict=True):
@@ -199,11 +195,15 @@ def profile(
     found = [(np.full(3, c), still) for c in center]
     freedom, moving = float(at.freedom), np.flatnonzero(slope.any(axis=1))
     if len(moving):
-        slope, some = slope[moving], tuple(asked[k] for k in moving)
-        ratio, freedom = _ratios(fit, at, slope, calibration, group)
         bread = inverse_curvature(fit, at)
-        spread = np.einsum("qp,pr,qr->q", slope, bread, slope)
-        pulls = _Pulls(at, some, slope, spread, ratio, center[moving])
+        way = slope[moving] @ bread
+        spread = np.einsum("qp,qp->q", way, slope[moving])
+        if calibration == "laplace":
+            ratio = np.full(len(moving), noise_ratio(at))
+        else:
+            meat, freedom = scores(fit, at, bread, group)
+            ratio = np.einsum("qp,pr,qr->q", way, meat, way) / spread
+        pulls = _Pulls(at, tuple(asked[k] for k in moving), way, spread, ratio, center[moving])
         for k, curve in zip(moving, pulls.run(student_t(0.5 + FOLLOWED / 2, freedom)), strict=True):
             found[k] = curve
     return [
@@ -220,27 +220,14 @@ def profile(
     ]
 
 
-def _ratios(
-    fit: FitResult, at: Linearized, slope: np.ndarray, calibration: str, group: Any
-) -> tuple[np.ndarray, float]:
-    """Return, per quantity, what turns twice the rise into a squared t, and its freedom."""
-    if calibration == "laplace":
-        return np.full(len(slope), noise_ratio(at)), float(at.freedom)
-    labels = None if group is None else cluster_labels(fit.runs, group, "sandwich")
-    meat, clusters = scores(fit, at, labels)
-    pull = slope @ inverse_curvature(fit, at)
-    ratio = np.einsum("qp,pr,qr->q", pull, meat, pull) / np.einsum("qp,qp->q", pull, slope)
-    return ratio, float(at.freedom if clusters is None else min(clusters - 1, at.freedom))
-
-
 @dataclasses.dataclass
 class _Pulls:
     """The lanes of a profile: which quantity is pulled, how far, and what came of it."""
 
     at: Linearized
     asked: tuple[Quantity, ...]
-    slope: np.ndarray  # [Q, P] on the scale of the error
-    spread: np.ndarray  # [Q] slope times inverse curvature times slope
+    way: np.ndarray  # [Q, P] inverse curvature times slope: where the linearized fit moves to
+    spread: np.ndarray  # [Q] that times the slope once more
     ratio: np.ndarray  # [Q]
     center: np.ndarray  # [Q]
 
@@ -252,8 +239,6 @@ class _Pulls:
         empty = np.zeros(len(self.asked))
         objective = Pulled(**own, quantities=wide, chosen=empty, goal=0.0, stiffness=0.0)
         search = Search(objective, newton())
-        here, _ = _programs.run(_reached, objective, self.at.z[None], dtype=np.float64)
-        bottom = float(here[1][0])
         points: list[list[tuple[float, float]]] = [[(c, 0.0)] for c in self.center]
         sides = [(k, sign) for k in range(len(self.asked)) for sign in (-1.0, 1.0)]
         reach = np.array(REACH)
@@ -261,7 +246,7 @@ class _Pulls:
             lanes = [(k, sign * d) for k, sign in sides for d in reach]
             # Later rounds repeat some, so that they run the program of the first.
             spare = 2 * len(reach) * len(self.asked) - len(lanes)
-            for k, value, rise in self._solve(search, objective, lanes, spare, bottom):
+            for k, value, rise in self._solve(search, objective, lanes, spare):
                 root = math.sqrt(max(2 * rise, 0.0) / self.ratio[k])
                 points[k].append((value, math.copysign(root, value - self.center[k])))
             sides = [side for side in sides if not self._risen(points, side, most)]
@@ -276,7 +261,6 @@ class _Pulls:
         objective: Pulled,
         lanes: list[tuple[int, float]],
         spare: int,
-        bottom: float,
     ) -> list[tuple[int, float, float]]:
         """Return per lane the number of its quantity, the value reached and the rise."""
         real = np.arange(len(lanes))
@@ -291,15 +275,14 @@ class _Pulls:
             "stiffness": STIFF / self.spread[which] / scale,
         }
         # Each lane begins where the linearized fit would end.
-        bread = np.linalg.pinv(self.at.curvature_matrix(), hermitian=True)
-        step = (self.slope @ bread / self.spread[:, None])[which] * away[:, None]
+        step = (self.way / self.spread[:, None])[which] * away[:, None]
         found = search.solve(self.at.z + step, None, Problems(fields, np.arange(len(lanes))))
-        size = -(-len(lanes) // 64) * 64
-        z = np.concatenate([found.z, np.repeat(found.z[:1], size - len(lanes), axis=0)])
+        z = np.concatenate([found.z, self.at.z[None]])
         reached, plain = _programs.run(_reached, objective, z, dtype=np.float64)[0]
         good = np.isfinite(found.value[real]) & np.isfinite(plain[real])
         return [
-            (lanes[i][0], float(reached[i, which[i]]), float(plain[i] - bottom)) for i in real[good]
+            (lanes[i][0], float(reached[i, which[i]]), float(plain[i] - plain[-1]))
+            for i in real[good]
         ]
 
     def _risen(self, points: Any, side: tuple[int, float], most: float) -> bool:

@@ -9,7 +9,7 @@ symmetric: on the logarithmic one for what lives on it, such as N* or a coeffici
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -246,11 +246,10 @@ def _answerable(what: Prediction, law: Law) -> None:
         )
 
 
-def interesting(fit: FitResult) -> list[Quantity]:
-    """Return the free parameters of a fit and what follows from them, as tables list them."""
-    held, law = fit.settings.get("fixed", ()), fit.law
-    free = [name for name in law.parameters if name not in held]
-    return [quantity(name, law) for name in (*free, *type(law).derived_docs)]
+def asked_of(fit: FitResult, what: Sequence[Asked] | None = None) -> list[Quantity]:
+    """Return quantities of a fit; by default its free parameters and what follows from them."""
+    names: Sequence[Asked] = (*fit.free, *type(fit.law).derived_docs) if what is None else what
+    return [quantity(each, fit.law) for each in names]
 
 
 def _sample(quantities: tuple[Quantity, ...], law: Law) -> jax.Array:

@@ -27,17 +27,12 @@ def generators(seed: int, first: int, count: int) -> list[np.random.Generator]:
     return [np.random.default_rng([seed, b]) for b in range(first, first + count)]
 
 
-def own_weight(runs: Runs) -> np.ndarray:
-    """Return the runs' own weights [n]; ones where they have none."""
-    return np.ones(len(runs)) if runs.weight is None else runs.weight
-
-
 def case_weights(runs: Runs, seed: int, first: int, count: int) -> np.ndarray:
     """Return [count, n]: how often each run was drawn, times its own weight."""
     n = len(runs)
     share = np.full(n, 1 / n)
     draws = [rng.multinomial(n, share) for rng in generators(seed, first, count)]
-    return np.array(draws, float).reshape(count, n) * own_weight(runs)
+    return np.array(draws, float).reshape(count, n) * runs.weights
 
 
 def bayesian_weights(runs: Runs, seed: int, first: int, count: int) -> np.ndarray:
@@ -47,7 +42,7 @@ def bayesian_weights(runs: Runs, seed: int, first: int, count: int) -> np.ndarra
     """
     n = len(runs)
     draws = np.array([rng.exponential(size=n) for rng in generators(seed, first, count)])
-    return draws.reshape(count, n) / draws.mean(axis=1, keepdims=True) * own_weight(runs)
+    return draws.reshape(count, n) / draws.mean(axis=1, keepdims=True) * runs.weights
 
 
 def cluster_weights(
@@ -58,7 +53,7 @@ def cluster_weights(
     G = int(member.max()) + 1
     share = np.full(G, 1 / G)
     draws = [rng.multinomial(G, share) for rng in generators(seed, first, count)]
-    return np.array(draws, float).reshape(count, G)[:, member] * own_weight(runs)
+    return np.array(draws, float).reshape(count, G)[:, member] * runs.weights
 
 
 def membership(labels: np.ndarray) -> np.ndarray:
@@ -147,6 +142,13 @@ def wild_losses(
     return with_residuals(
         prediction, np.array(signs).reshape(count, -1)[:, member] * free, at.objective.residual
     )
+
+
+def residuals_of(prediction: np.ndarray, loss: np.ndarray, kind: str) -> np.ndarray:
+    """Return the residuals [n] of losses against predictions; `with_residuals` undoes it."""
+    if kind == "log":
+        return np.asarray(np.log(prediction) - np.log(loss))
+    return np.asarray((prediction - loss) / (loss if kind == "relative" else 1.0))
 
 
 def with_residuals(prediction: np.ndarray, r: np.ndarray, kind: str) -> np.ndarray:

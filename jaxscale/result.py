@@ -22,6 +22,7 @@ from jaxscale.certificate import Basin, Certificate
 from jaxscale.errors import DataError
 from jaxscale.flops import Flops, SixND
 from jaxscale.laws import CATALOGUE, Law, derived, predict
+from jaxscale.losses import Loss, loss_named
 from jaxscale.runs import Runs
 
 SCHEMA = 1
@@ -64,6 +65,30 @@ class FitResult:
     warnings: tuple[str, ...]
     seconds: Mapping[str, float]
     settings: Mapping[str, Any]
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """Names of the parameters that were fixed."""
+        return tuple(self.settings.get("fixed", ()))
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Names of the parameters that were fitted."""
+        return tuple(name for name in self.law.parameters if name not in self.fixed)
+
+    @property
+    def unfitted(self) -> Law:
+        """The law as it was before the fit: what was free is None."""
+        return self.law.replace(**dict.fromkeys(self.free))
+
+    @property
+    def robust(self) -> Loss:
+        """The robust loss; that of the search for absolute loss.
+
+        Raises:
+            ValueError: it was a user's own.
+        """
+        return loss_named(self.loss["loss"], self.loss["delta"])
 
     def predict(self, **inputs: Any) -> Any:
         """Evaluate the fitted law at named inputs; see `jaxscale.predict`."""
@@ -123,7 +148,7 @@ class FitResult:
             "settings": {**_law_settings(self.law), **self.settings},
             "versions": versions(),
         }
-        return _plain(document)
+        return plain(document)
 
     def to_json(self) -> str:
         """Return the JSON text; numbers keep all digits, NaN and infinities become null."""
@@ -139,11 +164,12 @@ class FitResult:
         return fit_table(self)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return plain Python values that JSON can hold; what is not finite becomes None."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value

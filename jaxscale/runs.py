@@ -98,6 +98,11 @@ class Runs:
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return type(self)(**{**fields.pop("columns"), **fields, **changes})
 
+    @property
+    def weights(self) -> np.ndarray:
+        """The weight [n] of every run: ones where none is given."""
+        return np.ones(len(self)) if self.weight is None else self.weight
+
     def column_called(self, name: str) -> str:
         """Return the name here of a column that the source may call otherwise."""
         if name in self.columns:

@@ -4,8 +4,8 @@ A scaling law is there to extrapolate. So `rollout` fits on the smaller runs and
 larger ones; `cross_validate` leaves out folds or groups in the range of the runs. Every window,
 fold and group is a row of weights of one `refit`. All of them start from the optimum on all runs,
 which knows the held-out losses: that is harmless only while the solve finds the best basin. So
-`refit` revives terms that are dead there and looks for other basins, and a
-window that has not converged is fitted anew from random starts.
+`refit` revives terms that are dead there and looks for other basins, and a window that has not
+converged is fitted anew from random starts.
 
 Errors are log prediction - log loss. The error of a law is its mean absolute value: every
 held-out run counts once, with its mean over the windows that count and predict it.
@@ -24,7 +24,6 @@ from jaxscale.certificate import CONVERGED
 from jaxscale.engine import Status
 from jaxscale.fit import fit
 from jaxscale.laws import Law, predict
-from jaxscale.losses import loss_named
 from jaxscale.refit import refit
 from jaxscale.result import FitResult
 from jaxscale.runs import Runs
@@ -171,9 +170,8 @@ def _one_law(
     rows = np.array([k for k, reason in enumerate(reasons) if not reason], int)
     if len(rows) == 0:
         return error, reasons, oddities
-    own = np.ones(len(runs)) if runs.weight is None else runs.weight
     columns = {name: _inputs(candidate.law, runs, name) for name in candidate.law.inputs}
-    laws, status = _refitted(candidate.law, result, train[rows] * own, starts, seed)
+    laws, status = _refitted(candidate.law, result, train[rows] * runs.weights, starts, seed)
     with np.errstate(all="ignore"):
         value = np.asarray(predict(laws, **columns) * np.ones((len(rows), 1)))
         log_error = np.log(value) - np.log(runs.loss)
@@ -220,9 +218,8 @@ def _one_by_one(
     law: Law, result: FitResult, weights: np.ndarray, starts: int, seed: int
 ) -> tuple[Law, list[Status]]:
     """Return the law with leaves [W, 1], fitted to each row of weights [W, n]."""
-    loss = loss_named(result.loss["loss"], result.loss["delta"])
     fits = [
-        fit(law, result.runs.replace(weight=w), loss=loss, residual=result.residual,
+        fit(law, result.runs.replace(weight=w), loss=result.robust, residual=result.residual,
             starts=starts, seed=seed)
         for w in weights
     ]  # fmt: skip
@@ -275,8 +272,8 @@ def rollout(
     Raises:
         DataError: no window is left in which a law can be fitted, or no law can be.
 
-    Cost: beside the fit and compiling, 0.06 s for 20 windows of Chinchilla on 240 runs on two CPU
-    cores; 0.1 to 0.5 s for each window that has to be fitted anew.
+    Cost: beside the fit and compiling, one batched solve, and one more fit for each window that
+    has to be fitted anew (`python -m benchmarks.answers`).
     """
     named = labelled(laws)
     split = by_size(named.values(), runs, by, levels=levels, horizon=horizon, share=share)

@@ -20,10 +20,10 @@ from jaxscale import _programs
 from jaxscale._precision import refuse_tracers
 from jaxscale.bootstrap import METHODS as SCHEMES
 from jaxscale.bootstrap import Draws, bootstrap
-from jaxscale.covariance import inverse_curvature
+from jaxscale.covariance import covariance
 from jaxscale.flops import Flops
 from jaxscale.frontier import curve, log_scale, log_scales, scale_name
-from jaxscale.intervals import check_level, student_t, tail
+from jaxscale.intervals import check_level, percentile, student_t, tail
 from jaxscale.laws import Law
 from jaxscale.linearized import linearize
 from jaxscale.objective import Objective
@@ -126,7 +126,8 @@ def effective_speedup(
         again = bootstrap(fit, method=method, draws=draws, seed=seed)
         spread = _refitted(fit, pair, again, noise, flops)
         method, count = again.method, len(spread)
-        low, high = infinite_quantiles(spread, tail(level, again.freedom, again.widening))
+        ends = percentile(spread, tail(level, again.freedom, again.widening))
+        low, high = (float(x) for x in ends)
     else:
         if fit is not None and method == "lack of fit":
             error, count = _lack_of_fit(fit, pair, noise, flops)
@@ -186,8 +187,8 @@ def _lack_of_fit(
 ) -> tuple[float, int]:
     """Return the standard error of the log factor and its degrees of freedom.
 
-    The coordinates vary by H^-1 J'WJ H^-1 times the variance of psi, which under least squares
-    is (J'WJ)^-1 s²; the two losses add the variance of two new runs.
+    The coordinates vary by the Laplace covariance, which under least squares is (J'WJ)^-1 s²; the
+    two losses add the variance of two new runs.
     """
     at = linearize(fit)
     used = at.weight > 0
@@ -195,15 +196,9 @@ def _lack_of_fit(
     (in_z, in_loss), _ = _programs.run(
         _slopes, at.objective, at.z, pair, dtype=np.float64, flops=flops
     )
-    pull = at.rows @ inverse_curvature(fit, at) @ np.asarray(in_z)
-    law = float(at.weight @ at.psi**2) / at.freedom * float(at.weight @ pull**2)
+    law = float(in_z @ covariance(fit, kind="laplace").matrix @ in_z)
     each = s * (1.0 if fit.residual == "absolute" else pair) if noise is None else noise
     return math.sqrt(law + float(np.sum((np.asarray(in_loss) * each) ** 2))), at.freedom
-
-
-def infinite_quantiles(draws: np.ndarray, p: float) -> np.ndarray:
-    """Return the quantiles [2, ...] p and 1 - p of draws [B, ...], some infinite or undefined."""
-    return np.nanquantile(draws, [p, 1 - p], axis=0, method="inverted_cdf")
 
 
 def _refitted(
@@ -217,7 +212,7 @@ def _refitted(
     rng = np.random.default_rng([draws.seed, len(draws)])
     shape = (len(draws), 2)
     if noise is None:
-        losses = with_residuals(pair, linearize(fit).noise().draw(shape, rng), fit.residual)
+        losses = with_residuals(pair, draws.noise.draw(shape, rng), fit.residual)
     else:
         losses = pair + noise * rng.standard_normal(shape)
     cost = log_scales(draws.law, losses, flops)

@@ -50,10 +50,6 @@ class Split:
         return len(self.labels)
 
 
-def _used(runs: Runs) -> np.ndarray:
-    return np.ones(len(runs), bool) if runs.weight is None else runs.weight > 0
-
-
 def size_of(runs: Runs, by: str) -> np.ndarray:
     """Return the column [n] that says how large each run is.
 
@@ -141,7 +137,7 @@ def by_size(
         raise ValueError(f"levels must be at least 3 (two to fit, one to predict), got {levels}")
     if not 0 <= share < 1:
         raise ValueError(f"share must be 0 or more and below 1, got {share:g}")
-    size, used, tried = size_of(runs, by), _used(runs), list(laws)
+    size, used, tried = size_of(runs, by), runs.weights > 0, list(laws)
     level = levels_along(size, levels)
     labels, train, test, factor, fitted = [], [], [], [], []
     for cut in range(1, level.max()):
@@ -182,7 +178,7 @@ def by_folds(runs: Runs, folds: int, *, by: str | None = None, seed: int = 0) ->
     Raises:
         ValueError: fewer than 2 folds, or more than runs.
     """
-    used = np.flatnonzero(_used(runs))
+    used = np.flatnonzero(runs.weights > 0)
     if not 2 <= folds <= len(used):
         raise ValueError(f"folds must be 2 to {len(used)}, the number of runs, got {folds}")
     size = runs.loss if by is None else size_of(runs, by)
@@ -219,7 +215,7 @@ def by_groups(runs: Runs, groups: bool | str) -> Split:
     if len(known) < 2:
         raise DataError(f"{runs.source}, column {name!r}: all runs are of one group, {known[0]}")
     labels = [quantity(v) if isinstance(v, float) else str(v) for v in known.tolist()]
-    used = np.flatnonzero(_used(runs))
+    used = np.flatnonzero(runs.weights > 0)
     return _left_out("group", name, group, labels, used)
 
 

@@ -25,7 +25,8 @@ def quantity(value: Any, digits: int = 4) -> str:
     """Return a number with significant digits, plain where that is short to read."""
     value = float(value)
     if value == 0 or 1e-3 <= abs(value) < 1e5:
-        return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
+        text = f"{value:.{digits}g}"
+        return f"{value:.0f}" if "e" in text else text
     return f"{value:.{digits - 1}e}"
 
 
@@ -52,7 +53,7 @@ def fit_table(fit: FitResult) -> str:
     for name, spec in fit.law.parameters.items():
         value = float(getattr(fit.law, name))
         note = spec.doc
-        if name in fit.settings.get("fixed", ()):
+        if name in fit.fixed:
             note += " (fixed)"
         if name in fit.intervals:
             low, high = fit.intervals[name]

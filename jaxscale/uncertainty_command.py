@@ -9,24 +9,22 @@ import argparse
 import dataclasses
 import json
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from jaxscale.allocation import allocate
 from jaxscale.bootstrap import CLUSTERED, Draws, bootstrap
-from jaxscale.commands import _has_compute, _source, _writable, given_inputs, say
+from jaxscale.commands import given_inputs, has_compute, say, source, with_progress, writable
 from jaxscale.flops import complete
 from jaxscale.frontier import scale_name
 from jaxscale.influence import Influence, influence
 from jaxscale.intervals import Interval, check_level
 from jaxscale.profile import Profile, profile
-from jaxscale.quantities import BEST, Best, ComputeFor, Prediction, Quantity, interesting, quantity
-from jaxscale.result import FitResult, _plain, versions
+from jaxscale.quantities import BEST, Best, ComputeFor, Prediction, Quantity, asked_of, quantity
+from jaxscale.result import FitResult, plain, versions
 from jaxscale.tabulate import columns, count
 from jaxscale.tabulate import quantity as number
 
@@ -50,7 +48,7 @@ def run_bootstrap(options: argparse.Namespace) -> int:
     fit = _fit(options)
     check_level(options.level)
     _consistent(options, fit)
-    sections = [_Section("law", "", {}, {q.name: q for q in interesting(fit)}, {})]
+    sections = [_Section("law", "", {}, {q.name: q for q in asked_of(fit)}, {})]
     sections += [_budget(fit, C) for C in options.compute or ()]
     sections += [_target(fit, loss) for loss in options.target_loss or ()]
     sections += [_prediction(fit, at) for at in _places(options, fit)]
@@ -89,7 +87,7 @@ def _new_run(draws: Draws | None, section: _Section, level: float) -> Any:
 
 
 def _fit(options: argparse.Namespace) -> FitResult:
-    _, fit = _source(options)
+    _, fit = source(options)
     if fit is None:
         raise ValueError(
             f"{options.fit} is a preset without runs; give a fit: jaxscale fit RUNS --out fit.json"
@@ -110,7 +108,7 @@ def _consistent(options: argparse.Namespace, fit: FitResult) -> None:
             "COLUMN, after jaxscale fit --map group=COLUMN"
         )
     if options.out:
-        _writable(options.out)
+        writable(options.out)
     for name in ("figure", "joint"):
         _drawable(getattr(options, name), name)
     if options.figure and options.kind != "profile":
@@ -172,7 +170,7 @@ def _prediction(fit: FitResult, at: Mapping[str, float]) -> _Section:
 
 def _outside(fit: FitResult, **at: float) -> dict[str, float]:
     """Return how far outside the runs a place lies: a factor by input, where that is known."""
-    if "C" in at and not _has_compute(fit) and "C" not in fit.runs.columns:
+    if "C" in at and not has_compute(fit) and "C" not in fit.runs.columns:
         at = {name: x for name, x in at.items() if name != "C"}
     return {name: float(f"{x:.6g}") for name, x in fit.extrapolation(**at).items()}
 
@@ -187,22 +185,19 @@ def _drawn(fit: FitResult, options: argparse.Namespace, group: Any) -> Draws:
     method = options.method
     if options.group is not None and method == "auto":
         method = "cluster"
-    look: Any = dict(desc="compiling, then drawing", unit="draw", delay=1.0, leave=False)
-    with tqdm(**look, file=sys.stderr, disable=options.quiet) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.set_description("drawing", refresh=False)
-            bar.update(done - bar.n)
-
-        return bootstrap(
+    return with_progress(
+        options,
+        lambda progress: bootstrap(
             fit,
             method=method,
             draws=DRAWS if options.draws is None else options.draws,
             seed=options.seed,
             group=group,
             progress=progress,
-        )
+        ),
+        doing="drawing",
+        of="draw",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -264,7 +259,7 @@ class _Answer:
             "seconds": None if draws is None else draws.seconds,
             "versions": versions(),
         }
-        return dict(_plain(document))
+        return dict(plain(document))
 
     def table(self) -> str:
         """Return the text for a person."""
@@ -396,4 +391,4 @@ def _influence_document(fit: FitResult, found: Influence) -> dict[str, Any]:
         "data": _data(fit),
         "versions": versions(),
     }
-    return dict(_plain(document))
+    return dict(plain(document))

@@ -86,7 +86,7 @@ def plot_bands(draws: Draws, *, reach: float = 100.0, level: float = 0.9) -> Fig
     fit, line = draws.fit, _line(draws.fit, reach)
     wide = draws.predict(level=level, **line.inputs)
     half = draws.predict(level=0.5, **line.inputs)
-    new = _new_runs(draws, level, line.inputs)
+    new = draws.predict(level=level, new_run=True, **line.inputs)
     ratio = fit.residual != "absolute" and bool((wide.center > 0).all())
     here, shades = _scale(fit)[1], ((new, OUTER), (wide, WIDE), (half, NARROW))
     with matplotlib.rc_context(STYLE):
@@ -127,18 +127,6 @@ def _line(fit: FitResult, reach: float) -> _Line:
     N = np.exp(np.interp(np.log(scale), log_C, np.log(sizes)))
     words = f"fitted law, {share:.3g} tokens per parameter"
     return _Line(name, scale, {"N": N, "D": share * N}, words)
-
-
-def _new_runs(draws: Draws, level: float, inputs: dict[str, Any]) -> Band:
-    """Return the band of a new run, one scale after the other.
-
-    Every scale then meets the same noise, so that the edges are smooth, and has the numbers of
-    `Draws.predict` there.
-    """
-    few = [{name: x[k] for name, x in inputs.items()} for k in range(POINTS)]
-    bands = [draws.predict(level=level, new_run=True, **at) for at in few]
-    center, low, high = np.array([(each.center, each.low, each.high) for each in bands]).T
-    return Band(center, low, high, level, bands[0].of)
 
 
 def _bands_title(draws: Draws, line: _Line, wide: Band, reach: float) -> str:

@@ -23,6 +23,19 @@ from jaxscale.synthetic import isoflop_design, simulate
 TRUTH = jaxscale.Chinchilla(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.36)
 
 
+class TokensFirst(jaxscale.Law):
+    """L(D, N) = B D^-beta + A N^-alpha + E, its inputs in the other order: no closed form."""
+
+    E: jaxscale.Scalar = jaxscale.offset("e")
+    A: jaxscale.Scalar = jaxscale.coefficient("a", per=dict(N="alpha"))
+    B: jaxscale.Scalar = jaxscale.coefficient("b", per=dict(D="beta"))
+    alpha: jaxscale.Scalar = jaxscale.exponent("x")
+    beta: jaxscale.Scalar = jaxscale.exponent("y")
+
+    def __call__(self, D, N):
+        return self.B * D**-self.beta + self.A * N**-self.alpha + self.E
+
+
 def data_folder() -> Path | None:
     """The folder of public tables, where a checkout has one beside it."""
     root = Path(os.environ.get("JAXSCALE_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from conftest import TokensFirst
 
 import jaxscale
 from jaxscale.allocation import allocate
@@ -83,24 +84,11 @@ DEGENERATE = dict(
 )
 
 
-class Swapped(jaxscale.Law):
-    """L(D, N) = E + A N^-alpha + B D^-beta: no closed form is known for it."""
-
-    E: jaxscale.Scalar = jaxscale.offset("e")
-    A: jaxscale.Scalar = jaxscale.coefficient("a", per=dict(N="alpha"))
-    B: jaxscale.Scalar = jaxscale.coefficient("b", per=dict(D="beta"))
-    alpha: jaxscale.Scalar = jaxscale.exponent("x")
-    beta: jaxscale.Scalar = jaxscale.exponent("y")
-
-    def __call__(self, D, N):
-        return self.E + self.A * N**-self.alpha + self.B * D**-self.beta
-
-
 def fields(best):
     return [best.compute, best.N, best.D, best.loss, best.tokens_per_parameter, best.at_edge]
 
 
-@pytest.mark.parametrize("law", [LAW, Swapped(**LAW.values)], ids=["closed", "numeric"])
+@pytest.mark.parametrize("law", [LAW, TokensFirst(**LAW.values)], ids=["closed", "numeric"])
 @pytest.mark.parametrize("goal", [dict(compute=1e22), dict(target_loss=2.29)])
 def test_a_sample_of_laws_equals_a_loop_even_beside_degenerate_members(law, goal):
     sample = law.replace(**DEGENERATE)
@@ -123,7 +111,7 @@ def test_a_sample_of_laws_equals_a_loop_even_beside_degenerate_members(law, goal
 def test_closed_and_numeric_agree_where_one_resource_is_worth_nothing():
     for worthless in (dict(A=0.0), dict(alpha=0.0), dict(B=0.0), dict(beta=0.0)):
         closed = allocate(LAW.replace(**worthless), compute=1e22)
-        numeric = allocate(Swapped(**LAW.values).replace(**worthless), compute=1e22)
+        numeric = allocate(TokensFirst(**LAW.values).replace(**worthless), compute=1e22)
         assert closed.at_edge and numeric.at_edge
         np.testing.assert_allclose(fields(closed), fields(numeric), rtol=1e-9)
 

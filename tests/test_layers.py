@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "jaxscale"
 LEVELS = [
-    {"_pytree", "_precision", "_smallmat", "_logarithm", "errors"},
+    {"_pytree", "_precision", "_smallmat", "_logarithm", "_roots", "errors"},
     {"_durable", "_positive", "intervals", "_programs", "tables", "expressions", "losses"},
     {"space", "flops", "columns"},
     {"laws", "runs", "optimizers"},

@@ -20,7 +20,6 @@ from jaxscale.resampling import (
     cluster_labels,
     cluster_weights,
     membership,
-    own_weight,
     residual_losses,
     wild_losses,
     with_residuals,
@@ -271,7 +270,7 @@ def test_a_draw_depends_on_the_seed_and_its_number_only(fitted, scheme):
 def test_weights_are_the_runs_own_on_average(fitted, scheme, own):
     runs = fitted.runs.replace(weight=own)
     drawn = SCHEMES[scheme](runs, None, None, 3, 0, 2000)
-    expected = own_weight(runs)
+    expected = runs.weights
     assert np.all(drawn >= 0) and np.all(drawn[:, expected == 0] == 0)
     used = expected > 0
     drawn = drawn[:, used] / expected[used]
@@ -318,7 +317,7 @@ def test_webbs_signs_have_the_moments_that_a_wild_bootstrap_needs():
 def test_what_is_placed_is_what_the_objective_sees(fitted, weighted, residual, weight):
     fit = changed(weighted if weight else fitted, loss=jaxscale.Square(), residual=residual)
     at, noise = linearize(fit), linearize(fit).noise()
-    relative = own_weight(fit.runs) / own_weight(fit.runs)[own_weight(fit.runs) > 0].mean()
+    relative = fit.runs.weights / fit.runs.weights[fit.runs.weights > 0].mean()
     drawn = residual_losses(at, fit.prediction, 5, 2, 1)
     placed = noise.draw((60,), np.random.default_rng([5, 2]))
     placed = placed / np.sqrt(np.where(relative > 0, relative, 1.0))

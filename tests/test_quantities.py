@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from conftest import TokensFirst
 from scipy import optimize
 
 import jaxscale
@@ -18,8 +19,8 @@ from jaxscale.quantities import (
     FunctionOf,
     Prediction,
     _number,
+    asked_of,
     evaluate,
-    interesting,
     quantity,
 )
 
@@ -38,19 +39,6 @@ FIFTY = jaxscale.Chinchilla(
 def own_flops(N, D):
     """Bent in N and in D, so that the inverse has second derivatives of its own."""
     return 6 * N * D * (1 + (D / 1e10) ** 0.3) + 1e5 * D
-
-
-class TokensFirst(jaxscale.Law):
-    """L(D, N) = B D^-beta + A N^-alpha + E, its inputs in the other order."""
-
-    E: jaxscale.Scalar = jaxscale.offset("e")
-    A: jaxscale.Scalar = jaxscale.coefficient("a", per=dict(N="alpha"))
-    B: jaxscale.Scalar = jaxscale.coefficient("b", per=dict(D="beta"))
-    alpha: jaxscale.Scalar = jaxscale.exponent("x")
-    beta: jaxscale.Scalar = jaxscale.exponent("y")
-
-    def __call__(self, D, N):
-        return self.B * D**-self.beta + self.A * N**-self.alpha + self.E
 
 
 class Doubled(jaxscale.Chinchilla):
@@ -305,6 +293,6 @@ def test_what_cannot_be_answered_is_refused_with_a_sentence(asked, law, error, m
 
 
 def test_tables_list_the_free_parameters_and_what_follows(fitted):
-    assert [q.name for q in interesting(fitted)] == ["E", "A", "B", "alpha", "beta", "a", "b"]
+    assert [q.name for q in asked_of(fitted)] == ["E", "A", "B", "alpha", "beta", "a", "b"]
     pinned = dataclasses.replace(fitted, settings={"fixed": ["E", "A"]})
-    assert [q.name for q in interesting(pinned)] == ["B", "alpha", "beta", "a", "b"]
+    assert [q.name for q in asked_of(pinned)] == ["B", "alpha", "beta", "a", "b"]
