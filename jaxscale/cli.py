@@ -1,4 +1,4 @@
-"""The command line: fit, bootstrap, compare, sweep, warmup, predict, allocate, plot and others.
+"""The command line: fit, bootstrap, compare, sweep, predict, allocate, plot, forecast and others.
 
 Data goes to stdout, everything else to stderr. `--json` prints one JSON object and nothing else.
 Exit codes: 0 done; 1 done, but the certificate says not to trust it; 2 bad input or usage; 130
@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import jaxscale
-from jaxscale import commands, compare_command, sweep_command, uncertainty_command
+from jaxscale import (
+    commands,
+    compare_command,
+    datasets_command,
+    forecast_command,
+    sweep_command,
+    uncertainty_command,
+)
 from jaxscale._precision import PRECISIONS
 from jaxscale.bootstrap import METHODS
 from jaxscale.errors import FitError, JaxscaleError
@@ -25,9 +32,10 @@ from jaxscale.intervals import KINDS
 from jaxscale.losses import NAMES
 from jaxscale.objective import RESIDUALS
 from jaxscale.quantities import BEST
+from jaxscale.schedules import SCHEDULES
 
 CACHED_COMMANDS = (
-    *("fit", "bootstrap", "compare", "demo", "influence", "plot", "sweep", "warmup"),
+    *("fit", "bootstrap", "compare", "demo", "forecast", "influence", "plot", "sweep", "warmup"),
 )
 FIGURES = ("all", "law", "residuals", "starts", "waterfall", "bands")
 
@@ -154,8 +162,12 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--surface", action="store_true", help="draw the objective over the law's exponents"
     )
+    text = "Forecast where a run that is still training will end."
+    _forecast_options(command("forecast", forecast_command.run_forecast, text))
     sub = command("laws", commands.run_laws, "List the laws, their parameters and presets.")
     sub.add_argument("name", nargs="?", help="show one law in full")
+    sub = command("datasets", datasets_command.run_datasets, "List named tables of real runs.")
+    sub.add_argument("name", nargs="?", help="show one table's card")
     sub = command(
         "demo", commands.run_demo, "Run the main job on the simulated table in the package."
     )
@@ -259,6 +271,35 @@ def _influence_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--figure", metavar="FILE", help="draw the runs that decide")
 
 
+def _forecast_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "metrics",
+        nargs="+",
+        help="CSV or JSON Lines of metrics, a W&B export, or event files of TensorBoard",
+    )
+    sub.add_argument(
+        "--final-step", type=_steps, required=True, metavar="N", help="where the run ends"
+    )
+    sub.add_argument("--schedule", choices=SCHEDULES, help="default: the rate stays as it is")
+    sub.add_argument("--peak-lr", type=float, metavar="X", help="default the largest rate logged")
+    sub.add_argument("--warmup", type=float, metavar="X", help="steps, or below 1 a fraction")
+    sub.add_argument("--floor", type=float, metavar="X", help="lowest rate, of the peak")
+    sub.add_argument(
+        "--decay", type=float, metavar="X", help="of wsd: steps, or below 1 a fraction; default 0.2"
+    )
+    for name in ("loss", "step", "lr"):
+        sub.add_argument(f"--{name}", metavar="COLUMN", help=f"column of the {name}")
+    sub.add_argument("--run", dest="run_name", metavar="NAME", help="of several runs, this one")
+    sub.add_argument("--until", type=_steps, metavar="STEP", help="use the losses up to there")
+    sub.add_argument(
+        "--below", type=float, nargs="+", default=[], metavar="X", help="how likely is a lower end"
+    )
+    sub.add_argument("--level", type=float, default=0.9, help="of the interval; default 0.9")
+    sub.add_argument("--law", choices=forecast_command.LAWS, default="annealing")
+    sub.add_argument("--figure", metavar="FILE", help="draw losses, forecast and learning rate")
+    sub.add_argument("--log-steps", action="store_true", help="draw them on a logarithmic axis")
+
+
 def _sweep_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("spec", help="TOML file: [data.NAME], [sweep] and [fix.LAW]")
     sub.add_argument(
@@ -326,3 +367,14 @@ def _pair(text: str) -> tuple[str, float]:
         return name, float(value) if mark else float("nan") / 0
     except (ValueError, ZeroDivisionError):
         raise argparse.ArgumentTypeError(f"expected NAME=NUMBER, got {text!r}") from None
+
+
+def _steps(text: str) -> int:
+    """Return a number of steps, also where it is written as 1e5."""
+    try:
+        steps = float(text)
+        if 0 < steps < 2**31 and steps == int(steps):
+            return int(steps)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"expected a whole number of steps, got {text!r}")

@@ -62,7 +62,7 @@ class Prior:
 
     alpha: tuple[float, float] = static(default=(0.4, 0.5))
     reducible: tuple[float, float] = static(default=(0.3, 0.2))
-    gain: tuple[float, float] = static(default=(0.06, 0.04))
+    gain: tuple[float, float] = static(default=(0.09, 0.06))
     walk: tuple[float, float] = static(default=(0.004, 1.0))
     noise: tuple[float, float] = static(default=(0.001, 1.3))
 

@@ -1,0 +1,167 @@
+"""From a logged curve to a forecast on the host: one compiled loop over its losses."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from jaxscale._programs import run
+from jaxscale.errors import DataError
+from jaxscale.forecast import Forecast, Forecaster, Schedule, State
+from jaxscale.metrics import Curve
+
+
+class Fan(NamedTuple):
+    """Forecasts of the way to the end, and the learning rate along the run.
+
+    Attributes:
+        step: from the last loss to the final step [m].
+        loss: the median there [m].
+        lower: lower end of the central interval [m].
+        upper: upper end [m].
+        at: steps from 0 to the final step [k].
+        rate: learning rate there [k]: as logged, then as scheduled; NaN before the first loss.
+    """
+
+    step: np.ndarray
+    loss: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    at: np.ndarray
+    rate: np.ndarray
+
+
+def forecast_curve(
+    forecaster: Forecaster, curve: Curve, final_step: int, level: float = 0.9
+) -> Forecast:
+    """Forecast the end of a run from its curve.
+
+    Without logged rates, those of the forecaster's schedule count; without both, 1.
+
+    Args:
+        forecaster: how.
+        curve: the losses so far.
+        final_step: where the run ends.
+        level: of the interval, between 0 and 1.
+
+    Returns:
+        The forecast; its fields are NumPy arrays in float64.
+
+    Raises:
+        DataError: the curve has no finite loss.
+        ValueError: the run ends before its last loss, or the level is out of its range.
+    """
+    state = take_in(forecaster, curve)
+    _check(curve, final_step, level)
+    end, wide = np.float64(final_step), np.float64(level)
+    return run(_predict, forecaster, state, end, wide, dtype=np.float64)[0]
+
+
+def take_in(forecaster: Forecaster, curve: Curve) -> State:
+    """Return the forecaster's state after a curve, in float64.
+
+    Raises:
+        DataError: the curve has no finite loss.
+    """
+    if not np.isfinite(curve.loss).any():
+        raise DataError(f"{curve.source}: run {curve.name!r} has no finite loss")
+    size = 1 << max(len(curve) - 1, 0).bit_length()  # so that runs of about one length compile once
+    columns = [curve.step.astype(np.int32), curve.loss.astype(float)]
+    columns += [] if curve.lr is None else [curve.lr.astype(float)]
+    padded = [np.pad(column, (0, size - len(curve))) for column in columns]
+    return run(_take_in, forecaster, np.int32(len(curve)), *padded, dtype=np.float64)[0]
+
+
+def forecast_fan(
+    forecaster: Forecaster,
+    curve: Curve,
+    final_step: int,
+    level: float = 0.9,
+    points: int = 30,
+) -> Fan:
+    """Forecast a run at steps between its last loss and its end, for a figure.
+
+    Args:
+        forecaster: how.
+        curve: the losses so far.
+        final_step: where the run ends.
+        level: of the interval.
+        points: steps where to forecast.
+
+    Raises:
+        DataError: the curve has no finite loss.
+        ValueError: the run ends before its last loss, or the level is out of its range.
+    """
+    state = take_in(forecaster, curve)
+    _check(curve, final_step, level)
+    last = float(curve.step[-1])
+    # Denser near both ends: the loss bends where the run stands and where the rate runs out.
+    along = 0.5 * (1 - np.cos(np.pi * np.linspace(0, 1, points)))
+    step = last + (final_step - last) * along
+    ahead = run(_ahead, forecaster, state, step, np.float64(level), dtype=np.float64)[0]
+    at = np.append(np.linspace(0, final_step, 513), np.geomspace(1, final_step, 257))
+    at = np.unique(np.append(at, last))  # fine enough on either kind of axis
+    future = at > last
+    rate = np.full(len(at), 1.0 if curve.lr is None else float(curve.lr[-1]))
+    if forecaster.schedule is not None:
+        rate = scheduled(forecaster.schedule, at)
+    if curve.lr is not None:
+        rate = np.where(future, rate, np.interp(at, curve.step, curve.lr, left=np.nan))
+    loss, lower, upper = ahead
+    return Fan(step, loss, lower, upper, at, rate)
+
+
+def probability_below(forecast: Forecast, losses: Any) -> np.ndarray:
+    """Return the probability that a run ends below each of the losses [k], in float64."""
+    return run(_below, forecast, np.asarray(losses, float), dtype=np.float64)[0]
+
+
+def scheduled(schedule: Schedule, steps: np.ndarray) -> np.ndarray:
+    """Return the learning rate of a schedule at steps [n], float64, worked out in one program."""
+    return run(_rates, np.asarray(steps, float), dtype=np.float64, schedule=schedule)[0]
+
+
+def _check(curve: Curve, final_step: int, level: float) -> None:
+    if final_step < curve.step[-1]:
+        raise ValueError(
+            f"{curve.source}: run {curve.name!r} has losses up to step {curve.step[-1]:,}, beyond "
+            f"the final step {final_step:,}; use fewer with --until"
+        )
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level:g}")
+
+
+def _take_in(
+    forecaster: Forecaster, count: Array, step: Array, loss: Array, lr: Array | None = None
+) -> State:
+    if lr is None and forecaster.schedule is not None:
+        lr = _rates(step.astype(loss.dtype), schedule=forecaster.schedule)
+    rate = jnp.ones_like(loss) if lr is None else lr
+
+    def one(k: Array, state: State) -> State:
+        return forecaster.update(state, step[k], loss[k], rate[k])
+
+    return lax.fori_loop(0, count, one, forecaster.init(loss.dtype))
+
+
+def _predict(forecaster: Forecaster, state: State, final_step: Array, level: Any) -> Forecast:
+    return forecaster.predict(state, final_step, level)
+
+
+def _below(forecast: Forecast, losses: Array) -> Array:
+    return forecast.probability_below(losses)
+
+
+def _ahead(forecaster: Forecaster, state: State, steps: Array, level: Any) -> Any:
+    found = jax.vmap(functools.partial(_predict, forecaster, state, level=level))(steps)
+    return found.loss, found.lower, found.upper
+
+
+def _rates(steps: Array, *, schedule: Schedule) -> Array:
+    rate = jnp.asarray(jax.vmap(schedule)(steps), steps.dtype)
+    return jnp.broadcast_to(rate, steps.shape)

@@ -1,0 +1,11 @@
+"""Named tables of training runs: one in the package, others that are read where they lie.
+
+`load(name)` returns `Runs`. The table `stdlib_ladder` is shipped. The public tables are not, since
+several have no stated licence: they are read from a copy under the folder that the environment
+variable JAXSCALE_DATA names, else downloaded once from their source where that is a plain CSV
+(`pip install 'jaxscale[data]'`). Either way their numbers must have the recorded digest.
+"""
+
+from jaxscale.datasets.loading import card, content_digest, load, load_curves, names
+
+__all__ = ["card", "content_digest", "load", "load_curves", "names"]

@@ -1,0 +1,245 @@
+"""The command `forecast`: where a run that is still training will end.
+
+Results go to stdout, notes to stderr with `--json` and under their run without, as in `commands`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxscale.annealing import MultiPower
+from jaxscale.commands import say
+from jaxscale.curves import forecast_curve, forecast_fan, probability_below, scheduled
+from jaxscale.forecast import Forecast, Forecaster, Schedule
+from jaxscale.metrics import Curve, read_metrics
+from jaxscale.schedules import schedule_named
+from jaxscale.tabulate import columns, quantity
+
+LAWS = ("annealing", "power")
+RECENT = 0.01
+"""The loss of a step is the mean over this share of the steps before it."""
+FEW = 20
+"""Below so many losses the prior speaks more than the run."""
+APART = 0.03
+"""Largest difference between a logged and a planned rate, of the peak, that is not worth a word."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Outlook:
+    """One run: what was known, what is forecast, and what came of it."""
+
+    curve: Curve  # up to --until
+    forecaster: Forecaster
+    forecast: Forecast
+    now: float
+    below: list[tuple[float, float]]
+    outcome: float | None
+    notes: list[str]
+
+
+def run_forecast(options: argparse.Namespace) -> int:
+    """Forecast the end of every run of the files; print the result."""
+    _consistent(options)
+    curves = [
+        curve
+        for path in options.metrics
+        for curve in read_metrics(
+            path, loss=options.loss, step=options.step, lr=options.lr, run=options.run_name
+        ).values()
+    ]
+    schedules: dict[float, Schedule] = {}
+    outlooks = [_outlook(options, curve, schedules) for curve in curves]
+    if options.json:
+        print(json.dumps(_document(options, outlooks), allow_nan=False))
+    else:
+        print("\n\n".join(_block(options, outlook) for outlook in outlooks), flush=True)
+    for outlook, curve in zip(outlooks, curves, strict=True):
+        for note in outlook.notes if options.json else ():
+            say(f"note: {outlook.curve.name}: {note}")
+        if options.figure:
+            path = _figure_path(options.figure, outlook.curve.name, len(outlooks))
+            _draw(options, outlook, curve, path)
+            say(f"wrote {path}")
+    return 0
+
+
+def _consistent(options: argparse.Namespace) -> None:
+    """Refuse options that would have no effect, and figures that could not be written."""
+    if options.law == "power" and options.schedule:
+        raise ValueError("--schedule goes with --law annealing; the power law knows steps only")
+    for name in ("peak_lr", "warmup", "floor", "decay"):
+        if getattr(options, name) is not None and not options.schedule:
+            raise ValueError(f"--{name.replace('_', '-')} goes with --schedule")
+    if options.decay is not None and options.schedule != "wsd":
+        raise ValueError(f"--decay goes with --schedule wsd, not with {options.schedule}")
+    if not 0 < options.level < 1:
+        raise ValueError(f"--level must lie between 0 and 1, got {options.level:g}")
+    if options.log_steps and not options.figure:
+        raise ValueError("--log-steps goes with --figure")
+    if options.figure:
+        from jaxscale.plotting import ENDINGS
+
+        path = Path(options.figure)
+        if path.suffix.lower() not in ENDINGS:
+            raise ValueError(f"--figure {path}: a figure file ends in one of {', '.join(ENDINGS)}")
+        if not path.parent.is_dir():
+            raise ValueError(f"--figure {path}: there is no folder {str(path.parent)!r}")
+
+
+def _outlook(
+    options: argparse.Namespace, curve: Curve, schedules: dict[float, Schedule]
+) -> _Outlook:
+    """Forecast one run; `schedules` by peak are shared, for each compiles anew."""
+    known = curve if options.until is None else curve.until(options.until)
+    if not len(known):
+        raise ValueError(
+            f"{curve.source}: run {curve.name!r} has no loss up to step {options.until:,}; its "
+            f"first is at step {curve.step[0]:,}"
+        )
+    notes = list(known.notes)
+    schedule = _schedule(options, known, schedules, notes)
+    relaxation = MultiPower() if options.law == "annealing" else None
+    forecaster = Forecaster(schedule=schedule, relaxation=relaxation)
+    forecast = forecast_curve(forecaster, known, options.final_step, options.level)
+    good = int(np.isfinite(known.loss).sum())
+    if good < len(known):
+        notes.append(f"{len(known) - good} of {len(known)} losses are not finite; left out")
+    if good < FEW:
+        notes.append(f"only {good} losses: the forecast rests on what is usual")
+    chances = probability_below(forecast, options.below).tolist() if options.below else []
+    below = list(zip(options.below, chances, strict=True))
+    now = _mean(known, int(known.step[-1]))
+    later = options.until is not None and len(curve) > len(known)
+    outcome = _mean(curve, options.final_step) if later else None
+    assert now is not None
+    return _Outlook(known, forecaster, forecast, now, below, outcome, notes)
+
+
+def _mean(curve: Curve, step: int) -> float | None:
+    """Return the mean loss of the steps just before a step; None where none is finite."""
+    near = (curve.step <= step) & (curve.step >= (1 - RECENT) * step)
+    loss = curve.loss[near & np.isfinite(curve.loss)]
+    if len(loss):
+        return float(loss.mean())
+    loss = curve.loss[np.isfinite(curve.loss) & (curve.step <= step)]
+    return float(loss[-1]) if len(loss) and curve.step[-1] <= step else None
+
+
+def _schedule(
+    options: argparse.Namespace, known: Curve, schedules: dict[float, Schedule], notes: list[str]
+) -> Schedule | None:
+    """Return the schedule that the options name; its peak is the largest rate logged."""
+    if options.law == "power":
+        return None
+    if not options.schedule:
+        rate = "" if known.lr is None else f" at {known.lr[-1]:.3g}"
+        notes.append(f"no --schedule: the learning rate is taken to stay{rate}")
+        return None
+    peak = options.peak_lr
+    if peak is None:
+        peak = 1.0 if known.lr is None else float(known.lr.max())
+        if known.lr is None:
+            notes.append(
+                "no learning rate logged and no --peak-lr: a peak of 1 is taken, so the schedule "
+                "counts by its shape only"
+            )
+    if peak not in schedules:
+        given = {"warmup": options.warmup, "floor": options.floor, "decay": options.decay}
+        given = {name: value for name, value in given.items() if value is not None}
+        schedules[peak] = schedule_named(
+            options.schedule, peak=peak, steps=options.final_step, **given
+        )
+    if known.lr is not None:
+        planned = scheduled(schedules[peak], known.step)
+        apart = np.abs(planned - known.lr)
+        k = int(np.argmax(apart))
+        if apart[k] > APART * peak:
+            notes.append(
+                f"at step {known.step[k]:,} the log has the learning rate {known.lr[k]:.3g}, the "
+                f"schedule {planned[k]:.3g}: are --peak-lr, --warmup, --floor and --final-step "
+                "those of the run?"
+            )
+    return schedules[peak]
+
+
+def _block(options: argparse.Namespace, outlook: _Outlook) -> str:
+    """Return what a person reads of one run."""
+    curve, forecast, level = outlook.curve, outlook.forecast, f"{100 * options.level:g} %"
+    digits = _digits(forecast)
+    loss, low, high = (f"{x:.{digits}f}" for x in (forecast.loss, forecast.lower, forecast.upper))
+    rows = [
+        ["now", f"{outlook.now:.{digits}f}", f"step {curve.step[-1]:,} of {options.final_step:,}"],
+        ["forecast", loss, f"{low} to {high} ({level})"],
+    ]
+    if outlook.outcome is not None:
+        inside = forecast.lower <= outlook.outcome <= forecast.upper
+        off = 100 * (float(forecast.loss) / outlook.outcome - 1)
+        words = f"forecast {off:+.2f} % off, {'inside' if inside else 'outside'} the interval"
+        rows.append(["turned out", f"{outlook.outcome:.{digits}f}", words])
+    for x, p in outlook.below:
+        rows.append([f"below {quantity(x, 6)}", f"{100 * p:.1f} %", "probability"])
+    lines = [f"{curve.name}  ({curve.source})", columns(rows, "<><")]
+    return "\n".join([*lines, *(f"! {note}" for note in outlook.notes)])
+
+
+def _digits(forecast: Forecast) -> int:
+    """Return how many decimals the interval leaves known, and one more."""
+    width = float(forecast.upper - forecast.lower)
+    return int(np.clip(2 - np.floor(np.log10(width)), 2, 6)) if width > 0 else 6
+
+
+def _document(options: argparse.Namespace, outlooks: list[_Outlook]) -> dict[str, Any]:
+    """Return what a script reads."""
+    runs = [
+        {
+            "name": each.curve.name,
+            "source": each.curve.source,
+            "losses": len(each.curve),
+            "skipped": int((~np.isfinite(each.curve.loss)).sum()),
+            "step": int(each.curve.step[-1]),
+            "loss": each.now,
+            "forecast": float(each.forecast.loss),
+            "lower": float(each.forecast.lower),
+            "upper": float(each.forecast.upper),
+            "below": [{"loss": x, "probability": p} for x, p in each.below],
+            "outcome": each.outcome,
+            "notes": each.notes,
+        }
+        for each in outlooks
+    ]
+    names = ("final_step", "level", "law", "schedule", "until")
+    return {**{name: getattr(options, name) for name in names}, "runs": runs}
+
+
+def _figure_path(path: str, name: str, many: int) -> str:
+    """Return the file of a run's figure: with its name where there are several runs."""
+    if many == 1:
+        return path
+    given = Path(path)
+    safe = re.sub(r"[^\w.-]+", "_", name).strip("._") or "run"
+    return str(given.with_name(f"{given.stem}-{safe}{given.suffix}"))
+
+
+def _draw(options: argparse.Namespace, outlook: _Outlook, whole: Curve, path: str) -> None:
+    from jaxscale import forecast_plots, plotting
+
+    known, final = outlook.curve, options.final_step
+    fan = forecast_fan(outlook.forecaster, known, final, options.level)
+    later = (whole.step > known.step[-1]) & (whole.step <= final)
+    truth = dataclasses.replace(whole, step=whole.step[later], loss=whole.loss[later], lr=None)
+    figure = forecast_plots.plot_forecast(
+        known,
+        outlook.forecast,
+        fan,
+        level=options.level,
+        truth=truth if len(truth) else None,
+        log=options.log_steps,
+    )
+    plotting.save(figure, path)
