@@ -54,8 +54,7 @@ def run_forecast(options: argparse.Namespace) -> int:
             path, loss=options.loss, step=options.step, lr=options.lr, run=options.run_name
         ).values()
     ]
-    schedules: dict[float, Schedule] = {}
-    outlooks = [_outlook(options, curve, schedules) for curve in curves]
+    outlooks = [_outlook(options, curve) for curve in curves]
     if options.json:
         print(json.dumps(_document(options, outlooks), allow_nan=False))
     else:
@@ -93,10 +92,8 @@ def _consistent(options: argparse.Namespace) -> None:
             raise ValueError(f"--figure {path}: there is no folder {str(path.parent)!r}")
 
 
-def _outlook(
-    options: argparse.Namespace, curve: Curve, schedules: dict[float, Schedule]
-) -> _Outlook:
-    """Forecast one run; `schedules` by peak are shared, for each compiles anew."""
+def _outlook(options: argparse.Namespace, curve: Curve) -> _Outlook:
+    """Forecast one run."""
     known = curve if options.until is None else curve.until(options.until)
     if not len(known):
         raise ValueError(
@@ -104,7 +101,7 @@ def _outlook(
             f"first is at step {curve.step[0]:,}"
         )
     notes = list(known.notes)
-    schedule = _schedule(options, known, schedules, notes)
+    schedule = _schedule(options, known, notes)
     relaxation = MultiPower() if options.law == "annealing" else None
     forecaster = Forecaster(schedule=schedule, relaxation=relaxation)
     forecast = forecast_curve(forecaster, known, options.final_step, options.level)
@@ -132,9 +129,7 @@ def _mean(curve: Curve, step: int) -> float | None:
     return float(loss[-1]) if len(loss) and curve.step[-1] <= step else None
 
 
-def _schedule(
-    options: argparse.Namespace, known: Curve, schedules: dict[float, Schedule], notes: list[str]
-) -> Schedule | None:
+def _schedule(options: argparse.Namespace, known: Curve, notes: list[str]) -> Schedule | None:
     """Return the schedule that the options name; its peak is the largest rate logged."""
     if options.law == "power":
         return None
@@ -150,14 +145,11 @@ def _schedule(
                 "no learning rate logged and no --peak-lr: a peak of 1 is taken, so the schedule "
                 "counts by its shape only"
             )
-    if peak not in schedules:
-        given = {"warmup": options.warmup, "floor": options.floor, "decay": options.decay}
-        given = {name: value for name, value in given.items() if value is not None}
-        schedules[peak] = schedule_named(
-            options.schedule, peak=peak, steps=options.final_step, **given
-        )
+    given = {"warmup": options.warmup, "floor": options.floor, "decay": options.decay}
+    given = {name: value for name, value in given.items() if value is not None}
+    schedule = schedule_named(options.schedule, peak=peak, steps=options.final_step, **given)
     if known.lr is not None:
-        planned = scheduled(schedules[peak], known.step)
+        planned = scheduled(schedule, known.step)
         apart = np.abs(planned - known.lr)
         k = int(np.argmax(apart))
         if apart[k] > APART * peak:
@@ -166,7 +158,7 @@ def _schedule(
                 f"schedule {planned[k]:.3g}: are --peak-lr, --warmup, --floor and --final-step "
                 "those of the run?"
             )
-    return schedules[peak]
+    return schedule
 
 
 def _block(options: argparse.Namespace, outlook: _Outlook) -> str:

@@ -65,8 +65,8 @@ def plot_forecast(
         first = SETTLED[log] * float(curve.step[-1])
         seen = _draw_losses(ax, curve, truth, first)
         ax.plot(fan.step, fan.loss, color=LAW, lw=1.4, zorder=5, label="forecast, median")
-        label = f"{100 * level:g} % interval"
-        ax.fill_between(fan.step, fan.lower, fan.upper, color=WIDE, lw=0, zorder=1, label=label)
+        words = f"{100 * level:g} % interval"
+        ax.fill_between(fan.step, fan.lower, fan.upper, color=WIDE, lw=0, zorder=1, label=words)
         _draw_end(ax, forecast, fan)
         for k, (step, earlier) in enumerate(history or ()):
             ends = np.array([[earlier.loss - earlier.lower], [earlier.upper - earlier.loss]])
@@ -150,7 +150,7 @@ def _step_axis(ax: Axes, first: float, final: float) -> None:
     if first > 0:
         _log_axis(ax, "x", min(first, final / 2), final, "step")
         return
-    ticks = MaxNLocator(6, integer=True).tick_values(0, final)
+    ticks = np.asarray(MaxNLocator(6, integer=True).tick_values(0, final))
     ticks = ticks[(ticks >= 0) & (ticks <= final * 1.001)]
     ax.set_xticks(ticks, [_short(tick) for tick in ticks])
     ax.set(xlabel="step", xlim=(-0.01 * final, 1.02 * final))

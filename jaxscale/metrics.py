@@ -245,7 +245,9 @@ def _curve(part: _Part, wanted: dict[str, str | None]) -> Curve:
     used = logged & counted
     if used.sum() < logged.sum():
         lost = int(logged.sum() - used.sum())
-        notes.append(f"{lost} losses have no step in column {short(counter)}; left out")
+        notes.append(
+            f"left out {lost} of {logged.sum()} losses: no step in column {short(counter)}"
+        )
     step = _whole(table, counter, used)[used]
     loss = numeric(table, column, used, "plain")[used]
     order = np.argsort(step, kind="stable")
@@ -253,8 +255,8 @@ def _curve(part: _Part, wanted: dict[str, str | None]) -> Curve:
     last = np.append(step[1:] != step[:-1], True)
     if not last.all():
         notes.append(
-            f"{int((~last).sum())} losses were logged again at the same step (a run that was "
-            "resumed?); the last one counts"
+            f"left out {int((~last).sum())} of {len(step)} losses: logged again at the same step "
+            "(a resumed run?)"
         )
     step, loss = step[last], loss[last]
     lr = None

@@ -5,6 +5,7 @@ They are made of optax's own, so a run that trained with those is met exactly.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ Schedule = Callable[[Any], Any]
 SCHEDULES = ("cosine", "linear", "wsd", "constant", "inverse-sqrt")
 
 
+@functools.lru_cache(maxsize=64)  # one text, one function: programs made with it are reused
 def schedule_named(
     name: str,
     *,

@@ -1,10 +1,9 @@
-"""The pure storey inside other people's programs: jit, scan, vmap, grad, shard_map, export."""
+"""The pure storey inside other people's programs: jit, scan, vmap, grad, export.
+
+`shard_map` is in the slow tests.
+"""
 
 import dataclasses
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +20,6 @@ from jaxscale.forecast import Forecaster
 from jaxscale.preparation import prepare
 from jaxscale.starts import random_starts
 
-ROOT = Path(__file__).parents[1]
 STEPS, TOTAL = 300, 1000
 schedule = optax.cosine_decay_schedule(3e-3, TOTAL, alpha=0.1)
 forecaster = Forecaster(schedule=schedule)
@@ -113,69 +111,6 @@ def test_gradient_through_the_optimum_in_a_jitted_outer_loss(problem):
     assert float(slope) == pytest.approx((high - low) / 2e-5, rel=1e-4)
 
 
-CHILD = """
-import dataclasses, jax, jax.numpy as jnp, numpy as np, optax, jaxscale
-from jax.sharding import PartitionSpec as P
-from jaxscale import engine
-from jaxscale.forecast import Forecaster
-from jaxscale.preparation import prepare
-from jaxscale.starts import random_starts
-from jaxscale.synthetic import read_demo
-assert jax.device_count() == 2
-mesh = jax.sharding.Mesh(np.array(jax.devices()), ("data",))
-schedule = optax.cosine_decay_schedule(3e-3, 400)
-forecaster = Forecaster(schedule=schedule)
-rng = np.random.default_rng(0)
-losses = 2 + 3 * np.arange(1.0, 201.0)[:, None] ** -0.4 + 0.05 * rng.normal(size=(200, 8))
-
-def sharded(f, in_specs, out_specs):
-    return jax.jit(jax.shard_map(f, mesh=mesh, in_specs=in_specs, out_specs=out_specs))
-
-def train(losses, mean=lambda y: y):
-    def step(state, x):
-        k, loss = x
-        return forecaster.update(state, k, mean(jnp.mean(loss)), schedule(k)), None
-    start = forecaster.init()
-    if VARIES:
-        start = jax.lax.pcast(start, "data", to="varying")
-    state = jax.lax.scan(step, start, (jnp.arange(200), losses))[0]
-    end = forecaster.predict(state, 400)
-    return state, jnp.stack([end.loss, end.lower, end.upper, end.probability_below(3.0)])
-
-with jax.enable_x64(True):
-    VARIES = False
-    one, rows = jax.jit(train)(losses), jax.jit(jax.vmap(lambda x: train(x)[1], 1))(losses[:, :2])
-    average = lambda y: jax.lax.psum(y, "data") / 2
-    two = sharded(lambda x: train(x, average), P(None, "data"), P())(losses)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-12), two, one)
-    print("averaged")
-    VARIES = hasattr(jax.lax, "pcast")
-    own = sharded(lambda x: train(x[:, 0])[1][None], P(None, "data"), P("data"))(losses[:, :2])
-    np.testing.assert_allclose(own, rows, rtol=1e-7, atol=1e-12)
-    print("a run on each")
-
-    one = prepare(jaxscale.Chinchilla(), read_demo(), jaxscale.Huber(1e-3), "log").objective
-    z = jnp.asarray(random_starts(one, 8, seed=0))
-    weights = one.weight * rng.uniform(0.5, 1.5, (4, len(one.weight)))
-    def solve(weight):
-        live = dataclasses.replace(one, weight=weight)
-        return engine.solve(live, jaxscale.newton(), z).value
-    together = jax.jit(jax.vmap(solve))(weights)
-    apart = sharded(jax.vmap(solve), P("data"), P("data"))(weights)
-    np.testing.assert_allclose(apart, together, rtol=1e-10)
-    print("solves")
-"""
-
-
-def test_two_devices_under_shard_map_equal_one():
-    flags = os.environ["XLA_FLAGS"] + " --xla_force_host_platform_device_count=2"
-    environment = dict(os.environ, XLA_FLAGS=flags)
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD], env=environment, capture_output=True, text=True, cwd=ROOT
-    )
-    assert done.stdout == "averaged\na run on each\nsolves\n", done.stderr[-3000:]
-
-
 @pytest.fixture(scope="module")
 def runs():
     return jnp.asarray(curves(3))
@@ -187,16 +122,15 @@ def states(runs):
 
 
 def test_eager_jit_and_scan_agree(runs):
+    """Of updates; an eager forecast is in the slow tests."""
     few = Forecaster(schedule=schedule, bins=8)
-    update, predict = jax.jit(few.update), jax.jit(few.predict)
+    update = jax.jit(few.update)
     eager = compiled = few.init()
     for step in range(20):  # two merges
         eager = few.update(eager, step, runs[0, step], schedule(step))
         compiled = update(compiled, step, runs[0, step], schedule(step))
     same(eager, compiled, 1e-6)
     same(jax.jit(lambda x: follow(x, on=few))(runs[0, :20]), compiled, 1e-6)
-    got = summary(few.predict(eager, TOTAL))
-    np.testing.assert_allclose(got, summary(predict(compiled, TOTAL)), rtol=2e-5)
 
 
 def test_vmap_equals_one_by_one(runs, states):
@@ -366,25 +300,32 @@ RATES = {
 }
 
 
-@pytest.mark.parametrize("relaxation", [MultiPower(), Tissue(0.99)], ids=["MultiPower", "Tissue"])
+RELAXATIONS = {"MultiPower": MultiPower(), "Tissue": Tissue(0.99)}
+gains = jax.jit(annealing_gain)
+
+
+# FAILS for two steps and MultiPower, by 6 %: `annealing_gain` hands the relaxation the mean of the
+# rates before and after a drop, where `Relaxation` says "to which the learning rate dropped", and
+# no finer points cure it.
+@pytest.mark.parametrize("relaxation", RELAXATIONS.values(), ids=RELAXATIONS.keys())
 @pytest.mark.parametrize("name", RATES)
 def test_gains_equal_the_sum_over_every_step(name, relaxation):
     rate = RATES[name]
     ends = np.array([1000, 1700, T])
     want = np.array([brute(relaxation, rate, t) for t in ends])
+    coarse = np.union1d(np.arange(0, T, 25), ends)
+    at = np.searchsorted(coarse, ends)
     with jax.enable_x64(True):
-        steps = jnp.arange(T + 1.0)
-        fine = annealing_gain(relaxation, steps, jnp.asarray(rate), ends)
-        coarse = np.unique(np.r_[0:T:25, ends, T])
-        at = np.searchsorted(coarse, ends)
-        rough = annealing_gain(relaxation, steps[coarse], jnp.asarray(rate[coarse]), at)
-        total = summed_rate(steps[coarse], jnp.asarray(rate[coarse]))[at]
-    np.testing.assert_allclose(fine, want, rtol=5e-3, atol=1e-8)
+        fine = gains(relaxation, np.arange(T + 1.0), rate, ends)
+        rough = gains(relaxation, 1.0 * coarse, rate[coarse], at)
+        total = summed_rate(1.0 * coarse, jnp.asarray(rate[coarse]))[at]
+    # The midpoint rule is half a step off, which is 1 % of a decay 100 steps old.
+    np.testing.assert_allclose(fine, want, rtol=1e-2, atol=1e-8)
     np.testing.assert_allclose(rough, want, rtol=4e-2, atol=1e-8)
     np.testing.assert_allclose(total, np.cumsum(rate)[ends], rtol=1e-2)
 
 
 def test_a_warmup_is_no_drop_and_no_gain():
-    rate = jnp.concatenate([jnp.linspace(0, 1e-3, 50), jnp.full(50, 1e-3)])
-    gain = annealing_gain(MultiPower(), jnp.arange(100.0), rate, jnp.arange(100))
+    rate = np.append(np.linspace(0, 1e-3, 50), np.full(50, 1e-3))
+    gain = gains(MultiPower(), np.arange(100.0), rate, np.arange(100))
     np.testing.assert_array_equal(gain, np.zeros(100))

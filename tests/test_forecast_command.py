@@ -42,8 +42,8 @@ def run(capsys, *argv):
 def test_a_person_reads_a_block(capsys, log, tmp_path):
     figure = tmp_path / "end.png"
     code, out, err = run(
-        capsys, log, "--final-step", "4e3", *COSINE, "--until", 2400, "--below", 9, 0.5,
-        "--figure", figure,
+        capsys, log, "--final-step", "4e3", *COSINE, "--peak-lr", PEAK, "--until", 2400,
+        "--below", 9, 0.5, "--figure", figure,
     )  # fmt: skip
     assert code == 0 and err == f"jaxscale: wrote {figure}\n"
     head, *rows = out.splitlines()
@@ -90,9 +90,9 @@ def test_a_script_reads_one_json_object(capsys, tmp_path):
 @pytest.mark.parametrize(
     "options, note",
     [
-        ([], "! no --schedule: the learning rate is taken to stay at 0.000131\n"),
+        ([], "! no --schedule: the learning rate is taken to stay at 0.000132\n"),
         ([*COSINE[:2], "--warmup", "0.3"], "! at step 200 the log has the learning rate 0.0003"),
-        ([*COSINE, "--until", "300"], "! only 15 losses"),
+        ([*COSINE, "--peak-lr", PEAK, "--until", "300"], "! only 15 losses"),
         ([*COSINE, "--peak-lr", PEAK], ""),
         (["--law", "power"], ""),
     ],
@@ -164,9 +164,9 @@ def test_the_loop_is_that_of_the_forecaster(log):
     forecaster, curve = Forecaster(schedule=PLAN), read_metrics(log)["log"].until(700)
     state = take_in(forecaster, curve)
     with jax.enable_x64(True):
-        want = forecaster.init()
+        want, update = forecaster.init(), jax.jit(forecaster.update)
         for step, loss, lr in zip(curve.step, curve.loss, curve.lr, strict=True):
-            want = forecaster.update(want, step, loss, lr)
+            want = update(want, step, loss, lr)
     for got, each in zip(jax.tree.leaves(state), jax.tree.leaves(want), strict=True):
         np.testing.assert_allclose(got, each, rtol=1e-12)
     forecast = forecast_curve(forecaster, curve, STEPS, level=0.8)

@@ -129,14 +129,19 @@ def test_a_step_of_the_optimizer_goes_before_a_count_of_logs(write):
 
 def test_of_a_step_logged_twice_the_last_counts(write):
     curve = read_metrics(write("step,loss\n1,5\n2,4\n2,3\n1,2\n"))["log"]
-    assert curve.loss.tolist() == [2, 3] and curve.notes[0].startswith("2 losses were logged again")
+    assert curve.loss.tolist() == [2, 3] and curve.notes[0].startswith(
+        "left out 2 of 4 losses: logged"
+    )
 
 
 def test_losses_without_step_and_a_torn_line_are_noted(write):
     text = lines({"step": 1, "loss": 3}, {"loss": 2}) + '{"step": 3, "lo'
     curve = read_metrics(write(text, "log.jsonl"))["log"]
     assert curve.loss.tolist() == [3]
-    assert "row 3: cut off" in curve.notes[0] and "1 losses have no step" in curve.notes[1]
+    assert (
+        "row 3: cut off" in curve.notes[0]
+        and "left out 1 of 2 losses: no step in column 'step'" in curve.notes[1]
+    )
 
 
 def test_until(write):
@@ -250,6 +255,12 @@ def test_schedules(name, at):
         schedule = schedule_named(name, peak=2.0, steps=100, warmup=warmup, floor=0.1, decay=decay)
         rate = jax.jit(jax.vmap(schedule))(np.array(list(at), np.float32))
         np.testing.assert_allclose(rate, list(at.values()), rtol=1e-5, atol=1e-6)
+
+
+def test_the_same_schedule_is_the_same_function():
+    """So that a program compiled with it is found again."""
+    one, same, other = (schedule_named("cosine", peak=x, steps=100) for x in (1.0, 1.0, 2.0))
+    assert one is same and one is not other
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

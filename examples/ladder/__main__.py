@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from examples.ladder.plan import QUICK, Plan, choose_rates
+from examples.ladder.plan import QUICK, Plan, learning_rates, rate_of
 from examples.ladder.workers import train_all
 
 def write_csv(rows: Sequence[dict[str, Any]], path: Path) -> None:
@@ -60,6 +60,8 @@ def plan_of(args: argparse.Namespace) -> Plan:
         changes.setdefault("rectangle_widths", known)
         changes["wsd"] = tuple(p for p in plan.wsd if p[0] in known)
         changes["repeats"] = tuple(p for p in plan.repeats if p[0] in known)
+        longer, tokens = plan.long_sweep
+        changes["long_sweep"] = tuple(w for w in longer if w in known), tokens
     for field in ("batch", "context"):
         if (given := getattr(args, field)) is not None:
             changes[field] = given
@@ -74,9 +76,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     out.mkdir(parents=True, exist_ok=True)
     log = out / "log.jsonl"
     sweep = train_all(plan.sweep(), log, workers, "learning rates")
-    rates = choose_rates([entry["row"] for entry in sweep], plan.widths)
-    (out / "rates.json").write_text(json.dumps(rates, indent=1) + "\n")
-    entries = train_all(plan.ladder(rates), log, workers, "ladder")
+    law = learning_rates([entry["row"] for entry in sweep])
+    (out / "rates.json").write_text(json.dumps(dict(zip("cab", law, strict=True))) + "\n")
+    entries = train_all(plan.ladder(rate_of(law)), log, workers, "ladder")
     write_csv([entry["row"] for entry in sweep], out / "sweep.csv")
     write_csv([entry["row"] for entry in entries], out / "runs.csv")
     write_csv([row for entry in entries for row in entry["curve"]], out / "curves.csv")

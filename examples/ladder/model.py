@@ -26,8 +26,12 @@ class Size(NamedTuple):
 
     @classmethod
     def of(cls, width: int) -> Size:
-        """Depth grows with width, heads are about 16 wide, SwiGLU has 8/3 of the width."""
-        depth = max(1, round(width / 28))
+        """Depth grows with width, heads are about 16 wide, SwiGLU has 8/3 of the width.
+
+        Two blocks at least: with one, attention cannot copy what followed an earlier occurrence,
+        and such models form a law of their own.
+        """
+        depth = max(2, round(width / 28))
         return cls(width, depth, max(1, width // 16), 4 * round(2 * width / 3))
 
     @property

@@ -21,7 +21,6 @@ from jax import Array, lax
 from examples.ladder import model
 from examples.ladder.corpus import Corpus, held_out_windows
 
-FLOOR = 0.1  # of the peak: where cosine and WSD end
 WSD_DECAY = 0.2  # the last part of a WSD run
 
 
@@ -57,13 +56,12 @@ class Run:
 
 
 def learning_rate(step: Any, steps: Any, peak: Any, wsd: Any) -> Array:
-    """Warm up over 2 % of the steps (10 at least), then cosine or warmup-stable-decay."""
+    """Warm up over 2 % of the steps (10 at least), then cosine or WSD, both down to zero."""
     step, steps = jnp.asarray(step, jnp.float32), jnp.asarray(steps, jnp.float32)
     warm = jnp.maximum(0.02 * steps, 10.0)
     along = jnp.clip((step - warm) / (steps - warm), 0.0, 1.0)
-    cosine = FLOOR + (1 - FLOOR) * 0.5 * (1 + jnp.cos(math.pi * along))
-    tail = jnp.clip((1 - step / steps) / WSD_DECAY, 0.0, 1.0)
-    stable = FLOOR + (1 - FLOOR) * tail
+    cosine = 0.5 * (1 + jnp.cos(math.pi * along))
+    stable = jnp.clip((1 - step / steps) / WSD_DECAY, 0.0, 1.0)
     return peak * jnp.where(step < warm, (step + 1) / warm, jnp.where(wsd, stable, cosine))
 
 

@@ -1,0 +1,185 @@
+"""Regression with a level that wanders: the statistics behind a forecast.
+
+What a run has shown is explained, relative to its current loss, by
+
+    y(s) = E + A S^-alpha - B G(s) + w(log S) + noise,
+
+w a random walk. For given alpha, size of the walk and size of the noise, all else is linear and
+Gaussian: one Kalman pass over the bins whitens every column at once, and A and B solve a 2 x 2
+system with their prior. A grid over the three others is a mixture of such solutions, each weighed
+by its evidence. Pure JAX; float32 is enough, losses enter as y - 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxscale._pytree import pytree, static
+
+OUTLYING = 3.0
+"""Innovations beyond so many standard deviations count less."""
+
+SPREADS = 2.2
+"""Prior spreads that the grid reaches to each side."""
+
+
+@pytree
+class Prior:
+    """What is known before the run, relative to its current loss; static.
+
+    Each pair is a middle and a spread; the spread of `alpha`, `walk` and `noise` is in e-folds.
+    The defaults cover runs from 5e3 to 1e9 parameters (`benchmarks/forecasts.py`); a prior that is
+    learned from finished runs of the same recipe is much sharper, above all in `gain`.
+
+    Attributes:
+        alpha: exponent of the summed rate.
+        reducible: A S^-alpha now: what endless training at this rate would win.
+        gain: B: what lowering the rate from its peak to zero wins.
+        walk: standard deviation of the walk over one e-fold of S.
+        noise: standard deviation of one bin of losses.
+    """
+
+    alpha: tuple[Any, Any] = static(default=(0.4, 0.5))
+    reducible: tuple[Any, Any] = static(default=(0.3, 0.2))
+    gain: tuple[Any, Any] = static(default=(0.1, 0.08))
+    walk: tuple[Any, Any] = static(default=(0.004, 1.0))
+    noise: tuple[Any, Any] = static(default=(0.001, 1.3))
+
+
+class Evidence(NamedTuple):
+    """What a run has shown, in bins [K], the end appended where it has a say [K + 1]."""
+
+    used: Array  # [K] bins that count
+    share: Array  # [K] noise of each bin, as a multiple of the variance of a full one
+    loss: Array  # [K] over `scale`, minus one
+    log_s: Array  # [K + 1] log S, zero at the last bin
+    gain: Array  # [K + 1] G, the rate's drops so far, in units of its peak
+    scale: Array  # the current loss
+
+
+class Mixture(NamedTuple):
+    """Normal distributions of the loss at the end, one per cell [M]."""
+
+    weight: Array
+    mean: Array
+    sd: Array
+
+
+class _Cells(NamedTuple):
+    """The grid: walk and noise [M], alpha [A], log prior [M, A]."""
+
+    walk: Array
+    noise: Array
+    alpha: Array
+    log_prior: Array
+
+
+class _Pass(NamedTuple):
+    """One Kalman pass over the columns of every cell."""
+
+    innovation: Array  # [K, M, C]
+    variance: Array  # [K, M] of the innovations; one where a bin is not used
+    level: Array  # [M, C] the filtered level of each column
+    uncertainty: Array  # [M] of that level, a variance
+
+
+class _Solved(NamedTuple):
+    """What every cell [M, A] says."""
+
+    log_evidence: Array
+    mean: Array
+    sd: Array
+    A: Array
+    B: Array
+
+
+def forecast_mixture(seen: Evidence, prior: Prior, grid: tuple[int, int, int]) -> Mixture:
+    """Return what the cells of a grid over alpha, walk and noise say of the end.
+
+    Pure and differentiable, in the numbers of the prior as well. Costs two scans over the bins.
+    """
+    cells = _cells(prior, grid, seen.loss.dtype)
+    powers = jnp.expm1(-cells.alpha * seen.log_s[:, None])
+    loss = jnp.append(seen.loss, 0.0)
+    columns = jnp.concatenate([loss[:, None], -seen.gain[:, None], powers], axis=1)
+    extra = jnp.zeros_like(seen.loss)
+    for _ in range(2):  # the second time, what stood out the first time counts less
+        passed = _kalman(columns[:-1], seen, extra, cells)
+        solved = _solve(passed, columns[-1], seen.log_s[-1] - seen.log_s[-2], cells, prior)
+        evidence = jnp.where(jnp.isnan(solved.log_evidence), -jnp.inf, solved.log_evidence)
+        log_weight = evidence + cells.log_prior
+        extra = _outlying(passed, solved, log_weight)
+    mean = jnp.where(jnp.any(seen.used), seen.scale * solved.mean, jnp.nan)
+    return Mixture(
+        jax.nn.softmax(log_weight.ravel()), mean.ravel(), (seen.scale * solved.sd).ravel()
+    )
+
+
+def _cells(prior: Prior, grid: tuple[int, int, int], dtype: Any) -> _Cells:
+    a, w, n = (jnp.linspace(-SPREADS, SPREADS, size, dtype=dtype) for size in grid)
+    alpha, walk, noise = (
+        middle * jnp.exp(spread * z)
+        for (middle, spread), z in ((prior.alpha, a), (prior.walk, w), (prior.noise, n))
+    )
+    log_prior = -0.5 * (w[:, None, None] ** 2 + n[:, None] ** 2 + a**2)
+    walk, noise = (x.ravel() for x in jnp.meshgrid(walk, noise, indexing="ij"))
+    return _Cells(walk, noise, alpha, log_prior.reshape(-1, len(alpha)))
+
+
+def _kalman(columns: Array, seen: Evidence, extra: Array, cells: _Cells) -> _Pass:
+    """Filter every column [K, C] as a random walk in log S, seen with noise."""
+    log_s = seen.log_s[:-1]
+    apart = jnp.diff(log_s, prepend=log_s[:1])
+
+    def one_bin(carry: tuple[Array, Array], x: Any) -> tuple[Any, Any]:
+        level, variance = carry
+        row, used, share, extra, apart = x
+        variance = variance + cells.walk**2 * apart
+        seen_with = variance + cells.noise**2 * share + extra
+        gain = jnp.where(used, variance / seen_with, 0.0)
+        innovation = jnp.where(used, row - level, 0.0)
+        out = innovation, jnp.where(used, seen_with, 1.0)
+        return (level + gain[:, None] * innovation, (1 - gain) * variance), out
+
+    walk = cells.walk
+    start = jnp.zeros((len(walk), columns.shape[1]), columns.dtype), jnp.ones_like(walk)
+    rows = (columns, seen.used, seen.share, extra, apart)
+    (level, uncertainty), (innovation, variance) = lax.scan(one_bin, start, rows)
+    return _Pass(innovation, variance, level, uncertainty)
+
+
+def _solve(passed: _Pass, end: Array, ahead: Array, cells: _Cells, prior: Prior) -> _Solved:
+    """Solve every cell for A and B, and forecast the end [C], `ahead` e-folds of S away."""
+    inverse = 1 / passed.variance
+    y, g, x = jnp.split(passed.innovation, (1, 2), axis=-1)  # [K, M, 1 or A]
+
+    def product(a: Array, b: Array) -> Array:
+        return jnp.sum(a * b * inverse[..., None], axis=0)
+
+    (a0, sa), (b0, sb) = prior.reducible, prior.gain
+    xx, gg, xg = product(x, x) + 1 / sa**2, product(g, g) + 1 / sb**2, product(x, g)
+    bx, bg = product(x, y) + a0 / sa**2, product(g, y) + b0 / sb**2
+    determinant = xx * gg - xg * xg
+    A = (gg * bx - xg * bg) / determinant
+    B = (xx * bg - xg * bx) / determinant
+    unexplained = product(y, y) + (a0 / sa) ** 2 + (b0 / sb) ** 2 - A * bx - B * bg
+    log_variance = jnp.sum(jnp.log(passed.variance), axis=0)[:, None]
+    log_evidence = -0.5 * (unexplained + log_variance + jnp.log(determinant))
+    to_come = end - passed.level
+    g, x = to_come[:, 1:2], to_come[:, 2:]
+    mean = 1 + passed.level[:, :1] + A * x + B * g
+    walked = cells.walk**2 * ahead + passed.uncertainty + cells.noise**2
+    unsure = (gg * x * x - 2 * xg * x * g + xx * g * g) / determinant
+    return _Solved(log_evidence, mean, jnp.sqrt(walked[:, None] + unsure), A, B)
+
+
+def _outlying(passed: _Pass, solved: _Solved, log_weight: Array) -> Array:
+    """Return the variance [K] that brings every innovation of the best cell to `OUTLYING`."""
+    m, a = jnp.unravel_index(jnp.argmax(log_weight), log_weight.shape)
+    e = passed.innovation[:, m]
+    left = e[:, 0] - solved.B[m, a] * e[:, 1] - solved.A[m, a] * jnp.take(e, 2 + a, axis=1)
+    return lax.stop_gradient(jnp.maximum(left**2 / OUTLYING**2 - passed.variance[:, m], 0.0))
