@@ -31,7 +31,7 @@ from jax import Array, lax
 from jaxscale._pytree import pytree, static
 from jaxscale._roots import root
 from jaxscale.annealing import MultiPower, Relaxation, annealing_gain, summed_rate
-from jaxscale.local_level import Evidence, Prior, forecast_mixture
+from jaxscale.local_level import Evidence, Mixture, Prior, forecast_mixture
 
 FUTURE = 64
 """Points of the schedule between now and the end."""
@@ -62,35 +62,27 @@ class State:
 
 @pytree
 class Forecast:
-    """The final loss, as a mixture of normal distributions, one per cell of the grid [M].
+    """The final loss.
 
     Attributes:
         loss: its median.
-        lower, upper: its central interval.
-        weight, mean, sd: the mixture [M].
+        lower: lower end of its central interval.
+        upper: upper end.
+        mixture: its distribution, a mixture of normal ones, one per cell of the grid.
     """
 
     loss: Array
     lower: Array
     upper: Array
-    weight: Array
-    mean: Array
-    sd: Array
+    mixture: Mixture
 
     def probability_below(self, loss: Any) -> Array:
         """Return the probability that the run ends below `loss`; elementwise, pure."""
-        z = (jnp.asarray(loss, self.mean.dtype)[..., None] - self.mean) / self.sd
-        return jnp.sum(self.weight * 0.5 * lax.erfc(-z * 0.5**0.5), axis=-1)
+        return _below(self.mixture, loss)
 
     def quantile(self, p: Any) -> Array:
         """Return the loss below which the run ends with probability `p`; elementwise, pure."""
-        p = jnp.asarray(p, self.mean.dtype)
-        center = jnp.sum(self.weight * self.mean)
-        far = jnp.max(jnp.abs(self.mean - center) + 8 * self.sd)
-        offset = root(
-            lambda t: self.probability_below(center + far * t) - p, -1.0, 1.0, jnp.zeros_like(p)
-        )
-        return center + far * offset
+        return _quantile(self.mixture, p)
 
 
 @pytree
@@ -104,15 +96,16 @@ class Forecaster:
 
     Attributes:
         schedule: learning rate of a step, as optax has them; None: the rate stays as it is last.
-        relaxation: how a drop of the rate takes hold, `MultiPower()` or `Tissue()`; None
-            leaves schedules out: a power law in steps, so in tokens.
+        annealing: forms of what lowering the rate wins, weighed against each other like the cells
+            of the grid: `MultiPower(...)`, `Tissue(...)`; none leaves schedules out: a power law
+            in steps, so in tokens.
         bins: how many the state has (a multiple of 2).
         prior: what is known before the run.
         grid: cells along alpha, walk and noise.
     """
 
     schedule: Schedule | None = static(default=None)
-    relaxation: Relaxation | None = static(default=MultiPower())
+    annealing: tuple[Relaxation, ...] = static(default=(MultiPower(), MultiPower(power=0.6)))
     bins: int = static(default=64)
     prior: Prior = static(default=Prior())
     grid: tuple[int, int, int] = static(default=(12, 6, 8))
@@ -165,29 +158,35 @@ class Forecaster:
         Returns:
             The forecast; NaN before the first finite loss.
         """
-        mixture = forecast_mixture(self.evidence(state, final_step), self.prior, self.grid)
-        forecast = Forecast(*jnp.zeros(3, mixture.mean.dtype), *mixture)
+        return self.forecast(self.evidence(state, final_step), level)
+
+    def forecast(self, seen: Evidence, level: float = 0.9) -> Forecast:
+        """Return what `predict` does, from the evidence it rests on."""
+        mixture = forecast_mixture(seen, self.prior, self.grid)
         tail = 0.5 * (1 - level)
-        lower, loss, upper = forecast.quantile(jnp.asarray([tail, 0.5, 1 - tail]))
-        return dataclasses.replace(forecast, loss=loss, lower=lower, upper=upper)
+        lower, loss, upper = _quantile(mixture, jnp.asarray([tail, 0.5, 1 - tail]))
+        return Forecast(loss, lower, upper, mixture)
 
     def evidence(self, state: State, final_step: Any) -> Evidence:
         """Return what a run has shown and what its schedule still holds; pure.
 
-        Bins before the learning rate's peak do not count; empty ones repeat their neighbour.
+        Bins before the learning rate's peak do not count; empty ones repeat their neighbour. Nor
+        does the first, if it holds several losses: the mean of a power law over it is not the
+        law at its mean step.
         """
         filled, order = state.count > 0, jnp.arange(self.bins)
         source = lax.cummax(jnp.where(filled, order, -1))
         source = jnp.where(source < 0, jnp.argmax(filled), source)
         step, loss, rate = (x[source] for x in (state.step, state.loss, state.rate))
-        peak = jnp.argmax(rate >= NEARLY * jnp.max(rate))
+        blurred = (order == 0) & (state.count > 1) & filled[1:].any()
+        used = filled & (order >= jnp.argmax(rate >= NEARLY * jnp.max(rate))) & ~blurred
         log_s, gain = self._progress(step, rate, final_step)
         scale = jnp.where(filled.any(), jnp.abs(loss[-1]), 1.0)
         share = jnp.max(state.count) / jnp.maximum(state.count, 1)  # a half-filled bin is noisier
-        return Evidence(filled & (order >= peak), share, loss / scale - 1, log_s, gain, scale)
+        return Evidence(used, share, loss / scale - 1, log_s, gain, scale)
 
     def _progress(self, step: Array, rate: Array, final_step: Any) -> tuple[Array, Array]:
-        """Return log S and the gain at the bins and the end [K + 1]."""
+        """Return log S [K + 1] and the gains [K + 1, G] at the bins and the end."""
         last = step[-1]
         final = jnp.maximum(jnp.asarray(final_step, last.dtype), last)
         to_come = last + (final - last) * jnp.linspace(0, 1, FUTURE + 1, dtype=last.dtype)[1:]
@@ -196,11 +195,9 @@ class Forecaster:
             future = jnp.asarray(jax.vmap(self.schedule)(to_come), last.dtype)
         step, rate = jnp.append(step, to_come), jnp.append(rate, future)
         at = jnp.append(jnp.arange(self.bins), len(step) - 1)
-        if self.relaxation is None:
-            S, gain = step[at] + 1, jnp.zeros_like(at, last.dtype)
-        else:
-            S = summed_rate(step, rate)[at]
-            gain = annealing_gain(self.relaxation, step, rate, at) / jnp.max(rate)
+        forms = [annealing_gain(form, step, rate, at) for form in self.annealing]
+        S = summed_rate(step, rate)[at] if forms else step[at] + 1
+        gain = jnp.stack(forms or [jnp.zeros_like(S)], axis=1)
         log_s = jnp.log(jnp.maximum(S, jnp.finfo(S.dtype).tiny))
         return log_s - log_s[-2], gain
 
@@ -260,17 +257,30 @@ def learn_prior(
     names = [field.name for field in dataclasses.fields(Prior)]
     moved = jax.device_get(search({name: jnp.zeros(2, loss.dtype) for name in names}))
     found = _moved(prior, moved)
-    return Prior(**{name: tuple(map(float, getattr(found, name))) for name in names})
+    numbers = {name: [float(v) for v in getattr(found, name)] for name in names}
+    return Prior(**{name: (middle, spread) for name, (middle, spread) in numbers.items()})
 
 
 def _moved(prior: Prior, moved: dict[str, Any]) -> Prior:
     """Return a prior whose numbers are multiplied by e^moved."""
-    return Prior(
-        **{
-            name: tuple(v * jnp.exp(m) for v, m in zip(getattr(prior, name), by, strict=True))
-            for name, by in moved.items()
-        }
-    )
+
+    def times(pair: tuple[Any, Any], by: Any) -> tuple[Any, Any]:
+        return pair[0] * jnp.exp(by[0]), pair[1] * jnp.exp(by[1])
+
+    return Prior(**{name: times(getattr(prior, name), by) for name, by in moved.items()})
+
+
+def _below(mixture: Mixture, loss: Any) -> Array:
+    z = (jnp.asarray(loss, mixture.mean.dtype)[..., None] - mixture.mean) / mixture.sd
+    return jnp.sum(mixture.weight * 0.5 * lax.erfc(-z * 0.5**0.5), axis=-1)
+
+
+def _quantile(mixture: Mixture, p: Any) -> Array:
+    p = jnp.asarray(p, mixture.mean.dtype)
+    center = jnp.sum(mixture.weight * mixture.mean)
+    far = jnp.max(jnp.abs(mixture.mean - center) + 8 * mixture.sd)
+    at = root(lambda t: _below(mixture, center + far * t) - p, -1.0, 1.0, jnp.zeros_like(p))
+    return center + far * at
 
 
 def _merge(state: State, merges: Array) -> State:

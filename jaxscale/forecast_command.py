@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from jaxscale.annealing import MultiPower
 from jaxscale.commands import say
 from jaxscale.curves import forecast_curve, forecast_fan, probability_below, scheduled
 from jaxscale.forecast import Forecast, Forecaster, Schedule
@@ -102,8 +101,9 @@ def _outlook(options: argparse.Namespace, curve: Curve) -> _Outlook:
         )
     notes = list(known.notes)
     schedule = _schedule(options, known, notes)
-    relaxation = MultiPower() if options.law == "annealing" else None
-    forecaster = Forecaster(schedule=schedule, relaxation=relaxation)
+    forecaster = Forecaster(schedule=schedule)
+    if options.law == "power":
+        forecaster = dataclasses.replace(forecaster, annealing=())
     forecast = forecast_curve(forecaster, known, options.final_step, options.level)
     good = int(np.isfinite(known.loss).sum())
     if good < len(known):

@@ -6,8 +6,8 @@ What a run has shown is explained, relative to its current loss, by
 
 w a random walk. For given alpha, size of the walk and size of the noise, all else is linear and
 Gaussian: one Kalman pass over the bins whitens every column at once, and A and B solve a 2 x 2
-system with their prior. A grid over the three others is a mixture of such solutions, each weighed
-by its evidence. Pure JAX; float32 is enough, losses enter as y - 1.
+system with their prior. A grid over the three others, and over forms of G, is a mixture of such
+solutions, each weighed by its evidence. Pure JAX; float32 is enough, losses enter as y - 1.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Evidence(NamedTuple):
     share: Array  # [K] noise of each bin, as a multiple of the variance of a full one
     loss: Array  # [K] over `scale`, minus one
     log_s: Array  # [K + 1] log S, zero at the last bin
-    gain: Array  # [K + 1] G, the rate's drops so far, in units of its peak
+    gain: Array  # [K + 1, G] the rate's drops so far, in units of its peak, one per form
     scale: Array  # the current loss
 
 
@@ -70,7 +70,7 @@ class Mixture(NamedTuple):
 
 
 class _Cells(NamedTuple):
-    """The grid: walk and noise [M], alpha [A], log prior [M, A]."""
+    """The grid: walk and noise [M], alpha [A], log prior [M, 1, A]."""
 
     walk: Array
     noise: Array
@@ -88,7 +88,7 @@ class _Pass(NamedTuple):
 
 
 class _Solved(NamedTuple):
-    """What every cell [M, A] says."""
+    """What every cell [M, G, A] says."""
 
     log_evidence: Array
     mean: Array
@@ -104,12 +104,13 @@ def forecast_mixture(seen: Evidence, prior: Prior, grid: tuple[int, int, int]) -
     """
     cells = _cells(prior, grid, seen.loss.dtype)
     powers = jnp.expm1(-cells.alpha * seen.log_s[:, None])
+    largest = jnp.max(jnp.where(seen.used[:, None], powers[:-1], 1.0), axis=0)  # no overflow
     loss = jnp.append(seen.loss, 0.0)
-    columns = jnp.concatenate([loss[:, None], -seen.gain[:, None], powers], axis=1)
+    columns = jnp.concatenate([loss[:, None], -seen.gain, powers / largest], axis=1)
     extra = jnp.zeros_like(seen.loss)
     for _ in range(2):  # the second time, what stood out the first time counts less
         passed = _kalman(columns[:-1], seen, extra, cells)
-        solved = _solve(passed, columns[-1], seen.log_s[-1] - seen.log_s[-2], cells, prior)
+        solved = _solve(passed, columns[-1] - passed.level, seen, cells, (prior, largest))
         evidence = jnp.where(jnp.isnan(solved.log_evidence), -jnp.inf, solved.log_evidence)
         log_weight = evidence + cells.log_prior
         extra = _outlying(passed, solved, log_weight)
@@ -127,7 +128,7 @@ def _cells(prior: Prior, grid: tuple[int, int, int], dtype: Any) -> _Cells:
     )
     log_prior = -0.5 * (w[:, None, None] ** 2 + n[:, None] ** 2 + a**2)
     walk, noise = (x.ravel() for x in jnp.meshgrid(walk, noise, indexing="ij"))
-    return _Cells(walk, noise, alpha, log_prior.reshape(-1, len(alpha)))
+    return _Cells(walk, noise, alpha, log_prior.reshape(-1, 1, len(alpha)))
 
 
 def _kalman(columns: Array, seen: Evidence, extra: Array, cells: _Cells) -> _Pass:
@@ -152,34 +153,46 @@ def _kalman(columns: Array, seen: Evidence, extra: Array, cells: _Cells) -> _Pas
     return _Pass(innovation, variance, level, uncertainty)
 
 
-def _solve(passed: _Pass, end: Array, ahead: Array, cells: _Cells, prior: Prior) -> _Solved:
-    """Solve every cell for A and B, and forecast the end [C], `ahead` e-folds of S away."""
-    inverse = 1 / passed.variance
-    y, g, x = jnp.split(passed.innovation, (1, 2), axis=-1)  # [K, M, 1 or A]
+def _solve(
+    passed: _Pass, to_come: Array, seen: Evidence, cells: _Cells, known: tuple[Prior, Array]
+) -> _Solved:
+    """Solve every cell for A and B; forecast the end, where columns change by `to_come` [M, C].
+
+    `known` is the prior, and what the columns of powers were divided by: A is in its units.
+    """
+    prior, largest = known
+    inverse, cuts = 1 / passed.variance, (1, 1 + seen.gain.shape[1])
 
     def product(a: Array, b: Array) -> Array:
-        return jnp.sum(a * b * inverse[..., None], axis=0)
+        return jnp.sum(a * b * inverse[..., None, None], axis=0)
 
+    def split(columns: Array) -> tuple[Array, Array, Array]:  # y, G and powers: [M, G, A]
+        y, g, x = jnp.split(columns, cuts, axis=-1)
+        return y[..., None], g[..., None], x[..., None, :]
+
+    y, g, x = split(passed.innovation)
     (a0, sa), (b0, sb) = prior.reducible, prior.gain
+    a0, sa = a0 * largest, sa * largest
     xx, gg, xg = product(x, x) + 1 / sa**2, product(g, g) + 1 / sb**2, product(x, g)
     bx, bg = product(x, y) + a0 / sa**2, product(g, y) + b0 / sb**2
     determinant = xx * gg - xg * xg
     A = (gg * bx - xg * bg) / determinant
     B = (xx * bg - xg * bx) / determinant
     unexplained = product(y, y) + (a0 / sa) ** 2 + (b0 / sb) ** 2 - A * bx - B * bg
-    log_variance = jnp.sum(jnp.log(passed.variance), axis=0)[:, None]
-    log_evidence = -0.5 * (unexplained + log_variance + jnp.log(determinant))
-    to_come = end - passed.level
-    g, x = to_come[:, 1:2], to_come[:, 2:]
-    mean = 1 + passed.level[:, :1] + A * x + B * g
+    log_variance = jnp.sum(jnp.log(passed.variance), axis=0)[:, None, None]
+    log_evidence = -0.5 * (unexplained + log_variance + jnp.log(determinant)) - jnp.log(sa * sb)
+    _, g, x = split(to_come)
+    mean = 1 + passed.level[:, :1, None] + A * x + B * g
+    ahead = seen.log_s[-1] - seen.log_s[-2]
     walked = cells.walk**2 * ahead + passed.uncertainty + cells.noise**2
     unsure = (gg * x * x - 2 * xg * x * g + xx * g * g) / determinant
-    return _Solved(log_evidence, mean, jnp.sqrt(walked[:, None] + unsure), A, B)
+    return _Solved(log_evidence, mean, jnp.sqrt(walked[:, None, None] + unsure), A, B)
 
 
 def _outlying(passed: _Pass, solved: _Solved, log_weight: Array) -> Array:
     """Return the variance [K] that brings every innovation of the best cell to `OUTLYING`."""
-    m, a = jnp.unravel_index(jnp.argmax(log_weight), log_weight.shape)
-    e = passed.innovation[:, m]
-    left = e[:, 0] - solved.B[m, a] * e[:, 1] - solved.A[m, a] * jnp.take(e, 2 + a, axis=1)
+    m, g, a = jnp.unravel_index(jnp.argmax(log_weight), log_weight.shape)
+    e, forms = passed.innovation[:, m], solved.B.shape[1]
+    left = e[:, 0] - solved.B[m, g, a] * jnp.take(e, 1 + g, axis=1)
+    left -= solved.A[m, g, a] * jnp.take(e, 1 + forms + a, axis=1)
     return lax.stop_gradient(jnp.maximum(left**2 / OUTLYING**2 - passed.variance[:, m], 0.0))

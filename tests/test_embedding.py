@@ -304,9 +304,6 @@ RELAXATIONS = {"MultiPower": MultiPower(), "Tissue": Tissue(0.99)}
 gains = jax.jit(annealing_gain)
 
 
-# FAILS for two steps and MultiPower, by 6 %: `annealing_gain` hands the relaxation the mean of the
-# rates before and after a drop, where `Relaxation` says "to which the learning rate dropped", and
-# no finer points cure it.
 @pytest.mark.parametrize("relaxation", RELAXATIONS.values(), ids=RELAXATIONS.keys())
 @pytest.mark.parametrize("name", RATES)
 def test_gains_equal_the_sum_over_every_step(name, relaxation):

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "jaxscale"
 LEVELS = [
     {"_pytree", "_precision", "_smallmat", "_logarithm", "_roots", "errors"},
     {"_durable", "_positive", "intervals", "_programs", "tables", "expressions", "losses"},
-    {"space", "flops", "columns", "annealing", "schedules"},
+    {"space", "flops", "columns", "annealing", "schedules", "local_level"},
     {"laws", "runs", "optimizers", "metrics", "forecast"},
     {"curves"},
     {"objective", "lawnames", "datasets"},

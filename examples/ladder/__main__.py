@@ -21,6 +21,7 @@ from typing import Any
 from examples.ladder.plan import QUICK, Plan, learning_rates, rate_of
 from examples.ladder.workers import train_all
 
+
 def write_csv(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Write rows with six significant digits, enough for any loss and a third of the bytes."""
     with path.open("w", newline="") as out:

@@ -1,6 +1,6 @@
 """Fit, judge, predict, decide: what the table of a ladder says.
 
-    python -m examples.ladder.fit ladder            # a folder that `python -m examples.ladder` filled
+    python -m examples.ladder.fit FOLDER    # that `python -m examples.ladder` filled
 
 Prints a report and writes it as report.txt beside the figures law.png, valleys.png, held_out.png
 and curves.png.
@@ -52,7 +52,9 @@ def believe(fit: FitResult) -> list[str]:
     lines = [str(draws), ""]
     for name, each in both.items():
         s = each.statistics
-        lines.append(f"{name:<12} R² {s['r2_log']:.4f} on log loss, RMSE {100 * s['rmse_log']:.2f} %")
+        lines.append(
+            f"{name:<12} R² {s['r2_log']:.4f} on log loss, RMSE {100 * s['rmse_log']:.2f} %"
+        )
     return lines
 
 
@@ -95,7 +97,7 @@ def held_out(table: Runs, path: Path) -> list[str]:
     fit = jaxscale.fit(jaxscale.Chinchilla(), small)
     N, D, loss = table.column("N")[large], table.column("D")[large], table.loss[large]
     predicted = fit.predict(N=N, D=D)
-    error = predicted / loss - 1
+    error = np.abs(predicted / loss - 1)
     draws = jaxscale.bootstrap(fit, draws=DRAWS)
     bands = [draws.predict(N=n, D=d, new_run=True) for n, d in zip(N, D, strict=True)]
     inside = sum(b.low <= y <= b.high for b, y in zip(bands, loss, strict=True))
@@ -105,13 +107,15 @@ def held_out(table: Runs, path: Path) -> list[str]:
     low, high = (np.array([getattr(b, side) for b in bands])[order] for side in ("low", "high"))
     ax.fill_between(N[order], low, high, color="#c8553d", alpha=0.2, lw=0, label="90 % for a run")
     ax.plot(N[order], predicted[order], color="#c8553d", label="predicted from smaller budgets")
-    ax.set_title(f"{C[large].max():.2g} FLOPs, {C[large].max() / C[~large].max():.1f} times the next")
+    ax.set_title(
+        f"{C[large].max():.2g} FLOPs, {C[large].max() / C[~large].max():.1f} times the next"
+    )
     ax.legend(frameon=False)
     save(figure, path)
     best, least = np.argmin(predicted), np.argmin(loss)
     return [
         f"  {len(N)} runs of C > {C[~large].max():.3g}: error of the loss "
-        f"{100 * np.mean(np.abs(error)):.2f} % in the mean, {100 * np.abs(error).max():.2f} % at most",
+        f"{100 * np.mean(error):.2f} % in the mean, {100 * error.max():.2f} % at most",
         f"  {inside} of {len(N)} inside their 90 % band for a new run",
         f"  best size: predicted {N[best]:,.0f}, trained {N[least]:,.0f} "
         f"(loss {loss[best]:.4f} and {loss[least]:.4f})",

@@ -41,14 +41,17 @@ class Run:
 
     @property
     def size(self) -> model.Size:
+        """What the width decides."""
         return model.Size.of(self.width)
 
     @property
     def tokens(self) -> int:
+        """Bytes seen."""
         return self.steps * self.batch * self.context
 
     @property
     def name(self) -> str:
+        """All that tells it from other runs; the key of the log."""
         return (
             f"{self.part}-w{self.width}-n{self.steps}-lr{self.lr:.4g}"
             f"-{self.schedule}-s{self.seed}-b{self.batch}"
@@ -80,7 +83,14 @@ def optimizer() -> optax.GradientTransformation:
 
 @functools.partial(jax.jit, static_argnames=("heads", "batch", "context"), donate_argnums=0)
 def advance(
-    state: Any, count: Any, run: dict[str, Any], text: Array, *, heads: int, batch: int, context: int
+    state: Any,
+    count: Any,
+    run: dict[str, Any],
+    text: Array,
+    *,
+    heads: int,
+    batch: int,
+    context: int,
 ) -> tuple[Any, Array]:
     """Take `count` steps from `state` = (params, opt_state, step); also the mean training loss."""
     opt = optimizer()

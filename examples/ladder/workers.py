@@ -18,7 +18,7 @@ _worker: dict[str, Any] = {}
 
 
 def _begin(cores: Any) -> None:
-    """Prepare a worker: one core each (small models do not fill two), and the text on its device."""
+    """Prepare a worker: a core of its own (small models do not fill two) and the text."""
     if cores is not None:
         os.sched_setaffinity(0, {cores.get()})
     import jax.numpy as jnp
