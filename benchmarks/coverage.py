@@ -72,10 +72,10 @@ def cells() -> list[Cell]:
 
 def truth(cell: Cell) -> Any:
     import jaxscale
-    from jaxscale.synthetic import DEMO_LAW
+    from jaxscale.synthetic import TRUTH
 
     if cell.law == "Chinchilla":
-        return DEMO_LAW
+        return TRUTH
     if cell.law == "Kaplan":
         return jaxscale.Kaplan.preset("kaplan_2020")
     return jaxscale.PowerLaw(a=2000.0, b=-0.16, c=1.7, of="C")

@@ -28,7 +28,7 @@ from jaxscale._precision import cast, scope
 from jaxscale.influence import effects, influence
 from jaxscale.linearized import reopen
 from jaxscale.quantities import Best, evaluate
-from jaxscale.synthetic import DEMO_LAW, isoflop_design, simulate
+from jaxscale.synthetic import TRUTH, isoflop_design, simulate
 
 LOSSES = (jaxscale.Huber(1e-3), jaxscale.Huber(1e-2), jaxscale.Square())
 REFITS, CALLS, BY_SCIPY = 15, 200, 12
@@ -37,7 +37,7 @@ REFITS, CALLS, BY_SCIPY = 15, 200, 12
 def simulated(n: int) -> jaxscale.Runs:
     """Return n runs (a multiple of 6) with 1 % noise, three of them far off."""
     N, D = isoflop_design(np.logspace(18, 21, 6), sizes=n // 6)
-    runs = simulate(DEMO_LAW, N, D, noise=0.01, seed=4)
+    runs = simulate(TRUTH, N, D, noise=0.01, seed=4)
     factor = np.ones(n)
     factor[[3, 17, 30]] = [1.3, 1.1, 0.9]
     return runs.replace(loss=runs.loss * factor)

@@ -2,26 +2,29 @@
 
     python examples/fit_and_decide.py [runs.csv]
 
-Without a file it uses the simulated table in the package.
+Without a file it uses the ladder of real models in the package.
 """
 
 import sys
 
 import jaxscale
+from jaxscale.datasets import load
 from jaxscale.plotting import plot_fit, save
-from jaxscale.synthetic import read_demo
 
 
 def main() -> None:
-    runs = jaxscale.read_runs(sys.argv[1]) if len(sys.argv) > 1 else read_demo()
+    runs = jaxscale.read_runs(sys.argv[1]) if len(sys.argv) > 1 else load("stdlib_ladder")
     fit = jaxscale.fit(jaxscale.Chinchilla(), runs)
     print(fit, end="\n\n")
 
     # The field's other question: how much does the answer depend on the robust loss?
+    budget = 10 * runs.column("C").max()
     for delta in (1e-4, 1e-3, 1e-2):
         other = jaxscale.fit(jaxscale.Chinchilla(), runs, loss=jaxscale.Huber(delta), starts=64)
-        best = jaxscale.allocate(other.law, compute=1e22)
-        print(f"delta {delta:g}: alpha {other.law.alpha:.3f}, best N at 1e22 FLOPs {best.N:.3g}")
+        best = jaxscale.allocate(other.law, compute=budget)
+        print(
+            f"delta {delta:g}: alpha {other.law.alpha:.3f}, best N at {budget:.2g} FLOPs {best.N:.3g}"
+        )
 
     save(plot_fit(fit), "fit.png")
     fit.save("fit.json")

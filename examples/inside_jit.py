@@ -13,13 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxscale
+from jaxscale.datasets import load
 from jaxscale import engine
 from jaxscale.preparation import prepare
-from jaxscale.synthetic import read_demo
 
 
 def main() -> None:
-    runs = read_demo()
+    runs = load("stdlib_ladder")
     fit = jaxscale.fit(jaxscale.Chinchilla(), runs)
     objective = prepare(jaxscale.Chinchilla(), runs, jaxscale.Huber(1e-3), "log").objective
     draws = np.random.default_rng(0).multinomial(len(runs), np.full(len(runs), 1 / len(runs)), 200)

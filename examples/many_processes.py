@@ -23,7 +23,7 @@ import jax
 import numpy as np
 
 import jaxscale
-from jaxscale.synthetic import read_demo
+from jaxscale.datasets import load
 
 
 def launch(processes: int, starts: int) -> int:
@@ -60,7 +60,9 @@ def main() -> None:
         sys.exit(launch(options.processes, options.starts))
     join()
     mesh = jax.sharding.Mesh(np.array(jax.devices()), ("lanes",))  # of all processes
-    fit = jaxscale.fit(jaxscale.Chinchilla(), read_demo(), starts=options.starts, mesh=mesh)
+    fit = jaxscale.fit(
+        jaxscale.Chinchilla(), load("stdlib_ladder"), starts=options.starts, mesh=mesh
+    )
     if jax.process_index() == 0:
         print(f"{jax.process_count()} processes, {jax.device_count()} devices")
         print(f"{fit.certificate.share_at_best:.1%} of {options.starts} starts at {fit.value!r}")

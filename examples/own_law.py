@@ -5,8 +5,8 @@ jaxscale fit runs.csv --law examples/own_law.py:TiedChinchilla
 """
 
 import jaxscale
+from jaxscale.datasets import load
 from jaxscale import Law, Scalar, coefficient, exponent, offset
-from jaxscale.synthetic import read_demo
 
 
 class TiedChinchilla(Law):
@@ -26,7 +26,7 @@ class TiedChinchilla(Law):
 
 
 def main() -> None:
-    runs = read_demo()
+    runs = load("stdlib_ladder")
     tied = jaxscale.fit(TiedChinchilla(), runs)
     free = jaxscale.fit(jaxscale.Chinchilla(), runs)
     print(tied, end="\n\n")

@@ -6,9 +6,9 @@ python examples/replicates.py
 import numpy as np
 
 import jaxscale
-from jaxscale.synthetic import read_demo
+from jaxscale.datasets import load
 
-runs = read_demo()
+runs = load("stdlib_ladder")
 fit = jaxscale.fit(jaxscale.Chinchilla(), runs)
 
 # Bootstrap: draw the runs with replacement, as integer weights w[B, n]. One batched solve.

@@ -169,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("datasets", datasets_command.run_datasets, "List named tables of real runs.")
     sub.add_argument("name", nargs="?", help="show one table's card")
     sub = command(
-        "demo", commands.run_demo, "Run the main job on the simulated table in the package."
+        "demo", commands.run_demo, "Run the main job on the table of real runs in the package."
     )
     sub.add_argument("-o", "--out", metavar="DIR", help="write fit.json and fit.png there")
     return parser

@@ -21,6 +21,7 @@ import optax
 from tqdm import tqdm
 
 from jaxscale.allocation import allocate
+from jaxscale.datasets import load as load_dataset
 from jaxscale.exponents import exponent_grid
 from jaxscale.fit import fit
 from jaxscale.lawnames import find_law
@@ -28,7 +29,6 @@ from jaxscale.laws import CATALOGUE, Chinchilla, Law, derived, predict
 from jaxscale.losses import Loss, loss_named
 from jaxscale.result import FitResult, load
 from jaxscale.runs import Runs, read_runs
-from jaxscale.synthetic import DEMO_LAW, read_demo
 from jaxscale.tabulate import columns, count, notes, quantity
 
 T = TypeVar("T")
@@ -366,19 +366,22 @@ def _law_page(law: type[Law]) -> str:
 
 
 def run_demo(options: argparse.Namespace) -> int:
-    """Fit the simulated table of the package and show the whole way."""
-    runs = read_demo()
-    truth = ", ".join(f"{name} {value:g}" for name, value in DEMO_LAW.values.items())
+    """Fit the ladder of real models that ships with the package and show the whole way."""
+    runs = load_dataset("stdlib_ladder")
+    budget = 10 * float(runs.column("C").max())
     result = with_progress(options, lambda progress: fit(Chinchilla(), runs, progress=progress))
-    best = allocate(result.law, compute=1e22)
+    best = allocate(result.law, compute=budget)
     if options.json:
         print(result.to_json())
     else:
-        print(f"A simulated table of {len(runs)} runs around {truth}.\n")
+        print(
+            f"{len(runs)} byte-level transformers, trained on the source of Python's standard "
+            "library\n(jaxscale datasets stdlib_ladder; examples/ladder).\n"
+        )
         print(result)
         print(
-            f"\nWith 1e22 FLOPs: N {count(best.N)}, D {count(best.D)} "
-            f"({best.tokens_per_parameter:.1f} tokens per parameter), loss {best.loss:.4f}."
+            f"\nWith {budget:.3g} FLOPs, ten times the largest: N {count(best.N)}, D {count(best.D)} "
+            f"({best.tokens_per_parameter:.1f} bytes per parameter), loss {best.loss:.4f}."
         )
     if options.out:
         Path(options.out).mkdir(parents=True, exist_ok=True)

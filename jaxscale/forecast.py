@@ -279,7 +279,9 @@ def _quantile(mixture: Mixture, p: Any) -> Array:
     p = jnp.asarray(p, mixture.mean.dtype)
     center = jnp.sum(mixture.weight * mixture.mean)
     far = jnp.max(jnp.abs(mixture.mean - center) + 8 * mixture.sd)
-    at = root(lambda t: _below(mixture, center + far * t) - p, -1.0, 1.0, jnp.zeros_like(p))
+    at = root(
+        lambda t: _below(mixture, center + far * t) - p, -1.0, 1.0, jnp.zeros_like(p * center)
+    )
     return center + far * at
 
 

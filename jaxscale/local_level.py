@@ -146,8 +146,9 @@ def _kalman(columns: Array, seen: Evidence, extra: Array, cells: _Cells) -> _Pas
         out = innovation, jnp.where(used, seen_with, 1.0)
         return (level + gain[:, None] * innovation, (1 - gain) * variance), out
 
-    walk = cells.walk
-    start = jnp.zeros((len(walk), columns.shape[1]), columns.dtype), jnp.ones_like(walk)
+    zero = jnp.where(seen.used[0], 0.0, 0.0)  # varies over a mesh where the run does
+    level = jnp.zeros((len(cells.walk), columns.shape[1]), columns.dtype) + zero
+    start = level.astype(columns.dtype), jnp.ones_like(cells.walk) + zero.astype(columns.dtype)
     rows = (columns, seen.used, seen.share, extra, apart)
     (level, uncertainty), (innovation, variance) = lax.scan(one_bin, start, rows)
     return _Pass(innovation, variance, level, uncertainty)

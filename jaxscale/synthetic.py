@@ -1,21 +1,17 @@
 """Simulated tables of training runs: an isoFLOP design and noise around a known law.
 
-For demonstrations and tests. `jaxscale/demo_runs.csv` is the table that `demo_runs` makes; it is
-simulated and says so wherever it is shown.
+For tests and benchmarks, where the truth must be known. Real runs: `jaxscale.datasets`.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from jaxscale.laws import Chinchilla, Law, predict
-from jaxscale.runs import Runs, read_runs
+from jaxscale.runs import Runs
 
-DEMO_CSV = Path(__file__).with_name("demo_runs.csv")
-DEMO_LAW = Chinchilla(E=1.7, A=350.0, B=900.0, alpha=0.33, beta=0.31)
-"""The truth behind the demo table: round numbers of the usual size, nobody's result."""
+TRUTH = Chinchilla(E=1.7, A=350.0, B=900.0, alpha=0.33, beta=0.31)
+"""The truth behind `simulated_runs`: round numbers of the usual size, nobody's result."""
 
 
 def isoflop_design(budgets: np.ndarray, sizes: int, spread: float = 1.3) -> tuple[np.ndarray, ...]:
@@ -48,19 +44,14 @@ def simulate(law: Law, N: np.ndarray, D: np.ndarray, *, noise: float, seed: int)
     return Runs(N=N, D=D, loss=loss, source="simulated")
 
 
-def demo_runs() -> Runs:
-    """Simulate the demo table anew: 6 isoFLOP budgets of 9 sizes.
+def simulated_runs() -> Runs:
+    """Simulate 6 isoFLOP budgets of 9 sizes around `TRUTH`.
 
     Budgets from 1e18 to 1e21 FLOPs, 0.4 % noise, and one run that diverged.
     """
     N, D = isoflop_design(np.logspace(18, 21, 6), sizes=9)
     N, D = np.round(N, -4), np.round(D, -7)
-    runs = simulate(DEMO_LAW, N, D, noise=0.004, seed=0)
+    runs = simulate(TRUTH, N, D, noise=0.004, seed=0)
     loss = np.round(runs.loss, 4)
     loss[4] = np.round(1.12 * loss[4], 4)
     return Runs(N=N, D=D, loss=loss, source="simulated")
-
-
-def read_demo() -> Runs:
-    """Read the demo table that ships with the package."""
-    return read_runs(DEMO_CSV).replace(source=f"{DEMO_CSV.name} (simulated)")

@@ -202,7 +202,7 @@ def test_the_figure_shows_what_is_known():
     drawn = np.concatenate([line.get_ydata() for line in strip.lines])
     assert np.nanmax(drawn) == pytest.approx(PEAK, rel=1e-3) and drawn[-1] < 0.11 * PEAK
     assert (
-        f"{float(forecast.loss):.2f}" in figure.get_suptitle() and "a\\$b" in figure.get_suptitle()
+        f"{float(forecast.loss):.3f}" in figure.get_suptitle() and "a\\$b" in figure.get_suptitle()
     )
     bare = Curve(curve.step, curve.loss, None, "a", "log.csv")
     steady = Forecaster()

@@ -17,7 +17,7 @@ from jaxscale.engine import Status, solve
 from jaxscale.preparation import prepare
 from jaxscale.search import Problems, Search
 from jaxscale.starts import random_starts
-from jaxscale.synthetic import DEMO_LAW, isoflop_design, simulate
+from jaxscale.synthetic import TRUTH, isoflop_design, simulate
 from jaxscale.thinning import thinned, worth_thinning
 
 ROOT = Path(__file__).parents[1]
@@ -141,7 +141,7 @@ def batched(objective, name, count=3):
         tables = []
         for k in range(count):
             runs = simulate(
-                DEMO_LAW,
+                TRUTH,
                 *isoflop_design(np.array([1e18, 1e19, 1e20]), 8 + k),
                 noise=0.01,
                 seed=k,
@@ -191,7 +191,7 @@ def test_thin_table_keeps_the_weight(objective):
 
 def test_a_massive_search_goes_over_the_thin_table_to_the_same_optimum():
     design = isoflop_design(np.geomspace(1e18, 1e21, 12), 20)
-    runs = simulate(DEMO_LAW, *design, noise=0.01, seed=0)
+    runs = simulate(TRUTH, *design, noise=0.01, seed=0)
     one = prepare(jaxscale.Chinchilla(), runs, jaxscale.Huber(1e-3), "log").objective
     z = random_starts(one, 2048, seed=0)
     assert worth_thinning(one, len(z))
@@ -208,8 +208,8 @@ import jax, numpy as np, jaxscale, sys
 from jaxscale.preparation import prepare
 from jaxscale.search import Search
 from jaxscale.starts import random_starts
-from jaxscale.synthetic import read_demo
-one = prepare(jaxscale.Chinchilla(), read_demo(), jaxscale.Huber(1e-3), "log").objective
+from jaxscale.synthetic import simulated_runs
+one = prepare(jaxscale.Chinchilla(), simulated_runs(), jaxscale.Huber(1e-3), "log").objective
 z = random_starts(one, 150, seed=0)
 assert jax.device_count() == 2
 mesh = jax.sharding.Mesh(np.array(jax.devices()), ("lanes",))
