@@ -1,12 +1,12 @@
 """jaxscale fits parametric scaling laws to tables of training runs.
 
 In massive batches, differentiably, with honest uncertainty. It knows runs, laws, objectives,
-optimizers and decisions; it does not train models, fetch data, or run experiments.
+optimizers, forecasts and decisions; it does not train models or run experiments.
 """
 
 __version__ = "0.1.0"
 
-from jaxscale import engine, optimizers, quantities
+from jaxscale import datasets, engine, optimizers, quantities
 from jaxscale._positive import power
 from jaxscale.allocation import Allocation, allocate
 from jaxscale.bootstrap import bootstrap
@@ -16,6 +16,7 @@ from jaxscale.errors import DataError, FitError, JaxscaleError
 from jaxscale.exponents import ExponentGrid, exponent_grid
 from jaxscale.fit import fit
 from jaxscale.flops import SixND
+from jaxscale.forecast import Forecaster
 from jaxscale.influence import influence
 from jaxscale.laws import (
     CATALOGUE,
@@ -33,8 +34,6 @@ from jaxscale.laws import (
     PowerLaw,
     PurePowerLaw,
     Scalar,
-    critical_batch,
-    minimum_steps,
     predict,
 )
 from jaxscale.losses import Absolute, Huber, Loss, Square
@@ -61,6 +60,7 @@ __all__ = [
     "ExponentGrid",
     "FitError",
     "FitResult",
+    "Forecaster",
     "Henighan",
     "Huber",
     "JaxscaleError",
@@ -89,7 +89,7 @@ __all__ = [
     "breakpoint_at",
     "coefficient",
     "compare",
-    "critical_batch",
+    "datasets",
     "effective_speedup",
     "engine",
     "exponent",
@@ -97,7 +97,6 @@ __all__ = [
     "fit",
     "influence",
     "load",
-    "minimum_steps",
     "newton",
     "offset",
     "optimizers",

@@ -16,7 +16,7 @@ from examples.ladder.plan import QUICK, Plan, learning_rates, rate_of
 from examples.ladder.train import learning_rate
 from examples.ladder.workers import read_log, train_all
 
-SIZES = [model.Size.of(width) for width in (10, 16, 48, 96, 128)]
+SIZES = [model.Size.of(width) for width in (8, 16, 48, 96, 128)]
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda s: str(s.width))

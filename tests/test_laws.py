@@ -11,7 +11,7 @@ import pytest
 
 import jaxscale
 from jaxscale._precision import scope
-from jaxscale.laws import CATALOGUE, derived
+from jaxscale.laws import CATALOGUE, critical_batch, derived, minimum_steps
 from jaxscale.space import Space
 
 RNG = np.random.default_rng(0)
@@ -198,10 +198,10 @@ def test_a_sample_of_laws_maps_over_its_leading_axis():
 
 
 def test_critical_batch_and_minimum_steps_are_kaplans():
-    assert float(jaxscale.critical_batch(1.0)) == pytest.approx(2e8)
-    assert float(jaxscale.critical_batch(2.0)) == pytest.approx(2e8 * 2 ** (-1 / 0.21), rel=1e-5)
-    batch = float(jaxscale.critical_batch(3.0))
-    assert float(jaxscale.minimum_steps(1000.0, batch, 3.0)) == pytest.approx(500.0)
+    assert float(critical_batch(1.0)) == pytest.approx(2e8)
+    assert float(critical_batch(2.0)) == pytest.approx(2e8 * 2 ** (-1 / 0.21), rel=1e-5)
+    batch = float(critical_batch(3.0))
+    assert float(minimum_steps(1000.0, batch, 3.0)) == pytest.approx(500.0)
 
 
 def test_one_scale_laws_read_the_column_that_of_names():

@@ -76,11 +76,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     workers = args.workers or len(getattr(os, "sched_getaffinity", lambda _: range(1))(0))
     out.mkdir(parents=True, exist_ok=True)
     log = out / "log.jsonl"
-    sweep = train_all(plan.sweep(), log, workers, "learning rates")
-    law = learning_rates([entry["row"] for entry in sweep])
-    (out / "rates.json").write_text(json.dumps(dict(zip("cab", law, strict=True))) + "\n")
+    rates = out / "rates.json"
+    if not rates.exists():  # a ladder that goes on keeps its rates
+        sweep = train_all(plan.sweep(), log, workers, "learning rates")
+        law = learning_rates([entry["row"] for entry in sweep])
+        rates.write_text(json.dumps(dict(zip("cab", law, strict=True))) + "\n")
+        write_csv([entry["row"] for entry in sweep], out / "sweep.csv")
+    law = tuple(json.loads(rates.read_text()).values())
     entries = train_all(plan.ladder(rate_of(law)), log, workers, "ladder")
-    write_csv([entry["row"] for entry in sweep], out / "sweep.csv")
     write_csv([entry["row"] for entry in entries], out / "runs.csv")
     write_csv([row for entry in entries for row in entry["curve"]], out / "curves.csv")
     if not args.no_fit:

@@ -45,15 +45,14 @@ def report(folder: Path) -> str:
 
 
 def believe(fit: FitResult) -> list[str]:
-    """Intervals of the parameters, and the same by another law."""
+    """Intervals of the parameters, and how well another law does."""
     draws = jaxscale.bootstrap(fit, draws=DRAWS)
-    kaplan = jaxscale.fit(jaxscale.Kaplan(), fit.runs)
-    both = {"Chinchilla": fit, "Kaplan": kaplan}
     lines = [str(draws), ""]
-    for name, each in both.items():
-        s = each.statistics
+    for law in (jaxscale.Chinchilla(), jaxscale.Kaplan()):
+        s = jaxscale.fit(law, fit.runs).statistics
         lines.append(
-            f"{name:<12} R² {s['r2_log']:.4f} on log loss, RMSE {100 * s['rmse_log']:.2f} %"
+            f"{type(law).__name__:<11} R² {s['r2_log']:.4f} on log loss, "
+            f"RMSE {100 * s['rmse_log']:.2f} %"
         )
     return lines
 
@@ -83,10 +82,11 @@ def row(law: Law, runs: Runs, what: str) -> list[str]:
 
 
 def budgets(table: Runs) -> np.ndarray:
-    """Return the isoFLOP budgets: values of C that at least three runs share to 5 %."""
-    C = np.sort(table.column("C"))
-    groups = np.split(C, np.flatnonzero(np.diff(np.log(C)) > 0.03) + 1)
-    return np.array([np.median(g) for g in groups if len(g) >= 3 and g[-1] / g[0] < 1.1])
+    """Return the isoFLOP budgets: values of C that at least three sizes share to 5 %."""
+    N, C = table.column("N"), table.column("C")
+    order = np.argsort(C)
+    groups = np.split(order, np.flatnonzero(np.diff(np.log(C[order])) > 0.03) + 1)
+    return np.array([np.median(C[g]) for g in groups if len(set(N[g])) >= 3])
 
 
 def held_out(table: Runs, path: Path) -> list[str]:
@@ -173,8 +173,11 @@ def plot_curves(folder: Path) -> Figure:
         shade = (np.log(n) - scale[0]) / (scale[1] - scale[0])
         color = (0.1 + 0.75 * shade, 0.35, 0.75 - 0.6 * shade)
         ax.plot(*np.array(own).T, color=color, lw=0.8, alpha=0.8)
-    ax.set_title(f"{len(size)} runs, {min(size.values()):,.0f} (blue) to {max(size.values()):,.0f}")
+    least, most = min(size.values()), max(size.values())
+    ax.set_title(f"{len(size)} runs of {least:,.0f} (blue) to {most:,.0f} parameters (red)")
     ax.set_yscale("log")
+    ax.yaxis.set_minor_formatter("{x:.3g}")
+    ax.yaxis.set_major_formatter("{x:.3g}")
     return figure
 
 

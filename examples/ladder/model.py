@@ -28,11 +28,11 @@ class Size(NamedTuple):
     def of(cls, width: int) -> Size:
         """Depth grows with width, heads are about 16 wide, SwiGLU has 8/3 of the width.
 
-        Two blocks at least: with one, attention cannot copy what followed an earlier occurrence,
-        and such models form a law of their own.
+        Two blocks and two heads at least: with one, attention cannot copy what followed an
+        earlier occurrence, or copies badly, and such models form a law of their own.
         """
         depth = max(2, round(width / 28))
-        return cls(width, depth, max(1, width // 16), 4 * round(2 * width / 3))
+        return cls(width, depth, max(2, width // 16), 4 * round(2 * width / 3))
 
     @property
     def params_no_embed(self) -> int:

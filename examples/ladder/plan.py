@@ -19,11 +19,11 @@ from examples.ladder.train import Run
 class Plan:
     """The numbers of a ladder."""
 
-    widths: tuple[int, ...] = (10, 16, 24, 32, 40, 48, 64, 80, 96, 112, 128)
+    widths: tuple[int, ...] = (8, 16, 24, 32, 40, 48, 64, 80, 96, 112, 128)
     budgets: tuple[float, ...] = (2.5e11, 5e11, 1e12, 2e12, 4e12)  # 6 N D, FLOPs
     sizes_per_budget: int = 7
     ratio: float = 30.0  # tokens per parameter in the middle of a budget
-    rectangle_widths: tuple[int, ...] = (10, 16, 32, 64, 96, 128)
+    rectangle_widths: tuple[int, ...] = (8, 16, 32, 64, 96, 128)
     rectangle_tokens: tuple[float, ...] = (3e5, 6e5, 1.2e6)
     wsd: tuple[tuple[int, float], ...] = (
         (24, 1e6),
