@@ -22,9 +22,8 @@ def main() -> None:
     for delta in (1e-4, 1e-3, 1e-2):
         other = jaxscale.fit(jaxscale.Chinchilla(), runs, loss=jaxscale.Huber(delta), starts=64)
         best = jaxscale.allocate(other.law, compute=budget)
-        print(
-            f"delta {delta:g}: alpha {other.law.alpha:.3f}, best N at {budget:.2g} FLOPs {best.N:.3g}"
-        )
+        print(f"delta {delta:g}: alpha {other.law.alpha:.3f}, ", end="")
+        print(f"best N at {budget:.2g} FLOPs {best.N:.3g}")
 
     save(plot_fit(fit), "fit.png")
     fit.save("fit.json")

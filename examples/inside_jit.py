@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxscale
-from jaxscale.datasets import load
 from jaxscale import engine
+from jaxscale.datasets import load
 from jaxscale.preparation import prepare
 
 

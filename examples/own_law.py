@@ -5,8 +5,8 @@ jaxscale fit runs.csv --law examples/own_law.py:TiedChinchilla
 """
 
 import jaxscale
-from jaxscale.datasets import load
 from jaxscale import Law, Scalar, coefficient, exponent, offset
+from jaxscale.datasets import load
 
 
 class TiedChinchilla(Law):

@@ -296,6 +296,9 @@ def _forecast_options(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--level", type=float, default=0.9, help="of the interval; default 0.9")
     sub.add_argument("--law", choices=forecast_command.LAWS, default="annealing")
+    sub.add_argument(
+        "--learn", metavar="FILE", help="finished runs of the same recipe: what is usual for it"
+    )
     sub.add_argument("--figure", metavar="FILE", help="draw losses, forecast and learning rate")
     sub.add_argument("--log-steps", action="store_true", help="draw them on a logarithmic axis")
 

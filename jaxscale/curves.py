@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +14,8 @@ from jax import Array, lax
 
 from jaxscale._programs import run
 from jaxscale.errors import DataError
-from jaxscale.forecast import Forecast, Forecaster, Schedule, State
+from jaxscale.forecast import Forecast, Forecaster, Schedule, State, learn_prior
+from jaxscale.local_level import Prior
 from jaxscale.metrics import Curve
 
 
@@ -75,6 +78,40 @@ def take_in(forecaster: Forecaster, curve: Curve) -> State:
     columns += [] if curve.lr is None else [curve.lr.astype(float)]
     padded = [np.pad(column, (0, size - len(curve))) for column in columns]
     return run(_take_in, forecaster, np.int32(len(curve)), *padded, dtype=np.float64)[0]
+
+
+def learn_from(
+    finished: Sequence[tuple[Curve, Forecaster]], share: float, prior: Prior | None = None
+) -> Prior:
+    """Return the prior that forecasts best how finished runs ended; see `learn_prior`.
+
+    Args:
+        finished: curves, each with a forecaster that knows its schedule; each ends at its last
+            loss.
+        share: of their steps, at which they are forecast: that of the run to come.
+        prior: where to begin.
+
+    Raises:
+        ValueError: no curve has a finite loss before that share and at its end.
+    """
+    evidence, ends = [], []
+    for curve, forecaster in finished:
+        last = int(curve.step[-1])
+        early = curve.until(share * last)
+        if np.isfinite(early.loss).any() and np.isfinite(curve.loss[-1]) and share < 1:
+            if early.lr is None and forecaster.schedule is not None:
+                rate = scheduled(forecaster.schedule, early.step)
+                early = dataclasses.replace(early, lr=rate)
+            state = take_in(Forecaster(bins=forecaster.bins), early)  # one program for all
+            evidence.append(forecaster.evidence(jax.tree.map(_single, state), last))
+            ends.append(curve.loss[-1])
+    if not ends:
+        raise ValueError(f"no finished run has a loss before {100 * share:.3g} % of its steps")
+    return learn_prior(evidence, np.array(ends, np.float32), prior)
+
+
+def _single(x: np.ndarray) -> Array:
+    return jnp.asarray(x, jnp.float32 if x.dtype.kind == "f" else x.dtype)
 
 
 def forecast_fan(

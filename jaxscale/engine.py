@@ -202,6 +202,8 @@ def solve(
 ) -> Solution:
     """Minimize one objective, or one of B, from every start; pure and jittable.
 
+    Under `shard_map` it needs `check_vma=False`.
+
     Everything that repeats a fit is an axis of the same solve: restarts are rows of `starts`;
     replicate weights [B, n], simulated targets [B, n], fixed values [B], thresholds [B] and data
     sets padded to one length [B, n] are fields of the objective with a leading axis.
@@ -215,7 +217,7 @@ def solve(
             loss) all of whose leaves have a leading axis [B].
         count: how many of the leading starts are real (traced); the rest are padding. Default S.
         limits: stopping rules; default those of the dtype with 400 steps.
-        width: static; lanes in flight. Under `shard_map`, pass it `check_vma=False`. A result does not depend on it, to the last bit, for
+        width: static; lanes in flight. A result does not depend on it, to the last bit, for
             multiples of 16 from 32 on.
 
     Returns:

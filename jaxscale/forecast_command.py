@@ -15,8 +15,15 @@ from typing import Any
 import numpy as np
 
 from jaxscale.commands import say
-from jaxscale.curves import forecast_curve, forecast_fan, probability_below, scheduled
+from jaxscale.curves import (
+    forecast_curve,
+    forecast_fan,
+    learn_from,
+    probability_below,
+    scheduled,
+)
 from jaxscale.forecast import Forecast, Forecaster, Schedule
+from jaxscale.local_level import Prior
 from jaxscale.metrics import Curve, read_metrics
 from jaxscale.schedules import schedule_named
 from jaxscale.tabulate import columns, quantity
@@ -53,7 +60,8 @@ def run_forecast(options: argparse.Namespace) -> int:
             path, loss=options.loss, step=options.step, lr=options.lr, run=options.run_name
         ).values()
     ]
-    outlooks = [_outlook(options, curve) for curve in curves]
+    finished = _finished(options, {curve.name for curve in curves})
+    outlooks = [_outlook(options, curve, finished) for curve in curves]
     if options.json:
         print(json.dumps(_document(options, outlooks), allow_nan=False))
     else:
@@ -91,7 +99,32 @@ def _consistent(options: argparse.Namespace) -> None:
             raise ValueError(f"--figure {path}: there is no folder {str(path.parent)!r}")
 
 
-def _outlook(options: argparse.Namespace, curve: Curve) -> _Outlook:
+def _finished(options: argparse.Namespace, to_forecast: set[str]) -> list[Curve]:
+    """Return the runs to learn from."""
+    if not options.learn:
+        return []
+    found = read_metrics(options.learn, loss=options.loss, step=options.step, lr=options.lr)
+    finished = [curve for name, curve in found.items() if name not in to_forecast]
+    if not finished:
+        raise ValueError(f"--learn {options.learn}: no run in it but those to forecast")
+    return finished
+
+
+def _learned(options: argparse.Namespace, finished: list[Curve], share: float) -> Prior:
+    """Return the prior of finished runs; each had the schedule of the options, over its steps."""
+    known = []
+    for curve in finished:
+        own = argparse.Namespace(**{**vars(options), "final_step": int(curve.step[-1])})
+        known.append((curve, _forecaster(options.law, _schedule(own, curve, []))))
+    return learn_from(known, share)
+
+
+def _forecaster(law: str, schedule: Schedule | None) -> Forecaster:
+    forecaster = Forecaster(schedule=schedule)
+    return forecaster if law == "annealing" else dataclasses.replace(forecaster, annealing=())
+
+
+def _outlook(options: argparse.Namespace, curve: Curve, finished: list[Curve]) -> _Outlook:
     """Forecast one run."""
     known = curve if options.until is None else curve.until(options.until)
     if not len(known):
@@ -101,14 +134,16 @@ def _outlook(options: argparse.Namespace, curve: Curve) -> _Outlook:
         )
     notes = list(known.notes)
     schedule = _schedule(options, known, notes)
-    forecaster = Forecaster(schedule=schedule)
-    if options.law == "power":
-        forecaster = dataclasses.replace(forecaster, annealing=())
+    forecaster = _forecaster(options.law, schedule)
+    if finished:
+        share = known.step[-1] / options.final_step
+        forecaster = dataclasses.replace(forecaster, prior=_learned(options, finished, share))
+        notes.append(f"what is usual was learned from {len(finished)} finished runs")
     forecast = forecast_curve(forecaster, known, options.final_step, options.level)
     good = int(np.isfinite(known.loss).sum())
     if good < len(known):
         notes.append(f"{len(known) - good} of {len(known)} losses are not finite; left out")
-    if good < FEW:
+    if good < FEW and not finished:
         notes.append(f"only {good} losses: the forecast rests on what is usual")
     chances = probability_below(forecast, options.below).tolist() if options.below else []
     below = list(zip(options.below, chances, strict=True))

@@ -57,6 +57,28 @@ def test_a_person_reads_a_block(capsys, log, tmp_path):
     assert figure.read_bytes().startswith(b"\x89PNG") and figure.stat().st_size > 20_000
 
 
+def test_finished_runs_teach_what_is_usual(capsys, tmp_path):
+    """Runs whose annealing wins far more than usual: those before tell it, the prior cannot."""
+    path = tmp_path / "runs.csv"
+    step, lr, _ = simulate()
+    lines = ["run,step,lr,loss\n"]
+    for k in range(6):
+        noise = 0.005 * np.random.default_rng(k).normal(size=len(step))
+        loss = 2 + 0.9 * step**-0.2 - 0.6 * (1 - lr / PEAK) * (step > 200) + noise
+        lines += [f"r{k},{t},{r},{x}\n" for t, r, x in zip(step, lr, loss, strict=True)]
+    path.write_text("".join(lines))
+    options = path, "--run", "r5", "--final-step", STEPS, *COSINE, "--until", 800, "--json"
+    _, out, _ = run(capsys, *options)
+    code, taught, err = run(capsys, *options, "--learn", path)
+    usual, learned = (json.loads(text)["runs"][0] for text in (out, taught))
+    assert code == 0 and "learned from 5 finished runs" in err
+    error = [abs(each["forecast"] - each["outcome"]) for each in (usual, learned)]
+    assert error[1] < 0.3 * error[0], error
+    assert learned["lower"] < learned["outcome"] < learned["upper"]
+    code, _, err = run(capsys, *options, "--learn", tmp_path / "none.csv")
+    assert code == 2 and "no such file" in err
+
+
 def test_a_script_reads_one_json_object(capsys, tmp_path):
     path = tmp_path / "two.jsonl"
     step, lr, loss = simulate()
