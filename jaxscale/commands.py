@@ -381,7 +381,8 @@ def run_demo(options: argparse.Namespace) -> int:
         print(result)
         print(
             f"\nWith {budget:.3g} FLOPs, ten times the largest: N {count(best.N)}, "
-            f"D {count(best.D)} ({best.tokens_per_parameter:.1f} bytes per parameter), loss {best.loss:.4f}."
+            f"D {count(best.D)} ({best.tokens_per_parameter:.1f} bytes per parameter), "
+            f"loss {best.loss:.4f}."
         )
     if options.out:
         Path(options.out).mkdir(parents=True, exist_ok=True)

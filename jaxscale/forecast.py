@@ -116,6 +116,7 @@ class Forecaster:
         zero = jnp.zeros((), jnp.int32)
         return State(zero + 1, zero, empty, empty, empty, empty)
 
+    @jax.jit  # so that a loop of plain Python is quick as well
     def update(self, state: State, step: Any, loss: Any, lr: Any = 1.0) -> State:
         """Take in the loss of a step; pure, a few microseconds in compiled code.
 
@@ -128,7 +129,7 @@ class Forecaster:
         step = jnp.asarray(step, jnp.int32)
         loss, lr = (jnp.asarray(x, state.loss.dtype) for x in (loss, lr))
         # Merge until the step fits: the bit length of how often the bins are over-full.
-        merges = 32 - lax.clz(step // state.width // self.bins)
+        merges = 32 - lax.clz(jnp.maximum(step, 0) // state.width // self.bins)
         state = lax.cond(merges > 0, _merge, lambda state, _: state, state, merges)
         k = step // state.width
         good = jnp.isfinite(loss) & (step >= 0)
@@ -147,6 +148,7 @@ class Forecaster:
             mean(state.rate, lr),
         )
 
+    @jax.jit
     def predict(self, state: State, final_step: Any, level: float = 0.9) -> Forecast:
         """Forecast the loss at `final_step`; pure, about a millisecond on a CPU core.
 
@@ -167,6 +169,7 @@ class Forecaster:
         lower, loss, upper = _quantile(mixture, jnp.asarray([tail, 0.5, 1 - tail]))
         return Forecast(loss, lower, upper, mixture)
 
+    @jax.jit
     def evidence(self, state: State, final_step: Any) -> Evidence:
         """Return what a run has shown and what its schedule still holds; pure.
 
