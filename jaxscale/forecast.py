@@ -251,11 +251,15 @@ def learn_prior(
     @jax.jit
     def search(moved: Any) -> Any:
         def step(carry: Any, _: None) -> tuple[Any, None]:
-            moved, state = carry
-            updates, state = optimizer.update(jax.grad(surprise)(moved), state)
-            return (optax.apply_updates(moved, updates), state), None
+            moved, state, best = carry
+            value, slope = jax.value_and_grad(surprise)(moved)
+            slope = jax.tree.map(lambda x: jnp.where(jnp.isfinite(x), x, 0.0), slope)
+            best = lax.cond(value < best[0], lambda: (value, moved), lambda: best)
+            updates, state = optimizer.update(slope, state)
+            return (optax.apply_updates(moved, updates), state, best), None
 
-        return lax.scan(step, (moved, optimizer.init(moved)), length=steps)[0][0]
+        best = jnp.full_like(loss[0], jnp.inf), moved
+        return lax.scan(step, (moved, optimizer.init(moved), best), length=steps)[0][2][1]
 
     names = [field.name for field in dataclasses.fields(Prior)]
     moved = jax.device_get(search({name: jnp.zeros(2, loss.dtype) for name in names}))

@@ -176,17 +176,19 @@ def _solve(
     a0, sa = a0 * largest, sa * largest
     xx, gg, xg = product(x, x) + 1 / sa**2, product(g, g) + 1 / sb**2, product(x, g)
     bx, bg = product(x, y) + a0 / sa**2, product(g, y) + b0 / sb**2
-    determinant = xx * gg - xg * xg
-    A = (gg * bx - xg * bg) / determinant
-    B = (xx * bg - xg * bx) / determinant
+    # What the powers leave of G; rounding must not take more of it than the prior gave.
+    rest = jnp.maximum(gg - xg * xg / xx, 1 / sb**2)
+    B = (bg - xg * bx / xx) / rest
+    A = (bx - xg * B) / xx
     unexplained = product(y, y) + (a0 / sa) ** 2 + (b0 / sb) ** 2 - A * bx - B * bg
     log_variance = jnp.sum(jnp.log(passed.variance), axis=0)[:, None, None]
-    log_evidence = -0.5 * (unexplained + log_variance + jnp.log(determinant)) - jnp.log(sa * sb)
+    log_evidence = -0.5 * (unexplained + log_variance + jnp.log(xx) + jnp.log(rest))
+    log_evidence -= jnp.log(sa) + jnp.log(sb)
     _, g, x = split(to_come)
     mean = 1 + passed.level[:, :1, None] + A * x + B * g
     ahead = seen.log_s[-1] - seen.log_s[-2]
     walked = cells.walk**2 * ahead + passed.uncertainty + cells.noise**2
-    unsure = (gg * x * x - 2 * xg * x * g + xx * g * g) / determinant
+    unsure = x * x / xx + (g - xg * x / xx) ** 2 / rest
     return _Solved(log_evidence, mean, jnp.sqrt(walked[:, None, None] + unsure), A, B)
 
 

@@ -20,6 +20,8 @@ from jaxscale.forecast import Forecaster
 from jaxscale.preparation import prepare
 from jaxscale.starts import random_starts
 
+pytestmark = pytest.mark.slow
+
 STEPS, TOTAL = 300, 1000
 schedule = optax.cosine_decay_schedule(3e-3, TOTAL, alpha=0.1)
 forecaster = Forecaster(schedule=schedule)

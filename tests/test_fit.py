@@ -10,6 +10,7 @@ import pytest
 import jaxscale
 from jaxscale import _programs
 from jaxscale.starts import random_starts
+from jaxscale.synthetic import simulated_runs
 
 ADAM = optax.adam(3e-2)
 LBFGS = optax.lbfgs()
@@ -424,3 +425,13 @@ def test_extrapolation_is_a_factor_beyond_the_runs(fitted, noisy):
     far = fitted.extrapolation(N=10 * noisy.columns["N"].max(), D=noisy.columns["D"].min() / 4)
     assert far["N"] == pytest.approx(10) and far["D"] == pytest.approx(4)
     assert fitted.extrapolation(N=np.median(noisy.columns["N"]))["N"] == 1
+
+
+@pytest.mark.parametrize("N, D, hint", [(1e6, 1e6, True), (1.0, 1e9, True), (1.0, 1.0, False)])
+def test_a_table_in_millions_is_pointed_out(N, D, hint):
+    """Models of some thousand parameters are real; hundreds of "parameters" are millions."""
+    runs = simulated_runs()
+    small = {"N": runs.column("N") * 1e-4 / N, "D": runs.column("D") * 1e-4 / D}
+    fit = jaxscale.fit(jaxscale.Chinchilla(), jaxscale.Runs(**small, loss=runs.loss), starts=16)
+    found = [w for w in fit.warnings if "in millions or billions?" in w]
+    assert bool(found) == hint, fit.warnings

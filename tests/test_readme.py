@@ -40,7 +40,14 @@ def test_links_of_readme_lead_somewhere(link):
     assert (ROOT / link).exists()
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
+def examples():
+    """Every example; those around a training loop compile models and come with the slow tests."""
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        slow = path.stem.startswith(("forecast_", "law_in_scan"))
+        yield pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if slow else [])
+
+
+@pytest.mark.parametrize("path", examples())
 def test_examples_run(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", [str(path)])

@@ -102,13 +102,14 @@ def held_out(table: Runs, path: Path) -> list[str]:
     bands = [draws.predict(N=n, D=d, new_run=True) for n, d in zip(N, D, strict=True)]
     inside = sum(b.low <= y <= b.high for b, y in zip(bands, loss, strict=True))
     figure, ax = page("parameters N", "loss (nats per byte)")
-    order = np.argsort(N)
-    ax.plot(N[order], loss[order], "o", color="#20639b", label="trained")
-    low, high = (np.array([getattr(b, side) for b in bands])[order] for side in ("low", "high"))
-    ax.fill_between(N[order], low, high, color="#c8553d", alpha=0.2, lw=0, label="90 % for a run")
-    ax.plot(N[order], predicted[order], color="#c8553d", label="predicted from smaller budgets")
+    low, high = (np.array([getattr(b, side) for b in bands]) for side in ("low", "high"))
+    around = np.array([predicted - low, high - predicted])
+    style = {"fmt": "_", "color": "#c8553d", "capsize": 4, "label": "predicted, 90 % for a run"}
+    ax.errorbar(N, predicted, around, **style)
+    ax.plot(N, loss, "o", color="#20639b", label="trained")
     ax.set_title(
-        f"{C[large].max():.2g} FLOPs, {C[large].max() / C[~large].max():.1f} times the next"
+        f"{C[large].min():.2g} to {C[large].max():.2g} FLOPs, "
+        f"fitted up to {C[~large].max():.2g} FLOPs"
     )
     ax.legend(frameon=False)
     save(figure, path)
