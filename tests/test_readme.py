@@ -47,7 +47,7 @@ def examples():
         yield pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if slow else [])
 
 
-@pytest.mark.parametrize("path", examples())
+@pytest.mark.parametrize("path", list(examples()))
 def test_examples_run(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", [str(path)])
