@@ -58,10 +58,10 @@ def test_the_shipped_curves_end_where_their_runs_do():
 
 def test_the_shipped_files_are_small_and_described():
     files = list(SHIPPED.iterdir())
-    assert {file.name for file in files} == {"runs.csv", "curves.csv", "README.md"}
+    assert {file.name for file in files} == {"runs.csv", "curves.csv", "sweep.csv", "README.md"}
     assert sum(file.stat().st_size for file in files) < 1_000_000
     text = datasets.card("stdlib_ladder")
-    for table in ("runs.csv", "curves.csv"):
+    for table in ("runs.csv", "curves.csv", "sweep.csv"):
         for column in (SHIPPED / table).read_text().partition("\n")[0].split(","):
             assert column in text
 
