@@ -91,15 +91,16 @@ def main() -> None:
     for call in calls.values():
         jax.block_until_ready(call())
     times = np.array([[seconds(call) for call in calls.values()] for _ in range(ROUNDS)])
-    without, with_, update, forecast = np.median(times, axis=0)
+    without, _, update, forecast = np.median(times, axis=0)
     step, own = without / STEPS, update / len(many) + forecast / EVERY
     where = environment()
     print(f"{where['device']}, {where['processor']}, float32; medians of {ROUNDS}")
     print(f"train step {1e3 * step:.1f} ms, update {1e6 * update / len(many):.2f} us, ", end="")
     print(f"forecast {1e3 * forecast:.2f} ms")
     print(f"update + forecast / {EVERY}: {100 * own / step:.3f} % of a step")
-    ratio = np.median(times[:, 1] / times[:, 0])
-    print(f"the loop with it takes {ratio:.3f} times as long ({times[:, 1] / times[:, 0]})")
+    ratio = times[:, 1] / times[:, 0]
+    print(f"the loop with it takes {np.median(ratio):.3f} times as long, ", end="")
+    print(f"{ratio.min():.3f} to {ratio.max():.3f}")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,8 @@ def number(cell: Any, units: str) -> float:
     return float(text)
 
 
-def _canonical(name: str) -> str:
+def canonical(name: str) -> str:
+    """Return a name in lower case without punctuation."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
@@ -94,8 +95,8 @@ def recognize(table: Table, given: Mapping[str, str]) -> dict[str, str]:
     for letter, aliases in ALIASES.items():
         if letter in names:
             continue
-        found = [letter] if letter in free else [c for c in free if _canonical(c) in aliases]
-        best = [c for c in found if _canonical(c) == _canonical(letter)]
+        found = [letter] if letter in free else [c for c in free if canonical(c) in aliases]
+        best = [c for c in found if canonical(c) == canonical(letter)]
         found = best or found
         if len(found) > 1:
             raise DataError(

@@ -12,11 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from jaxscale._precision import scope
 from jaxscale._programs import run
 from jaxscale.errors import DataError
-from jaxscale.forecast import Forecast, Forecaster, Schedule, State, learn_prior
+from jaxscale.forecast import Forecast, Forecaster, State, learn_prior
 from jaxscale.local_level import Prior
 from jaxscale.metrics import Curve
+from jaxscale.schedules import Schedule, rates
 
 
 class Fan(NamedTuple):
@@ -159,8 +161,9 @@ def probability_below(forecast: Forecast, losses: Any) -> np.ndarray:
 
 
 def scheduled(schedule: Schedule, steps: np.ndarray) -> np.ndarray:
-    """Return the learning rate of a schedule at steps [n], float64, worked out in one program."""
-    return run(_rates, np.asarray(steps, float), dtype=np.float64, schedule=schedule)[0]
+    """Return the learning rate of a schedule at steps [n], float64; compiles nothing for it."""
+    with scope(np.float64):
+        return np.asarray(rates(schedule, jnp.asarray(steps, float)))
 
 
 def _check(curve: Curve, final_step: int, level: float) -> None:
@@ -177,7 +180,7 @@ def _take_in(
     forecaster: Forecaster, count: Array, step: Array, loss: Array, lr: Array | None = None
 ) -> State:
     if lr is None and forecaster.schedule is not None:
-        lr = _rates(step.astype(loss.dtype), schedule=forecaster.schedule)
+        lr = rates(forecaster.schedule, step.astype(loss.dtype))
     rate = jnp.ones_like(loss) if lr is None else lr
 
     def one(k: Array, state: State) -> State:
@@ -197,8 +200,3 @@ def _below(forecast: Forecast, losses: Array) -> Array:
 def _ahead(forecaster: Forecaster, state: State, steps: Array, level: Any) -> Any:
     found = jax.vmap(functools.partial(_predict, forecaster, state, level=level))(steps)
     return found.loss, found.lower, found.upper
-
-
-def _rates(steps: Array, *, schedule: Schedule) -> Array:
-    rate = jnp.asarray(jax.vmap(schedule)(steps), steps.dtype)
-    return jnp.broadcast_to(rate, steps.shape)

@@ -19,7 +19,8 @@ no starts that could miss an optimum, and the interval counts every law that fit
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -29,9 +30,9 @@ import optax
 from jax import Array, lax
 
 from jaxscale._pytree import pytree, static
-from jaxscale._roots import root
 from jaxscale.annealing import MultiPower, Relaxation, annealing_gain, summed_rate
 from jaxscale.local_level import Evidence, Mixture, Prior, forecast_mixture
+from jaxscale.schedules import Schedule, rates
 
 FUTURE = 64
 """Points of the schedule between now and the end."""
@@ -41,8 +42,6 @@ NEARLY = 0.98
 
 LEARNING = (100, 0.1)
 """Steps and rate of the search for a prior."""
-
-Schedule = Callable[[Any], Any]
 
 
 @pytree
@@ -78,11 +77,11 @@ class Forecast:
 
     def probability_below(self, loss: Any) -> Array:
         """Return the probability that the run ends below `loss`; elementwise, pure."""
-        return _below(self.mixture, loss)
+        return self.mixture.below(loss)
 
     def quantile(self, p: Any) -> Array:
         """Return the loss below which the run ends with probability `p`; elementwise, pure."""
-        return _quantile(self.mixture, p)
+        return self.mixture.quantile(p)
 
 
 @pytree
@@ -99,7 +98,7 @@ class Forecaster:
         annealing: forms of what lowering the rate wins, weighed against each other like the cells
             of the grid: `MultiPower(...)`, `Tissue(...)`; none leaves schedules out: a power law
             in steps, so in tokens.
-        bins: how many the state has (a multiple of 2).
+        bins: how many the state has.
         prior: what is known before the run.
         grid: cells along alpha, walk and noise.
     """
@@ -118,7 +117,7 @@ class Forecaster:
 
     @jax.jit  # so that a loop of plain Python is quick as well
     def update(self, state: State, step: Any, loss: Any, lr: Any = 1.0) -> State:
-        """Take in the loss of a step; pure, a few microseconds in compiled code.
+        """Take in the loss of a step; pure (`benchmarks.forecast_cost` times it).
 
         Args:
             state: before.
@@ -150,7 +149,7 @@ class Forecaster:
 
     @jax.jit
     def predict(self, state: State, final_step: Any, level: float = 0.9) -> Forecast:
-        """Forecast the loss at `final_step`; pure, about a millisecond on a CPU core.
+        """Forecast the loss at `final_step`; pure (`benchmarks.forecast_cost` times it).
 
         Args:
             state: what `update` returned.
@@ -166,43 +165,20 @@ class Forecaster:
         """Return what `predict` does, from the evidence it rests on."""
         mixture = forecast_mixture(seen, self.prior, self.grid)
         tail = 0.5 * (1 - level)
-        lower, loss, upper = _quantile(mixture, jnp.asarray([tail, 0.5, 1 - tail]))
+        lower, loss, upper = mixture.quantile(jnp.asarray([tail, 0.5, 1 - tail]))
         return Forecast(loss, lower, upper, mixture)
 
-    @jax.jit
     def evidence(self, state: State, final_step: Any) -> Evidence:
-        """Return what a run has shown and what its schedule still holds; pure.
-
-        Bins before the learning rate's peak do not count; empty ones repeat their neighbour. Nor
-        does the first, if it holds several losses: the mean of a power law over it is not the
-        law at its mean step.
-        """
-        filled, order = state.count > 0, jnp.arange(self.bins)
-        source = lax.cummax(jnp.where(filled, order, -1))
-        source = jnp.where(source < 0, jnp.argmax(filled), source)
-        step, loss, rate = (x[source] for x in (state.step, state.loss, state.rate))
-        blurred = (order == 0) & (state.count > 1) & filled[1:].any()
-        used = filled & (order >= jnp.argmax(rate >= NEARLY * jnp.max(rate))) & ~blurred
-        log_s, gain = self._progress(step, rate, final_step)
-        scale = jnp.where(filled.any(), jnp.abs(loss[-1]), 1.0)
-        share = jnp.max(state.count) / jnp.maximum(state.count, 1)  # a half-filled bin is noisier
-        return Evidence(used, share, loss / scale - 1, log_s, gain, scale)
-
-    def _progress(self, step: Array, rate: Array, final_step: Any) -> tuple[Array, Array]:
-        """Return log S [K + 1] and the gains [K + 1, G] at the bins and the end."""
-        last = step[-1]
-        final = jnp.maximum(jnp.asarray(final_step, last.dtype), last)
-        to_come = last + (final - last) * jnp.linspace(0, 1, FUTURE + 1, dtype=last.dtype)[1:]
-        future = rate[-1] * jnp.ones_like(to_come)
-        if self.schedule is not None:
-            future = jnp.asarray(jax.vmap(self.schedule)(to_come), last.dtype)
-        step, rate = jnp.append(step, to_come), jnp.append(rate, future)
-        at = jnp.append(jnp.arange(self.bins), len(step) - 1)
-        forms = [annealing_gain(form, step, rate, at) for form in self.annealing]
-        S = summed_rate(step, rate)[at] if forms else step[at] + 1
-        gain = jnp.stack(forms or [jnp.zeros_like(S)], axis=1)
-        log_s = jnp.log(jnp.maximum(S, jnp.finfo(S.dtype).tiny))
-        return log_s - log_s[-2], gain
+        """Return what a run has shown and what its schedule still holds; pure."""
+        last = jnp.argmax(jnp.where(state.count > 0, jnp.arange(self.bins), -1))
+        now = state.step[last]
+        final = jnp.maximum(jnp.asarray(final_step, now.dtype), now)
+        ahead = now + (final - now) * jnp.linspace(0, 1, FUTURE + 1, dtype=now.dtype)[1:]
+        if self.schedule is None:
+            rate = jnp.zeros_like(ahead) + state.rate[last]
+        else:
+            rate = rates(self.schedule, ahead)
+        return _evidence(state, ahead, rate, self.annealing)
 
 
 def learn_prior(
@@ -234,62 +210,76 @@ def learn_prior(
     silent = np.flatnonzero(~np.any(seen.used, axis=1) | ~np.isfinite(loss))
     if len(silent):
         raise ValueError(f"run {silent[0]} has shown no loss, or its final loss is not finite")
+    names = [field.name for field in dataclasses.fields(Prior)]
+    start = {name: jnp.asarray(getattr(prior, name), loss.dtype) for name in names}
+    found = jax.device_get(_search(seen, loss, start, grid))
+    return Prior(**{name: (float(v[0]), float(v[1])) for name, v in found.items()})
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _search(
+    seen: Evidence, loss: Array, start: dict[str, Array], grid: tuple[int, int, int]
+) -> dict[str, Array]:
+    """Return the pairs of the best prior met on the way from those of `start`."""
     steps, rate = LEARNING
     optimizer = optax.adam(rate)
 
-    def surprise(moved: Any) -> Array:
+    def pairs(moved: dict[str, Array]) -> dict[str, Array]:
+        return {name: start[name] * jnp.exp(by) for name, by in moved.items()}
+
+    def surprise(moved: dict[str, Array]) -> Array:
+        prior = Prior(**{name: (v[0], v[1]) for name, v in pairs(moved).items()})
+
         def one(seen: Evidence, loss: Array) -> Array:
-            mixture = forecast_mixture(seen, _moved(prior, moved), grid)
+            mixture = forecast_mixture(seen, prior, grid)
             z = (loss - mixture.mean) / mixture.sd
             weight = jnp.maximum(mixture.weight, jnp.finfo(z.dtype).tiny)  # its slope exists at 0
             density = jnp.log(weight) - 0.5 * z**2 - jnp.log(mixture.sd / seen.scale)
             return -jax.nn.logsumexp(density)
 
-        pull = 0.5 * sum(jnp.sum(m**2) for m in jax.tree.leaves(moved))
-        return jnp.mean(jax.vmap(one)(seen, loss)) + pull / len(evidence)
+        pull = 0.5 * sum(jnp.sum(by**2) for by in moved.values())
+        return jnp.mean(jax.vmap(one)(seen, loss)) + pull / len(loss)
 
-    @jax.jit
-    def search(moved: Any) -> Any:
-        def step(carry: Any, _: None) -> tuple[Any, None]:
-            moved, state, best = carry
-            value, slope = jax.value_and_grad(surprise)(moved)
-            slope = jax.tree.map(lambda x: jnp.where(jnp.isfinite(x), x, 0.0), slope)
-            best = lax.cond(value < best[0], lambda: (value, moved), lambda: best)
-            updates, state = optimizer.update(slope, state)
-            return (optax.apply_updates(moved, updates), state, best), None
+    def step(carry: Any, _: None) -> tuple[Any, None]:
+        moved, state, best = carry
+        value, slope = jax.value_and_grad(surprise)(moved)
+        slope = jax.tree.map(lambda x: jnp.where(jnp.isfinite(x), x, 0.0), slope)
+        best = lax.cond(value < best[0], lambda: (value, moved), lambda: best)
+        updates, state = optimizer.update(slope, state)
+        return (optax.apply_updates(moved, updates), state, best), None
 
-        best = jnp.full_like(loss[0], jnp.inf), moved
-        return lax.scan(step, (moved, optimizer.init(moved), best), length=steps)[0][2][1]
-
-    names = [field.name for field in dataclasses.fields(Prior)]
-    moved = jax.device_get(search({name: jnp.zeros(2, loss.dtype) for name in names}))
-    found = _moved(prior, moved)
-    numbers = {name: [float(v) for v in getattr(found, name)] for name in names}
-    return Prior(**{name: (middle, spread) for name, (middle, spread) in numbers.items()})
+    moved = jax.tree.map(jnp.zeros_like, start)
+    best = jnp.full_like(loss[0], jnp.inf), moved
+    (_, _, best), _ = lax.scan(step, (moved, optimizer.init(moved), best), length=steps)
+    return pairs(best[1])
 
 
-def _moved(prior: Prior, moved: dict[str, Any]) -> Prior:
-    """Return a prior whose numbers are multiplied by e^moved."""
+@functools.partial(jax.jit, static_argnums=3)  # apart: one program whatever the schedule is
+def _evidence(
+    state: State, ahead: Array, future: Array, annealing: tuple[Relaxation, ...]
+) -> Evidence:
+    """Return the evidence of a state whose rates will be `future` at steps `ahead`.
 
-    def times(pair: tuple[Any, Any], by: Any) -> tuple[Any, Any]:
-        return pair[0] * jnp.exp(by[0]), pair[1] * jnp.exp(by[1])
+    Bins before the learning rate's peak do not count; empty ones repeat their neighbour. Nor does
+    the first, if it holds several losses: the mean of a power law over it is not the law at its
+    mean step.
+    """
+    filled, order = state.count > 0, jnp.arange(len(state.count))
+    source = lax.cummax(jnp.where(filled, order, -1))
+    source = jnp.where(source < 0, jnp.argmax(filled), source)
+    step, loss, rate = (x[source] for x in (state.step, state.loss, state.rate))
+    blurred = (order == 0) & (state.count > 1) & filled[1:].any()
+    used = filled & (order >= jnp.argmax(rate >= NEARLY * jnp.max(rate))) & ~blurred
+    scale = jnp.where(filled.any(), jnp.abs(loss[-1]), 1.0)
+    share = jnp.max(state.count) / jnp.maximum(state.count, 1)  # a half-filled bin is noisier
 
-    return Prior(**{name: times(getattr(prior, name), by) for name, by in moved.items()})
-
-
-def _below(mixture: Mixture, loss: Any) -> Array:
-    z = (jnp.asarray(loss, mixture.mean.dtype)[..., None] - mixture.mean) / mixture.sd
-    return jnp.sum(mixture.weight * 0.5 * lax.erfc(-z * 0.5**0.5), axis=-1)
-
-
-def _quantile(mixture: Mixture, p: Any) -> Array:
-    p = jnp.asarray(p, mixture.mean.dtype)
-    center = jnp.sum(mixture.weight * mixture.mean)
-    far = jnp.max(jnp.abs(mixture.mean - center) + 8 * mixture.sd)
-    at = root(
-        lambda t: _below(mixture, center + far * t) - p, -1.0, 1.0, jnp.zeros_like(p * center)
-    )
-    return center + far * at
+    path, rate = jnp.append(step, ahead), jnp.append(rate, future)
+    at = jnp.append(order, len(path) - 1)
+    gains = [annealing_gain(form, path, rate, at) for form in annealing]
+    S = summed_rate(path, rate)[at] if gains else path[at] + 1
+    log_s = jnp.log(jnp.maximum(S, jnp.finfo(S.dtype).tiny))
+    gain = jnp.stack(gains or [jnp.zeros_like(S)], axis=1)
+    return Evidence(used, share, loss / scale - 1, log_s - log_s[-2], gain, scale)
 
 
 def _merge(state: State, merges: Array) -> State:

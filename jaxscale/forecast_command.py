@@ -22,10 +22,10 @@ from jaxscale.curves import (
     probability_below,
     scheduled,
 )
-from jaxscale.forecast import Forecast, Forecaster, Schedule
+from jaxscale.forecast import Forecast, Forecaster
 from jaxscale.local_level import Prior
 from jaxscale.metrics import Curve, read_metrics
-from jaxscale.schedules import schedule_named
+from jaxscale.schedules import Schedule, schedule_named
 from jaxscale.tabulate import columns, quantity
 
 LAWS = ("annealing", "power")

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxscale._pytree import pytree, static
+from jaxscale._roots import root
 
 OUTLYING = 3.0
 """Innovations beyond so many standard deviations count less."""
@@ -32,8 +33,8 @@ class Prior:
     """What is known before the run, relative to its current loss; static.
 
     Each pair is a middle and a spread; the spread of `alpha`, `walk` and `noise` is in e-folds.
-    The defaults cover runs from 5e3 to 1e9 parameters (`benchmarks/forecasts.py`); a prior that is
-    learned from finished runs of the same recipe is much sharper, above all in `gain`.
+    The defaults were chosen in view of the runs of `benchmarks.forecasts`, 4e3 to 1e9 parameters; a
+    prior that is learned from finished runs of the same recipe is sharper, above all in `gain`.
 
     Attributes:
         alpha: exponent of the summed rate.
@@ -67,6 +68,19 @@ class Mixture(NamedTuple):
     weight: Array
     mean: Array
     sd: Array
+
+    def below(self, loss: Any) -> Array:
+        """Return the probability of less than `loss`; elementwise."""
+        z = (jnp.asarray(loss, self.mean.dtype)[..., None] - self.mean) / self.sd
+        return jnp.sum(self.weight * 0.5 * lax.erfc(-z * 0.5**0.5), axis=-1)
+
+    def quantile(self, p: Any) -> Array:
+        """Return the loss below which lies probability `p`; elementwise."""
+        p = jnp.asarray(p, self.mean.dtype)
+        center = jnp.sum(self.weight * self.mean)
+        far = jnp.max(jnp.abs(self.mean - center) + 8 * self.sd)
+        like = jnp.zeros_like(p * center)
+        return center + far * root(lambda t: self.below(center + far * t) - p, -1.0, 1.0, like)
 
 
 class _Cells(NamedTuple):

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxscale.columns import MISSING, numeric
+from jaxscale.columns import MISSING, canonical, numeric
 from jaxscale.errors import DataError
 from jaxscale.tables import Table, listing, read_table, short
 
@@ -178,8 +178,7 @@ def _chart(table: Table) -> dict[str, dict[str, str]]:
 
 
 def _canonical(name: str) -> str:
-    mark = "_" if name.startswith("_") else ""
-    return mark + re.sub(r"[^a-z0-9]", "", name.lower())
+    return "_" * name.startswith("_") + canonical(name)
 
 
 def _filled(cells: Sequence[Any]) -> np.ndarray:

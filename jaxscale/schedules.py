@@ -10,8 +10,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import optax
+from jax import Array
 
 Schedule = Callable[[Any], Any]
 SCHEDULES = ("cosine", "linear", "wsd", "constant", "inverse-sqrt")
@@ -69,6 +71,11 @@ def schedule_named(
     if not rise:
         return main
     return optax.join_schedules([optax.linear_schedule(0.0, peak, rise), main], [rise])
+
+
+def rates(schedule: Schedule, steps: Array) -> Array:
+    """Return the learning rate of a schedule at steps [n], in their dtype; pure."""
+    return jnp.broadcast_to(jnp.asarray(jax.vmap(schedule)(steps), steps.dtype), steps.shape)
 
 
 def _check(peak: float, steps: int, floor: float) -> None:

@@ -1,7 +1,7 @@
 """Build, train, evaluate, collect, fit: a ladder of real models from nothing but Python.
 
-    python -m examples.ladder --out ladder            # the full ladder, about an hour on two cores
-    python -m examples.ladder --out quick --quick     # the whole way in a minute
+    python -m examples.ladder --out ladder            # the full ladder, 45 minutes on two cores
+    python -m examples.ladder --out quick --quick     # the whole way in a minute or two
 
 A killed ladder goes on where it was: every finished run is one line of OUT/log.jsonl. Larger
 ladders are numbers: `--widths 256,512,1024 --budgets 1e15,1e16 --batch 64 --workers 1` on a GPU.
@@ -36,7 +36,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m examples.ladder", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of log, tables, figures")
-    parser.add_argument("--quick", action="store_true", help="tiny models, about a minute")
+    parser.add_argument("--quick", action="store_true", help="tiny models, a minute or two")
     parser.add_argument("--workers", type=int, help="processes (default: cores; 1 on a GPU)")
     parser.add_argument("--no-fit", action="store_true", help="stop after the tables")
     for field in ("widths", "budgets", "rectangle_widths", "rectangle_tokens"):

@@ -48,10 +48,10 @@ def believe(fit: FitResult) -> list[str]:
     """Intervals of the parameters, and how well another law does."""
     draws = jaxscale.bootstrap(fit, draws=DRAWS)
     lines = [str(draws), ""]
-    for law in (jaxscale.Chinchilla(), jaxscale.Kaplan()):
-        s = jaxscale.fit(law, fit.runs).statistics
+    for each in (fit, jaxscale.fit(jaxscale.Kaplan(), fit.runs)):
+        s = each.statistics
         lines.append(
-            f"{type(law).__name__:<11} R² {s['r2_log']:.4f} on log loss, "
+            f"{type(each.law).__name__:<11} R² {s['r2_log']:.4f} on log loss, "
             f"RMSE {100 * s['rmse_log']:.2f} %"
         )
     return lines

@@ -108,7 +108,7 @@ QUICK = Plan(
     evaluations=10,
     held_out=64,
 )
-"""The whole way in about a minute: tiny models that show the pipeline, not a law."""
+"""The whole way in a minute or two: tiny models that show the pipeline, not a law."""
 
 
 def learning_rates(rows: Sequence[Mapping[str, Any]]) -> tuple[float, float, float]:

@@ -55,20 +55,17 @@ def train_all(runs: Sequence[Any], log: Path, workers: int, title: str) -> list[
     cost = {run.name: 6 * run.size.params * run.tokens for run in runs}
     bar = {"desc": title, "unit": "FLOP", "unit_scale": True, "total": sum(cost.values())}
     with tqdm(**bar) as progress, log.open("a") as out:
+        if log.stat().st_size and not log.read_bytes().endswith(b"\n"):
+            out.write("\n")  # after a line that a kill has torn
         progress.update(sum(cost[run.name] for run in runs if run.name in done))
         for entry in _results(todo, workers):
             name = entry["row"]["run"]
-            out.write(("\n" if _torn(log) else "") + json.dumps(entry) + "\n")
+            out.write(json.dumps(entry) + "\n")
             out.flush()
             done[name] = entry
             progress.set_postfix_str(f"{name} loss {entry['row']['loss']:.4f}")
             progress.update(cost[name])
     return [done[run.name] for run in runs]
-
-
-def _torn(log: Path) -> bool:
-    text = log.read_bytes()
-    return bool(text) and not text.endswith(b"\n")
 
 
 def _results(todo: Sequence[Run], workers: int) -> Iterator[dict[str, Any]]:

@@ -106,7 +106,6 @@ def card(name: str) -> str:
     shown = [f"{column} [{units[column]}]" if column in units else column for column in columns]
     source, derived = entry.source, [k for k in "ND" if k not in entry.columns]
     lines = {
-        "": entry.about,
         "rows": str(entry.rows),
         "columns": ", ".join(shown) + "".join(f"; {k} from C = 6 N D" for k in derived),
         "left out": f"the {entry.drop_highest} highest losses" if entry.drop_highest else "",
@@ -120,8 +119,8 @@ def card(name: str) -> str:
         + (f", rows where {entry.where}" if entry.where else ""),
         "digest": entry.digest,
     }
-    body = [f"{key:<9} {text}" for key, text in lines.items() if key and text]
-    return "\n".join([f"{name}: {lines['']}", "", *body])
+    body = [f"{key:<9} {text}" for key, text in lines.items() if text]
+    return "\n".join([f"{name}: {entry.about}", "", *body])
 
 
 def content_digest(runs: Runs) -> str:
