@@ -36,7 +36,11 @@ def launch(processes: int, starts: int) -> int:
         dict(os.environ, MEET=address, PROCESSES=str(processes), PROCESS=str(k))
         for k in range(processes)
     ]
-    children = [subprocess.Popen(command, env=environment) for environment in environments]
+    # Only process 0 has something to say; the others' notes of the connection would tear its lines.
+    children = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL if k else None)
+        for k, environment in enumerate(environments)
+    ]
     return max(child.wait() for child in children)
 
 
