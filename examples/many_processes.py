@@ -41,7 +41,7 @@ def launch(processes: int, starts: int) -> int:
         subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL if k else None)
         for k, environment in enumerate(environments)
     ]
-    return max(child.wait() for child in children)
+    return int(any([child.wait() for child in children]))  # a killed one has a negative code
 
 
 def join() -> None:
