@@ -178,6 +178,22 @@ def source(options: argparse.Namespace) -> tuple[Law, FitResult | None]:
     return result.law, result
 
 
+def code(fit: FitResult | None) -> int:
+    """Return the exit code of an answer: 1 where it rests on a fit that is not certified."""
+    return 0 if fit is None or fit.certificate.trusted else 1
+
+
+def allocates(options: argparse.Namespace, fit: FitResult | None) -> bool:
+    """Return whether compute may be spent by this fit; say so where it may not."""
+    if code(fit) == 0 or options.force:
+        return True
+    say(
+        "error: no allocation from a fit that is not certified: it may be wrong by any factor. "
+        "Mend what the notes say, or see what it would be with --force"
+    )
+    return False
+
+
 def given_inputs(options: argparse.Namespace, law: Law) -> dict[str, list[float]]:
     """Return the inputs that `--N`, `--at` and the like give, equally many of each."""
     inputs: dict[str, Any] = {
@@ -216,8 +232,8 @@ def run_predict(options: argparse.Namespace) -> int:
         for i, row in enumerate(rows):
             row["extrapolation"] = {name: float(f[i]) for name, f in factors.items()}
     if options.json:
-        print(json.dumps({"law": type(law).__name__, "predictions": rows}))
-        return 0
+        print(json.dumps({"law": type(law).__name__, **_doubts(result), "predictions": rows}))
+        return code(result)
     head = [*table, "loss"] + (["outside the runs"] if result is not None else [])
     body = []
     for row in rows:
@@ -227,7 +243,14 @@ def run_predict(options: argparse.Namespace) -> int:
             cells.append(", ".join(f"{n} x {f:.3g}" for n, f in far.items()) or "within")
         body.append(cells)
     print(columns([head, *body], ">" * len(head)))
-    return 0
+    return code(result)
+
+
+def _doubts(result: FitResult | None) -> dict[str, Any]:
+    """Return what JSON says of the fit that an answer rests on; nothing for a preset."""
+    if result is None:
+        return {}
+    return {"trusted": result.certificate.trusted, "reasons": list(result.certificate.reasons)}
 
 
 def run_allocate(options: argparse.Namespace) -> int:
@@ -235,6 +258,8 @@ def run_allocate(options: argparse.Namespace) -> int:
     law, result = source(options)
     goals = [dict(compute=c) for c in options.compute or ()]
     goals += [dict(target_loss=x) for x in options.target_loss or ()]
+    if not allocates(options, result):
+        goals = []
     found = [allocate(law, **goal) for goal in goals]
     reach = [1.0] * len(found)
     if result is not None and has_compute(result):
@@ -243,8 +268,8 @@ def run_allocate(options: argparse.Namespace) -> int:
         rows = [
             dict(dataclasses.asdict(a), extrapolation=x) for a, x in zip(found, reach, strict=True)
         ]
-        print(json.dumps({"law": type(law).__name__, "allocations": rows}))
-    else:
+        print(json.dumps({"law": type(law).__name__, **_doubts(result), "allocations": rows}))
+    elif found:
         head = ["compute", "N", "D", "tokens/param", "loss"]
         body = [
             [
@@ -262,7 +287,7 @@ def run_allocate(options: argparse.Namespace) -> int:
             say(f"note: the optimum at C = {a.compute:.3g} lies at the edge of the sizes searched")
         if x > 10:
             say(f"note: {a.compute:.3g} FLOPs is a factor {x:.3g} outside the range of the runs")
-    return 0
+    return code(result)
 
 
 def has_compute(result: FitResult) -> bool:
@@ -280,10 +305,10 @@ def run_plot(options: argparse.Namespace) -> int:
     else:
         _draw(result, options.out, options.figure)
     if options.json:
-        print(json.dumps({"figure": options.out}))
+        print(json.dumps({"figure": options.out, **_doubts(result)}))
     else:
         print(options.out)
-    return 0
+    return code(result)
 
 
 def _draw(result: FitResult, path: str, figure: str = "all") -> None:
@@ -370,7 +395,7 @@ def run_demo(options: argparse.Namespace) -> int:
     runs = load_dataset("stdlib_ladder")
     budget = 10 * float(runs.column("C").max())
     result = with_progress(options, lambda progress: fit(Chinchilla(), runs, progress=progress))
-    best = allocate(result.law, compute=budget)
+    best = allocate(result.law, compute=budget) if result.certificate.trusted else None
     if options.json:
         print(result.to_json())
     else:
@@ -379,6 +404,7 @@ def run_demo(options: argparse.Namespace) -> int:
             "library\n(jaxscale datasets stdlib_ladder; examples/ladder).\n"
         )
         print(result)
+    if best is not None and not options.json:
         print(
             f"\nWith {budget:.3g} FLOPs, ten times the largest: N {count(best.N)}, "
             f"D {count(best.D)} ({best.tokens_per_parameter:.1f} bytes per parameter), "

@@ -39,6 +39,18 @@ def refuse_unidentified(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> 
     free = len(law.free)
     called = ", ".join(runs.label(name) for name in law.inputs)
     place = f"{runs.source}, {runs.span()}"
+    if np.ptp(runs.loss[used]) == 0:
+        raise DataError(
+            f"{place}, column {runs.label('loss')}: all values are {runs.loss[used][0]:g}; is "
+            "this the loss of different runs?"
+        )
+    for name, column in inputs.items():
+        if np.ptp(column[used]) <= 1e-9 * column.max():  # D = C / (6 N) differs by rounding
+            raise DataError(
+                f"{place}, column {runs.label(name)}: only one distinct value, "
+                f"{column[used][0]:g}, so how the loss depends on {name} cannot be identified; "
+                f"use a law without {name}, or add runs with another {name}"
+            )
     settings = len(np.unique(_settings(inputs, used), axis=0))
     distinct = len(np.unique(np.column_stack([_settings(inputs, used), runs.loss[used]]), axis=0))
     most = min(distinct, settings + 1)  # repeats of a setting tell about noise only
@@ -55,18 +67,6 @@ def refuse_unidentified(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> 
             f"parameters of {type(law).__name__}; it takes at least {free + 1}. Add runs, or fix "
             f"parameters (--fix {law.free[0]}=VALUE)"
         )
-    if np.ptp(runs.loss[used]) == 0:
-        raise DataError(
-            f"{place}, column {runs.label('loss')}: all values are {runs.loss[used][0]:g}; is "
-            "this the loss of different runs?"
-        )
-    for name, column in inputs.items():
-        if np.ptp(column[used]) <= 1e-9 * column.max():  # D = C / (6 N) differs by rounding
-            raise DataError(
-                f"{place}, column {runs.label(name)}: only one distinct value, "
-                f"{column[used][0]:g}, so how the loss depends on {name} cannot be identified; "
-                f"use a law without {name}, or add runs with another {name}"
-            )
 
 
 def weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str, ...]:

@@ -263,9 +263,12 @@ def _statistics(runs: Runs, prediction: np.ndarray) -> dict[str, float]:
     weight = runs.weights
 
     def judge(y: np.ndarray, p: np.ndarray) -> tuple[float, float]:
+        unit = float(np.max(np.abs(y)))  # squares of tiny or huge losses leave float64's range
+        y, p = y / unit, p / unit
         mean = np.average(y, weights=weight)
         error = np.average((y - p) ** 2, weights=weight)
-        return float(1 - error / np.average((y - mean) ** 2, weights=weight)), float(error**0.5)
+        r2 = 1 - error / np.average((y - mean) ** 2, weights=weight)
+        return float(r2), float(error**0.5) * unit
 
     r2, rmse = judge(runs.loss, prediction)
     r2_log = rmse_log = float("nan")

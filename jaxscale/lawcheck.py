@@ -149,14 +149,14 @@ def check_fit(
         again = sides.both(z)[1]
         mistaken = not _apart(raw, again, LOOSE * (np.abs(again) + typical)).any()
         k = int(np.argmax(np.where(off, np.abs(raw - prediction) / allowed, 0.0)))
-    if mistaken:
-        raise LawError(
-            f"{type(law).__name__}: the compiled formula gives {prediction[k]:.6g} in row "
-            f"{rows[k]}, the same formula operation by operation {raw[k]:.6g}: the compiler is at "
-            "fault; try another version of jax and jaxlib"
-        )
-    where = f"in row {rows[k]}"
-    raise LawError(_sentence(law, raw[k], prediction[k], where, cure(sides, points)))
+        if not mistaken:
+            where = f"in row {rows[k]}"
+            raise LawError(_sentence(law, raw[k], prediction[k], where, cure(sides, points)))
+    raise LawError(
+        f"{type(law).__name__}: the compiled formula gives {prediction[k]:.6g} in row {rows[k]}, "
+        f"the same formula operation by operation {raw[k]:.6g}: the compiler is at fault; try "
+        "another version of jax and jaxlib"
+    )
 
 
 def evaluated(law: Law, inputs: dict[str, np.ndarray]) -> np.ndarray:

@@ -17,7 +17,16 @@ import numpy as np
 
 from jaxscale.allocation import allocate
 from jaxscale.bootstrap import CLUSTERED, Draws, bootstrap
-from jaxscale.commands import given_inputs, has_compute, say, source, with_progress, writable
+from jaxscale.commands import (
+    allocates,
+    code,
+    given_inputs,
+    has_compute,
+    say,
+    source,
+    with_progress,
+    writable,
+)
 from jaxscale.flops import complete
 from jaxscale.frontier import scale_name
 from jaxscale.influence import Influence, influence
@@ -49,8 +58,9 @@ def run_bootstrap(options: argparse.Namespace) -> int:
     check_level(options.level)
     _consistent(options, fit)
     sections = [_Section("law", "", {}, {q.name: q for q in asked_of(fit)}, {})]
-    sections += [_budget(fit, C) for C in options.compute or ()]
-    sections += [_target(fit, loss) for loss in options.target_loss or ()]
+    if (options.compute or options.target_loss) and allocates(options, fit):
+        sections += [_budget(fit, C) for C in options.compute or ()]
+        sections += [_target(fit, loss) for loss in options.target_loss or ()]
     sections += [_prediction(fit, at) for at in _places(options, fit)]
     asked = [q for section in sections for q in section.asked.values()]
     group = _group(fit, options.group)
@@ -77,7 +87,7 @@ def run_bootstrap(options: argparse.Namespace) -> int:
     _show(result.document(), result.table(), options, result.notes)
     if options.figure or options.joint:
         _figures(options, draws, None if draws else profiles)
-    return 0 if fit.certificate.trusted else 1
+    return code(fit)
 
 
 def _new_run(draws: Draws | None, section: _Section, level: float) -> Any:
@@ -329,6 +339,9 @@ def _figures(
 def run_influence(options: argparse.Namespace) -> int:
     """Print what each run does to one answer."""
     fit = _fit(options)
+    spends = options.compute is not None or options.target_loss is not None
+    if spends and not allocates(options, fit):
+        return code(fit)
     asked = _one(options, fit)
     _drawable(options.figure, "figure")
     if options.most < 1:
@@ -339,7 +352,7 @@ def run_influence(options: argparse.Namespace) -> int:
         from jaxscale import analysis_plots, plotting
 
         plotting.save(analysis_plots.plot_influence(found), options.figure)
-    return 0 if fit.certificate.trusted else 1
+    return code(fit)
 
 
 def _one(options: argparse.Namespace, fit: FitResult) -> Quantity:
