@@ -24,7 +24,7 @@ from jaxscale.losses import Huber, Loss, describe
 from jaxscale.objective import Objective
 from jaxscale.optimizers import newton
 from jaxscale.preparation import Prepared, prepare
-from jaxscale.result import FitResult
+from jaxscale.result import FitResult, statistics
 from jaxscale.runs import Runs
 from jaxscale.search import NEWTON_STEPS, Progress, Search
 from jaxscale.starts import best_cells, completed, given_starts, grid_axes, random_starts
@@ -196,7 +196,7 @@ def _result(
         loss=describe(objective.loss),
         residual=objective.residual,
         certificate=certify(objective.space, solution, z.astype(float), status, at),
-        statistics=_statistics(runs, prediction),
+        statistics=statistics(runs, prediction),
         runs=runs,
         prediction=prediction,
         start_values=np.where(np.isfinite(solution.value), solution.value, np.nan),
@@ -219,22 +219,6 @@ def _suspects(residuals: np.ndarray) -> np.ndarray:
     center = np.median(residuals)
     mad = 1.4826 * np.median(np.abs(residuals - center))
     return np.flatnonzero(np.abs(residuals - center) > 5 * mad) if mad > 0 else np.zeros(0, int)
-
-
-def _statistics(runs: Runs, prediction: np.ndarray) -> dict[str, float]:
-    """Return R² and RMSE of the loss and of its logarithm, weighted as the fit is."""
-    weight = runs.weights
-
-    def judge(y: np.ndarray, p: np.ndarray) -> tuple[float, float]:
-        mean = np.average(y, weights=weight)
-        error = np.average((y - p) ** 2, weights=weight)
-        return float(1 - error / np.average((y - mean) ** 2, weights=weight)), float(error**0.5)
-
-    r2, rmse = judge(runs.loss, prediction)
-    r2_log = rmse_log = float("nan")
-    if (runs.loss > 0).all() and (prediction > 0).all():
-        r2_log, rmse_log = judge(np.log(runs.loss), np.log(prediction))
-    return {"r2": r2, "rmse": rmse, "r2_log": r2_log, "rmse_log": rmse_log}
 
 
 def _intervals(

@@ -375,7 +375,7 @@ WRONG = [
     ("SWEEP laws = ['Kapln']", "laws in [sweep]: 'Kapln': no law 'Kapln'; did you mean Kaplan?"),
     ("SWEEP laws = ['PowerLaw']", "say which column, e.g. PowerLaw:C"),
     ("SWEEP laws = ['Kaplan:C']", "'C' after the colon does not apply"),
-    ("SWEEP laws = ['my.py:Mine']", "no file"),
+    ("SWEEP laws = ['my.py:Mine']", "no such file"),
     ("SWEEP laws = ['Kaplan', 'kaplan']", "two cells would be called a-Kaplan-huber0.001"),
     ("LAWS losses = ['huber', 'cubic']", "of huber, square, absolute, got 'cubic' in it"),
     ("LAWS losses = ['square']\ndeltas = [0.1]", "deltas in [sweep]: goes with the loss huber"),
