@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from jaxscale.errors import DataError
-from jaxscale.reading import short
+from jaxscale.reading import literal, short
 
 LARGEST = sys.float_info.max
 LONGEST = 2**53
@@ -38,8 +38,9 @@ class Field:
 
     def wrong(self, expected: str) -> DataError:
         """Return the error that names the field, what was expected and what was given."""
-        given = "null" if self.value is None else short(self.value)
-        return DataError(f"{self.name or 'the document'}: expected {expected}, got {given}")
+        return DataError(
+            f"{self.name or 'the document'}: expected {expected}, got {literal(self.value)}"
+        )
 
     def __getitem__(self, key: str) -> Field:
         return self.need(key)

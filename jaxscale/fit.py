@@ -27,9 +27,18 @@ from jaxscale.preparation import Prepared, prepare
 from jaxscale.result import FitResult, statistics
 from jaxscale.runs import Runs
 from jaxscale.search import NEWTON_STEPS, Progress, Search
-from jaxscale.starts import best_cells, completed, given_starts, grid_axes, random_starts
+from jaxscale.starts import (
+    MAX_STARTS,
+    best_cells,
+    completed,
+    given_starts,
+    grid_axes,
+    random_starts,
+)
 
 OTHER_STEPS = 5000
+MAX_STEPS = 1_000_000_000
+"""Evaluations per start at most: they are counted in 32 bits."""
 
 
 def fit(
@@ -92,8 +101,8 @@ def fit(
     optimizer = newton() if optimizer is None else optimizer
     own = optimizer is newton()
     steps = (NEWTON_STEPS if own else OTHER_STEPS) if max_steps is None else max_steps
-    if steps < 1:
-        raise ValueError(f"max_steps must be at least 1, got {max_steps}")
+    if not 1 <= steps <= MAX_STEPS:
+        raise ValueError(f"max_steps must be between 1 and {MAX_STEPS:,}, got {max_steps}")
     search = Search(prepared.objective, optimizer, precision, steps, mesh)
     lanes, extra = _starts(search, starts, seed)
     solution = search.solve(lanes, progress)
@@ -129,8 +138,8 @@ def _starts(search: Search, starts: Any, seed: int) -> tuple[np.ndarray, int]:
     if not isinstance(starts, int | np.integer):
         with scope(np.float64):
             return given_starts(objective, starts), 0
-    if starts < 0:
-        raise ValueError(f"starts must be 0 or more, got {starts}")
+    if not 0 <= starts <= MAX_STARTS:
+        raise ValueError(f"starts must be between 0 and {MAX_STARTS:,}, got {starts}")
     lanes = random_starts(objective, int(starts), seed)
     axes = grid_axes(objective)
     if axes is None:

@@ -142,23 +142,25 @@ def _from_file(path: Path, name: str) -> type[Law]:
     _source(path)
     # A name of its own: a file called json.py must not take the place of the library's.
     tag = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
-    spec = importlib.util.spec_from_file_location(f"jaxscale_law_file_{tag}", path)
+    file = path.absolute()
+    spec = importlib.util.spec_from_file_location(f"jaxscale_law_file_{tag}", file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    with running(f"cannot load {path}", path):
+    with running(f"cannot load {path}", file):
         spec.loader.exec_module(module)
         found: Any = getattr(module, name, None)
-        laws = [key for key, value in vars(module).items() if _is_law(value) and key.isidentifier()]
-    if found is None or not _is_law(found):
-        there = f"; it has {listing(laws)}" if laws else ""
+        own = [key for key, value in vars(module).items() if _is_law(value)]
+        own = [key for key in own if vars(module)[key].__module__ == module.__name__]
+    if not _is_law(found):
+        there = f"; it has {listing(own)}" if own else ""
         raise ValueError(f"{path} defines no jaxscale.Law {short(name)}{there}")
-    if getattr(module, found.__name__, None) is not found:
+    if found.__name__ not in [key for key, value in vars(module).items() if value is found]:
         raise ValueError(
-            f"{path}: the class {name} calls itself {found.__name__}, by which a saved fit could "
-            f"not find it again; name both alike"
+            f"{path}: the class {name} calls itself {found.__name__}, a name under which a saved "
+            "fit could not find it again; name both alike"
         )
-    with running(f"{path}: {name}() fails", path):
+    with running(f"{path}: {name}() fails", file):
         law = found()
         inputs, free = law.inputs, law.free
     if found.__call__ is Law.__call__ or not inputs:

@@ -29,6 +29,15 @@ def short(value: object, limit: int = 40) -> str:
     return repr(text if len(text) <= limit else text[: limit - 3] + "...")
 
 
+def literal(value: object) -> str:
+    """Return how to show a value of a file in a message: a text in quotes, a number bare."""
+    if isinstance(value, str):
+        return short(value)
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else f"a list of {len(value)}"
+    return "null" if value is None else short(value)[1:-1]
+
+
 def require_regular(path: Path, wanted: str) -> None:
     """Check that a path is a regular file, or a link to one.
 

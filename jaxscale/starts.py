@@ -20,6 +20,8 @@ from jaxscale.objective import Objective, Reduced
 
 CELLS = 1024
 """Cells of the exponent grid at most."""
+MAX_STARTS = 10_000_000
+"""Random starts at most: as coordinates and as results they take about 3 GiB of memory."""
 KEPT = 16
 """How many of the best cells become starts."""
 
