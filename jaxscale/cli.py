@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+
 import jaxscale
 from jaxscale import (
     commands,
@@ -37,6 +39,7 @@ from jaxscale.schedules import SCHEDULES
 CACHED_COMMANDS = (
     *("fit", "bootstrap", "compare", "demo", "forecast", "influence", "plot", "sweep", "warmup"),
 )
+RUNS_FILE = "naming a FILE.py runs it, with all that it does"
 FIGURES = ("all", "law", "residuals", "starts", "waterfall", "bands")
 
 
@@ -92,6 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(argv)
     try:
+        _require_backend()
         return int(options.run(options))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -106,6 +110,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(options, error, 2, f"{where}{error.strerror or error}")
     except (JaxscaleError, ValueError) as error:
         return _failed(options, error, 2)
+
+
+def _require_backend() -> None:
+    """Check that JAX has the platform that the environment asks for."""
+    platforms = os.environ.get("JAX_PLATFORMS")
+    if platforms:
+        try:
+            jax.default_backend()
+        except (AssertionError, RuntimeError) as error:  # JAX has a sentence for some of them only
+            said = str(error).split(":")[0][:80] or "it does not say why"
+            raise ValueError(
+                f"JAX_PLATFORMS={platforms}: JAX finds no such device ({said}); unset the "
+                "variable, or set it to cpu"
+            ) from error
 
 
 def _failed(options: argparse.Namespace, error: Exception, code: int, text: str = "") -> int:
@@ -165,7 +183,8 @@ def _parser() -> argparse.ArgumentParser:
     text = "Forecast where a run that is still training will end."
     _forecast_options(command("forecast", forecast_command.run_forecast, text))
     sub = command("laws", commands.run_laws, "List the laws, their parameters and presets.")
-    sub.add_argument("name", nargs="?", help="show one law in full")
+    text = f"show one law in full: its name, or FILE.py:CLASS; {RUNS_FILE}"
+    sub.add_argument("name", nargs="?", help=text)
     sub = command("datasets", datasets_command.run_datasets, "List named tables of real runs.")
     sub.add_argument("name", nargs="?", help="show one table's card")
     sub = command(
@@ -220,7 +239,8 @@ def _compare_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--laws",
         metavar="LAW,...",
-        help="e.g. Chinchilla,Kaplan,PowerLaw:C; default what the columns allow",
+        help="e.g. Chinchilla,Kaplan,PowerLaw:C,FILE.py:CLASS; default what the columns allow; "
+        + RUNS_FILE,
     )
     sub.add_argument("--by", metavar="COLUMN", help="what makes a run large; default C")
     sub.add_argument("--levels", type=int, default=12, help="bins along it")
@@ -304,7 +324,8 @@ def _forecast_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _sweep_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("spec", help="TOML file: [data.NAME], [sweep] and [fix.LAW]")
+    text = f"TOML file: [data.NAME], [sweep] and [fix.LAW]; for laws in it, {RUNS_FILE}"
+    sub.add_argument("spec", help=text)
     sub.add_argument(
         "-o",
         "--out",
@@ -325,7 +346,8 @@ def _warmup_options(sub: argparse.ArgumentParser) -> None:
 
 def _problem_options(sub: argparse.ArgumentParser) -> None:
     """Add what decides the programs of a fit."""
-    sub.add_argument("--law", default="Chinchilla", help="a law's name, or FILE.py:CLASS")
+    text = f"a law's name, or FILE.py:CLASS; {RUNS_FILE}"
+    sub.add_argument("--law", default="Chinchilla", help=text)
     sub.add_argument("--of", metavar="COLUMN", help="the scale of a one-scale law, e.g. C")
     sub.add_argument(
         "--fix",
@@ -347,7 +369,7 @@ def _loss_options(sub: argparse.ArgumentParser) -> None:
 
 def _source_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("fit", help="a result of `jaxscale fit --out`, or LAW:PRESET")
-    sub.add_argument("--law", help="FILE.py:CLASS of a user's own law")
+    sub.add_argument("--law", help=f"FILE.py:CLASS of a user's own law; {RUNS_FILE}")
 
 
 def _input_options(sub: argparse.ArgumentParser) -> None:

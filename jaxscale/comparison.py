@@ -260,8 +260,7 @@ def compare(
     named = labelled(laws)
     loss, residual = _fitting(options)
     starts = int(options.get("starts", 1024))
-    if draws:
-        require_draws(draws, len(runs), 19, "0 for no tests, or ")
+    require_draws(draws or 19, len(runs), 19, "0 for no tests, or ")
     along = _size(by, named.values(), runs)
     widths = tuple(deltas) if isinstance(loss, Huber) else ()
     steps = _Steps(progress, len(named) * (2 + bool(widths)) + bool(draws))
