@@ -16,8 +16,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-
 import jaxscale
 from jaxscale import (
     commands,
@@ -28,6 +26,7 @@ from jaxscale import (
     uncertainty_command,
 )
 from jaxscale._precision import PRECISIONS
+from jaxscale._programs import require_backend
 from jaxscale.bootstrap import METHODS
 from jaxscale.errors import FitError, JaxscaleError
 from jaxscale.intervals import KINDS
@@ -95,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(argv)
     try:
-        _require_backend()
+        require_backend()
         return int(options.run(options))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -110,20 +109,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(options, error, 2, f"{where}{error.strerror or error}")
     except (JaxscaleError, ValueError) as error:
         return _failed(options, error, 2)
-
-
-def _require_backend() -> None:
-    """Check that JAX has the platform that the environment asks for."""
-    platforms = os.environ.get("JAX_PLATFORMS")
-    if platforms:
-        try:
-            jax.default_backend()
-        except (AssertionError, RuntimeError) as error:  # JAX has a sentence for some of them only
-            said = str(error).split(":")[0][:80] or "it does not say why"
-            raise ValueError(
-                f"JAX_PLATFORMS={platforms}: JAX finds no such device ({said}); unset the "
-                "variable, or set it to cpu"
-            ) from error
 
 
 def _failed(options: argparse.Namespace, error: Exception, code: int, text: str = "") -> int:
