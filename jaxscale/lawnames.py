@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from jaxscale.errors import JaxscaleError
 from jaxscale.laws import CATALOGUE, Law
 from jaxscale.reading import read_bytes, short
 from jaxscale.tables import listing
@@ -36,10 +37,12 @@ def running(what: str, file: Path | None = None) -> Iterator[None]:
         file: where the code is; its last line that was reached is named.
 
     Raises:
-        ValueError: the code raised; an interrupt passes.
+        ValueError: the code raised; an interrupt passes, and so does what jaxscale says itself.
     """
     try:
         yield
+    except JaxscaleError:
+        raise
     except ANY as error:
         raise ValueError(f"{what}: {_said(error, file)}") from error
 

@@ -29,6 +29,7 @@ LEVELS = [
     {"engine", "implicit", "starts", "preparation", "thinning"},
     {"certificate", "tabulate", "search"},
     {"result"},
+    {"verification"},
     {"saved"},
     {"fit", "allocation", "exponents", "linearized"},
     {"refit", "resampling", "quantities", "frontier", "splits", "candidates", "comparison_table"},
