@@ -33,8 +33,12 @@ def literal(value: object) -> str:
     """Return how to show a value of a file in a message: a text in quotes, a number bare."""
     if isinstance(value, str):
         return short(value)
-    if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else f"a list of {len(value)}"
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        if len(value) > 4 or any(isinstance(element, dict | list) for element in value):
+            return f"a list of {len(value)}"
+        return f"[{', '.join(map(literal, value))}]"
     return "null" if value is None else short(value)[1:-1]
 
 
