@@ -37,13 +37,14 @@ def running(what: str, file: Path | None = None) -> Iterator[None]:
         file: where the code is; its last line that was reached is named.
 
     Raises:
-        ValueError: the code raised; an interrupt passes, and so does what jaxscale says itself.
+        ValueError: the code raised; an interrupt passes, and so does what jaxscale says itself
+            where there is no file to be named.
     """
     try:
         yield
-    except JaxscaleError:
-        raise
     except ANY as error:
+        if isinstance(error, JaxscaleError) and file is None:
+            raise
         raise ValueError(f"{what}: {_said(error, file)}") from error
 
 

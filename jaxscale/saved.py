@@ -34,6 +34,8 @@ from jaxscale.verification import SAME, verify
 
 MAX_BYTES = 1 << 28
 """Largest file that is read: some two million runs."""
+LATER: dict[str, Any] = {"idle": [], "weaknesses": [], "gain": 0, "excess": 0, "exact": False}
+"""Fields of a certificate that were added since, and what a file without them is read as."""
 STATUSES = tuple(status.name.lower() for status in Status)
 
 
@@ -302,10 +304,21 @@ def _certificate(
         condition=stated["condition"].number(0, null=math.inf),
         at_bound=stated["at_bound"].texts(free),
         degenerate=stated["degenerate"].texts(free),
+        idle=_later(stated, "idle").texts(free),
+        weaknesses=_later(stated, "weaknesses").texts(),
+        gain=_later(stated, "gain").number(0, null=math.inf),
+        excess=_later(stated, "excess").number(0, null=math.inf),
+        exact=_later(stated, "exact").flag(),
         inside_delta=stated["inside_delta"].whole(0, n),
         median_steps=stated["median_steps"].number(0, null=math.inf),
     )
     return values, status, certificate
+
+
+def _later(stated: Field, name: str) -> Field:
+    """Return a field of the certificate that older files do not have: then it says nothing."""
+    neutral = LATER[name]
+    return stated.need(name) if name in stated.value else Field(f"certificate.{name}", neutral)
 
 
 def _basin(field: Field, S: int) -> Basin:

@@ -103,12 +103,16 @@ CLASSES = {
     "no formula": (LAW.split("    def")[0], "Mine has no formula; write __call__(self, N, ...)"),
     "no input": (LAW.replace("(self, N)", "(self)"), "Mine has no formula"),
     "no parameter": (
-        "from jaxscale import Law\nclass Mine(Law):\n    E: float = 1.0\n"
-        "    def __call__(self, N):\n        return N",
+        "from jaxscale import Law\nclass Mine(Law):\n    def __call__(self, N):\n        return N",
         "Mine has no parameter",
     ),
-    "needs a value": (
+    "declared wrongly": (
         LAW.replace("    E: Scalar", "    k: float\n    E: Scalar"),
+        "line 5: LawError: Mine.k does not say what it is",
+    ),
+    "needs a value": (
+        "from jaxscale._pytree import static\n"
+        + LAW.replace("    E: Scalar", "    k: float = static()\n    E: Scalar"),
         "Mine() fails: TypeError: Mine.__init__() missing 1 required positional argument: 'k'",
     ),
     "fails when made": (

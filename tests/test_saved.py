@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 import jaxscale
+from jaxscale.certificate import Certificate
 from jaxscale.cli import main
 from jaxscale.result import statistics
+from jaxscale.saved import LATER
 
 HUGE = 10**400
 DELETED = object()
@@ -194,6 +196,24 @@ def test_a_field_of_another_kind_is_named(tmp_path, document, group):
 )  # fmt: skip
 def test_a_field_that_is_wrong_is_named(tmp_path, document, name, value, message):
     assert message in refusal(tmp_path / "fit.json", damaged(document, name, value))
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Certificate), ids=lambda field: field.name)
+def test_no_field_of_the_certificate_is_taken_as_it_stands(tmp_path, document, field):
+    name = f"certificate.{field.name}"
+    assert f"{name}: expected " in refusal(tmp_path / "fit.json", damaged(document, name, {}))
+    if field.name not in LATER:
+        said = refusal(tmp_path / "fit.json", damaged(document, name, DELETED))
+        assert f"{name} is missing" in said
+
+
+def test_a_certificate_of_an_older_file_is_read(tmp_path, fitted, document):
+    for name in LATER:
+        document = damaged(document, f"certificate.{name}", DELETED)
+    (tmp_path / "fit.json").write_text(json.dumps(document))
+    again = jaxscale.load(tmp_path / "fit.json")
+    assert again.certificate.trusted and again.law.values == fitted.law.values
+    assert (again.certificate.idle, again.certificate.exact) == ((), False)
 
 
 @pytest.mark.parametrize(
