@@ -17,7 +17,7 @@ from jaxscale.errors import DataError
 from jaxscale.lawnames import running
 from jaxscale.laws import predict
 from jaxscale.losses import NAMES, loss_named
-from jaxscale.result import FitResult, hashed_names, statistics
+from jaxscale.result import FitResult, hashed_names, statistics, versions
 from jaxscale.runs import Runs
 
 SAME = 1e-6
@@ -43,6 +43,18 @@ def verify(document: Field, result: FitResult, inputs: dict[str, np.ndarray]) ->
     rounding = _rounding(result, inputs)
     _same_objective(result, rounding)
     _same_statistics(document["statistics"], result, rounding)
+    _same_verdict(document, result)
+
+
+def _same_verdict(document: Field, result: FitResult) -> None:
+    """Check that the certificate still says what it said; another version may judge otherwise."""
+    made_by = document.value.get("versions")
+    if not isinstance(made_by, dict) or made_by.get("jaxscale") != versions()["jaxscale"]:
+        return
+    stated, trusted = document["certificate"]["trusted"], result.certificate.trusted
+    old = document["data"].get("hashed").value is None  # before there were versions to tell
+    if not old and stated.flag() != trusted:
+        raise stated.wrong(f"{trusted}, as the rest of the certificate has it".lower())
 
 
 def _rounding(result: FitResult, inputs: dict[str, np.ndarray]) -> np.ndarray:
