@@ -384,7 +384,7 @@ WRONG = [
     ("LAWS seeds = [0, 0]", "seeds in [sweep]: has 0 twice"),
     ("LAWS seeds = [true]", "of whole numbers >= 0, got True"),
     ("LAWS residuals = ['logg']", "residuals in [sweep]"),
-    ("LAWS starts = 0", "starts in [sweep]: expected a whole number >= 1 and <= 10,000,000, got 0"),
+    ("LAWS starts = 0", "starts in [sweep]: expected a whole number >= 1 and <= 5,000,000, got 0"),
     ("LAWS precision = 'float16'", "one of float64, float32, mixed, got 'float16'"),
     ("LAWS bootstrap = -1", "bootstrap in [sweep]"),
     ("LAWS chunk = 1.5", "chunk in [sweep]"),
