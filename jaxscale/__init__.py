@@ -41,8 +41,9 @@ from jaxscale.objective import Objective, Reduced
 from jaxscale.optimizers import newton
 from jaxscale.profile import profile
 from jaxscale.refit import Refits, refit
-from jaxscale.result import FitResult, load
+from jaxscale.result import FitResult
 from jaxscale.runs import Runs, read_runs
+from jaxscale.saved import load
 from jaxscale.space import breakpoint_at, coefficient, exponent, offset, scale
 from jaxscale.speedup import effective_speedup
 from jaxscale.sweep import SweepResult, run_sweep

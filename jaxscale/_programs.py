@@ -12,6 +12,7 @@ elementary and special function.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -100,3 +101,21 @@ def run(function: Callable[..., Any], *args: Any, dtype: Any, **static: Any) -> 
     """
     made, seconds = program(function, *args, dtype=dtype, **static)
     return call(made, *args), seconds
+
+
+def require_backend() -> None:
+    """Check that JAX has the platform that the environment asks for.
+
+    Raises:
+        ValueError: it has not.
+    """
+    platforms = os.environ.get("JAX_PLATFORMS")
+    if platforms:
+        try:
+            jax.default_backend()
+        except (AssertionError, RuntimeError) as error:  # JAX has a sentence for some of them only
+            said = str(error).split(":")[0][:80] or "it does not say why"
+            raise ValueError(
+                f"JAX_PLATFORMS={platforms}: JAX finds no such device ({said}); unset the "
+                "variable, or set it to cpu"
+            ) from error

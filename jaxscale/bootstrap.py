@@ -27,6 +27,7 @@ from jaxscale.resampling import (
     WEIGHTS,
     cluster_labels,
     cluster_weights,
+    require_draws,
     residual_losses,
     wild_losses,
     with_residuals,
@@ -261,8 +262,7 @@ def bootstrap(
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    if draws < 2:
-        raise ValueError(f"draws must be at least 2, got {draws}")
+    require_draws(draws, len(fit.runs), 2)
     if group is not None and method not in CLUSTERED:
         raise ValueError(f"group goes with method='cluster' or 'wild-cluster', not {method!r}")
     runs, at = fit.runs, linearize(fit)

@@ -26,6 +26,7 @@ from jaxscale import (
     uncertainty_command,
 )
 from jaxscale._precision import PRECISIONS
+from jaxscale._programs import require_backend
 from jaxscale.bootstrap import METHODS
 from jaxscale.errors import FitError, JaxscaleError
 from jaxscale.intervals import KINDS
@@ -37,6 +38,7 @@ from jaxscale.schedules import SCHEDULES
 CACHED_COMMANDS = (
     *("fit", "bootstrap", "compare", "demo", "forecast", "influence", "plot", "sweep", "warmup"),
 )
+RUNS_FILE = "naming a FILE.py runs it, with all that it does"
 FIGURES = ("all", "law", "residuals", "starts", "waterfall", "bands")
 
 
@@ -92,6 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(argv)
     try:
+        require_backend()
         return int(options.run(options))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -166,7 +169,8 @@ def _parser() -> argparse.ArgumentParser:
     text = "Forecast where a run that is still training will end."
     _forecast_options(command("forecast", forecast_command.run_forecast, text))
     sub = command("laws", commands.run_laws, "List the laws, their parameters and presets.")
-    sub.add_argument("name", nargs="?", help="show one law in full")
+    text = f"show one law in full: its name, or FILE.py:CLASS; {RUNS_FILE}"
+    sub.add_argument("name", nargs="?", help=text)
     sub = command("datasets", datasets_command.run_datasets, "List named tables of real runs.")
     sub.add_argument("name", nargs="?", help="show one table's card")
     sub = command(
@@ -221,7 +225,8 @@ def _compare_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--laws",
         metavar="LAW,...",
-        help="e.g. Chinchilla,Kaplan,PowerLaw:C; default what the columns allow",
+        help="e.g. Chinchilla,Kaplan,PowerLaw:C,FILE.py:CLASS; default what the columns allow; "
+        + RUNS_FILE,
     )
     sub.add_argument("--by", metavar="COLUMN", help="what makes a run large; default C")
     sub.add_argument("--levels", type=int, default=12, help="bins along it")
@@ -307,7 +312,8 @@ def _forecast_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _sweep_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("spec", help="TOML file: [data.NAME], [sweep] and [fix.LAW]")
+    text = f"TOML file: [data.NAME], [sweep] and [fix.LAW]; for laws in it, {RUNS_FILE}"
+    sub.add_argument("spec", help=text)
     sub.add_argument(
         "-o",
         "--out",
@@ -328,7 +334,8 @@ def _warmup_options(sub: argparse.ArgumentParser) -> None:
 
 def _problem_options(sub: argparse.ArgumentParser) -> None:
     """Add what decides the programs of a fit."""
-    sub.add_argument("--law", default="Chinchilla", help="a law's name, or FILE.py:CLASS")
+    text = f"a law's name, or FILE.py:CLASS; {RUNS_FILE}"
+    sub.add_argument("--law", default="Chinchilla", help=text)
     sub.add_argument("--of", metavar="COLUMN", help="the scale of a one-scale law, e.g. C")
     sub.add_argument(
         "--fix",
@@ -350,7 +357,7 @@ def _loss_options(sub: argparse.ArgumentParser) -> None:
 
 def _source_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("fit", help="a result of `jaxscale fit --out`, or LAW:PRESET")
-    sub.add_argument("--law", help="FILE.py:CLASS of a user's own law")
+    sub.add_argument("--law", help=f"FILE.py:CLASS of a user's own law; {RUNS_FILE}")
 
 
 def _force_option(sub: argparse.ArgumentParser) -> None:

@@ -27,8 +27,9 @@ from jaxscale.fit import fit
 from jaxscale.lawnames import find_law
 from jaxscale.laws import CATALOGUE, Chinchilla, Law, derived, predict
 from jaxscale.losses import Loss, loss_named
-from jaxscale.result import FitResult, load
+from jaxscale.result import FitResult
 from jaxscale.runs import Runs, read_runs
+from jaxscale.saved import load
 from jaxscale.tabulate import columns, count, notes, quantity
 
 T = TypeVar("T")

@@ -18,6 +18,7 @@ from jaxscale.errors import DataError
 from jaxscale.laws import Law, derived
 from jaxscale.losses import NAMES, Huber, Loss, describe
 from jaxscale.nested import Information, NestedTest, information, nested, special_case
+from jaxscale.resampling import require_draws
 from jaxscale.result import FitResult, plain, versions
 from jaxscale.runs import Runs
 from jaxscale.search import Progress
@@ -259,8 +260,7 @@ def compare(
     named = labelled(laws)
     loss, residual = _fitting(options)
     starts = int(options.get("starts", 1024))
-    if draws and draws < 19:
-        raise ValueError(f"draws must be 0 for no tests, or at least 19, got {draws}")
+    require_draws(draws or 19, len(runs), 19, "0 for no tests, or ")
     along = _size(by, named.values(), runs)
     widths = tuple(deltas) if isinstance(loss, Huber) else ()
     steps = _Steps(progress, len(named) * (2 + bool(widths)) + bool(draws))

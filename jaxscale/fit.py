@@ -25,12 +25,21 @@ from jaxscale.losses import Huber, Loss, describe
 from jaxscale.objective import Objective
 from jaxscale.optimizers import newton
 from jaxscale.preparation import Prepared, prepare
-from jaxscale.result import FitResult
+from jaxscale.result import FitResult, statistics
 from jaxscale.runs import Runs
 from jaxscale.search import NEWTON_STEPS, Progress, Search
-from jaxscale.starts import best_cells, completed, given_starts, grid_axes, random_starts
+from jaxscale.starts import (
+    MAX_STARTS,
+    best_cells,
+    completed,
+    given_starts,
+    grid_axes,
+    random_starts,
+)
 
 OTHER_STEPS = 5000
+MAX_STEPS = 1_000_000_000
+"""Evaluations per start at most: they are counted in 32 bits."""
 
 
 def fit(
@@ -94,8 +103,8 @@ def fit(
     optimizer = newton() if optimizer is None else optimizer
     own = optimizer is newton()
     steps = (NEWTON_STEPS if own else OTHER_STEPS) if max_steps is None else max_steps
-    if steps < 1:
-        raise ValueError(f"max_steps must be at least 1, got {max_steps}")
+    if not 1 <= steps <= MAX_STEPS:
+        raise ValueError(f"max_steps must be between 1 and {MAX_STEPS:,}, got {max_steps}")
     search = Search(prepared.objective, optimizer, precision, steps, mesh)
     lanes, extra = _starts(search, starts, seed)
     solution = search.solve(lanes, progress)
@@ -131,8 +140,8 @@ def _starts(search: Search, starts: Any, seed: int) -> tuple[np.ndarray, int]:
     if not isinstance(starts, int | np.integer):
         with scope(np.float64):
             return given_starts(objective, starts), 0
-    if starts < 0:
-        raise ValueError(f"starts must be 0 or more, got {starts}")
+    if not 0 <= starts <= MAX_STARTS:
+        raise ValueError(f"starts must be between 0 and {MAX_STARTS:,}, got {starts}")
     lanes = random_starts(objective, int(starts), seed)
     axes = grid_axes(objective)
     if axes is None:
@@ -221,7 +230,7 @@ def _result(
             weaknesses=prepared.weaknesses,
             sharpened=bool(objective.loss.refinements()),
         ),
-        statistics=_statistics(runs, prediction),
+        statistics=statistics(runs, prediction),
         runs=runs,
         prediction=prediction,
         start_values=np.where(np.isfinite(solution.value), solution.value, np.nan),
@@ -256,25 +265,6 @@ def _suspects(residuals: np.ndarray) -> np.ndarray:
     center = np.median(residuals)
     mad = 1.4826 * np.median(np.abs(residuals - center))
     return np.flatnonzero(np.abs(residuals - center) > 5 * mad) if mad > 0 else np.zeros(0, int)
-
-
-def _statistics(runs: Runs, prediction: np.ndarray) -> dict[str, float]:
-    """Return R² and RMSE of the loss and of its logarithm, weighted as the fit is."""
-    weight = runs.weights
-
-    def judge(y: np.ndarray, p: np.ndarray) -> tuple[float, float]:
-        unit = float(np.max(np.abs(y)))  # squares of tiny or huge losses leave float64's range
-        y, p = y / unit, p / unit
-        mean = np.average(y, weights=weight)
-        error = np.average((y - p) ** 2, weights=weight)
-        r2 = 1 - error / np.average((y - mean) ** 2, weights=weight)
-        return float(r2), float(error**0.5) * unit
-
-    r2, rmse = judge(runs.loss, prediction)
-    r2_log = rmse_log = float("nan")
-    if (runs.loss > 0).all() and (prediction > 0).all():
-        r2_log, rmse_log = judge(np.log(runs.loss), np.log(prediction))
-    return {"r2": r2, "rmse": rmse, "r2_log": r2_log, "rmse_log": rmse_log}
 
 
 def _intervals(

@@ -6,15 +6,61 @@ one that came out of a result.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import hashlib
 import importlib.util
 import sys
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from jaxscale.errors import JaxscaleError
 from jaxscale.laws import CATALOGUE, Law
+from jaxscale.reading import read_bytes, short
+from jaxscale.tables import listing
+
+ANY = (Exception, SystemExit)
+"""What a person's own code may raise; only around such code is everything caught."""
+MAX_BYTES = 1 << 22
+"""Largest file of laws that is run."""
+
+
+@contextlib.contextmanager
+def running(what: str, file: Path | None = None) -> Iterator[None]:
+    """Turn whatever a person's own code raises, or its exit, into one sentence.
+
+    Args:
+        what: what was attempted, e.g. "cannot load mylaws.py".
+        file: where the code is; its last line that was reached is named.
+
+    Raises:
+        ValueError: the code raised; an interrupt passes, and so does what jaxscale says itself
+            where there is no file to be named.
+    """
+    try:
+        yield
+    except ANY as error:
+        if isinstance(error, JaxscaleError) and file is None:
+            raise
+        raise ValueError(f"{what}: {_said(error, file)}") from error
+
+
+def _said(error: BaseException, file: Path | None) -> str:
+    """Return the line, the kind and the first words of an error."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if file and frame.filename == str(file)]
+    if isinstance(error, SyntaxError) and file and error.filename == str(file):
+        lines.append(error.lineno)
+    try:
+        text = " ".join(str(error).split())
+    except ANY:  # their text is their code too
+        text = "(it cannot say what)"
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:200])
+    place = f"line {lines[-1]}: " if lines else ""
+    return f"{place}{type(error).__name__}" + (f": {shown}" if shown else "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +106,7 @@ def named_law(text: str, folder: Path = Path()) -> NamedLaw:
         name, _, of = rest.partition(":")
         path = folder / f"{file}.py"
         cls = find_law(f"{file}.py:{name}", folder)
-        source = hashlib.sha256(path.read_bytes()).hexdigest()
+        source = hashlib.sha256(_source(path)).hexdigest()
     else:
         name, _, of = text.partition(":")
         cls = find_law(name)
@@ -97,19 +143,44 @@ def _from_catalogue(name: str) -> type[Law]:
 
 
 def _from_file(path: Path, name: str) -> type[Law]:
-    if not path.is_file():
-        raise ValueError(f"no file {str(path)!r}")
+    _source(path)
     # A name of its own: a file called json.py must not take the place of the library's.
     tag = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
-    spec = importlib.util.spec_from_file_location(f"jaxscale_law_file_{tag}", path)
+    file = path.absolute()
+    spec = importlib.util.spec_from_file_location(f"jaxscale_law_file_{tag}", file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    try:
+    with running(f"cannot load {path}", file):
         spec.loader.exec_module(module)
-    except (SyntaxError, ImportError, NameError, AttributeError, TypeError) as error:
-        raise ValueError(f"cannot load {path}: {type(error).__name__}: {error}") from error
-    found = getattr(module, name, None)
-    if not (isinstance(found, type) and issubclass(found, Law)):
-        raise ValueError(f"{path} defines no jaxscale.Law {name!r}")
+        found: Any = getattr(module, name, None)
+        own = [key for key, value in vars(module).items() if _is_law(value)]
+        own = [key for key in own if vars(module)[key].__module__ == module.__name__]
+    if not _is_law(found):
+        there = f"; it has {listing(own)}" if own else ""
+        raise ValueError(f"{path} defines no jaxscale.Law {short(name)}{there}")
+    if found.__name__ not in [key for key, value in vars(module).items() if value is found]:
+        raise ValueError(
+            f"{path}: the class {name} calls itself {found.__name__}, a name under which a saved "
+            "fit could not find it again; name both alike"
+        )
+    with running(f"{path}: {name}() fails", file):
+        law = found()
+        inputs, free = law.inputs, law.free
+    if found.__call__ is Law.__call__ or not inputs:
+        raise ValueError(f"{path}: {name} has no formula; write __call__(self, N, ...)")
+    if not free:
+        raise ValueError(f"{path}: {name} has no parameter; declare one, e.g. E = offset('...')")
     return found
+
+
+def _is_law(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Law) and value is not Law
+
+
+def _source(path: Path) -> bytes:
+    """Return the content of a file of laws, which is then run."""
+    try:
+        return read_bytes(path, MAX_BYTES, "FILE.py:CLASS")
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error

@@ -34,7 +34,7 @@ from jaxscale.errors import DataError, FitError
 from jaxscale.fit import fit
 from jaxscale.losses import NAMES, log_normalizer, loss_named
 from jaxscale.refit import refit
-from jaxscale.resampling import residuals_of, with_residuals
+from jaxscale.resampling import require_draws, residuals_of, with_residuals
 from jaxscale.result import FitResult
 
 SPECIAL = 0.1
@@ -236,8 +236,7 @@ def nested(
         raise ValueError(f"{a} and {b} are fitted to different runs; fit both to the same")
     if (dict(small.loss), small.residual) != (dict(large.loss), large.residual):
         raise ValueError(f"{a} and {b} are fitted with different losses or residuals")
-    if draws < 19:
-        raise ValueError(f"draws must be at least 19 for p below .05, got {draws}")
+    require_draws(draws, len(small.runs), 19)
     if check and not special_case(small, large):
         raise ValueError(
             f"{a} is no special case of {b}: fitted to its predictions, {b} does not reproduce "

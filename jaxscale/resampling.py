@@ -22,6 +22,30 @@ WEBB = np.concatenate([-WEBB[::-1], WEBB])
 """The six-point signs of Webb 2014 (QED working paper 1315): mean 0, variance 1."""
 
 
+MAX_DRAWS = 1_000_000
+MAX_VALUES = 1 << 28
+"""Weights or losses [draws, n] at most: 2 GiB."""
+
+
+def require_draws(draws: int, n: int, least: int, instead: str = "") -> None:
+    """Check a number of draws, before hours of work or more memory than there is.
+
+    Args:
+        draws: how many were asked for.
+        n: runs, of which every draw takes a row.
+        least: how few make sense.
+        instead: what else is allowed, as it stands in the message.
+
+    Raises:
+        ValueError: there are too few or too many.
+    """
+    if draws < least:
+        raise ValueError(f"draws must be {instead}at least {least}, got {draws}")
+    most = min(MAX_DRAWS, MAX_VALUES // max(n, 1))
+    if draws > most:
+        raise ValueError(f"draws of {n} runs must be at most {most:,}, got {draws}")
+
+
 def generators(seed: int, first: int, count: int) -> list[np.random.Generator]:
     """Return the generators of draws `first`, `first` + 1, ..."""
     return [np.random.default_rng([seed, b]) for b in range(first, first + count)]

@@ -2,7 +2,7 @@
 
 Results hold NumPy arrays and plain numbers, never device arrays. The JSON is the one artefact:
 everything that plots, predictions and allocations need, in full precision, with the data's hash,
-the settings and the versions. Loading it runs no code that the file names.
+the settings and the versions. `saved.load` reads it back.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxscale.certificate import Basin, Certificate
-from jaxscale.errors import DataError
-from jaxscale.flops import Flops, SixND
-from jaxscale.laws import CATALOGUE, Law, derived, predict
+from jaxscale.certificate import Certificate
+from jaxscale.flops import SixND
+from jaxscale.laws import Law, derived, predict
 from jaxscale.losses import Loss, loss_named
 from jaxscale.runs import Runs
 
@@ -111,8 +110,7 @@ class FitResult:
         certificate["trusted"] = self.certificate.trusted
         certificate["reasons"] = list(self.certificate.reasons)
         law = type(self.law)
-        runs = self.runs
-        names = [name for name in runs.columns if name in ("N", "D", "C", *self.law.inputs)]
+        runs = stored(self.runs, self.law)
         document = {
             "schema_version": SCHEMA,
             "law": law.__name__,
@@ -132,10 +130,11 @@ class FitResult:
                 "n": len(runs),
                 "columns": list(self.law.inputs),
                 "sha256": runs.digest(),
+                "hashed": hashed_names(runs),
                 "source": runs.source,
                 "dropped": [[int(row), reason] for row, reason in runs.dropped],
                 "suspects": [int(runs.rows[k]) for k in self.suspects],
-                "values": {name: runs.columns[name].tolist() for name in names},
+                "values": {name: column.tolist() for name, column in runs.columns.items()},
                 "loss": runs.loss.tolist(),
                 "weight": None if runs.weight is None else runs.weight.tolist(),
                 "rows": runs.rows.tolist(),
@@ -175,6 +174,46 @@ def plain(value: Any) -> Any:
     return value
 
 
+def stored(runs: Runs, law: Law) -> Runs:
+    """Return what a file keeps of the runs, so that its digest can be worked out from the file.
+
+    That is N, D, C and the law's inputs; a number that is not finite, which JSON cannot hold,
+    is NaN.
+    """
+    kept: dict[str, Any] = {
+        name: np.where(np.isfinite(column), column, np.nan)
+        for name, column in runs.columns.items()
+        if name in ("N", "D", "C", *law.inputs)
+    }
+    others = {f.name: getattr(runs, f.name) for f in dataclasses.fields(runs)}
+    del others["columns"]
+    return Runs(**others, **kept)
+
+
+def hashed_names(runs: Runs) -> list[str]:
+    """Return the names of what the digest of the runs covers."""
+    return [*sorted(runs.columns), "loss", *([] if runs.weight is None else ["weight"])]
+
+
+def statistics(runs: Runs, prediction: np.ndarray) -> dict[str, float]:
+    """Return R² and RMSE of the loss and of its logarithm, weighted as the fit is."""
+    weight = runs.weights
+
+    def judge(y: np.ndarray, p: np.ndarray) -> tuple[float, float]:
+        unit = float(np.max(np.abs(y)))  # squares of tiny or huge losses leave float64's range
+        y, p = y / unit, p / unit
+        mean = np.average(y, weights=weight)
+        error = np.average((y - p) ** 2, weights=weight)
+        r2 = 1 - error / np.average((y - mean) ** 2, weights=weight)
+        return float(r2), float(error**0.5) * unit
+
+    r2, rmse = judge(runs.loss, prediction)
+    r2_log = rmse_log = float("nan")
+    if (runs.loss > 0).all() and (prediction > 0).all():
+        r2_log, rmse_log = judge(np.log(runs.loss), np.log(prediction))
+    return {"r2": r2, "rmse": rmse, "r2_log": r2_log, "rmse_log": rmse_log}
+
+
 def _law_settings(law: Law) -> dict[str, Any]:
     """Return what a law holds beside its parameters; a FLOPs function cannot be written down."""
     settings: dict[str, Any] = {"of": getattr(law, "of", None)}
@@ -197,88 +236,3 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "backend": jax.default_backend(),
     }
-
-
-def load(path: str | Path, law: type[Law] | None = None, flops: Flops | None = None) -> FitResult:
-    """Load a result that `FitResult.save` or `jaxscale fit --out` wrote.
-
-    Args:
-        path: the JSON file.
-        law: the class of a user's own law; the file alone never makes code run.
-        flops: the FLOPs function of a `ChinchillaNDC` that was fitted with a user's own.
-
-    Raises:
-        DataError: the file is missing, or is no such result.
-    """
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a fit result (it is no JSON: {error})") from error
-    if not isinstance(document, dict) or "params" not in document or "data" not in document:
-        raise DataError(f"{path}: not a fit result; write one with: jaxscale fit RUNS --out {path}")
-    name = document["law"]
-    cls = law or CATALOGUE.get(name)
-    if cls is None or cls.__name__ != name:
-        raise DataError(f"{path}: fitted with the law {name!r}; give it with --law FILE.py:{name}")
-    try:
-        return _from_dict(document, cls, flops)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: a damaged fit result ({error!r})") from error
-
-
-def _from_dict(document: dict[str, Any], cls: type[Law], flops: Flops | None) -> FitResult:
-    data, settings = document["data"], dict(document["settings"])
-    extra = {name: settings.pop(name) for name in ("of", "flops") if settings.get(name)}
-    settings.pop("of", None)
-    if extra.get("flops") == "user":
-        if flops is None:
-            raise DataError(
-                "fitted with a FLOPs function of the user's own: load(path, flops=FUNCTION)"
-            )
-        extra["flops"] = flops
-    elif "flops" in extra:
-        extra["flops"] = SixND(extra["flops"])
-    law = cls(**document["params"], **extra)
-    certificate = dict(document["certificate"])
-    certificate.pop("trusted")
-    certificate.pop("reasons")
-    certificate["basins"] = tuple(Basin(**basin) for basin in certificate["basins"])
-    for name in ("grad_norm", "condition", "median_steps"):
-        certificate[name] = math.inf if certificate[name] is None else certificate[name]
-    for name in ("at_bound", "degenerate", "idle", "weaknesses"):
-        certificate[name] = tuple(certificate[name])
-    runs = Runs(
-        loss=data["loss"],
-        weight=data["weight"],
-        rows=data["rows"],
-        source=data["source"],
-        group=data["group"],
-        names=data["names"],
-        dropped=[(row, reason) for row, reason in data["dropped"]],
-        **data["values"],
-    )
-    objective = document["objective"]
-    row_of = {row: k for k, row in enumerate(data["rows"])}
-    return FitResult(
-        law=law,
-        value=objective["value"],
-        loss={"loss": objective["loss"], "delta": objective["delta"]},
-        residual=objective["residual"],
-        certificate=Certificate(**certificate),
-        statistics={k: math.nan if v is None else v for k, v in document["statistics"].items()},
-        runs=runs,
-        prediction=predict(
-            law, **{n: runs.column(n, getattr(law, "flops", None)) for n in law.inputs}
-        ),
-        start_values=np.array(document["starts"]["values"], float),
-        start_status=np.array(document["starts"]["status"], int),
-        intervals={k: (v[0], v[1]) for k, v in document["intervals"].items()},
-        suspects=np.array([row_of[row] for row in data["suspects"]], int),
-        warnings=tuple(document["warnings"]),
-        seconds=document["seconds"],
-        settings=settings,
-    )

@@ -20,6 +20,8 @@ from jaxscale.objective import Objective, Reduced
 
 CELLS = 1024
 """Cells of the exponent grid at most."""
+MAX_STARTS = 5_000_000
+"""Random starts at most: they take 1 to 2 GiB of memory, and a saved fit that can be read again."""
 KEPT = 16
 """How many of the best cells become starts."""
 

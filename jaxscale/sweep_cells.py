@@ -26,8 +26,9 @@ from jaxscale.fit import fit
 from jaxscale.laws import Law
 from jaxscale.losses import loss_named
 from jaxscale.resampling import case_weights
-from jaxscale.result import FitResult, load, versions
+from jaxscale.result import FitResult, versions
 from jaxscale.runs import Runs, read_runs
+from jaxscale.saved import load
 from jaxscale.sweep_spec import Cell, DataSet, Spec
 
 SCHEMA = 1

@@ -19,6 +19,16 @@ from jaxscale._precision import PRECISIONS
 from jaxscale.lawnames import NamedLaw, named_law
 from jaxscale.losses import NAMES
 from jaxscale.objective import RESIDUALS
+from jaxscale.reading import literal, read_text, short
+from jaxscale.starts import MAX_STARTS
+
+MAX_BYTES = 1 << 20
+MAX_REPLICATES = 10_000_000
+MAX_CHUNK = 100_000
+"""Replicates of a chunk, all of whose weights are in memory at once."""
+MAX_FILES = 100_000
+DEEP_KEY = re.compile(r"^\s*\[*(?:[^.=,#\n]*\.){33}", re.MULTILINE)
+"""A key of more than 33 parts."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,13 +98,7 @@ def read_spec(path: str | Path) -> Spec:
             kind; the message names the key.
     """
     path = Path(path)
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: no TOML: {error}") from error
-    top = _Table(path, "", document)
+    top = _Table(path, "", _document(path))
     data = _data_sets(top)
     sweep = top.table("sweep")
     if sweep is None:
@@ -109,14 +113,14 @@ def read_spec(path: str | Path) -> Spec:
     residuals = sweep.axis(
         "residuals", RESIDUALS.__contains__, f"of {', '.join(RESIDUALS)}", ("log",)
     )
-    seeds = sweep.axis("seeds", _whole(0), "of whole numbers >= 0", (0,))
+    seeds = sweep.axis("seeds", _whole(0)[0], "of whole numbers >= 0", (0,))
     settings = {
-        "starts": sweep.take("starts", _whole(1), "a whole number >= 1", 1024),
+        "starts": sweep.take("starts", *_whole(1, MAX_STARTS), 1024),
         "precision": sweep.take(
             "precision", PRECISIONS.__contains__, f"one of {', '.join(PRECISIONS)}", "float64"
         ),
-        "bootstrap": sweep.take("bootstrap", _whole(0), "a whole number >= 0", 0),
-        "chunk": sweep.take("chunk", _whole(1), "a whole number >= 1", 512),
+        "bootstrap": sweep.take("bootstrap", *_whole(0, MAX_REPLICATES), 0),
+        "chunk": sweep.take("chunk", *_whole(1, MAX_CHUNK), 512),
     }
     sweep.end()
     curves = [
@@ -124,6 +128,7 @@ def read_spec(path: str | Path) -> Spec:
         for loss in losses
         for delta in (map(float, deltas) if loss == "huber" else (None,))
     ]
+    _feasible(sweep, len(data) * len(laws) * len(residuals) * len(curves) * len(seeds), settings)
     cells = tuple(
         Cell(table, law, fixes[law.text], loss, delta, residual, seed)
         for table, law, residual, (loss, delta), seed in itertools.product(
@@ -132,6 +137,30 @@ def read_spec(path: str | Path) -> Spec:
     )
     _distinct(path, cells)
     return Spec(path, cells, **settings)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    text = read_text(path, MAX_BYTES, "the TOML file of a sweep")
+    deep = f"{path}: no specification, tables in tables without end"
+    if DEEP_KEY.search(text):  # the parser takes time that grows with the square of the depth
+        raise ValueError(deep)
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError(deep) from error
+    except ValueError as error:  # TOMLDecodeError, or an integer of too many digits
+        raise ValueError(f"{path}: no TOML: {error}") from error
+
+
+def _feasible(sweep: _Table, cells: int, settings: dict[str, Any]) -> None:
+    """Refuse a sweep of more files than a folder takes, before anything is made of it."""
+    files = cells * (1 + -(-settings["bootstrap"] // settings["chunk"]))
+    if cells > MAX_FILES:
+        text = f"the axes multiply to {cells:,} cells, and at most {MAX_FILES:,} are made"
+        raise sweep.wrong("seeds" if "seeds" in sweep.values else "laws", text)
+    if files > MAX_FILES:
+        text = f"{cells:,} cells would make {files:,} files, and at most {MAX_FILES:,} are made"
+        raise sweep.wrong("bootstrap", f"{text}; take a larger chunk")
 
 
 def _data_sets(top: _Table) -> list[DataSet]:
@@ -157,7 +186,7 @@ def _data_set(tables: _Table, name: str) -> DataSet:
         for key, (good, expected) in {
             "map": (_mapping, 'a table of column names, e.g. {N = "params"}'),
             "where": (_text, 'an expression, e.g. "loss < 4"'),
-            "drop_highest": (_whole(0), "a whole number >= 0"),
+            "drop_highest": _whole(0),
             "bad": (("raise", "drop").__contains__, "raise or drop"),
             "units": (("plain", "auto").__contains__, "plain or auto"),
             "decimal": ((".", ",").__contains__, '"." or ","'),
@@ -174,7 +203,7 @@ def _laws(sweep: _Table) -> list[NamedLaw]:
         try:
             laws.append(named_law(text, sweep.path.parent))
         except ValueError as error:
-            raise sweep.wrong("laws", f"{text!r}: {error}") from error
+            raise sweep.wrong("laws", f"{short(text)}: {error}") from error
     return laws
 
 
@@ -224,7 +253,7 @@ class _Table:
     def __init__(self, path: Path, name: str, values: Any) -> None:
         self.path, self.name, self.known = path, name, set[str]()
         if not isinstance(values, dict):
-            raise ValueError(f"{path}: {name} must be a table [{name}], got {values!r}")
+            raise ValueError(f"{path}: {name} must be a table [{name}], got {literal(values)}")
         self.values: dict[str, Any] = values
 
     def wrong(self, key: str, text: str) -> ValueError:
@@ -247,7 +276,7 @@ class _Table:
             return default
         value = self.values[key]
         if isinstance(value, list | dict) and good is not _mapping or not good(value):
-            raise self.wrong(key, f"expected {expected}, got {value!r}")
+            raise self.wrong(key, f"expected {expected}, got {literal(value)}")
         return value
 
     def axis(
@@ -259,14 +288,16 @@ class _Table:
         if values is None:
             raise self.wrong(key, f"is missing; it takes a list {expected}")
         if not isinstance(values, list | tuple):
-            raise self.wrong(key, f"expected a list {expected}, got {values!r}")
+            raise self.wrong(key, f"expected a list {expected}, got {literal(values)}")
         if not values:
             raise self.wrong(key, f"is empty; it takes a list {expected}")
-        for k, value in enumerate(values):
+        seen = set()
+        for value in values:
             if isinstance(value, list | dict) or not good(value):
-                raise self.wrong(key, f"expected a list {expected}, got {value!r} in it")
-            if value in values[:k]:
-                raise self.wrong(key, f"has {value!r} twice")
+                raise self.wrong(key, f"expected a list {expected}, got {literal(value)} in it")
+            if value in seen:
+                raise self.wrong(key, f"has {literal(value)} twice")
+            seen.add(value)
         return tuple(values)
 
     def end(self, allowed: tuple[str, ...] = ()) -> None:
@@ -276,7 +307,7 @@ class _Table:
             if key not in known:
                 where = f"in [{self.name}]" if self.name else "at the top"
                 raise ValueError(
-                    f"{self.path}: unknown key {key!r} {where}; allowed: {', '.join(known)}"
+                    f"{self.path}: unknown key {short(key)} {where}; allowed: {', '.join(known)}"
                 )
 
 
@@ -296,5 +327,10 @@ def _positive(value: Any) -> bool:
     return _number(value) and value > 0
 
 
-def _whole(least: int) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
+def _whole(least: int, most: float = math.inf) -> tuple[Callable[[Any], bool], str]:
+    """Return what tells a whole number between two others, and how to say so."""
+
+    def good(value: Any) -> bool:
+        return type(value) is int and least <= value <= most
+
+    return good, f"a whole number >= {least}" + (f" and <= {most:,}" if most < math.inf else "")

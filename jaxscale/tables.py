@@ -23,20 +23,15 @@ import narwhals as nw
 import numpy as np
 
 from jaxscale.errors import DataError
+from jaxscale.reading import parse_json, parse_json_array, read_bytes, require_regular
+from jaxscale.reading import short as short
 
 MAX_BYTES = 2 << 30
 """Largest decompressed text that is read."""
 
-CHUNK = 1 << 24
+WANTED = "one table (CSV, JSON Lines or Parquet)"
 DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*[kKmMbBgGtT%]?)")
 POINTS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?")  # 1.000.000,5, or 1.000 under a comma
-
-
-def short(value: object, limit: int = 40) -> str:
-    """Return the repr of a name or a cell, cut to fit a message."""
-    nested = isinstance(value, dict | list)
-    text = f"a nested {type(value).__name__}" if nested else str(value)
-    return repr(text if len(text) <= limit else text[: limit - 3] + "...")
 
 
 def listing(names: Sequence[Any], limit: int = 12) -> str:
@@ -90,7 +85,7 @@ def read_table(path: str | Path, decimal: str = ".") -> Table:
     if decimal not in (".", ","):
         raise ValueError(f"decimal must be '.' or ',', got {decimal!r}")
     path = Path(path)
-    _exists(path)
+    require_regular(path, WANTED)
     suffixes = [s.lower() for s in path.suffixes]
     kind = suffixes[-2] if suffixes[-1:] in ([".gz"], [".xz"]) and len(suffixes) > 1 else ""
     kind = kind or (suffixes[-1] if suffixes else "")
@@ -111,33 +106,12 @@ def read_table(path: str | Path, decimal: str = ".") -> Table:
     return _parse_csv(text, str(path), decimal)
 
 
-def _exists(path: Path) -> None:
-    try:
-        found, directory, regular = path.exists(), path.is_dir(), path.is_file()
-    except (OSError, ValueError) as error:  # not allowed to look, too long, a NUL in the name
-        raise DataError(f"{short(path, 80)}: cannot be read ({str(error)[:80]})") from error
-    if not found:
-        raise DataError(f"{short(path, 200)}: no such file")
-    if directory:
-        raise DataError(f"{path} is a directory; give one table (CSV, JSON Lines or Parquet)")
-    if not regular:
-        raise DataError(f"{path} is not a regular file")
-
-
 def _read(path: Path) -> bytes:
     opener: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix.lower(), open)
-    parts: list[bytes] = []
-    size = 0
     try:
-        with opener(path, "rb") as file:
-            while part := file.read(CHUNK):
-                parts.append(part)
-                size += len(part)
-                if size > MAX_BYTES:
-                    raise DataError(f"{path}: more than {MAX_BYTES / (1 << 30):g} GiB of text")
+        return read_bytes(path, MAX_BYTES, WANTED, opener)
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({error})") from error
-    return b"".join(parts)
 
 
 def _decode(path: Path) -> str:
@@ -264,23 +238,12 @@ def _is_comma(cell: str) -> bool:
     return DECIMAL_COMMA.fullmatch(cell) is not None
 
 
-def _json(text: str, place: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        raise
-    except ValueError as error:
-        raise DataError(f"{place}: an integer of more than 4300 digits") from error
-    except RecursionError as error:
-        raise DataError(f"{place}: not a table, objects in objects without end") from error
-
-
 def _parse_json(text: str, source: str, array: bool) -> Table:
     notes: list[str] = []
     records: list[tuple[int, Any]] = []
     if array:
         try:
-            records = list(enumerate(_json(text, source), 1))
+            records = list(enumerate(parse_json_array(text, source), 1))
         except json.JSONDecodeError as error:
             raise DataError(f"{source}, line {error.lineno}: not JSON ({error.msg})") from error
     else:
@@ -290,7 +253,7 @@ def _parse_json(text: str, source: str, array: bool) -> Table:
             if not line.strip():
                 continue
             try:
-                records.append((number, _json(line, f"{source}, row {number}")))
+                records.append((number, parse_json(line, f"{source}, row {number}")))
             except json.JSONDecodeError as error:
                 if number == last == len(lines) and records:
                     notes.append(f"{source}, row {number}: cut off (a writer at work?); left out")

@@ -21,9 +21,10 @@ from jaxscale.losses import Loss
 from jaxscale.preparation import bucket
 from jaxscale.runs import Runs
 from jaxscale.search import chunk_size
-from jaxscale.starts import KEPT
+from jaxscale.starts import KEPT, MAX_STARTS
 from jaxscale.thinning import STARTS
 
+MAX_ROWS = 10_000_000
 RANGES = {"N": (1e6, 1e11), "D": (1e8, 1e13), "C": (1e17, 1e24)}
 """From the smallest to the largest usual value of an input; any other spans 1e1 to 1e6."""
 
@@ -77,8 +78,11 @@ def warmup(
 
     Cost: 3 to 4 s of compiling for Chinchilla on two CPU cores, and a small fit.
     """
-    if n < 1 or starts < 0:
-        raise ValueError(f"n must be at least 1 and starts at least 0, got {n} and {starts}")
+    if not (1 <= n <= MAX_ROWS and 0 <= starts <= MAX_STARTS):
+        raise ValueError(
+            f"n must be between 1 and {MAX_ROWS:,}, and starts between 0 and {MAX_STARTS:,}, got "
+            f"{n} and {starts}"
+        )
     begin, before = time.perf_counter(), _programs.compiled
     result = fit(
         law,

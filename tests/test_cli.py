@@ -136,7 +136,7 @@ def test_broken_tables_exit_with_2_and_a_sentence(capsys, tmp_path, name):
         (["fit", "RUNS", "--law", "Nonsense"], "there are PowerLaw"),
         (["fit", "RUNS", "--law", "PowerLaw"], "say which with --of"),
         (["fit", "RUNS", "--of", "C"], "--of does not apply"),
-        (["fit", "RUNS", "--law", "nofile.py:Mine"], "no file"),
+        (["fit", "RUNS", "--law", "nofile.py:Mine"], "no such file"),
         (["fit", "RUNS", "--fix", "Z=1"], "has no parameter 'Z'"),
         (["fit", "RUNS", "--map", "N"], "expected LETTER=COLUMN"),
         (["fit", "RUNS", "--map", "N=sizes"], "no column 'sizes'"),

@@ -8,7 +8,17 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "jaxscale"
 LEVELS = [
     {"_pytree", "_precision", "_smallmat", "_logarithm", "_roots", "errors"},
-    {"_durable", "_positive", "intervals", "_programs", "tables", "expressions", "losses"},
+    {"reading"},
+    {
+        "_durable",
+        "_positive",
+        "intervals",
+        "_programs",
+        "document",
+        "tables",
+        "expressions",
+        "losses",
+    },
     {"space", "flops", "columns", "annealing", "schedules", "local_level"},
     {"laws", "runs", "optimizers", "metrics", "forecast"},
     {"curves"},
@@ -19,6 +29,8 @@ LEVELS = [
     {"engine", "implicit", "starts", "thinning"},
     {"certificate", "tabulate", "search", "lawcheck"},
     {"result", "preparation"},
+    {"verification"},
+    {"saved"},
     {"fit", "allocation", "exponents", "linearized"},
     {"refit", "resampling", "quantities", "frontier", "splits", "candidates", "comparison_table"},
     {"jackknife", "influence", "selection", "nested", "sensitivity"},
