@@ -121,7 +121,7 @@ def _same_statistics(stated: Field, result: FitResult, rounding: np.ndarray) -> 
         slack = SAME * rmse + most
         _near(stated.get(f"rmse{log}"), rmse, slack)
         # 1 - R² is rmse² over the variance of the runs.
-        share = slack / rmse if rmse > 0 else math.inf
+        share = slack / rmse if rmse > 0 else 0.0
         _near(stated.get(f"r2{log}"), r2, SAME + (1 - r2) * share * (2 + share))
 
 
