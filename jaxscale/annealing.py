@@ -92,13 +92,17 @@ def annealing_gain(relaxation: Relaxation, steps: Array, rate: Array, at: Array)
     Args:
         relaxation: how fast a drop takes hold.
         steps: points of the schedule, increasing [P].
-        rate: learning rate there [P].
+        rate: learning rate there [P], from zero up.
         at: indices of points [M].
 
     Returns:
-        The gain [M], in units of the peak to the power p: 1 is all that can be won.
+        The gain [M], in units of the peak to the power p: 1 is all that can be won. Zero where
+        every rate is zero.
     """
-    summed, share = summed_rate(steps, rate), (rate / jnp.max(rate)) ** relaxation.power
+    summed, peak = summed_rate(steps, rate), jnp.max(rate)
+    high = rate > 0  # neither 0 / 0 where all are zero, nor the endless slope of a power there
+    share = jnp.where(high, rate / jnp.where(peak > 0, peak, 1.0), 1.0) ** relaxation.power
+    share = jnp.where(high, share, 0.0)
     past = jnp.arange(len(rate) - 1) >= jnp.argmax(rate)
     drop = jnp.where(past, share[:-1] - share[1:], 0.0)
 
