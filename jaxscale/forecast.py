@@ -47,7 +47,7 @@ LEARNING = (100, 0.1)
 LAST_STEP = 2**31 - 1
 """The state counts steps in int32."""
 
-ON_HOST = (int, float, np.generic, np.ndarray)
+ON_HOST: Any = (int, float, np.generic, np.ndarray)
 """Numbers that can be checked without a wait for the device; all others may be traced."""
 
 
@@ -200,8 +200,7 @@ class Forecaster:
         Raises:
             ValueError: the final step or the level, a number and not traced, is out of its range.
         """
-        final_step = _checked(final_step, level)
-        return self._predict(state, final_step, level)
+        return self._predict(state, _end(final_step), _level(level))
 
     @jax.jit
     def _predict(self, state: State, final_step: Any, level: Any) -> Forecast:
@@ -210,7 +209,7 @@ class Forecaster:
     def forecast(self, seen: Evidence, level: Any = 0.9) -> Forecast:
         """Return what `predict` does, from the evidence it rests on."""
         mixture = forecast_mixture(seen, self.prior, self.grid)
-        tail = 0.5 * (1 - level)
+        tail = 0.5 * (1 - _level(level))
         lower, loss, upper = mixture.quantile(jnp.asarray([tail, 0.5, 1 - tail]))
         return Forecast(loss, lower, upper, mixture)
 
@@ -221,7 +220,7 @@ class Forecaster:
         """
         last = jnp.argmax(jnp.where(state.count > 0, jnp.arange(self.bins), -1))
         now = state.step[last]
-        final = jnp.asarray(final_step, now.dtype)
+        final = jnp.asarray(_end(final_step), now.dtype)
         slack = 1 - 4 * jnp.finfo(now.dtype).eps  # `now` is a mean, so rounded
         final = jnp.where(final >= slack * now, jnp.maximum(final, now), jnp.nan)
         ahead = now + (final - now) * jnp.linspace(0, 1, FUTURE + 1, dtype=now.dtype)[1:]
@@ -232,15 +231,20 @@ class Forecaster:
         return _evidence(state, ahead, rate, self.annealing)
 
 
-def _checked(final_step: Any, level: Any) -> Any:
-    """Return a final step that any dtype takes; raise where one of the two is known to be none."""
-    if isinstance(level, ON_HOST):
-        check_level(float(level))
+def _end(final_step: Any) -> Any:
+    """Return a final step, also beyond int32; raise where it is known to be none."""
     if not isinstance(final_step, ON_HOST):
         return final_step
-    if not 0 <= final_step < float("inf"):
+    if not 0 <= final_step <= np.finfo(float).max:
         raise ValueError(f"the final step must be finite and from 0 up, got {final_step}")
-    return float(final_step)  # beyond int32 too
+    return float(final_step)
+
+
+def _level(level: Any) -> Any:
+    """Return a level; raise where it is known to be none."""
+    if isinstance(level, ON_HOST):
+        check_level(float(level))
+    return level
 
 
 def learn_prior(
@@ -262,7 +266,8 @@ def learn_prior(
         grid: cells of the search.
 
     Raises:
-        ValueError: there are no runs, not one loss per run, or a run that has shown nothing.
+        ValueError: there are no runs, not one loss per run, a run that has shown nothing or has no
+            forecast, or final losses so far from all forecasts that no prior explains them.
     """
     prior = prior or Prior()
     loss = jnp.asarray(final_loss)
@@ -272,20 +277,24 @@ def learn_prior(
     silent = np.flatnonzero(~np.any(seen.used, axis=1) | ~np.isfinite(loss))
     if len(silent):
         raise ValueError(
-            f"run {silent[0]} has shown no loss, its final loss is not finite, or its final step or "
-            "schedule is none"
+            f"run {silent[0]} has shown no loss, its final loss is not finite, or its final step "
+            "or schedule is none"
         )
     names = [field.name for field in dataclasses.fields(Prior)]
     start = {name: jnp.asarray(getattr(prior, name), loss.dtype) for name in names}
-    found = jax.device_get(_search(seen, loss, start, grid))
+    surprise, found = jax.device_get(_search(seen, loss, start, grid))
+    if not np.isfinite(surprise):
+        raise ValueError(
+            "no prior explains the final losses: each must be of its own run, in the same unit"
+        )
     return Prior(**{name: (float(v[0]), float(v[1])) for name, v in found.items()})
 
 
 @functools.partial(jax.jit, static_argnums=3)
 def _search(
     seen: Evidence, loss: Array, start: dict[str, Array], grid: tuple[int, int, int]
-) -> dict[str, Array]:
-    """Return the pairs of the best prior met on the way from those of `start`."""
+) -> tuple[Array, dict[str, Array]]:
+    """Return the surprise and the pairs of the best prior met on the way from those of `start`."""
     steps, rate = LEARNING
     optimizer = optax.adam(rate)
 
@@ -316,7 +325,7 @@ def _search(
     moved = jax.tree.map(jnp.zeros_like, start)
     best = jnp.full_like(loss[0], jnp.inf), moved
     (_, _, best), _ = lax.scan(step, (moved, optimizer.init(moved), best), length=steps)
-    return pairs(best[1])
+    return best[0], pairs(best[1])
 
 
 @functools.partial(jax.jit, static_argnums=3)  # apart: one program whatever the schedule is
