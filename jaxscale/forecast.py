@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -194,7 +195,7 @@ class Forecaster:
             The forecast. All of it is NaN before the first finite loss; where `final_step` is not
             finite or before the last bin with a loss; where the schedule is not finite on the way;
             and where the loss is now zero, or so small or large that its dtype cannot hold its
-            spread (below 1e-31 or beyond 1e38 in float32). The interval is NaN where the level is
+            spread (below 1e-31 or beyond 5e36 in float32). The interval is NaN where the level is
             not between 0 and 1.
 
         Raises:
@@ -209,7 +210,8 @@ class Forecaster:
     def forecast(self, seen: Evidence, level: Any = 0.9) -> Forecast:
         """Return what `predict` does, from the evidence it rests on."""
         mixture = forecast_mixture(seen, self.prior, self.grid)
-        tail = 0.5 * (1 - _level(level))
+        level = _level(level)
+        tail = jnp.where((level > 0) & (level < 1), 0.5 * (1 - level), jnp.nan)
         lower, loss, upper = mixture.quantile(jnp.asarray([tail, 0.5, 1 - tail]))
         return Forecast(loss, lower, upper, mixture)
 
@@ -235,7 +237,7 @@ def _end(final_step: Any) -> Any:
     """Return a final step, also beyond int32; raise where it is known to be none."""
     if not isinstance(final_step, ON_HOST):
         return final_step
-    if not 0 <= final_step <= np.finfo(float).max:
+    if not 0 <= final_step <= sys.float_info.max:
         raise ValueError(f"the final step must be finite and from 0 up, got {final_step}")
     return float(final_step)
 
@@ -346,8 +348,9 @@ def _evidence(
     blurred = (order == 0) & (state.count > 1) & filled[1:].any()
     used = filled & (order >= jnp.argmax(rate >= NEARLY * jnp.max(rate))) & ~blurred
     scale = jnp.where(filled.any(), jnp.abs(loss[-1]), 1.0)
-    limits = jnp.finfo(scale.dtype)
-    used &= jnp.isfinite(ahead + future).all() & (scale > limits.tiny / limits.eps)
+    known, limits = jnp.isfinite(ahead + future).all(), jnp.finfo(scale.dtype)
+    # Beyond either limit spreads and reciprocals are flushed to zero, or overflow.
+    used &= known & (scale > limits.tiny / limits.eps) & (scale < limits.max / 64)
     share = jnp.max(state.count) / jnp.maximum(state.count, 1)  # a half-filled bin is noisier
 
     path, rate = jnp.append(step, ahead), jnp.append(rate, future)

@@ -77,14 +77,11 @@ class Mixture(NamedTuple):
     def quantile(self, p: Any) -> Array:
         """Return the loss below which lies probability `p`; elementwise, NaN unless 0 < p < 1."""
         p = jnp.asarray(p, self.mean.dtype)
-        # In units of their own size: eight times the widest is beyond float32 at losses of 1e38.
-        unit = lax.stop_gradient(jnp.maximum(jnp.max(jnp.abs(self.mean)), jnp.max(self.sd)))
-        own = Mixture(self.weight, self.mean / unit, self.sd / unit)
-        center = jnp.sum(own.weight * own.mean)
-        far = jnp.max(jnp.abs(own.mean - center) + 8 * own.sd)
+        center = jnp.sum(self.weight * self.mean)
+        far = jnp.max(jnp.abs(self.mean - center) + 8 * self.sd)
         like = jnp.zeros_like(p * center)
-        t = root(lambda t: own.below(center + far * t) - p, -1.0, 1.0, like)
-        return jnp.where((p > 0) & (p < 1), unit * (center + far * t), jnp.nan)
+        t = root(lambda t: self.below(center + far * t) - p, -1.0, 1.0, like)
+        return jnp.where((p > 0) & (p < 1), center + far * t, jnp.nan)
 
 
 class _Cells(NamedTuple):
