@@ -56,7 +56,7 @@ class Curve:
         step: increasing, from 0 [n], int64.
         loss: in the unit of the log [n]; NaN and infinities stay.
         lr: learning rate of each step [n], or None where it was not logged. Between the steps
-            where it was, it is interpolated.
+            where it was, and is finite, it is interpolated.
         name: of the run.
         source: the file or folder.
         notes: what was chosen or left out while reading.
