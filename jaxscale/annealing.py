@@ -63,10 +63,17 @@ class Tissue:
 
     This is the annealing area S2 of the law, times 1 - decay.
     Source: Tissue et al. 2024, arXiv:2408.11029.
+
+    Raises:
+        ValueError: the decay does not lie between 0 and 1.
     """
 
     decay: float = static(default=0.999)
     power: float = static(default=1.0)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.decay < 1:
+            raise ValueError(f"decay must lie between 0 and 1, e.g. 0.999, got {self.decay!r}")
 
     def __call__(self, steps: Array, summed: Array, rate: Array) -> Array:
         """Return how much of the gain has taken hold."""

@@ -59,15 +59,15 @@ def forecast_curve(
         The forecast; its fields are NumPy arrays in float64, and finite.
 
     Raises:
-        DataError: `take_in` refuses the curve, or a loss of 0, or a number beyond float64, allows
-            no forecast.
+        DataError: `take_in` refuses the curve, or a loss of 0, learning rates of 0, or a number
+            beyond float64 allow no forecast.
         ValueError: the run ends before its last loss, or the level is out of its range.
     """
     _check(curve, final_step, level)
     state = take_in(forecaster, curve)
     end, wide = np.float64(final_step), np.float64(level)
     forecast = run(_predict, forecaster, state, end, wide, dtype=np.float64)[0]
-    _check_finite(curve, state, forecast.loss, forecast.lower, forecast.upper)
+    _check_finite(forecaster, curve, state, (forecast.loss, forecast.lower, forecast.upper))
     return forecast
 
 
@@ -158,7 +158,7 @@ def forecast_fan(
     along = 0.5 * (1 - np.cos(np.pi * np.linspace(0, 1, points)))
     step = last + (final_step - last) * along
     ahead = run(_ahead, forecaster, state, step, np.float64(level), dtype=np.float64)[0]
-    _check_finite(curve, state, *ahead)
+    _check_finite(forecaster, curve, state, ahead)
     at = np.append(np.linspace(0, final_step, 513), np.geomspace(1, final_step, 257))
     at = np.unique(np.append(at, last))  # fine enough on either kind of axis
     future = at > last
@@ -193,8 +193,8 @@ def _check(curve: Curve, final_step: int, level: float) -> None:
         )
 
 
-def _check_finite(curve: Curve, state: State, *found: np.ndarray) -> None:
-    """Raise where a forecast is not finite; say why."""
+def _check_finite(forecaster: Forecaster, curve: Curve, state: State, found: Any) -> None:
+    """Raise where the numbers of a forecast are not finite; say why."""
     if np.isfinite(found).all():
         return
     now = state.loss[np.flatnonzero(state.count)[-1]]
@@ -202,6 +202,11 @@ def _check_finite(curve: Curve, state: State, *found: np.ndarray) -> None:
         raise DataError(
             f"{curve.source}: run {curve.name!r} stands at a loss of 0 at step "
             f"{curve.step[-1]:,}; a forecast is relative to the present loss, so it must not be 0"
+        )
+    if forecaster.annealing and not state.rate.any():
+        raise DataError(
+            f"{curve.source}: every learning rate of run {curve.name!r} is 0, at which nothing "
+            "trains; is that its column (--lr)? --law power goes by steps alone"
         )
     raise DataError(
         f"{curve.source}: run {curve.name!r}, now at a loss of {now:.3g}, has no finite forecast: "

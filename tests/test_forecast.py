@@ -9,12 +9,9 @@ import optax
 import pytest
 from jax import lax
 
-from jaxscale.annealing import MultiPower, annealing_gain
-from jaxscale.curves import forecast_curve, forecast_fan, take_in
-from jaxscale.errors import DataError
+from jaxscale.annealing import MultiPower, Tissue, annealing_gain
 from jaxscale.forecast import LAST_STEP, Forecaster, learn_prior
 from jaxscale.local_level import Mixture
-from jaxscale.metrics import Curve
 from jaxscale.schedules import SCHEDULES, rates, schedule_named
 
 PEAK, SEEN, TOTAL = 3e-4, 500, 2000
@@ -100,21 +97,6 @@ def test_a_compiled_forecast_of_a_fall_to_zero(kind, dtype):
         assert got.loss.dtype == dtype and np.isfinite(ends(got)).all()
 
 
-COSINE = {  # as before rates were floored: median and interval in float64
-    1500: (2.150181660302, 2.065837961496, 2.211583236496),
-    2000: (2.103711556165, 1.966122400426, 2.215375382674),
-    10_000: (1.843484164465, 1.572820627709, 2.113951868380),
-}
-
-
-@pytest.mark.parametrize("steps", COSINE)
-def test_a_schedule_that_stays_above_zero_is_forecast_as_ever(steps):
-    plan = schedule_named("cosine", peak=PEAK, steps=steps, warmup=50)
-    curve = Curve(STEP, LOSS.astype(float), None, "run", "log.csv")
-    got = forecast_curve(Forecaster(schedule=plan), curve, steps)
-    np.testing.assert_allclose(ends(got), COSINE[steps], rtol=1e-9)
-
-
 @pytest.mark.parametrize(
     "plan, like",
     [
@@ -130,11 +112,17 @@ def test_a_rate_below_zero_is_zero(plan, like, state):
     same(fed(LOSS, lr), fed(LOSS, floored))
 
 
-def test_a_run_at_a_rate_of_zero_stays_where_it_is():
-    for losses in (np.full(SEEN, 2.5, np.float32), (2.5 + 0.01 * NOISE).astype(np.float32)):
-        still = planned(lambda t: 0 * t, fed(losses, 0 * RATE))
-        np.testing.assert_allclose(still[0], 2.5, rtol=1e-3)
-        assert still[1] < 2.5 < still[2]
+@pytest.mark.parametrize("rate", [0.0, -PEAK, -ROUNDING])
+def test_no_forecast_before_a_rate_above_zero(rate):
+    """But steps alone do without, and so does a run that only begins or ends there."""
+    still = fed(LOSS, np.full(SEEN, rate, np.float32))
+    assert still.skipped == 0 and np.isnan(planned(None, still)).all()
+    in_steps = Forecaster(annealing=())
+    got, want = (ends(in_steps.predict(s, TOTAL)) for s in (still, fed(LOSS)))
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+    for first in (STEP < 100, STEP > 400):
+        moved = planned(None, fed(LOSS, np.where(first, np.float32(rate), RATE)))
+        assert np.isfinite(moved).all()
 
 
 def test_the_slope_of_a_gain_where_the_rate_is_zero():
@@ -286,6 +274,14 @@ def test_no_forecast_of_losses_that_float32_cannot_weigh(size):
     assert np.isnan(planned(None, fed((size * np.minimum(LOSS, 3.3)).astype(np.float32)))).all()
 
 
+@pytest.mark.parametrize("spike, rate", [(1e30, 1.0), (1e35, 1.0), (2.5, 1e41)])
+def test_no_forecast_of_numbers_that_overflow(spike, rate):
+    losses = np.where(STEP == 100, np.float32(spike), LOSS)
+    assert np.isnan(
+        planned(None, fed(losses, (rate * RATE.astype(float)).astype(np.float32)))
+    ).all()
+
+
 @pytest.mark.parametrize("size", [1e-30, 1e-9, 1e9, 1e30, 2e36])
 def test_losses_of_any_size_are_forecast(size, state):
     got, want = (planned(None, fed((x * LOSS).astype(np.float32))) for x in (size, 1.0))
@@ -328,6 +324,12 @@ def test_what_is_no_count_is_refused(options):
         Forecaster(**options)
 
 
+@pytest.mark.parametrize("decay", [0, 1, 1.5, -0.5, np.nan])
+def test_a_decay_that_is_none_is_refused(decay):
+    with pytest.raises(ValueError, match="decay must lie between 0 and 1"):
+        Tissue(decay)
+
+
 @pytest.mark.parametrize(
     "schedule, final_step, final_loss, message",
     [
@@ -343,44 +345,3 @@ def test_what_cannot_teach_is_refused(schedule, final_step, final_loss, message,
     bad = Forecaster(schedule=schedule).evidence(state, final_step)
     with pytest.raises(ValueError, match=message):
         learn_prior([good, bad], np.array([2.1, final_loss], np.float32), grid=(2, 2, 2))
-
-
-def curve(step=STEP, loss=LOSS, lr=RATE):
-    return Curve(np.asarray(step, np.int64), np.asarray(loss, float), lr, "run", "log.csv")
-
-
-@pytest.mark.parametrize(
-    "given, final_step, message",
-    [
-        (curve(loss=0 * LOSS), TOTAL, "run 'run' stands at a loss of 0 at step 499"),
-        (curve(loss=np.where(STEP < 400, LOSS, 0)), TOTAL, "stands at a loss of 0"),
-        (curve(loss=1e-300 * LOSS.astype(float)), TOTAL, "now at a loss of .*e-300, has no finite"),
-        (curve(lr=np.nan * RATE), TOTAL, "no finite loss beside a finite learning rate"),
-        (curve(loss=np.nan * LOSS), TOTAL, "run 'run' has no finite loss"),
-        (curve(step=STEP[::-1]), TOTAL, "the steps of run 'run' must increase"),
-        (curve(step=0 * STEP), TOTAL, "must increase"),
-        (curve(step=STEP - 1), TOTAL, "lie between 0 and 2147483647"),
-        (curve(step=np.int64(STEP) + 2**31), 2**33, "lie between 0 and 2147483647"),
-        (curve(), np.nan, "the final step must be finite, got nan"),
-        (curve(), np.inf, "the final step must be finite, got inf"),
-        (curve(), SEEN - 2, "losses up to step 499, beyond the final step 498"),
-    ],
-)
-def test_a_curve_without_a_forecast_is_refused(given, final_step, message):
-    with pytest.raises((DataError, ValueError), match=message):
-        forecast_curve(steady, given, final_step)
-    with pytest.raises((DataError, ValueError), match=message):
-        forecast_fan(steady, given, final_step)
-
-
-def test_a_curve_along_a_schedule_that_is_not_finite_is_refused():
-    bad = Forecaster(schedule=lambda t: jnp.where(t > 1900, jnp.nan, PEAK))
-    with pytest.raises(DataError, match="has no finite forecast: a loss, a learning rate, the sch"):
-        forecast_curve(bad, curve(), TOTAL)
-
-
-def test_a_curve_with_a_bad_rate_loses_that_step():
-    lr = RATE.copy()
-    lr[[100, 300]] = np.nan, np.inf
-    state = take_in(steady, curve(lr=lr))
-    assert state.skipped == 2 and state.count.sum() == SEEN - 2 and np.isfinite(state.rate).all()

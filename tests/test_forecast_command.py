@@ -265,11 +265,12 @@ def test_rates_of_which_none_is_finite_are_refused(capsys, tmp_path):
     assert code == 2 and out == "" and "column 'lr' (--lr) holds no finite learning rate" in err
 
 
-def test_a_run_at_a_rate_of_zero_stays_where_it_is(capsys, tmp_path):
-    losses = 2.5 + 0.01 * np.random.default_rng(1).normal(size=200)
-    path = write(tmp_path, 0 * losses, losses)
-    code, out, _ = run(capsys, path, "--final-step", 8000, "--json")
-    assert code == 0 and json.loads(out)["runs"][0]["forecast"] == pytest.approx(2.5, rel=1e-3)
+def test_rates_written_as_zero_are_refused_where_they_count(capsys, tmp_path):
+    options = write(tmp_path, ["0.0000"] * 200, LOSSES), "--final-step", 8000, "--json"
+    code, out, err = run(capsys, *options)
+    assert code == 2 and out == "" and "every learning rate of run 'log' is 0" in err
+    code, out, _ = run(capsys, *options, "--law", "power")
+    assert code == 0 and json.loads(out)["runs"][0]["forecast"] < LOSSES[-1]
 
 
 @pytest.mark.parametrize("size", [1e-9, 1e-4, 1e9, 1e300])
