@@ -63,10 +63,17 @@ class Tissue:
 
     This is the annealing area S2 of the law, times 1 - decay.
     Source: Tissue et al. 2024, arXiv:2408.11029.
+
+    Raises:
+        ValueError: the decay does not lie between 0 and 1.
     """
 
     decay: float = static(default=0.999)
     power: float = static(default=1.0)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.decay < 1:
+            raise ValueError(f"decay must lie between 0 and 1, e.g. 0.999, got {self.decay!r}")
 
     def __call__(self, steps: Array, summed: Array, rate: Array) -> Array:
         """Return how much of the gain has taken hold."""
@@ -92,13 +99,17 @@ def annealing_gain(relaxation: Relaxation, steps: Array, rate: Array, at: Array)
     Args:
         relaxation: how fast a drop takes hold.
         steps: points of the schedule, increasing [P].
-        rate: learning rate there [P].
+        rate: learning rate there [P], from zero up.
         at: indices of points [M].
 
     Returns:
-        The gain [M], in units of the peak to the power p: 1 is all that can be won.
+        The gain [M], in units of the peak to the power p: 1 is all that can be won. Zero where
+        every rate is zero.
     """
-    summed, share = summed_rate(steps, rate), (rate / jnp.max(rate)) ** relaxation.power
+    summed, peak = summed_rate(steps, rate), jnp.max(rate)
+    high = rate > 0  # neither 0 / 0 where all are zero, nor the endless slope of a power there
+    share = jnp.where(high, rate / jnp.where(peak > 0, peak, 1.0), 1.0) ** relaxation.power
+    share = jnp.where(high, share, 0.0)
     past = jnp.arange(len(rate) - 1) >= jnp.argmax(rate)
     drop = jnp.where(past, share[:-1] - share[1:], 0.0)
 

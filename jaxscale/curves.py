@@ -15,7 +15,8 @@ from jax import Array, lax
 from jaxscale._precision import scope
 from jaxscale._programs import run
 from jaxscale.errors import DataError
-from jaxscale.forecast import Forecast, Forecaster, State, learn_prior
+from jaxscale.forecast import LAST_STEP, Forecast, Forecaster, State, learn_prior
+from jaxscale.intervals import check_level
 from jaxscale.local_level import Prior
 from jaxscale.metrics import Curve
 from jaxscale.schedules import Schedule, rates
@@ -55,31 +56,45 @@ def forecast_curve(
         level: of the interval, between 0 and 1.
 
     Returns:
-        The forecast; its fields are NumPy arrays in float64.
+        The forecast; its fields are NumPy arrays in float64, and finite.
 
     Raises:
-        DataError: the curve has no finite loss.
+        DataError: `take_in` refuses the curve, or a loss of 0, learning rates of 0, or a number
+            beyond float64 allow no forecast.
         ValueError: the run ends before its last loss, or the level is out of its range.
     """
-    state = take_in(forecaster, curve)
     _check(curve, final_step, level)
+    state = take_in(forecaster, curve)
     end, wide = np.float64(final_step), np.float64(level)
-    return run(_predict, forecaster, state, end, wide, dtype=np.float64)[0]
+    forecast = run(_predict, forecaster, state, end, wide, dtype=np.float64)[0]
+    _check_finite(forecaster, curve, state, (forecast.loss, forecast.lower, forecast.upper))
+    return forecast
 
 
 def take_in(forecaster: Forecaster, curve: Curve) -> State:
     """Return the forecaster's state after a curve, in float64.
 
     Raises:
-        DataError: the curve has no finite loss.
+        DataError: the curve has no finite loss, none beside a finite learning rate, or steps that
+            do not increase from 0 to `LAST_STEP`.
     """
     if not np.isfinite(curve.loss).any():
         raise DataError(f"{curve.source}: run {curve.name!r} has no finite loss")
+    if curve.step[0] < 0 or curve.step[-1] > LAST_STEP or (np.diff(curve.step) <= 0).any():
+        raise DataError(
+            f"{curve.source}: the steps of run {curve.name!r} must increase and lie between 0 and "
+            f"{LAST_STEP}"
+        )
     size = 1 << max(len(curve) - 1, 0).bit_length()  # so that runs of about one length compile once
     columns = [curve.step.astype(np.int32), curve.loss.astype(float)]
     columns += [] if curve.lr is None else [curve.lr.astype(float)]
     padded = [np.pad(column, (0, size - len(curve))) for column in columns]
-    return run(_take_in, forecaster, np.int32(len(curve)), *padded, dtype=np.float64)[0]
+    state = run(_take_in, forecaster, np.int32(len(curve)), *padded, dtype=np.float64)[0]
+    if not state.count.any():
+        raise DataError(
+            f"{curve.source}: run {curve.name!r} has no finite loss beside a finite learning rate"
+        )
+    return state
 
 
 def learn_from(
@@ -133,16 +148,17 @@ def forecast_fan(
         points: steps where to forecast.
 
     Raises:
-        DataError: the curve has no finite loss.
+        DataError: as `forecast_curve`.
         ValueError: the run ends before its last loss, or the level is out of its range.
     """
-    state = take_in(forecaster, curve)
     _check(curve, final_step, level)
+    state = take_in(forecaster, curve)
     last = float(curve.step[-1])
     # Denser near both ends: the loss bends where the run stands and where the rate runs out.
     along = 0.5 * (1 - np.cos(np.pi * np.linspace(0, 1, points)))
     step = last + (final_step - last) * along
     ahead = run(_ahead, forecaster, state, step, np.float64(level), dtype=np.float64)[0]
+    _check_finite(forecaster, curve, state, ahead)
     at = np.append(np.linspace(0, final_step, 513), np.geomspace(1, final_step, 257))
     at = np.unique(np.append(at, last))  # fine enough on either kind of axis
     future = at > last
@@ -167,13 +183,35 @@ def scheduled(schedule: Schedule, steps: np.ndarray) -> np.ndarray:
 
 
 def _check(curve: Curve, final_step: int, level: float) -> None:
-    if final_step < curve.step[-1]:
+    check_level(level)
+    if not np.isfinite(final_step):
+        raise ValueError(f"the final step must be finite, got {final_step}")
+    if len(curve) and final_step < curve.step[-1]:
         raise ValueError(
             f"{curve.source}: run {curve.name!r} has losses up to step {curve.step[-1]:,}, beyond "
             f"the final step {final_step:,}; use fewer with --until"
         )
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level:g}")
+
+
+def _check_finite(forecaster: Forecaster, curve: Curve, state: State, found: Any) -> None:
+    """Raise where the numbers of a forecast are not finite; say why."""
+    if np.isfinite(found).all():
+        return
+    now = state.loss[np.flatnonzero(state.count)[-1]]
+    if now == 0:
+        raise DataError(
+            f"{curve.source}: run {curve.name!r} stands at a loss of 0 at step "
+            f"{curve.step[-1]:,}; a forecast is relative to the present loss, so it must not be 0"
+        )
+    if forecaster.annealing and not state.rate.any():
+        raise DataError(
+            f"{curve.source}: every learning rate of run {curve.name!r} is 0, at which nothing "
+            "trains; is that its column (--lr)? --law power goes by steps alone"
+        )
+    raise DataError(
+        f"{curve.source}: run {curve.name!r}, now at a loss of {now:.3g}, has no finite forecast: "
+        "a loss, a learning rate, the schedule or the level is beyond what float64 can weigh"
+    )
 
 
 def _take_in(

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ from jax import Array, lax
 
 from jaxscale._pytree import pytree, static
 from jaxscale.annealing import MultiPower, Relaxation, annealing_gain, summed_rate
+from jaxscale.intervals import check_level
 from jaxscale.local_level import Evidence, Mixture, Prior, forecast_mixture
 from jaxscale.schedules import Schedule, rates
 
@@ -43,6 +45,12 @@ NEARLY = 0.98
 LEARNING = (100, 0.1)
 """Steps and rate of the search for a prior."""
 
+LAST_STEP = 2**31 - 1
+"""The state counts steps in int32."""
+
+ON_HOST: Any = (int, float, np.generic, np.ndarray)
+"""Numbers that can be checked without a wait for the device; all others may be traced."""
+
 
 @pytree
 class State:
@@ -52,7 +60,7 @@ class State:
     """
 
     width: Array  # steps per bin, int32
-    skipped: Array  # losses that were not finite, int32
+    skipped: Array  # steps left out: loss or rate not finite, or no step at all; int32
     count: Array  # [K] losses in each bin
     step: Array  # [K] their mean step
     loss: Array  # [K] their mean loss
@@ -80,7 +88,10 @@ class Forecast:
         return self.mixture.below(loss)
 
     def quantile(self, p: Any) -> Array:
-        """Return the loss below which the run ends with probability `p`; elementwise, pure."""
+        """Return the loss below which the run ends with probability `p`; NaN unless 0 < p < 1.
+
+        Elementwise, pure.
+        """
         return self.mixture.quantile(p)
 
 
@@ -95,12 +106,16 @@ class Forecaster:
 
     Attributes:
         schedule: learning rate of a step, as optax has them; None: the rate stays as it is last.
+            Below zero it counts as zero.
         annealing: forms of what lowering the rate wins, weighed against each other like the cells
             of the grid: `MultiPower(...)`, `Tissue(...)`; none leaves schedules out: a power law
             in steps, so in tokens.
         bins: how many the state has.
         prior: what is known before the run.
         grid: cells along alpha, walk and noise.
+
+    Raises:
+        ValueError: bins, or cells along one of the three, are not a whole number from 1 up.
     """
 
     schedule: Schedule | None = static(default=None)
@@ -109,30 +124,51 @@ class Forecaster:
     prior: Prior = static(default=Prior())
     grid: tuple[int, int, int] = static(default=(12, 6, 8))
 
+    def __post_init__(self) -> None:
+        for name, number in ("bins", self.bins), *(("cells of the grid", n) for n in self.grid):
+            if not (isinstance(number, int | np.integer) and number >= 1):
+                raise ValueError(f"{name} must be a whole number from 1 up, got {number!r}")
+
     def init(self, dtype: Any = None) -> State:
         """Return the state before the first step."""
         empty = jnp.zeros(self.bins, dtype or jnp.result_type(float))
         zero = jnp.zeros((), jnp.int32)
         return State(zero + 1, zero, empty, empty, empty, empty)
 
-    @jax.jit  # so that a loop of plain Python is quick as well
     def update(self, state: State, step: Any, loss: Any, lr: Any = 1.0) -> State:
         """Take in the loss of a step; pure (`benchmarks.forecast_cost` times it).
 
+        A step whose loss or rate is not finite is counted in `state.skipped` and left out; so is
+        one outside 0 to `LAST_STEP`, where it is traced.
+
         Args:
             state: before.
-            step: from 0; increasing, gaps are welcome.
-            loss: a positive scalar, in any unit; one that is not finite is counted and left out.
-            lr: the learning rate of this step.
+            step: from 0 to `LAST_STEP`; gaps are welcome, and the order does not matter: a step
+                that comes again after a restart joins the mean of its bin. A run that begins anew
+                wants a new state.
+            loss: a positive scalar, in any unit.
+            lr: the learning rate of this step; below zero it counts as zero.
+
+        Raises:
+            ValueError: the step, a number and not traced, is outside 0 to `LAST_STEP`.
         """
-        step = jnp.asarray(step, jnp.int32)
+        if isinstance(step, ON_HOST) and not 0 <= step <= LAST_STEP:
+            raise ValueError(
+                f"a step lies between 0 and {LAST_STEP}, got {step}; count larger ones in thousands"
+            )
+        return self._update(state, step, loss, lr)
+
+    @jax.jit  # so that a loop of plain Python is quick as well
+    def _update(self, state: State, step: Any, loss: Any, lr: Any) -> State:
         loss, lr = (jnp.asarray(x, state.loss.dtype) for x in (loss, lr))
+        step, whole = jnp.asarray(step), jnp.asarray(step).astype(jnp.int32)
+        fits = (whole >= 0) & (jnp.abs(step - whole.astype(step.dtype)) < 1)  # wrapped: far off
+        good = fits & jnp.isfinite(loss) & jnp.isfinite(lr)
+        step, lr = jnp.where(good, whole, 0), jnp.maximum(lr, 0.0)
         # Merge until the step fits: the bit length of how often the bins are over-full.
-        merges = 32 - lax.clz(jnp.maximum(step, 0) // state.width // self.bins)
+        merges = 32 - lax.clz(step // state.width // self.bins)
         state = lax.cond(merges > 0, _merge, lambda state, _: state, state, merges)
-        k = step // state.width
-        good = jnp.isfinite(loss) & (step >= 0)
-        here = (jnp.arange(self.bins) == k) & good
+        here = (jnp.arange(self.bins) == step // state.width) & good
         count = state.count + here
 
         def mean(old: Array, new: Array) -> Array:
@@ -147,38 +183,72 @@ class Forecaster:
             mean(state.rate, lr),
         )
 
-    @jax.jit
-    def predict(self, state: State, final_step: Any, level: float = 0.9) -> Forecast:
+    def predict(self, state: State, final_step: Any, level: Any = 0.9) -> Forecast:
         """Forecast the loss at `final_step`; pure (`benchmarks.forecast_cost` times it).
 
         Args:
             state: what `update` returned.
             final_step: where the run ends; may be traced.
-            level: of the interval.
+            level: of the interval, between 0 and 1; may be traced.
 
         Returns:
-            The forecast; NaN before the first finite loss.
+            The forecast. All of it is NaN before the first finite loss, and with `annealing`
+            before the first at a rate above zero; where `final_step` is not finite or before the
+            last bin with a loss; where the schedule is not finite on the way; where the loss is
+            now zero, or so small or large that its dtype cannot hold its spread (below 1e-31 or
+            beyond 5e36 in float32); and where numbers overflow: other losses some 1e20 times as
+            large, or summed rates of 1e38 (float32). The interval is NaN where the level is not
+            between 0 and 1.
+
+        Raises:
+            ValueError: the final step or the level, a number and not traced, is out of its range.
         """
+        return self._predict(state, _end(final_step), _level(level))
+
+    @jax.jit
+    def _predict(self, state: State, final_step: Any, level: Any) -> Forecast:
         return self.forecast(self.evidence(state, final_step), level)
 
-    def forecast(self, seen: Evidence, level: float = 0.9) -> Forecast:
+    def forecast(self, seen: Evidence, level: Any = 0.9) -> Forecast:
         """Return what `predict` does, from the evidence it rests on."""
         mixture = forecast_mixture(seen, self.prior, self.grid)
-        tail = 0.5 * (1 - level)
+        level = _level(level)
+        tail = jnp.where((level > 0) & (level < 1), 0.5 * (1 - level), jnp.nan)
         lower, loss, upper = mixture.quantile(jnp.asarray([tail, 0.5, 1 - tail]))
         return Forecast(loss, lower, upper, mixture)
 
     def evidence(self, state: State, final_step: Any) -> Evidence:
-        """Return what a run has shown and what its schedule still holds; pure."""
+        """Return what a run has shown and what its schedule still holds; pure.
+
+        No bin is used where `predict` is NaN for want of an answer.
+        """
         last = jnp.argmax(jnp.where(state.count > 0, jnp.arange(self.bins), -1))
         now = state.step[last]
-        final = jnp.maximum(jnp.asarray(final_step, now.dtype), now)
+        final = jnp.asarray(_end(final_step), now.dtype)
+        slack = 1 - 4 * jnp.finfo(now.dtype).eps  # `now` is a mean, so rounded
+        final = jnp.where(final >= slack * now, jnp.maximum(final, now), jnp.nan)
         ahead = now + (final - now) * jnp.linspace(0, 1, FUTURE + 1, dtype=now.dtype)[1:]
         if self.schedule is None:
             rate = jnp.zeros_like(ahead) + state.rate[last]
         else:
             rate = rates(self.schedule, ahead)
         return _evidence(state, ahead, rate, self.annealing)
+
+
+def _end(final_step: Any) -> Any:
+    """Return a final step, also beyond int32; raise where it is known to be none."""
+    if not isinstance(final_step, ON_HOST):
+        return final_step
+    if not 0 <= final_step <= sys.float_info.max:
+        raise ValueError(f"the final step must be finite and from 0 up, got {final_step}")
+    return float(final_step)
+
+
+def _level(level: Any) -> Any:
+    """Return a level; raise where it is known to be none."""
+    if isinstance(level, ON_HOST):
+        check_level(float(level))
+    return level
 
 
 def learn_prior(
@@ -200,7 +270,8 @@ def learn_prior(
         grid: cells of the search.
 
     Raises:
-        ValueError: there are no runs, not one loss per run, or a run that has shown nothing.
+        ValueError: there are no runs, not one loss per run, a run that has shown nothing or has no
+            forecast, or final losses so far from all forecasts that no prior explains them.
     """
     prior = prior or Prior()
     loss = jnp.asarray(final_loss)
@@ -209,18 +280,25 @@ def learn_prior(
     seen = jax.tree.map(lambda *x: jnp.stack(x), *evidence)
     silent = np.flatnonzero(~np.any(seen.used, axis=1) | ~np.isfinite(loss))
     if len(silent):
-        raise ValueError(f"run {silent[0]} has shown no loss, or its final loss is not finite")
+        raise ValueError(
+            f"run {silent[0]} has shown no loss, its final loss is not finite, or its final step "
+            "or schedule is none"
+        )
     names = [field.name for field in dataclasses.fields(Prior)]
     start = {name: jnp.asarray(getattr(prior, name), loss.dtype) for name in names}
-    found = jax.device_get(_search(seen, loss, start, grid))
+    surprise, found = jax.device_get(_search(seen, loss, start, grid))
+    if not np.isfinite(surprise):
+        raise ValueError(
+            "no prior explains the final losses: each must be of its own run, in the same unit"
+        )
     return Prior(**{name: (float(v[0]), float(v[1])) for name, v in found.items()})
 
 
 @functools.partial(jax.jit, static_argnums=3)
 def _search(
     seen: Evidence, loss: Array, start: dict[str, Array], grid: tuple[int, int, int]
-) -> dict[str, Array]:
-    """Return the pairs of the best prior met on the way from those of `start`."""
+) -> tuple[Array, dict[str, Array]]:
+    """Return the surprise and the pairs of the best prior met on the way from those of `start`."""
     steps, rate = LEARNING
     optimizer = optax.adam(rate)
 
@@ -251,7 +329,7 @@ def _search(
     moved = jax.tree.map(jnp.zeros_like, start)
     best = jnp.full_like(loss[0], jnp.inf), moved
     (_, _, best), _ = lax.scan(step, (moved, optimizer.init(moved), best), length=steps)
-    return pairs(best[1])
+    return best[0], pairs(best[1])
 
 
 @functools.partial(jax.jit, static_argnums=3)  # apart: one program whatever the schedule is
@@ -260,6 +338,7 @@ def _evidence(
 ) -> Evidence:
     """Return the evidence of a state whose rates will be `future` at steps `ahead`.
 
+    No bin counts where steps, rates or the current loss, the unit of all, allow no answer.
     Bins before the learning rate's peak do not count; empty ones repeat their neighbour. Nor does
     the first, if it holds several losses: the mean of a power law over it is not the law at its
     mean step.
@@ -271,6 +350,11 @@ def _evidence(
     blurred = (order == 0) & (state.count > 1) & filled[1:].any()
     used = filled & (order >= jnp.argmax(rate >= NEARLY * jnp.max(rate))) & ~blurred
     scale = jnp.where(filled.any(), jnp.abs(loss[-1]), 1.0)
+    known, limits = jnp.isfinite(ahead + future).all(), jnp.finfo(scale.dtype)
+    if annealing:
+        known &= jnp.max(rate) > 0  # else log S is none
+    # Beyond either limit spreads and reciprocals are flushed to zero, or overflow.
+    used &= known & (scale > limits.tiny / limits.eps) & (scale < limits.max / 64)
     share = jnp.max(state.count) / jnp.maximum(state.count, 1)  # a half-filled bin is noisier
 
     path, rate = jnp.append(step, ahead), jnp.append(rate, future)
@@ -290,9 +374,6 @@ def _merge(state: State, merges: Array) -> State:
         return jnp.zeros_like(x).at[to].add(x)
 
     count = total(state.count)
-
-    def mean(x: Array) -> Array:
-        return total(state.count * x) / jnp.maximum(count, 1)
-
-    means = (mean(x) for x in (state.step, state.loss, state.rate))
+    weight = state.count / jnp.maximum(count, 1)[to]  # first, for sums of losses may overflow
+    means = (total(weight * x) for x in (state.step, state.loss, state.rate))
     return State(state.width << merges, state.skipped, count, *means)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,7 @@ def _consistent(options: argparse.Namespace) -> None:
             raise ValueError(f"--{name.replace('_', '-')} goes with --schedule")
     if options.decay is not None and options.schedule != "wsd":
         raise ValueError(f"--decay goes with --schedule wsd, not with {options.schedule}")
-    if not 0 < options.level < 1:
-        raise ValueError(f"--level must lie between 0 and 1, got {options.level:g}")
+    _in_range(options)
     if options.log_steps and not options.figure:
         raise ValueError("--log-steps goes with --figure")
     if options.figure:
@@ -97,6 +97,15 @@ def _consistent(options: argparse.Namespace) -> None:
             raise ValueError(f"--figure {path}: a figure file ends in one of {', '.join(ENDINGS)}")
         if not path.parent.is_dir():
             raise ValueError(f"--figure {path}: there is no folder {str(path.parent)!r}")
+
+
+def _in_range(options: argparse.Namespace) -> None:
+    """Refuse numbers that are no level or no loss."""
+    if not 0 < options.level < 1:
+        raise ValueError(f"--level must lie between 0 and 1, got {options.level:g}")
+    if not np.isfinite(options.below).all():
+        given = " ".join(f"{x:g}" for x in options.below)
+        raise ValueError(f"--below takes finite losses, got {given}")
 
 
 def _finished(options: argparse.Namespace, to_forecast: set[str]) -> list[Curve]:
@@ -159,7 +168,7 @@ def _mean(curve: Curve, step: int) -> float | None:
     near = (curve.step <= step) & (curve.step >= (1 - RECENT) * step)
     loss = curve.loss[near & np.isfinite(curve.loss)]
     if len(loss):
-        return float(loss.mean())
+        return float(np.sum(loss / len(loss)))  # their sum may be beyond float64
     loss = curve.loss[np.isfinite(curve.loss) & (curve.step <= step)]
     return float(loss[-1]) if len(loss) and curve.step[-1] <= step else None
 
@@ -199,27 +208,33 @@ def _schedule(options: argparse.Namespace, known: Curve, notes: list[str]) -> Sc
 def _block(options: argparse.Namespace, outlook: _Outlook) -> str:
     """Return what a person reads of one run."""
     curve, forecast, level = outlook.curve, outlook.forecast, f"{100 * options.level:g} %"
-    digits = _digits(forecast)
-    loss, low, high = (f"{x:.{digits}f}" for x in (forecast.loss, forecast.lower, forecast.upper))
+    style = _style(forecast)
+    loss, low, high = (f"{x:{style}}" for x in (forecast.loss, forecast.lower, forecast.upper))
     rows = [
-        ["now", f"{outlook.now:.{digits}f}", f"step {curve.step[-1]:,} of {options.final_step:,}"],
+        ["now", f"{outlook.now:{style}}", f"step {curve.step[-1]:,} of {options.final_step:,}"],
         ["forecast", loss, f"{low} to {high} ({level})"],
     ]
     if outlook.outcome is not None:
         inside = forecast.lower <= outlook.outcome <= forecast.upper
         off = 100 * (float(forecast.loss) / outlook.outcome - 1)
         words = f"forecast {off:+.2f} % off, {'inside' if inside else 'outside'} the interval"
-        rows.append(["turned out", f"{outlook.outcome:.{digits}f}", words])
+        rows.append(["turned out", f"{outlook.outcome:{style}}", words])
     for x, p in outlook.below:
         rows.append([f"below {quantity(x, 6)}", f"{100 * p:.1f} %", "probability"])
     lines = [f"{curve.name}  ({curve.source})", columns(rows, "<><")]
     return "\n".join([*lines, *(f"! {note}" for note in outlook.notes)])
 
 
-def _digits(forecast: Forecast) -> int:
-    """Return how many decimals the interval leaves known, and one more."""
-    width = float(forecast.upper - forecast.lower)
-    return int(np.clip(2 - np.floor(np.log10(width)), 2, 6)) if width > 0 else 6
+def _style(forecast: Forecast) -> str:
+    """Return the format of a loss: the digits that the interval leaves known, and one more."""
+    width, size = float(forecast.upper - forecast.lower), abs(float(forecast.loss))
+    plain = 1e-3 <= size < 1e7  # others would be written as zero, or in hundreds of digits
+    if not width > 0:
+        return ".6f" if plain else ".6e"
+    digits = 2 - math.floor(math.log10(width))
+    if plain:
+        return f".{min(max(digits, 2), 6)}f"
+    return f".{min(max(digits + math.floor(math.log10(size or 1.0)), 2), 6)}e"
 
 
 def _document(options: argparse.Namespace, outlooks: list[_Outlook]) -> dict[str, Any]:

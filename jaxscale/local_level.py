@@ -75,12 +75,13 @@ class Mixture(NamedTuple):
         return jnp.sum(self.weight * 0.5 * lax.erfc(-z * 0.5**0.5), axis=-1)
 
     def quantile(self, p: Any) -> Array:
-        """Return the loss below which lies probability `p`; elementwise."""
+        """Return the loss below which lies probability `p`; elementwise, NaN unless 0 < p < 1."""
         p = jnp.asarray(p, self.mean.dtype)
         center = jnp.sum(self.weight * self.mean)
         far = jnp.max(jnp.abs(self.mean - center) + 8 * self.sd)
         like = jnp.zeros_like(p * center)
-        return center + far * root(lambda t: self.below(center + far * t) - p, -1.0, 1.0, like)
+        t = root(lambda t: self.below(center + far * t) - p, -1.0, 1.0, like)
+        return jnp.where((p > 0) & (p < 1), center + far * t, jnp.nan)
 
 
 class _Cells(NamedTuple):
@@ -119,6 +120,7 @@ def forecast_mixture(seen: Evidence, prior: Prior, grid: tuple[int, int, int]) -
     cells = _cells(prior, grid, seen.loss.dtype)
     powers = jnp.expm1(-cells.alpha * seen.log_s[:, None])
     largest = jnp.max(jnp.where(seen.used[:, None], powers[:-1], 1.0), axis=0)  # no overflow
+    largest = jnp.where(largest > 0, largest, 1.0)  # zero where S never rose, or of a single bin
     loss = jnp.append(seen.loss, 0.0)
     columns = jnp.concatenate([loss[:, None], -seen.gain, powers / largest], axis=1)
     extra = jnp.zeros_like(seen.loss)

@@ -56,7 +56,7 @@ class Curve:
         step: increasing, from 0 [n], int64.
         loss: in the unit of the log [n]; NaN and infinities stay.
         lr: learning rate of each step [n], or None where it was not logged. Between the steps
-            where it was, it is interpolated.
+            where it was, and is finite, it is interpolated.
         name: of the run.
         source: the file or folder.
         notes: what was chosen or left out while reading.
@@ -261,7 +261,7 @@ def _curve(part: _Part, wanted: dict[str, str | None]) -> Curve:
     lr = None
     if wanted["lr"] is not None or _candidates(part, "lr", None, counted):
         rate = _column(part, "lr", wanted["lr"], counted, notes)
-        lr = _rate(part, rate, counter, counted, step)
+        lr = _rate(part, rate, counter, counted, step, notes=notes)
     return Curve(step, loss, lr, part.name, table.source, tuple(notes))
 
 
@@ -280,19 +280,37 @@ def _whole(table: Table, column: str, rows: np.ndarray) -> np.ndarray:
 
 
 def _rate(
-    part: _Part, column: str, counter: str, counted: np.ndarray, step: np.ndarray
+    part: _Part,
+    column: str,
+    counter: str,
+    counted: np.ndarray,
+    step: np.ndarray,
+    *,
+    notes: list[str],
 ) -> np.ndarray:
-    """Return the learning rate at the steps [n]; it may have been logged in other rows."""
+    """Return the learning rate at the steps [n]; it may have been logged in other rows.
+
+    Where it was not, or is not finite, it is interpolated; the latter is said in the notes.
+    """
     table = part.table
     rows = counted & _filled(table.columns[column])
     values = numeric(table, column, rows, "plain")
-    bad = rows & ~((values >= 0) & np.isfinite(values))
+    bad = rows & (values < 0) & np.isfinite(values)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise DataError(
             f"{table.source}, {table.where(row)}, column {short(column)}: a learning rate is at "
-            f"least 0 and finite, got {short(table.columns[column][row])}"
+            f"least 0, got {short(table.columns[column][row])}"
         )
+    unknown = rows & ~np.isfinite(values)
+    if unknown.any():
+        notes.append(
+            f"{int(unknown.sum())} of {int(rows.sum())} learning rates are not finite; "
+            "interpolated from the others"
+        )
+        rows &= ~unknown
+    if not rows.any():
+        raise DataError(f"{table.top}: column {short(column)} (--lr) holds no finite learning rate")
     known = _whole(table, counter, rows)[rows]
     order = np.argsort(known, kind="stable")
     known, values = known[order], values[rows][order]

@@ -74,8 +74,13 @@ def schedule_named(
 
 
 def rates(schedule: Schedule, steps: Array) -> Array:
-    """Return the learning rate of a schedule at steps [n], in their dtype; pure."""
-    return jnp.broadcast_to(jnp.asarray(jax.vmap(schedule)(steps), steps.dtype), steps.shape)
+    """Return the learning rate of a schedule at steps [n], in their dtype; pure.
+
+    Never below zero: compiled, a schedule that falls to zero ends a rounding error beside it, on
+    either side. NaN where it is not finite.
+    """
+    rate = jnp.broadcast_to(jnp.asarray(jax.vmap(schedule)(steps), steps.dtype), steps.shape)
+    return jnp.where(jnp.isfinite(rate), jnp.maximum(rate, 0.0), jnp.nan)
 
 
 def _check(peak: float, steps: int, floor: float) -> None:

@@ -227,11 +227,11 @@ def test_a_spike_changes_the_forecast_little(runs, states, at):
     assert spiked.upper - spiked.lower < 2 * width
 
 
-def test_an_end_before_now_is_now(states):
-    now = summary(forecast(states[0], 0))
-    np.testing.assert_allclose(now, summary(forecast(states[0], STEPS // 2)), rtol=1e-6)
-    later = summary(forecast(states[0], TOTAL))
+def test_the_last_step_is_an_end_and_one_before_is_none(states):
+    now, later = (summary(forecast(states[0], step)) for step in (STEPS - 1, TOTAL))
     assert now[2] - now[1] < later[2] - later[1] and later[0] < now[0]
+    for over in (0, STEPS // 2):
+        assert np.isnan(summary(forecast(states[0], over))).all()
 
 
 @pytest.mark.parametrize("step", [0, 100])

@@ -1,6 +1,9 @@
 """The command `forecast` as a person and a script meet it; how a curve becomes a forecast."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from jaxscale.metrics import Curve, read_metrics
 from jaxscale.schedules import schedule_named
 
 STEPS, PEAK = 4000, 3e-4
+ENDS = (400, 500, 600, 777, 1000, 1234, 2000, 3000, 5000, 8191, 10_000, 20_000)
 COSINE = ["--schedule", "cosine", "--warmup", "0.05", "--floor", "0.1"]
 PLAN = schedule_named("cosine", peak=PEAK, steps=STEPS, warmup=0.05, floor=0.1)
 
@@ -27,8 +31,12 @@ def simulate(seed=0):
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):
-    path = tmp_path_factory.mktemp("forecast") / "log.csv"
-    rows = [f"{t},{r},{x}\n" for t, r, x in zip(*simulate(), strict=True)]
+    return write(tmp_path_factory.mktemp("forecast"), *simulate()[1:])
+
+
+def write(folder, rates, losses):
+    path = folder / "log.csv"
+    rows = [f"{t},{r},{x}\n" for t, r, x in zip(simulate()[0], rates, losses, strict=True)]
     path.write_text("step,lr,loss\n" + "".join(rows))
     return path
 
@@ -152,6 +160,12 @@ def test_without_rates_a_schedule_counts_by_its_shape(capsys, tmp_path):
         (["--final-step", "4000", *COSINE, "--law", "power"], "--schedule goes with --law"),
         (["--final-step", "4000", *COSINE, "--peak-lr", "0"], "must be positive and finite"),
         (["--final-step", "4000", "--level", "1"], "--level must lie between 0 and 1"),
+        (["--final-step", "4000", "--below", "nan"], "--below takes finite losses, got nan"),
+        (["--final-step", "4000", "--below", "2", "inf"], "takes finite losses, got 2 inf"),
+        (
+            ["--final-step", "4000", "--level", "0.9999999999999999"],
+            "no finite forecast: a loss, a learning rate, the schedule or the level",
+        ),
         (["--final-step", "4000", "--log-steps"], "--log-steps goes with --figure"),
         (["--final-step", "4000", "--loss", "x"], "--loss x: no column 'x'"),
         (["--final-step", "4000", "--run", "x"], "no run 'x'"),
@@ -177,6 +191,101 @@ def test_a_curve_without_a_finite_loss_is_refused(capsys, tmp_path):
     path.write_text("step,loss\n1,nan\n2,inf\n")
     code, _, err = run(capsys, path, "--final-step", 10)
     assert code == 2 and "run 'nan' has no finite loss" in err
+
+
+NAMES = ("cosine", "linear", "wsd", "constant", "inverse-sqrt")
+
+
+@pytest.mark.parametrize("steps", [4000, *(pytest.param(n, marks=pytest.mark.slow) for n in ENDS)])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_schedule_has_a_forecast(capsys, log, name, steps):
+    options = log, "--until", 400, "--final-step", steps, "--schedule", name, "--below", 2.7
+    code, out, _ = run(capsys, *options, "--json")
+    (said,) = json.loads(out)["runs"]
+    assert code == 0 and said["lower"] < said["forecast"] < said["upper"]
+    assert 0 <= said["below"][0]["probability"] <= 1
+    code, out, _ = run(capsys, *options)
+    assert code == 0 and "nan" not in out and "inf" not in out
+
+
+def test_a_fall_to_zero_as_users_compile_it(log):
+    """The tests' own compiler options leave out what ends a schedule at -1.4e-11."""
+    script = (
+        "import sys; from jaxscale.cli import main;"
+        "sys.exit(max(main([*sys.argv[1:], '--schedule', x]) for x in ('linear', 'wsd')))"
+    )
+    options = ["forecast", str(log), "--until", "600", "--final-step", "1000", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *options],
+        env={**os.environ, "XLA_FLAGS": ""}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for line in done.stdout.splitlines():
+        (said,) = json.loads(line)["runs"]
+        assert said["lower"] < said["forecast"] < said["upper"]
+    assert done.stdout.count("\n") == 2
+
+
+LOSSES = simulate()[2]
+
+
+@pytest.mark.parametrize("how", [[], ["--json"], ["--law", "power"]])
+@pytest.mark.parametrize(
+    "losses, message",
+    [
+        (0 * LOSSES, "run 'log' stands at a loss of 0 at step 4,000; a forecast is relative to"),
+        (LOSSES * (np.arange(len(LOSSES)) < 150), "stands at a loss of 0"),
+        (LOSSES * 1e-300, "e-300, has no finite forecast"),
+        (LOSSES * 1e307, "e+307, has no finite forecast"),
+    ],
+    ids=["all zero", "zero at last", "too small", "too large"],
+)
+def test_a_log_without_a_forecast_is_refused(capsys, tmp_path, losses, message, how):
+    path = write(tmp_path, simulate()[1], losses)
+    code, out, err = run(capsys, path, "--final-step", 8000, *how)
+    assert code == 2 and out == ""
+    assert message in err and err.startswith("jaxscale: error: ") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("bad", ["nan", "inf", "-inf", "NaN"])
+def test_one_bad_rate_does_no_harm_and_is_said(capsys, tmp_path, log, bad):
+    rates = [*map(str, simulate()[1])]
+    rates[90] = bad
+    options = "--until", 2400, "--final-step", STEPS, *COSINE, "--json"
+    _, out, _ = run(capsys, log, *options)
+    code, hurt, err = run(capsys, write(tmp_path, rates, LOSSES), *options)
+    want, got = (json.loads(text)["runs"][0] for text in (out, hurt))
+    note = "1 of 200 learning rates are not finite; interpolated from the others"
+    assert code == 0 and got["notes"] == [note] and f"note: log: {note}" in err
+    for key in ("forecast", "lower", "upper"):
+        assert got[key] == pytest.approx(want[key], rel=1e-4)
+
+
+def test_rates_of_which_none_is_finite_are_refused(capsys, tmp_path):
+    code, out, err = run(capsys, write(tmp_path, ["nan"] * 200, LOSSES), "--final-step", STEPS)
+    assert code == 2 and out == "" and "column 'lr' (--lr) holds no finite learning rate" in err
+
+
+def test_rates_written_as_zero_are_refused_where_they_count(capsys, tmp_path):
+    options = write(tmp_path, ["0.0000"] * 200, LOSSES), "--final-step", 8000, "--json"
+    code, out, err = run(capsys, *options)
+    assert code == 2 and out == "" and "every learning rate of run 'log' is 0" in err
+    code, out, _ = run(capsys, *options, "--law", "power")
+    assert code == 0 and json.loads(out)["runs"][0]["forecast"] < LOSSES[-1]
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e-4, 1e9, 1e300])
+def test_losses_of_any_size_are_written_as_they_are(capsys, tmp_path, size):
+    path = write(tmp_path, simulate()[1], LOSSES * size)
+    options = "--until", 2400, "--final-step", STEPS, "--below", 2.6 * size
+    _, out, _ = run(capsys, path, *options, "--json")
+    (said,) = json.loads(out)["runs"]
+    _, out, _ = run(capsys, path, *options)
+    words = {row[:11].strip(): row[11:].split() for row in out.splitlines()[1:5]}
+    low, _, high = words["forecast"][1:4]
+    shown = [float(x) for x in (words["now"][0], words["forecast"][0], low, high)]
+    true = [said[key] for key in ("loss", "forecast", "lower", "upper")]
+    np.testing.assert_allclose(shown, true, rtol=2e-3)
+    assert max(map(len, out.splitlines())) < 120
 
 
 def test_the_loop_is_that_of_the_forecaster(log):

@@ -71,6 +71,13 @@ CASES = {
         [np.nan, np.inf, -np.inf],
         None,
     ),
+    "rates not finite": (
+        "log.csv",
+        "step,loss,lr\n1,5,.1\n2,4,inf\n3,3,nan\n5,2,.5\n6,1,-inf\n",
+        [1, 2, 3, 5, 6],
+        [5, 4, 3, 2, 1],
+        [0.1, 0.2, 0.3, 0.5, 0.5],
+    ),
     "a name of its own": ("log.csv", "iteration,distill/loss\n1,3\n", [1], [3], None),
 }
 
@@ -144,6 +151,12 @@ def test_losses_without_step_and_a_torn_line_are_noted(write):
     )
 
 
+def test_rates_that_are_not_finite_are_counted(write):
+    curve = read_metrics(write("step,loss,lr\n1,3,nan\n2,2,1\n3,2,\n4,2,inf\n"))["log"]
+    assert curve.lr.tolist() == [1, 1, 1, 1]
+    assert curve.notes == ("2 of 3 learning rates are not finite; interpolated from the others",)
+
+
 def test_until(write):
     curve = read_metrics(write("step,loss,lr\n1,3,1\n5,2,2\n9,1,3\n"))["log"].until(5)
     assert (curve.step.tolist(), curve.loss.tolist(), curve.lr.tolist()) == ([1, 5], [3, 2], [1, 2])
@@ -163,6 +176,7 @@ def test_until(write):
         ("step,loss\n1.5,2\n", {}, "row 2, column 'step': a step is a whole number"),
         ("step,loss\n3e9,2\n", {}, "are these tokens?"),
         ("step,loss,lr\n1,2,-1\n", {}, "row 2, column 'lr': a learning rate is at least 0"),
+        ("step,loss,lr\n1,2,inf\n2,2,nan\n", {}, r"column 'lr' \(--lr\) holds no finite"),
         ("", {}, "is empty"),
     ],
 )
