@@ -1,8 +1,10 @@
 """The command line: fit, bootstrap, compare, sweep, predict, allocate, plot, forecast and others.
 
 Data goes to stdout, everything else to stderr. `--json` prints one JSON object and nothing else.
-Exit codes: 0 done; 1 done, but the certificate says not to trust it; 2 bad input or usage; 130
-interrupted. Errors are sentences; `--debug` shows the traceback.
+Files are written before anything is printed. Exit codes: 0 done; 1 done, but the certificate says
+not to trust it; 2 bad input or usage; 3 done, but the answer could not be printed or a file not be
+written (stdout is closed, the disk is full); 130 interrupted. Errors are sentences; `--debug` shows
+the traceback.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import os
 import signal
 import stat
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +23,10 @@ import jaxscale
 from jaxscale import (
     commands,
     compare_command,
+    console,
     datasets_command,
     forecast_command,
+    outputs,
     sweep_command,
     uncertainty_command,
 )
@@ -61,12 +66,13 @@ def entry() -> None:
             command = [sys.executable, "-P", "-m", "jaxscale", *sys.argv[1:]]
             os.execve(sys.executable, command, environment)
     signal.signal(signal.SIGINT, _interrupted)
+    console.occupy_closed_streams()
     sys.exit(main())
 
 
 def _interrupted(*_: Any) -> None:
     """End at once: an exception could get lost in a callback of the compiler's threads."""
-    print("\njaxscale: interrupted", file=sys.stderr, flush=True)
+    console.say_text("\njaxscale: interrupted")
     os._exit(130)
 
 
@@ -90,15 +96,16 @@ def _cache_directory() -> Path | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = _parser().parse_args(argv)
+    options = argparse.Namespace(debug=False)
     try:
+        options = _parser().parse_args(argv)
+        outputs.check_options(options)
         return int(options.run(options))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
-        commands.say("interrupted")
+        console.say("interrupted")
         return 130
+    except console.UndeliveredError as error:
+        return _failed(options, error, 3)
     except FitError as error:
         return _failed(options, error, 1)
     except OSError as error:
@@ -110,13 +117,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _failed(options: argparse.Namespace, error: Exception, code: int, text: str = "") -> int:
     if options.debug:
-        raise error
-    commands.say(f"error: {text or error}")
+        console.say_text("".join(traceback.format_exception(error)).rstrip())
+    console.say(f"error: {text or error}")
     return code
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = console.Parser(
         prog="jaxscale", description="Fit scaling laws to tables of training runs."
     )
     parser.add_argument("--version", action="version", version=jaxscale.__version__)
@@ -158,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     _source_options(sub)
     sub.add_argument("-o", "--out", required=True, help="figure file: .png, .svg or .pdf")
     what = sub.add_mutually_exclusive_group()
-    what.add_argument("--figure", choices=FIGURES, default="all")
+    what.add_argument("--figure", dest="panels", choices=FIGURES, default="all")
     what.add_argument(
         "--surface", action="store_true", help="draw the objective over the law's exponents"
     )
@@ -171,7 +178,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = command(
         "demo", commands.run_demo, "Run the main job on the table of real runs in the package."
     )
-    sub.add_argument("-o", "--out", metavar="DIR", help="write fit.json and fit.png there")
+    sub.add_argument(
+        "-o", "--out", dest="directory", metavar="DIR", help="write fit.json and fit.png there"
+    )
     return parser
 
 
@@ -308,6 +317,7 @@ def _sweep_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "-o",
         "--out",
+        dest="directory",
         required=True,
         metavar="DIR",
         help="results; a sweep that was stopped goes on with what is there",
