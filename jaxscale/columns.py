@@ -41,6 +41,8 @@ _NEAR = {
 NEAR_MISSES: dict[str, str] = {word: k for k, words in _NEAR.items() for word in words.split()}
 """Names by which other packages call what is a weight or a group here."""
 
+IN_TABLE = "call the column so in the table"
+
 SUFFIX = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12, "%": 1e-2}
 SUFFIXED = re.compile(r"([+-]?\d[\d_]*\.?\d*(?:[eE][+-]?\d+)?)\s*([kKmMbBgGtT%])")
 MISSING = ("", "na", "n/a", "<na>", "nan", "null", "none")
@@ -124,6 +126,7 @@ def check_map(given: Mapping[str, str], used: Sequence[str], where: str | None =
     for letter, name in given.items():
         if letter in known or re.search(rf"(?<!\w){re.escape(letter)}(?!\w)", where or ""):
             continue
+        refuse_near_miss(letter, f"--map {letter}={name}", IN_TABLE)
         meant = [k for k, words in ALIASES.items() if canonical(letter) in words]
         near = meant or difflib.get_close_matches(letter, known, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
@@ -138,7 +141,7 @@ def recognize(table: Table, given: Mapping[str, str]) -> dict[str, str]:
     for letter, name in given.items():
         if letter in RESERVED and letter != "group":
             raise DataError(f"--map {letter}={name}: {letter!r} is a reserved name")
-        refuse_near_miss(letter, f"--map {letter}={name}", "call the column so in the table")
+        refuse_near_miss(letter, f"--map {letter}={name}", IN_TABLE)
         if name not in table.columns:
             raise DataError(
                 f"{table.top}: --map {letter}={name}: no column {short(name)}; the table has "

@@ -20,6 +20,7 @@ import numpy as np
 import optax
 from tqdm import tqdm
 
+from jaxscale._visible import one_line
 from jaxscale.allocation import allocate
 from jaxscale.columns import check_map
 from jaxscale.console import say, show
@@ -256,7 +257,8 @@ def run_plot(options: argparse.Namespace) -> int:
     draw = functools.partial(_draw, result, options.out, options.panels)
     if options.surface:
         draw = functools.partial(_draw_surface, result, options.out)
-    deliver(options, options.out, lambda: json.dumps({"figure": options.out}), files=[draw])
+    document = json.dumps({"figure": options.out})
+    deliver(options, one_line(options.out), lambda: document, files=[draw])
     return 0
 
 

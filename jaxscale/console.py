@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 
 from jaxscale._visible import one_line, visible
 
-STAND_INS = str.maketrans({"²": "^2", "±": "+-", "×": "x", "−": "-"})
+STAND_INS = {"²": "^2", "±": "+-", "×": "x", "−": "-"}
+"""For the few signs of the tables that are not ASCII."""
 
 
 class UndeliveredError(Exception):
@@ -81,13 +82,15 @@ def _to_stderr(text: str) -> None:
 
 
 def _encodable(text: str, stream: Any) -> str:
-    """Return text that the stream's encoding has; the rest is replaced."""
+    """Return text that the stream's encoding has; what it lacks is replaced, sign by sign."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return text.translate(STAND_INS).encode(encoding, "backslashreplace").decode(encoding)
-    return text
+    lacking = {}
+    for sign in set(text) if not text.isascii() else ():
+        try:
+            sign.encode(encoding)
+        except UnicodeEncodeError:
+            lacking[sign] = STAND_INS.get(sign) or sign.encode("unicode_escape").decode()
+    return text.translate(str.maketrans(lacking))
 
 
 def _abandon(stream: Any) -> None:

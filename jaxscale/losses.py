@@ -25,7 +25,8 @@ def _check_width(loss: Loss, name: str) -> None:
     if isinstance(width, Tracer):
         return
     try:
-        good = bool(np.all((np.asarray(width, float) > 0) & np.isfinite(np.asarray(width, float))))
+        values = np.asarray(width, float)
+        good = not isinstance(width, str) and bool(np.all((values > 0) & np.isfinite(values)))
     except (TypeError, ValueError):
         good = False
     if not good:

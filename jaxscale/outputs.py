@@ -78,6 +78,7 @@ def _is_stdout(path: str | Path) -> bool:
 
 
 def _flag(name: str) -> str:
+    name = {"directory": "out", "panels": "figure", "run_name": "run"}.get(name, name)
     return name if name in ("runs", "fit", "spec", "name") else "--" + name.replace("_", "-")
 
 
