@@ -10,6 +10,7 @@ the traceback.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import stat
@@ -42,6 +43,7 @@ from jaxscale.schedules import SCHEDULES
 CACHED_COMMANDS = (
     *("fit", "bootstrap", "compare", "demo", "forecast", "influence", "plot", "sweep", "warmup"),
 )
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FIGURES = ("all", "law", "residuals", "starts", "waterfall", "bands")
 
 
@@ -109,8 +111,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FitError as error:
         return _failed(options, error, 1)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _failed(options, error, 2, f"{where}{error.strerror or error}")
+        where, code = f"{error.filename}: " if error.filename else "", 2 + (error.errno in FULL)
+        return _failed(options, error, code, f"{where}{error.strerror or error}")
     except (JaxscaleError, ValueError) as error:
         return _failed(options, error, 2)
 

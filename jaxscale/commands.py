@@ -23,14 +23,14 @@ from tqdm import tqdm
 from jaxscale._visible import one_line
 from jaxscale.allocation import allocate
 from jaxscale.columns import check_map
-from jaxscale.console import say, show
+from jaxscale.console import BarStream, say, show
 from jaxscale.datasets import load as load_dataset
 from jaxscale.exponents import exponent_grid
 from jaxscale.fit import fit
 from jaxscale.lawnames import find_law
 from jaxscale.laws import CATALOGUE, Chinchilla, Law, derived, predict
 from jaxscale.losses import Loss, loss_named
-from jaxscale.outputs import check_figure, deliver
+from jaxscale.outputs import check_figure, check_outputs, deliver
 from jaxscale.result import FitResult, load
 from jaxscale.runs import Runs, read_runs
 from jaxscale.tabulate import columns, count, notes, quantity
@@ -133,7 +133,7 @@ def with_progress(
     if getattr(options, "quiet", False) or sys.stderr is None:
         return work(None)
     look: Any = dict(desc=f"compiling, then {doing}", unit=of, delay=1.0, leave=False)
-    with tqdm(**look, file=sys.stderr) as bar:
+    with tqdm(**look, file=BarStream()) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
@@ -345,6 +345,7 @@ def _law_page(law: type[Law]) -> str:
 def run_demo(options: argparse.Namespace) -> int:
     """Fit the ladder of real models that ships with the package and show the whole way."""
     runs = load_dataset("stdlib_ladder")
+    fit_file, figure = _demo_files(options.directory, runs.source)
     budget = 10 * float(runs.column("C").max())
     result = with_progress(options, lambda progress: fit(Chinchilla(), runs, progress=progress))
     best = allocate(result.law, compute=budget)
@@ -357,11 +358,24 @@ def run_demo(options: argparse.Namespace) -> int:
     )
     files: list[Callable[[], Any]] = []
     if options.directory:
-        folder = Path(options.directory)
-        folder.mkdir(parents=True, exist_ok=True)
-        files.append(lambda: result.save(folder / "fit.json"))
-        files.append(lambda: _draw(result, str(folder / "fit.png")))
+        files = [lambda: result.save(fit_file), lambda: _draw(result, str(figure))]
     deliver(options, text, result.to_json, files=files)
     if options.directory:
         say(f"wrote fit.json and fit.png to {options.directory}")
     return 0 if result.certificate.trusted else 1
+
+
+def _demo_files(directory: str | None, source: str) -> tuple[Path, Path]:
+    """Make the folder of the demo; raise where a person's own results stand in it."""
+    paths = Path(directory or "") / "fit.json", Path(directory or "") / "fit.png"
+    if directory is None:
+        return paths
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    check_outputs({"--out": paths[0], "--out, its figure": paths[1]})
+    before = paths[0].read_bytes() if paths[0].is_file() else b""
+    if any(path.exists() for path in paths) and json.dumps(source).encode() not in before:
+        raise ValueError(
+            f"--out {directory}: there is a fit.json or fit.png that is not of the demo; give "
+            "another folder"
+        )
+    return paths

@@ -72,6 +72,28 @@ def say_text(text: str) -> None:
     _to_stderr(visible(text))
 
 
+class BarStream:
+    """Stderr for a progress bar: an answer is not lost because nobody watches it coming."""
+
+    def write(self, text: str) -> int:
+        """Write to stderr while somebody reads it; control characters move the bar."""
+        try:
+            sys.stderr.write(text)
+        except OSError:
+            _abandon(sys.stderr)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush stderr likewise."""
+        try:
+            sys.stderr.flush()
+        except OSError:
+            _abandon(sys.stderr)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+
 def _to_stderr(text: str) -> None:
     if sys.stderr is None:  # closed; `print` would take stdout in its place
         return
@@ -84,7 +106,7 @@ def _to_stderr(text: str) -> None:
 def _encodable(text: str, stream: Any) -> str:
     """Return text that the stream's encoding has; what it lacks is replaced, sign by sign."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    lacking = {}
+    lacking: dict[str, str | int | None] = {}
     for sign in set(text) if not text.isascii() else ():
         try:
             sign.encode(encoding)

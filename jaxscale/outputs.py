@@ -102,10 +102,11 @@ def _writable(flag: str, path: Path) -> None:
     folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
     if not path.exists() and not folder.is_dir():
         raise ValueError(f"{flag} {path}: there is no folder {str(folder)!r}")
-    replaced = path.is_file() or not path.exists()  # else it is a device or a pipe
-    places = [*([path] if path.exists() else []), *([folder] if replaced else [])]
-    if not all(os.access(place, os.W_OK) for place in places):
+    if path.exists() and not os.access(path, os.W_OK):
         raise ValueError(f"{flag} {path}: may not be written")
+    replaced = path.is_file() or not path.exists()  # else it is a device or a pipe
+    if replaced and not os.access(folder, os.W_OK):
+        raise ValueError(f"{flag} {path}: the folder {str(folder)!r} may not be written")
 
 
 def check_figure(flag: str, path: str | None) -> None:

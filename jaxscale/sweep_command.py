@@ -21,7 +21,7 @@ from typing import Any
 from tqdm import tqdm
 
 from jaxscale._visible import one_line
-from jaxscale.console import say, say_text, show
+from jaxscale.console import BarStream, say, say_text, show
 from jaxscale.lawnames import named_law
 from jaxscale.losses import loss_named
 from jaxscale.sweep import Planned, SweepResult, plan_sweep, run_sweep
@@ -183,7 +183,7 @@ def _bar(options: argparse.Namespace) -> Iterator[Any]:
                 say(f"{reused} of {total} fits and chunks are there already")
             # What was there already must not count as speed.
             bars.append(
-                tqdm(total=total, initial=done, unit="fit", file=sys.stderr, leave=False, delay=1)
+                tqdm(total=total, initial=done, unit="fit", file=BarStream(), leave=False, delay=1)
             )
         bars[0].update(done - bars[0].n)
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 import jaxscale
-from jaxscale import _durable, commands, compare_command, outputs, plotting
+from jaxscale import _durable, commands, compare_command, outputs, plotting, sweep_command
 from jaxscale.cli import main
 
 MINE = "from jaxscale.laws import Chinchilla as Mine\n"
@@ -153,6 +154,17 @@ def test_an_empty_option_is_no_missing_one(capsys, monkeypatch, folder, argv, me
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["fit.json", "fit.png"])
+def test_the_demo_replaces_only_its_own_results(capsys, monkeypatch, folder, name):
+    monkeypatch.chdir(folder)
+    Path("new").mkdir()
+    os.link("fit.json", Path("new", name))
+    before = contents(folder)
+    assert main(["demo", "-o", "new"]) == 2
+    assert "not of the demo; give another folder" in capsys.readouterr().err
+    assert contents(folder) == before
+
+
 # Files are whole ----------------------------------------------------------------------------------
 
 
@@ -270,7 +282,7 @@ WRITING = {
         ["forecast", "log.csv", "--final-step", "99", "--figure", "new.svg"],
         ["new.svg"],
     ),
-    "demo": (["demo", "-o", "new"], ["new/fit.json", "new/fit.png"]),
+    "demo": (["demo", "-o", "new"], ["new/fit.json"]),
 }
 
 
@@ -407,6 +419,36 @@ def test_no_terminal_is_too_poor_for_an_answer(quick, monkeypatch, folder, encod
 def test_an_ascii_locale_gets_its_answer(folder):
     done = shell(folder, "jaxscale fit runs.csv --quiet", PYTHONIOENCODING="ascii", LC_ALL="C")
     assert done.returncode == 0 and b"R^2" in done.stdout and done.stderr == b""
+
+
+def test_a_bar_that_nobody_watches_stops_nothing(monkeypatch, tmp_path):
+    """A pipe from stderr that closes in the middle of a fit does not cost the fit."""
+    reader, writer = os.pipe()
+    stderr = os.fdopen(writer, "w", buffering=1)
+    monkeypatch.setattr(sys, "stderr", stderr)
+    os.close(reader)
+    options = commands.argparse.Namespace(quiet=False)
+    monkeypatch.setattr(commands, "tqdm", lambda **look: tqdm(**{**look, "delay": 0}))
+
+    def work(progress):
+        for done in range(3):
+            progress(done, 3)
+        return "done"
+
+    assert commands.with_progress(options, work) == "done"
+    stderr.close()
+
+
+def test_a_disk_that_fills_during_a_sweep_is_no_bad_input(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    Path("s.toml").write_text("data.a.path = 'runs.csv'\nsweep.laws = ['Chinchilla']\n")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", "out/summary.csv")
+
+    monkeypatch.setattr(sweep_command, "run_sweep", full)
+    assert main(["sweep", "s.toml", "-o", "out", "--quiet"]) == 3
+    assert capsys.readouterr().err == "jaxscale: error: out/summary.csv: No space left on device\n"
 
 
 def test_debug_shows_the_traceback_and_keeps_the_exit_code(capsys):
