@@ -13,11 +13,9 @@ import argparse
 import errno
 import os
 import signal
-import stat
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import jaxscale
@@ -31,6 +29,7 @@ from jaxscale import (
     sweep_command,
     uncertainty_command,
 )
+from jaxscale._cache import private_cache
 from jaxscale._precision import PRECISIONS
 from jaxscale.bootstrap import METHODS
 from jaxscale.errors import FitError, JaxscaleError
@@ -58,7 +57,7 @@ def entry() -> None:
     wanted = sys.argv[1:2] and sys.argv[1] in CACHED_COMMANDS and os.name == "posix"
     given = "JAX_COMPILATION_CACHE_DIR" in os.environ
     if wanted and not given and os.environ.get("JAXSCALE_CACHE", "") != "off":
-        directory = _cache_directory()
+        directory = private_cache()
         if directory is not None:
             environment = dict(
                 os.environ,
@@ -76,24 +75,6 @@ def _interrupted(*_: Any) -> None:
     """End at once: an exception could get lost in a callback of the compiler's threads."""
     console.say_text("\njaxscale: interrupted")
     os._exit(130)
-
-
-def _cache_directory() -> Path | None:
-    """Return the user's own cache directory, or None where it cannot be private.
-
-    Whoever can write to a compilation cache can run code in this process.
-    """
-    base = os.environ.get("JAXSCALE_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "jaxscale", "programs"
-    )
-    try:
-        path = Path(base)
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = path.stat()
-    except OSError:
-        return None
-    private = status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return path if private else None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "jaxscale"
 LEVELS = [
-    {"_pytree", "_precision", "_smallmat", "_logarithm", "_roots", "_visible", "errors"},
+    {"_pytree", "_precision", "_smallmat", "_logarithm", "_roots", "_visible", "_cache", "errors"},
     {"_durable", "_positive", "intervals", "_programs", "tables", "expressions", "losses"},
     {"console", "labels"},
     {"space", "flops", "columns", "annealing", "schedules", "local_level"},
