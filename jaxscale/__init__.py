@@ -12,7 +12,7 @@ from jaxscale.allocation import Allocation, allocate
 from jaxscale.bootstrap import bootstrap
 from jaxscale.certificate import Certificate
 from jaxscale.comparison import compare
-from jaxscale.errors import DataError, FitError, JaxscaleError
+from jaxscale.errors import DataError, FitError, JaxscaleError, LawError
 from jaxscale.exponents import ExponentGrid, exponent_grid
 from jaxscale.fit import fit
 from jaxscale.flops import SixND
@@ -70,6 +70,7 @@ __all__ = [
     "KaplanN",
     "KaplanSteps",
     "Law",
+    "LawError",
     "LogLaw",
     "Loss",
     "Objective",

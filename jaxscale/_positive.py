@@ -5,6 +5,9 @@ compiler fuses log(x) into the loop over starts and computes it anew for every o
 costs as much as the rest of the law. `Positive` computes it once. It behaves as its value in
 every other operation, so that a law's formula reads as if N were a plain array, and `N**p` takes
 the fast way by itself.
+
+`log`, `power` and `exp` of NumPy values are NumPy's: a law evaluated on the host compiles nothing,
+and speaks through another way than the compiler's.
 """
 
 from __future__ import annotations
@@ -14,8 +17,10 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from jaxscale._pytree import pytree
+from jaxscale.errors import LawError
 
 
 @pytree
@@ -39,6 +44,20 @@ class Positive:
     def __neg__(self) -> Any:
         return -self.value
 
+    def __eq__(self, other: object) -> Any:
+        raise LawError(
+            "an input is compared with == or !=: inside a fit inputs are divided by their mean, so "
+            "that never holds. Fit each category by itself, or hold a field of the input's unit at "
+            "1, one: Scalar = scale('label', per=dict(INPUT=1)), and compare with "
+            "abs(INPUT / self.one - CODE) < 0.5"
+        )
+
+    __ne__ = __eq__
+    __hash__ = object.__hash__
+
+    def __abs__(self) -> Any:
+        return self.value
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the array."""
@@ -60,9 +79,29 @@ for _name in ("lt", "le", "gt", "ge"):
     setattr(Positive, f"__{_name}__", _as_value(getattr(operator, _name), False))
 
 
+def _on_host(*values: Any) -> bool:
+    """Return whether NumPy can do it: an array of its own among plain numbers."""
+    return any(isinstance(x, np.ndarray | np.generic) for x in values) and all(
+        isinstance(x, np.ndarray | np.generic | float | int) for x in values
+    )
+
+
 def log(x: Any) -> Any:
     """Return the natural logarithm, at no cost for a `Positive`."""
-    return x.log if isinstance(x, Positive) else jnp.log(x)
+    if isinstance(x, Positive):
+        return x.log
+    if not _on_host(x):
+        return jnp.log(x)
+    with np.errstate(all="ignore"):
+        return np.log(x)
+
+
+def exp(x: Any) -> Any:
+    """Return e^x."""
+    if not _on_host(x):
+        return jnp.exp(x)
+    with np.errstate(all="ignore"):
+        return np.exp(x)
 
 
 def power(x: Any, p: Any) -> Any:
@@ -71,4 +110,7 @@ def power(x: Any, p: Any) -> Any:
     Use it in a law's formula where x may be a plain array: the general power of float64 is a
     scalar library call on CPU, several times slower.
     """
-    return jnp.exp(p * log(x))
+    if not _on_host(x, p):
+        return jnp.exp(p * log(x))
+    with np.errstate(all="ignore"):
+        return exp(p * log(x))

@@ -25,6 +25,7 @@ from jaxscale import (
     console,
     datasets_command,
     forecast_command,
+    laws_command,
     outputs,
     sweep_command,
     uncertainty_command,
@@ -144,17 +145,12 @@ def _parser() -> argparse.ArgumentParser:
     goal = sub.add_mutually_exclusive_group(required=True)
     goal.add_argument("--compute", type=float, nargs="+", metavar="C", help="budgets in FLOPs")
     goal.add_argument("--target-loss", type=float, nargs="+", metavar="L", help="losses to reach")
+    _force_option(sub)
     sub = command("plot", commands.run_plot, "Draw the law, the residuals and the starts of a fit.")
-    _source_options(sub)
-    sub.add_argument("-o", "--out", required=True, help="figure file: .png, .svg or .pdf")
-    what = sub.add_mutually_exclusive_group()
-    what.add_argument("--figure", dest="panels", choices=FIGURES, default="all")
-    what.add_argument(
-        "--surface", action="store_true", help="draw the objective over the law's exponents"
-    )
+    _plot_options(sub)
     text = "Forecast where a run that is still training will end."
     _forecast_options(command("forecast", forecast_command.run_forecast, text))
-    sub = command("laws", commands.run_laws, "List the laws, their parameters and presets.")
+    sub = command("laws", laws_command.run_laws, "List the laws, their parameters and presets.")
     sub.add_argument("name", nargs="?", help="show one law in full")
     sub = command("datasets", datasets_command.run_datasets, "List named tables of real runs.")
     sub.add_argument("name", nargs="?", help="show one table's card")
@@ -165,6 +161,16 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--out", dest="directory", metavar="DIR", help="write fit.json and fit.png there"
     )
     return parser
+
+
+def _plot_options(sub: argparse.ArgumentParser) -> None:
+    _source_options(sub)
+    sub.add_argument("-o", "--out", required=True, help="figure file: .png, .svg or .pdf")
+    what = sub.add_mutually_exclusive_group()
+    what.add_argument("--figure", dest="panels", choices=FIGURES, default="all")
+    what.add_argument(
+        "--surface", action="store_true", help="draw the objective over the law's exponents"
+    )
 
 
 def _fit_options(sub: argparse.ArgumentParser) -> None:
@@ -246,6 +252,7 @@ def _bootstrap_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--compute", type=float, nargs="+", metavar="C", help="budgets in FLOPs")
     sub.add_argument("--target-loss", type=float, nargs="+", metavar="L", help="losses to reach")
     _input_options(sub)
+    _force_option(sub)
     sub.add_argument("-o", "--out", metavar="FILE", help="write the result as JSON")
     sub.add_argument("--figure", metavar="FILE", help="draw the bands, or the profiles")
     sub.add_argument("--joint", metavar="FILE", help="draw the joint spread of the exponents")
@@ -259,6 +266,7 @@ def _influence_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--best", choices=BEST, default="N", help="what of the best run; default N")
     sub.add_argument("--target-loss", type=float, metavar="L", help="the compute for a loss")
     _input_options(sub)
+    _force_option(sub)
     sub.add_argument("--most", type=int, default=10, help="lines of the table; default 10")
     sub.add_argument("--figure", metavar="FILE", help="draw the runs that decide")
 
@@ -341,6 +349,12 @@ def _loss_options(sub: argparse.ArgumentParser) -> None:
 def _source_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("fit", help="a result of `jaxscale fit --out`, or LAW:PRESET")
     sub.add_argument("--law", help="FILE.py:CLASS of a user's own law")
+
+
+def _force_option(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--force", action="store_true", help="allocate by a fit that is not certified all the same"
+    )
 
 
 def _input_options(sub: argparse.ArgumentParser) -> None:

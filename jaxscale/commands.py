@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
-import inspect
 import json
 import math
 import sys
@@ -28,7 +27,7 @@ from jaxscale.datasets import load as load_dataset
 from jaxscale.exponents import exponent_grid
 from jaxscale.fit import fit
 from jaxscale.lawnames import find_law
-from jaxscale.laws import CATALOGUE, Chinchilla, Law, derived, predict
+from jaxscale.laws import CATALOGUE, Chinchilla, Law, predict
 from jaxscale.losses import Loss, loss_named
 from jaxscale.outputs import check_figure, check_outputs, deliver
 from jaxscale.result import FitResult, load
@@ -156,6 +155,22 @@ def source(options: argparse.Namespace) -> tuple[Law, FitResult | None]:
     return result.law, result
 
 
+def code(fit: FitResult | None) -> int:
+    """Return the exit code of an answer: 1 where it rests on a fit that is not certified."""
+    return 0 if fit is None or fit.certificate.trusted else 1
+
+
+def allocates(options: argparse.Namespace, fit: FitResult | None) -> bool:
+    """Return whether compute may be spent by this fit; say so where it may not."""
+    if code(fit) == 0 or options.force:
+        return True
+    say(
+        "error: no allocation from a fit that is not certified: it may be wrong by any factor. "
+        "Mend what the notes say, or see what it would be with --force"
+    )
+    return False
+
+
 def given_inputs(options: argparse.Namespace, law: Law) -> dict[str, list[float]]:
     """Return the inputs that `--N`, `--at` and the like give, equally many of each."""
     inputs: dict[str, Any] = {
@@ -194,8 +209,8 @@ def run_predict(options: argparse.Namespace) -> int:
         for i, row in enumerate(rows):
             row["extrapolation"] = {name: float(f[i]) for name, f in factors.items()}
     if options.json:
-        show(json.dumps({"law": type(law).__name__, "predictions": rows}))
-        return 0
+        show(json.dumps({"law": type(law).__name__, **_doubts(result), "predictions": rows}))
+        return code(result)
     head = [*table, "loss"] + (["outside the runs"] if result is not None else [])
     body = []
     for row in rows:
@@ -205,7 +220,14 @@ def run_predict(options: argparse.Namespace) -> int:
             cells.append(", ".join(f"{n} x {f:.3g}" for n, f in far.items()) or "within")
         body.append(cells)
     show(columns([head, *body], ">" * len(head)))
-    return 0
+    return code(result)
+
+
+def _doubts(result: FitResult | None) -> dict[str, Any]:
+    """Return what JSON says of the fit that an answer rests on; nothing for a preset."""
+    if result is None:
+        return {}
+    return {"trusted": result.certificate.trusted, "reasons": list(result.certificate.reasons)}
 
 
 def run_allocate(options: argparse.Namespace) -> int:
@@ -213,6 +235,8 @@ def run_allocate(options: argparse.Namespace) -> int:
     law, result = source(options)
     goals = [dict(compute=c) for c in options.compute or ()]
     goals += [dict(target_loss=x) for x in options.target_loss or ()]
+    if not allocates(options, result):
+        goals = []
     found = [allocate(law, **goal) for goal in goals]
     reach = [1.0] * len(found)
     if result is not None and has_compute(result):
@@ -221,8 +245,8 @@ def run_allocate(options: argparse.Namespace) -> int:
         rows = [
             dict(dataclasses.asdict(a), extrapolation=x) for a, x in zip(found, reach, strict=True)
         ]
-        show(json.dumps({"law": type(law).__name__, "allocations": rows}))
-    else:
+        show(json.dumps({"law": type(law).__name__, **_doubts(result), "allocations": rows}))
+    elif found:
         head = ["compute", "N", "D", "tokens/param", "loss"]
         body = [
             [
@@ -240,7 +264,7 @@ def run_allocate(options: argparse.Namespace) -> int:
             say(f"note: the optimum at C = {a.compute:.3g} lies at the edge of the sizes searched")
         if x > 10:
             say(f"note: {a.compute:.3g} FLOPs is a factor {x:.3g} outside the range of the runs")
-    return 0
+    return code(result)
 
 
 def has_compute(result: FitResult) -> bool:
@@ -257,9 +281,9 @@ def run_plot(options: argparse.Namespace) -> int:
     draw = functools.partial(_draw, result, options.out, options.panels)
     if options.surface:
         draw = functools.partial(_draw_surface, result, options.out)
-    document = json.dumps({"figure": options.out})
+    document = json.dumps({"figure": options.out, **_doubts(result)})
     deliver(options, one_line(options.out), lambda: document, files=[draw])
-    return 0
+    return code(result)
 
 
 def _draw(result: FitResult, path: str, figure: str = "all") -> None:
@@ -301,61 +325,23 @@ def _draw_surface(result: FitResult, path: str) -> None:
     plotting.save(drawn, path)
 
 
-def run_laws(options: argparse.Namespace) -> int:
-    """List the laws, or show one in full."""
-    if options.name:
-        laws = [find_law(options.name)]
-    else:
-        laws = list(CATALOGUE.values())
-    if options.json:
-        show(json.dumps({"laws": [_describe(law) for law in laws]}))
-    elif not options.name:
-        rows = [[law.__name__, law.formula(), ", ".join(law.presets)] for law in laws]
-        show(columns([["law", "formula", "presets"], *rows], "<<<"))
-    else:
-        show(_law_page(laws[0]))
-    return 0
-
-
-def _describe(law: type[Law]) -> dict[str, Any]:
-    example = law()
-    return {
-        "law": law.__name__,
-        "formula": law.formula(),
-        "inputs": list(example.inputs),
-        "parameters": {name: spec.doc for name, spec in example.parameters.items()},
-        "presets": {name: dict(p.values, source=p.source) for name, p in law.presets.items()},
-    }
-
-
-def _law_page(law: type[Law]) -> str:
-    lines = [law.__name__, "", inspect.getdoc(law) or "", "", "Parameters"]
-    rows = [["  " + name, spec.doc] for name, spec in law().parameters.items()]
-    lines.append(columns(rows, "<<"))
-    for name, preset in law.presets.items():
-        lines += ["", f"Preset {law.__name__}:{name}", f"  {preset.source}"]
-        lines += [f"  {preset.note}"] if preset.note else []
-        fitted = law.preset(name)
-        rows = [["  " + k, repr(float(v))] for k, v in fitted.values.items()]
-        rows += [["  " + k, quantity(v, 6) + "  (derived)"] for k, v in derived(fitted).items()]
-        lines.append(columns(rows, "<<"))
-    return "\n".join(lines)
-
-
 def run_demo(options: argparse.Namespace) -> int:
     """Fit the ladder of real models that ships with the package and show the whole way."""
     runs = load_dataset("stdlib_ladder")
     fit_file, figure = _demo_files(options.directory, runs.source)
     budget = 10 * float(runs.column("C").max())
     result = with_progress(options, lambda progress: fit(Chinchilla(), runs, progress=progress))
-    best = allocate(result.law, compute=budget)
     text = (
         f"{len(runs)} byte-level transformers, trained on the source of Python's standard "
-        f"library\n(jaxscale datasets stdlib_ladder; examples/ladder).\n\n{result}\n"
-        f"\nWith {budget:.3g} FLOPs, ten times the largest: N {count(best.N)}, "
-        f"D {count(best.D)} ({best.tokens_per_parameter:.1f} bytes per parameter), "
-        f"loss {best.loss:.4f}."
+        f"library\n(jaxscale datasets stdlib_ladder; examples/ladder).\n\n{result}"
     )
+    if result.certificate.trusted:
+        best = allocate(result.law, compute=budget)
+        text += (
+            f"\n\nWith {budget:.3g} FLOPs, ten times the largest: N {count(best.N)}, "
+            f"D {count(best.D)} ({best.tokens_per_parameter:.1f} bytes per parameter), "
+            f"loss {best.loss:.4f}."
+        )
     files: list[Callable[[], Any]] = []
     if options.directory:
         files = [lambda: result.save(fit_file), lambda: _draw(result, str(figure))]

@@ -11,5 +11,9 @@ class DataError(JaxscaleError, ValueError):
     """The runs cannot be used as they are; the message names column and row."""
 
 
+class LawError(JaxscaleError, ValueError):
+    """A law does not say of itself what its formula does; the message names field and cure."""
+
+
 class FitError(JaxscaleError, RuntimeError):
     """No start led anywhere; the message names the most frequent statuses."""

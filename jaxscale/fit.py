@@ -19,6 +19,7 @@ from jaxscale._precision import PRECISIONS, cast, refuse_tracers, scope
 from jaxscale.certificate import Local, certify, local
 from jaxscale.engine import Solution, Status
 from jaxscale.errors import FitError
+from jaxscale.lawcheck import check_fit
 from jaxscale.laws import Law
 from jaxscale.losses import Huber, Loss, describe
 from jaxscale.objective import Objective
@@ -70,7 +71,8 @@ def fit(
 
     Raises:
         DataError: the runs cannot determine the law; names column and row.
-        FitError: every start was non-finite.
+        FitError: every start was non-finite, or a parameter leaves the range of float64.
+        LawError: the law's formula does something else than its fields declare.
         TypeError: law, runs or loss is of another kind, or a tracer.
         ValueError: an option is not one of those allowed.
 
@@ -188,14 +190,37 @@ def _result(
         # A kink has no curvature: the condition is that of the smooth loss of the search.
         smooth, *_ = search.run(_at, prepared.objective, z.astype(float), dtype=np.float64)
         at = at._replace(hessian=smooth.hessian)
+    if not at.floor > np.finfo(float).tiny:
+        raise FitError(
+            f"the objective underflows: losses of about {np.median(np.abs(runs.loss)):.1g}, "
+            "squared, are below what float64 can hold; give the loss in larger units, or use log "
+            "residuals"
+        )
     law = fitted.replace(**{name: float(value) for name, value in fitted.values.items()})
     prediction = prediction[:n]
+    _representable(law, objective.space.free)
+    check_fit(
+        objective,
+        z.astype(float),
+        law,
+        inputs=prepared.inputs,
+        prediction=prediction,
+        rows=runs.rows,
+    )
     return FitResult(
         law=law,
         value=float(at.value),
         loss=describe(objective.loss),
         residual=objective.residual,
-        certificate=certify(objective.space, solution, z.astype(float), status, at),
+        certificate=certify(
+            objective.space,
+            solution,
+            z.astype(float),
+            status,
+            at,
+            weaknesses=prepared.weaknesses,
+            sharpened=bool(objective.loss.refinements()),
+        ),
         statistics=_statistics(runs, prediction),
         runs=runs,
         prediction=prediction,
@@ -207,6 +232,18 @@ def _result(
         seconds={},
         settings={},
     )
+
+
+def _representable(law: Law, free: tuple[str, ...]) -> None:
+    """Raise where a fitted parameter has no number in the units of the runs."""
+    for name in free:
+        value = getattr(law, name)
+        zero = value == 0 and law.parameters[name].positive
+        if zero or not np.isfinite(value):
+            raise FitError(
+                f"the fitted {name} is {value:g} in the units of the runs: float64 cannot hold "
+                "it; give the loss or the inputs in other units"
+            )
 
 
 def _filled(law: Law, fitted: Law) -> Law:
@@ -226,9 +263,12 @@ def _statistics(runs: Runs, prediction: np.ndarray) -> dict[str, float]:
     weight = runs.weights
 
     def judge(y: np.ndarray, p: np.ndarray) -> tuple[float, float]:
+        unit = float(np.max(np.abs(y)))  # squares of tiny or huge losses leave float64's range
+        y, p = y / unit, p / unit
         mean = np.average(y, weights=weight)
         error = np.average((y - p) ** 2, weights=weight)
-        return float(1 - error / np.average((y - mean) ** 2, weights=weight)), float(error**0.5)
+        r2 = 1 - error / np.average((y - mean) ** 2, weights=weight)
+        return float(r2), float(error**0.5) * unit
 
     r2, rmse = judge(runs.loss, prediction)
     r2_log = rmse_log = float("nan")

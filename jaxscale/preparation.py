@@ -13,16 +13,15 @@ import numpy as np
 
 from jaxscale._positive import Positive
 from jaxscale._smallmat import MAX_ORDER
+from jaxscale.design import refuse_unidentified, weaknesses
 from jaxscale.errors import DataError
 from jaxscale.flops import SixND
+from jaxscale.lawcheck import check_formula, check_names
 from jaxscale.laws import Law
 from jaxscale.losses import Loss
 from jaxscale.objective import RESIDUALS, Objective
-from jaxscale.runs import Runs
+from jaxscale.runs import LETTERS, Runs
 from jaxscale.space import Space
-from jaxscale.tables import short
-
-LETTERS = ("N", "D", "C")
 
 
 class Prepared(NamedTuple):
@@ -31,6 +30,7 @@ class Prepared(NamedTuple):
     objective: Objective
     inputs: dict[str, np.ndarray]  # [n] in the units of the runs
     warnings: tuple[str, ...]
+    weaknesses: tuple[str, ...]  # what the design cannot determine
 
 
 def bucket(n: int) -> int:
@@ -53,6 +53,7 @@ def prepare(law: Law, runs: Runs, loss: Loss, residual: str) -> Prepared:
 
     Raises:
         DataError: the fit would be impossible or meaningless; names column and row.
+        LawError: the formula does something else than the law declares.
         ValueError: an option is not one of those allowed.
     """
     if residual not in RESIDUALS:
@@ -61,6 +62,7 @@ def prepare(law: Law, runs: Runs, loss: Loss, residual: str) -> Prepared:
         raise ValueError(f"{type(law).__name__} has no free parameter: nothing to fit")
     if len(law.free) > MAX_ORDER:
         raise ValueError(f"{type(law).__name__} has more than {MAX_ORDER} free parameters")
+    check_names(law)
     flops = getattr(law, "flops", None)
     read = list(law.inputs)  # and what the others are worked out from, first
     if any(name in LETTERS and name not in runs.columns for name in read):
@@ -79,10 +81,11 @@ def prepare(law: Law, runs: Runs, loss: Loss, residual: str) -> Prepared:
         _require(runs, "loss", y, y > 0, rule)
     weight = runs.weights
     _require(runs, "weight", weight, np.isfinite(weight) & (weight >= 0), "a weight >= 0")
-    _identifiable(law, runs, inputs, weight)
+    refuse_unidentified(law, runs, inputs)
     warnings = (*runs.warnings, *_suspicious(law, runs, inputs))
     objective = _objective(law, inputs, y, weight, loss=loss, residual=residual)
-    return Prepared(objective, inputs, warnings)
+    check_formula(objective, inputs, runs.rows)
+    return Prepared(objective, inputs, warnings, weaknesses(law, runs, inputs))
 
 
 def _objective(
@@ -127,15 +130,6 @@ def _objective(
     )
 
 
-def _label(runs: Runs, name: str) -> str:
-    """Return how the source calls a column, or what it was worked out from."""
-    if name in LETTERS and name not in runs.columns:
-        known = " and ".join(letter for letter in LETTERS if letter in runs.columns)
-        return f"{name!r} (worked out from {known})"
-    called = runs.names.get(name, name)
-    return repr(name) if called == name else f"{short(called)} ({name})"
-
-
 def _some(runs: Runs, which: np.ndarray) -> str:
     rows = ", ".join(str(runs.rows[k]) for k in which[:5])
     return f"row{'s' if len(which) > 1 else ''} {rows}{' and more' if len(which) > 5 else ''}"
@@ -150,38 +144,9 @@ def _require(runs: Runs, name: str, column: np.ndarray, good: np.ndarray, rule: 
     given = "an empty or NaN cell" if np.isnan(value) else f"{value:g}"
     drop = "" if np.isfinite(value) else " leave such rows out with bad='drop' (--bad drop),"
     raise DataError(
-        f"{runs.where(bad[0])}, column {_label(runs, name)}: expected {rule}, got {given}{more}. "
+        f"{runs.where(bad[0])}, column {runs.label(name)}: expected {rule}, got {given}{more}. "
         f"Correct the table,{drop} or select rows with where (--where)"
     )
-
-
-def _identifiable(law: Law, runs: Runs, inputs: dict[str, np.ndarray], weight: np.ndarray) -> None:
-    used = weight > 0
-    count, free = int(used.sum()), len(law.free)
-    called = ", ".join(_label(runs, name) for name in law.inputs)
-    runs_used = "1 run" if count == 1 else f"{count} runs"
-    if not used.all():
-        runs_used = f"{count} of {len(used)} runs with a weight above 0"
-    place = f"{runs.source}, {runs.span()}"
-    if count <= free:
-        raise DataError(
-            f"{place}, columns {called} and {_label(runs, 'loss')}: {runs_used}"
-            f" for the {free} free parameters of "
-            f"{type(law).__name__}; it takes at least {free + 1}. Add runs, or fix parameters "
-            f"(--fix {law.free[0]}=VALUE)"
-        )
-    if np.ptp(runs.loss[used]) == 0:
-        raise DataError(
-            f"{place}, column {_label(runs, 'loss')}: all values are {runs.loss[used][0]:g}; is "
-            "this the loss of different runs?"
-        )
-    for name, column in inputs.items():
-        if np.ptp(column[used]) <= 1e-9 * column.max():  # D = C / (6 N) differs by rounding
-            raise DataError(
-                f"{place}, column {_label(runs, name)}: only one distinct value, "
-                f"{column[used][0]:g}, so how the loss depends on {name} cannot be identified; "
-                f"use a law without {name}, or add runs with another {name}"
-            )
 
 
 def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str]:
@@ -204,7 +169,7 @@ def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str
         column = runs.columns.get(name)
         if name in inputs and column is not None and np.min(column) < least:
             found.append(
-                f"column {_label(runs, name)} begins at {np.min(column):g}, and {name} counts "
+                f"column {runs.label(name)} begins at {np.min(column):g}, and {name} counts "
                 f"single {unit}; is the table in millions or billions? Nothing was rescaled"
             )
     if all(name in runs.columns for name in LETTERS):
@@ -222,7 +187,7 @@ def _contradiction(law: Law, runs: Runs) -> list[str]:
         return []
     rule = "6 N D" if model == SixND() else "the FLOPs function"
     return [
-        f"column {_label(runs, 'C')} contradicts {rule} by more than a factor two in {len(off)} of "
+        f"column {runs.label('C')} contradicts {rule} by more than a factor two in {len(off)} of "
         f"{len(runs)} rows ({_some(runs, off)}; the first is {ratio[off[0]]:.3g} times it); the "
         f"fit uses {', '.join(law.inputs)}"
     ]

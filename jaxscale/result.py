@@ -254,7 +254,7 @@ def _from_dict(document: dict[str, Any], cls: type[Law], flops: Flops | None) ->
     certificate["basins"] = tuple(Basin(**basin) for basin in certificate["basins"])
     for name in ("grad_norm", "condition", "median_steps"):
         certificate[name] = math.inf if certificate[name] is None else certificate[name]
-    for name in ("at_bound", "degenerate"):
+    for name in ("at_bound", "degenerate", "idle", "weaknesses"):
         certificate[name] = tuple(certificate[name])
     runs = Runs(
         loss=data["loss"],

@@ -28,7 +28,10 @@ from jaxscale.columns import (
 from jaxscale.errors import DataError
 from jaxscale.expressions import keep_rows
 from jaxscale.flops import Flops, SixND, parameters_for, tokens_for
-from jaxscale.tables import Table, listing, read_table, table_from_dataframe
+from jaxscale.tables import Table, listing, read_table, short, table_from_dataframe
+
+LETTERS = ("N", "D", "C")
+"""Columns of which any two give the third."""
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -206,6 +209,14 @@ class Runs:
     def where(self, index: int) -> str:
         """Return how to name a run in a message."""
         return f"{self.source}, row {self.rows[index]}"
+
+    def label(self, name: str) -> str:
+        """Return how the source calls a column, or what it was worked out from."""
+        if name in LETTERS and name not in self.columns:
+            known = " and ".join(letter for letter in LETTERS if letter in self.columns)
+            return f"{name!r} (worked out from {known})"
+        called = self.names.get(name, name)
+        return repr(name) if called == name else f"{short(called)} ({name})"
 
     def column(self, name: str, flops: Flops | None = None) -> np.ndarray:
         """Return a column [n]; the third of N, D, C follows from the other two.

@@ -17,8 +17,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import jax.numpy as jnp
-
+from jaxscale._positive import exp, log
 from jaxscale._pytree import pytree, static
 
 Power = int | str
@@ -209,7 +208,7 @@ class Space:
         for name, spec in self._in_order():
             if name in index:
                 coordinate = z[index[name]]
-                values[name] = jnp.exp(coordinate) if spec.positive else coordinate
+                values[name] = exp(coordinate) if spec.positive else coordinate
                 physical[name] = values[name] * (self.loss_scale if spec.units else 1.0)
                 continue
             value = self.fixed[name]
@@ -217,7 +216,7 @@ class Space:
             if spec.shift:
                 value = value - self._shift(spec, physical)
             if spec.per:
-                value = value * jnp.exp(-self._log_unit(spec, physical))
+                value = value * exp(-self._log_unit(spec, physical))
             values[name] = value / self.loss_scale if spec.units else value
         return values
 
@@ -233,9 +232,9 @@ class Space:
             loss = self.loss_scale if spec.units else 1.0
             # One exponential: exp(z) alone could overflow float32 where the product does not.
             if spec.positive:
-                value = loss * jnp.exp(coordinate + log_unit)
+                value = loss * exp(coordinate + log_unit)
             else:
-                value = loss * coordinate * jnp.exp(jnp.asarray(log_unit))
+                value = loss * coordinate * exp(log_unit)
             values[name] = value + self._shift(spec, values)
         return {name: values[name] for name, _ in self.parameters}
 
@@ -250,9 +249,9 @@ class Space:
             loss = self.loss_scale if spec.units else 1.0
             log_unit = self._log_unit(spec, values)
             if spec.positive:
-                result.append(jnp.log(value / loss) - log_unit)
+                result.append(log(value / loss) - log_unit)
             else:
-                result.append(value / loss * jnp.exp(-jnp.asarray(log_unit)))
+                result.append(value / loss * exp(-log_unit))
         return result
 
     def bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:

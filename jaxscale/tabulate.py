@@ -80,12 +80,14 @@ def fit_table(fit: FitResult) -> str:
     if delta is not None:
         facts.append(("inside delta", f"{certificate.inside_delta} of {len(fit.runs)} residuals"))
     share = f"{100 * certificate.share_at_best:.1f} % of {certificate.starts} at the best value"
+    slope = f"gradient {certificate.grad_norm:.1e}"
+    if certificate.exact:
+        slope = "residuals are rounding"
     facts += [
         ("starts", f"{share}, median {certificate.median_steps:.0f} steps"),
         (
             "optimum",
-            f"{certificate.status}, gradient {certificate.grad_norm:.1e}, "
-            f"condition {certificate.condition:.1e}",
+            f"{certificate.status}, {slope}, condition {certificate.condition:.1e}",
         ),
         (
             "time",

@@ -17,7 +17,7 @@ import numpy as np
 from jaxscale._visible import one_line
 from jaxscale.allocation import allocate
 from jaxscale.bootstrap import CLUSTERED, Draws, bootstrap
-from jaxscale.commands import given_inputs, has_compute, source, with_progress
+from jaxscale.commands import allocates, code, given_inputs, has_compute, source, with_progress
 from jaxscale.flops import complete
 from jaxscale.frontier import scale_name
 from jaxscale.influence import Influence, influence
@@ -50,8 +50,9 @@ def run_bootstrap(options: argparse.Namespace) -> int:
     check_level(options.level)
     _consistent(options, fit)
     sections = [_Section("law", "", {}, {q.name: q for q in asked_of(fit)}, {})]
-    sections += [_budget(fit, C) for C in options.compute or ()]
-    sections += [_target(fit, loss) for loss in options.target_loss or ()]
+    if (options.compute or options.target_loss) and allocates(options, fit):
+        sections += [_budget(fit, C) for C in options.compute or ()]
+        sections += [_target(fit, loss) for loss in options.target_loss or ()]
     sections += [_prediction(fit, at) for at in _places(options, fit)]
     asked = [q for section in sections for q in section.asked.values()]
     group = _group(fit, options.group)
@@ -83,7 +84,7 @@ def run_bootstrap(options: argparse.Namespace) -> int:
         notes=result.notes,
         files=_figures(options, draws, None if draws else profiles),
     )
-    return 0 if fit.certificate.trusted else 1
+    return code(fit)
 
 
 def _new_run(draws: Draws | None, section: _Section, level: float) -> Any:
@@ -294,7 +295,7 @@ def _figures(
     options: argparse.Namespace, draws: Draws | None, profiles: Sequence[Profile] | None
 ) -> list[Callable[[], None]]:
     """Return what draws the figures that were asked for, each into its file."""
-    level, files = options.level, []
+    level = options.level
 
     def bands() -> None:
         from jaxscale import analysis_plots, plotting, uncertainty_plots
@@ -310,16 +311,15 @@ def _figures(
         assert draws is not None
         plotting.save(joint_plots.plot_joint(draws, level=level), options.joint)
 
-    if options.figure:
-        files.append(bands)
-    if options.joint:
-        files.append(joint)
-    return files
+    return [draw for draw, path in ((bands, options.figure), (joint, options.joint)) if path]
 
 
 def run_influence(options: argparse.Namespace) -> int:
     """Print what each run does to one answer."""
     fit = _fit(options)
+    spends = options.compute is not None or options.target_loss is not None
+    if spends and not allocates(options, fit):
+        return code(fit)
     asked = _one(options, fit)
     check_figure("--figure", options.figure)
     if options.most < 1:
@@ -337,7 +337,7 @@ def run_influence(options: argparse.Namespace) -> int:
         lambda: json.dumps(_influence_document(fit, found), allow_nan=False),
         files=[draw] if options.figure else [],
     )
-    return 0 if fit.certificate.trusted else 1
+    return code(fit)
 
 
 def _one(options: argparse.Namespace, fit: FitResult) -> Quantity:

@@ -18,6 +18,7 @@ import numpy as np
 
 from jaxscale._precision import scope
 from jaxscale._pytree import pytree
+from jaxscale.errors import LawError
 from jaxscale.flops import complete
 from jaxscale.space import Parameter
 
@@ -32,6 +33,23 @@ class Preset:
     source: str
     values: Mapping[str, float]
     note: str = ""
+
+
+def _declared(cls: type) -> None:
+    """Raise for a field that says neither what it is nor that it is static."""
+    annotated = inspect.get_annotations(cls)
+    for name, value in vars(cls).items():
+        if isinstance(value, dataclasses.Field) and name not in annotated:
+            raise LawError(f"{cls.__name__}.{name} has no type; write {name}: Scalar = ...")
+    for name, kind in annotated.items():
+        field = vars(cls).get(name)
+        said = field.metadata.keys() if isinstance(field, dataclasses.Field) else ()
+        if "ClassVar" not in str(kind) and not {"parameter", "static"} & set(said):
+            raise LawError(
+                f"{cls.__name__}.{name} does not say what it is; declare a parameter as "
+                f"{name}: Scalar = coefficient('...'), offset, exponent or scale, and a constant "
+                f"as {name}: ClassVar[float] = ..."
+            )
 
 
 @dataclass_transform(frozen_default=True)
@@ -56,6 +74,7 @@ class Law:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        _declared(cls)
         pytree(cls)
 
     def __call__(self, *inputs: Any) -> Any:
