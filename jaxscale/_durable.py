@@ -11,7 +11,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import socket
+import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,22 +25,54 @@ try:
 except ImportError:  # not on Windows: there, nobody stops a second process
     fcntl = None  # type: ignore[assignment]
 
+TEMPORARY = re.compile(r"\..{1,40}\.\d+\.\d+\.tmp", re.DOTALL)
 BLANK = "0" * 64
 """What a writer leaves where the seal will stand."""
 
 
 def write_atomically(path: Path, raw: bytes) -> None:
-    """Write a file so that a kill at any moment leaves the old file or the new one, whole.
+    """Write a file so that a kill or a full disk leaves the old file or the new one, whole.
 
-    A kill in the middle leaves a temporary file behind; see `remove_temporaries`.
+    A link stays a link: the file that it leads to is written. A file keeps its permissions. What
+    is no regular file (`/dev/stdout`, a pipe) is written to as it is. A kill in the middle leaves a
+    temporary file behind; see `remove_temporaries`.
+
+    Raises:
+        OSError: it could not be written; names `path`, and no temporary file is left.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(raw)
+        else:
+            _replace(Path(os.path.realpath(path)), raw)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def _replace(path: Path, raw: bytes) -> None:
+    # A name may be as long as the system allows; that of the temporary file is no longer.
+    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}.{threading.get_ident()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except (OSError, KeyboardInterrupt):
+        temporary.unlink(missing_ok=True)
+        raise
     _sync(path.parent)
+
+
+def same_file(one: str | Path, other: str | Path) -> bool:
+    """Return whether two paths are one regular file, by whatever links, or would be one."""
+    try:
+        first, second = os.stat(one), os.stat(other)
+    except OSError:  # one is not there yet
+        return os.path.realpath(one) == os.path.realpath(other)
+    return stat.S_ISREG(first.st_mode) and os.path.samestat(first, second)
 
 
 def make_directory(path: Path) -> None:
@@ -50,16 +85,23 @@ def make_directory(path: Path) -> None:
 
 
 def remove_temporaries(directory: Path) -> None:
-    """Remove what killed writers left in a directory and below; only for the holder of its lock."""
+    """Remove what killed writers left in a directory and below; only for the holder of its lock.
+
+    Only names that `write_atomically` gives: the folder may hold a person's own `.notes.tmp`.
+    """
     for path in directory.rglob(".*.tmp"):
-        path.unlink()
+        if TEMPORARY.fullmatch(path.name):
+            path.unlink()
 
 
 def _sync(directory: Path) -> None:
     """Put a directory's entries on the disk: without it a rename may be lost in a power cut."""
     if os.name != "posix":
         return
-    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        descriptor = os.open(directory, os.O_RDONLY)
+    except PermissionError:  # a folder that may be written and not read
+        return
     try:
         os.fsync(descriptor)
     finally:

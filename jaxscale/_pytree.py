@@ -23,9 +23,30 @@ def static(**kwargs: Any) -> Any:
 
 @dataclass_transform(frozen_default=True, field_specifiers=(static,))
 def pytree(cls: type[T]) -> type[T]:
-    """Make `cls` a frozen dataclass registered with `jax.tree_util.register_dataclass`."""
+    """Make `cls` a frozen dataclass that is a JAX pytree.
+
+    A `__post_init__` checks what a person gives. JAX puts other things in the place of leaves
+    (gradients, axes, None), so it makes instances of such a class without that check.
+    """
     dataclass = dataclasses.dataclass(frozen=True, eq=False)(cls)
     fields = dataclasses.fields(dataclass)  # type: ignore[arg-type]
     meta = [f.name for f in fields if f.metadata.get("static")]
     data = [f.name for f in fields if not f.metadata.get("static")]
-    return jax.tree_util.register_dataclass(dataclass, data_fields=data, meta_fields=meta)
+    if not hasattr(dataclass, "__post_init__"):
+        return jax.tree_util.register_dataclass(dataclass, data_fields=data, meta_fields=meta)
+
+    def unflatten(statics: tuple[Any, ...], leaves: Any) -> T:
+        made = object.__new__(dataclass)
+        for name, value in zip((*meta, *data), (*statics, *leaves), strict=True):
+            object.__setattr__(made, name, value)
+        return made
+
+    jax.tree_util.register_pytree_with_keys(
+        dataclass,
+        lambda one: (
+            [(jax.tree_util.GetAttrKey(name), getattr(one, name)) for name in data],
+            tuple(getattr(one, name) for name in meta),
+        ),
+        unflatten,
+    )
+    return dataclass

@@ -16,9 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from jaxscale.contours import _symbol
 from jaxscale.engine import Status
 from jaxscale.intervals import student_t
+from jaxscale.labels import as_written, symbol
 from jaxscale.plotting import (
     CEILING,
     HUES,
@@ -210,7 +210,7 @@ def plot_influence(found: Influence, *, most: int = BARS) -> Figure:
 
 def _run(found: Influence, k: int) -> str:
     sizes = ", ".join(
-        f"{name} {_short(float(x[k]), x[k] > 1e15)}" for name, x in found.values.items()
+        f"{as_written(name)} {_short(float(x[k]), x[k] > 1e15)}" for name, x in found.values.items()
     )
     return f"row {found.runs.rows[k]}:  {sizes}"
 
@@ -261,13 +261,14 @@ def plot_rollout(found: Comparison | HeldOut) -> Figure:
             color, marker = HUES_OF_LAWS[place % 8], MARKS[place % 8]
             each = np.isfinite(errors[k, sort])
             x, y, counts = (v[each] for v in (split.factor[sort], errors[k, sort], shared[sort]))
-            label = f"{held.laws[k]}  {score[k]:.2g} %" if score[k] >= 0 else held.laws[k]
-            ax.plot(x, y, color=color, lw=1.2, marker=marker, ms=5, zorder=4, label=label)
+            name = as_written(held.laws[k])
+            text = f"{name}  {score[k]:.2g} %" if score[k] >= 0 else name
+            ax.plot(x, y, color=color, lw=1.2, marker=marker, ms=5, zorder=4, label=text)
             ax.plot(x[~counts], y[~counts], marker, ms=5, mfc="w", mec=color, zorder=5)
         good = errors[np.isfinite(errors) & (errors > 0)]
         _log_axis(ax, "y", *_widen(good))
         _log_axis(ax, "x", split.factor.min(), split.factor.max(), "factor")
-        by = LABELS.get(split.by, split.by)
+        by = LABELS.get(split.by) or as_written(split.by)
         ax.set_xlabel(f"largest predicted / largest fitted {by}".replace(" (FLOPs)", ""))
         ax.set_ylabel("mean |log error| of larger runs (%)")
         title = "mean over the runs (filled windows)"
@@ -285,7 +286,7 @@ def plot_asymptote(found: AsymptoteProfile) -> Figure:
         A figure: the least-squares objective over the asymptote and, if it was asked for
         predictions, those; shaded is what the runs admit.
     """
-    count, name = found.prediction.shape[1], _symbol(found.name)
+    count, name = found.prediction.shape[1], symbol(found.name)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2 if count else 4.6, 3.4), layout="constrained")
         low, high = number(found.low), number(found.high)
@@ -309,7 +310,8 @@ def plot_asymptote(found: AsymptoteProfile) -> Figure:
         panels[0].set(ylabel="sum of squares / lowest", ylim=(1 - 0.3 * (limit - 1), top))
         panels[0].legend(loc="upper center")
         for k in range(count):
-            where = ", ".join(f"{key} {brief(float(x[k]))}" for key, x in found.at.items())
+            at = {as_written(key): brief(float(x[k])) for key, x in found.at.items()}
+            where = ", ".join(f"{key} {x}" for key, x in at.items())
             style: Any = dict(color=HUES_OF_LAWS[k % 8], marker=MARKS[k % 8], markevery=0.2, ms=4)
             panels[1].plot(found.values, found.prediction[:, k], label=where, **style)
         if count:
@@ -353,8 +355,8 @@ def plot_multiplier(found: Multiplier) -> Figure:
             )
         _log_axis(ax, "x", x.min(), x.max(), found.scale)
         _log_axis(ax, "y", bottom, top)
-        ax.set_xlabel(f"{LABELS.get(found.scale, found.scale)} of recipe B")
-        ax.set_ylabel(f"{found.scale} of recipe A for the same loss / that of B")
+        ax.set_xlabel(f"{LABELS.get(found.scale) or as_written(found.scale)} of recipe B")
+        ax.set_ylabel(f"{as_written(found.scale)} of recipe A for the same loss / that of B")
         how = f"{found.draws:,} {'paired' if found.paired else 'independent'} draws"
         figure.suptitle(f"Compute multiplier of B over A, {how}", fontsize=9, color=INK)
         ax.legend(loc="best")

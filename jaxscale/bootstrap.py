@@ -34,7 +34,7 @@ from jaxscale.resampling import (
 )
 from jaxscale.result import FitResult
 from jaxscale.search import Progress
-from jaxscale.tabulate import columns
+from jaxscale.tabulate import columns, marked
 from jaxscale.tabulate import quantity as shown
 
 METHODS = ("auto", "residual", "case", "bayesian", "cluster", "wild", "wild-cluster")
@@ -189,7 +189,7 @@ class Draws:
     def __str__(self) -> str:
         of = "the posterior" if self.method == "posterior" else f"the {self.method} bootstrap"
         table = interval_table(self.intervals(), f"{len(self)} draws of {of}")
-        return table + "".join(f"\n! {note}" for note in self.notes)
+        return table + marked(self.notes)
 
 
 def interval_table(intervals: Sequence[Interval], title: str) -> str:
@@ -273,7 +273,7 @@ def bootstrap(
         method = "case" if trend else "residual"
     if method in WEIGHTS:
         versions: dict[str, Any] = {"weights": WEIGHTS[method](runs, seed, 0, draws)}
-        widening = math.sqrt((at.weight > 0).sum() / at.freedom)
+        widening = _case_widening(at)
     elif method == "residual":
         versions = {"losses": residual_losses(at, fit.prediction, seed, 0, draws)}
     else:
@@ -301,6 +301,36 @@ def bootstrap(
         seconds=dict(found.seconds),
         labels=labels,
     )
+
+
+def case_draws(fit: FitResult, law: Law, *, seed: int = 0) -> Draws:
+    """Return draws of runs as cases that were refitted elsewhere, such as those of a sweep.
+
+    Args:
+        fit: what was replicated.
+        law: the laws of the replicates, free parameters [B]; those that ended at a finite value.
+        seed: of the draws.
+
+    Returns:
+        The draws, with the intervals that `bootstrap(fit, method="case")` has on the same laws.
+    """
+    at = linearize(fit)
+    return Draws(
+        law=law,
+        fit=fit,
+        method="case",
+        seed=seed,
+        noise=at.noise(),
+        freedom=float(at.freedom),
+        widening=_case_widening(at),
+        notes=(),
+        seconds={},
+    )
+
+
+def _case_widening(at: Linearized) -> float:
+    """Return by how much drawing n runs of n is too narrow: it does not know of P parameters."""
+    return math.sqrt((at.weight > 0).sum() / at.freedom)
 
 
 def _kept(found: Refits) -> Law:

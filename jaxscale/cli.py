@@ -1,30 +1,36 @@
 """The command line: fit, bootstrap, compare, sweep, predict, allocate, plot, forecast and others.
 
 Data goes to stdout, everything else to stderr. `--json` prints one JSON object and nothing else.
-Exit codes: 0 done; 1 done, but the certificate says not to trust it; 2 bad input or usage; 130
-interrupted. Errors are sentences; `--debug` shows the traceback.
+Files are written before anything is printed. Exit codes: 0 done; 1 done, but the certificate says
+not to trust it; 2 bad input or usage; 3 done, but the answer could not be printed or a file not be
+written (stdout is closed, the disk is full); 130 interrupted. Errors are sentences; `--debug` shows
+the traceback.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
-import stat
 import sys
+import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import jaxscale
 from jaxscale import (
     commands,
     compare_command,
+    console,
     datasets_command,
     forecast_command,
+    laws_command,
+    outputs,
     sweep_command,
     uncertainty_command,
 )
+from jaxscale._cache import private_cache
 from jaxscale._precision import PRECISIONS
 from jaxscale._programs import require_backend
 from jaxscale.bootstrap import METHODS
@@ -39,6 +45,7 @@ CACHED_COMMANDS = (
     *("fit", "bootstrap", "compare", "demo", "forecast", "influence", "plot", "sweep", "warmup"),
 )
 RUNS_FILE = "naming a FILE.py runs it, with all that it does"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FIGURES = ("all", "law", "residuals", "starts", "waterfall", "bands")
 
 
@@ -53,7 +60,7 @@ def entry() -> None:
     wanted = sys.argv[1:2] and sys.argv[1] in CACHED_COMMANDS and os.name == "posix"
     given = "JAX_COMPILATION_CACHE_DIR" in os.environ
     if wanted and not given and os.environ.get("JAXSCALE_CACHE", "") != "off":
-        directory = _cache_directory()
+        directory = private_cache()
         if directory is not None:
             environment = dict(
                 os.environ,
@@ -63,63 +70,47 @@ def entry() -> None:
             command = [sys.executable, "-P", "-m", "jaxscale", *sys.argv[1:]]
             os.execve(sys.executable, command, environment)
     signal.signal(signal.SIGINT, _interrupted)
+    console.occupy_closed_streams()
     sys.exit(main())
 
 
 def _interrupted(*_: Any) -> None:
     """End at once: an exception could get lost in a callback of the compiler's threads."""
-    print("\njaxscale: interrupted", file=sys.stderr, flush=True)
+    console.say_text("\njaxscale: interrupted")
     os._exit(130)
-
-
-def _cache_directory() -> Path | None:
-    """Return the user's own cache directory, or None where it cannot be private.
-
-    Whoever can write to a compilation cache can run code in this process.
-    """
-    base = os.environ.get("JAXSCALE_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "jaxscale", "programs"
-    )
-    try:
-        path = Path(base)
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = path.stat()
-    except OSError:
-        return None
-    private = status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return path if private else None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = _parser().parse_args(argv)
+    options = argparse.Namespace(debug=False)
     try:
+        options = _parser().parse_args(argv)
+        outputs.check_options(options)
         require_backend()
         return int(options.run(options))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
-        commands.say("interrupted")
+        console.say("interrupted")
         return 130
+    except console.UndeliveredError as error:
+        return _failed(options, error, 3)
     except FitError as error:
         return _failed(options, error, 1)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _failed(options, error, 2, f"{where}{error.strerror or error}")
+        where, code = f"{error.filename}: " if error.filename else "", 2 + (error.errno in FULL)
+        return _failed(options, error, code, f"{where}{error.strerror or error}")
     except (JaxscaleError, ValueError) as error:
         return _failed(options, error, 2)
 
 
 def _failed(options: argparse.Namespace, error: Exception, code: int, text: str = "") -> int:
     if options.debug:
-        raise error
-    commands.say(f"error: {text or error}")
+        console.say_text("".join(traceback.format_exception(error)).rstrip())
+    console.say(f"error: {text or error}")
     return code
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = console.Parser(
         prog="jaxscale", description="Fit scaling laws to tables of training runs."
     )
     parser.add_argument("--version", action="version", version=jaxscale.__version__)
@@ -159,16 +150,10 @@ def _parser() -> argparse.ArgumentParser:
     goal.add_argument("--target-loss", type=float, nargs="+", metavar="L", help="losses to reach")
     _force_option(sub)
     sub = command("plot", commands.run_plot, "Draw the law, the residuals and the starts of a fit.")
-    _source_options(sub)
-    sub.add_argument("-o", "--out", required=True, help="figure file: .png, .svg or .pdf")
-    what = sub.add_mutually_exclusive_group()
-    what.add_argument("--figure", choices=FIGURES, default="all")
-    what.add_argument(
-        "--surface", action="store_true", help="draw the objective over the law's exponents"
-    )
+    _plot_options(sub)
     text = "Forecast where a run that is still training will end."
     _forecast_options(command("forecast", forecast_command.run_forecast, text))
-    sub = command("laws", commands.run_laws, "List the laws, their parameters and presets.")
+    sub = command("laws", laws_command.run_laws, "List the laws, their parameters and presets.")
     text = f"show one law in full: its name, or FILE.py:CLASS; {RUNS_FILE}"
     sub.add_argument("name", nargs="?", help=text)
     sub = command("datasets", datasets_command.run_datasets, "List named tables of real runs.")
@@ -176,8 +161,20 @@ def _parser() -> argparse.ArgumentParser:
     sub = command(
         "demo", commands.run_demo, "Run the main job on the table of real runs in the package."
     )
-    sub.add_argument("-o", "--out", metavar="DIR", help="write fit.json and fit.png there")
+    sub.add_argument(
+        "-o", "--out", dest="directory", metavar="DIR", help="write fit.json and fit.png there"
+    )
     return parser
+
+
+def _plot_options(sub: argparse.ArgumentParser) -> None:
+    _source_options(sub)
+    sub.add_argument("-o", "--out", required=True, help="figure file: .png, .svg or .pdf")
+    what = sub.add_mutually_exclusive_group()
+    what.add_argument("--figure", dest="panels", choices=FIGURES, default="all")
+    what.add_argument(
+        "--surface", action="store_true", help="draw the objective over the law's exponents"
+    )
 
 
 def _fit_options(sub: argparse.ArgumentParser) -> None:
@@ -317,6 +314,7 @@ def _sweep_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "-o",
         "--out",
+        dest="directory",
         required=True,
         metavar="DIR",
         help="results; a sweep that was stopped goes on with what is there",

@@ -33,6 +33,16 @@ ALIASES: dict[str, tuple[str, ...]] = {k: tuple(v.split()) for k, v in _NAMES.it
 RESERVED = ("self", "rows", "source", "dropped", "warnings", "names", "group")
 """Keywords of `Runs` that no column of numbers can be called."""
 
+_NEAR = {
+    "weight": "weights sampleweight sampleweights sigma sigmas std stds stdev stddev stderr "
+    "standarderror standarddeviation error errors err yerr uncertainty variance",
+    "group": "groups",
+}
+NEAR_MISSES: dict[str, str] = {word: k for k, words in _NEAR.items() for word in words.split()}
+"""Names by which other packages call what is a weight or a group here."""
+
+IN_TABLE = "call the column so in the table"
+
 SUFFIX = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12, "%": 1e-2}
 SUFFIXED = re.compile(r"([+-]?\d[\d_]*\.?\d*(?:[eE][+-]?\d+)?)\s*([kKmMbBgGtT%])")
 MISSING = ("", "na", "n/a", "<na>", "nan", "null", "none")
@@ -80,11 +90,58 @@ def missing_loss(table: Table) -> DataError:
     )
 
 
+def refuse_near_miss(name: str, given: str, otherwise: str) -> None:
+    """Raise for a name that somebody gives for `weight` or `group`: it would be without effect.
+
+    Args:
+        name: what a column would be called.
+        given: how it was given, for the message.
+        otherwise: how to give it as a column nevertheless.
+
+    Raises:
+        DataError: it is such a name.
+    """
+    meant = NEAR_MISSES.get(canonical(name))
+    if meant is None:
+        return
+    how = "how far each counts, e.g. 1 / variance" if meant == "weight" else "labels"
+    raise DataError(
+        f"{given} is without effect; did you mean {meant} ({how})? If a law of your own takes "
+        f"{name!r}, {otherwise}"
+    )
+
+
+def check_map(given: Mapping[str, str], used: Sequence[str], where: str | None = None) -> None:
+    """Raise for a column that is given a name which nothing uses.
+
+    Args:
+        given: letter -> column.
+        used: names that the laws take, or the other options name.
+        where: rows to keep, where letters may stand as well.
+
+    Raises:
+        DataError: a name is none of them; the message names the nearest.
+    """
+    known = list(dict.fromkeys([*ALIASES, *used]))
+    for letter, name in given.items():
+        if letter in known or re.search(rf"(?<!\w){re.escape(letter)}(?!\w)", where or ""):
+            continue
+        refuse_near_miss(letter, f"--map {letter}={name}", IN_TABLE)
+        meant = [k for k, words in ALIASES.items() if canonical(letter) in words]
+        near = meant or difflib.get_close_matches(letter, known, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise DataError(
+            f"--map {letter}={name}: nothing uses a column called {letter!r}; {hint}there are "
+            f"{', '.join(known)}"
+        )
+
+
 def recognize(table: Table, given: Mapping[str, str]) -> dict[str, str]:
     """Return the column of each letter; a column that `given` names is not taken for another."""
     for letter, name in given.items():
         if letter in RESERVED and letter != "group":
             raise DataError(f"--map {letter}={name}: {letter!r} is a reserved name")
+        refuse_near_miss(letter, f"--map {letter}={name}", IN_TABLE)
         if name not in table.columns:
             raise DataError(
                 f"{table.top}: --map {letter}={name}: no column {short(name)}; the table has "

@@ -1,16 +1,15 @@
 """What each command does, once its options are parsed.
 
-Results go to stdout, notes to stderr. Only this module and `cli` print.
+Results go to stdout, notes to stderr, by the door that is `console`.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import inspect
+import functools
 import json
 import math
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,13 +19,17 @@ import numpy as np
 import optax
 from tqdm import tqdm
 
+from jaxscale._visible import one_line
 from jaxscale.allocation import allocate
+from jaxscale.columns import check_map
+from jaxscale.console import BarStream, say, show
 from jaxscale.datasets import load as load_dataset
 from jaxscale.exponents import exponent_grid
 from jaxscale.fit import fit
 from jaxscale.lawnames import find_law
-from jaxscale.laws import CATALOGUE, Chinchilla, Law, derived, predict
+from jaxscale.laws import CATALOGUE, Chinchilla, Law, predict
 from jaxscale.losses import Loss, loss_named
+from jaxscale.outputs import check_figure, check_outputs, deliver
 from jaxscale.result import FitResult
 from jaxscale.runs import Runs, read_runs
 from jaxscale.saved import load
@@ -38,11 +41,6 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "lbfgs": optax.lbfgs,
     "adam": lambda: optax.adam(1e-2),
 }
-
-
-def say(text: str) -> None:
-    """Print a note or an error to stderr."""
-    print(f"jaxscale: {text}", file=sys.stderr)
 
 
 def _law(options: argparse.Namespace, runs: Runs) -> Law:
@@ -69,10 +67,9 @@ def _law(options: argparse.Namespace, runs: Runs) -> Law:
 def run_fit(options: argparse.Namespace) -> int:
     """Fit a law to a table; print the result."""
     loss, mapping = robust_loss(options), column_map(options)
-    if options.out:
-        writable(options.out)
     runs = table(options, mapping)
     law = _law(options, runs)
+    check_map(mapping, [*law.inputs, options.of or ""], options.where)
     result = with_progress(
         options,
         lambda progress: fit(
@@ -92,10 +89,8 @@ def run_fit(options: argparse.Namespace) -> int:
         result,
         settings={**result.settings, "optimizer": options.optimizer, "law": options.law},
     )
-    print(result.to_json() if options.json else result, flush=True)
-    if options.out:
-        result.save(options.out)
-    return _trust(result, options)
+    deliver(options, str(result), result.to_json, out=options.out, notes=notes(result))
+    return 0 if result.certificate.trusted else 1
 
 
 def robust_loss(options: argparse.Namespace) -> Loss:
@@ -131,25 +126,14 @@ def table(options: argparse.Namespace, mapping: dict[str, str]) -> Runs:
     )
 
 
-def writable(path: str) -> None:
-    """Raise before hours of work whose result could not be kept."""
-    target = Path(path)
-    if target.is_dir():
-        raise ValueError(f"--out {path}: is a directory; give a file, e.g. {target / 'fit.json'}")
-    if not target.parent.is_dir():
-        raise ValueError(f"--out {path}: there is no folder {str(target.parent)!r}")
-    if not os.access(target if target.exists() else target.parent, os.W_OK):
-        raise ValueError(f"--out {path}: may not be written")
-
-
 def with_progress(
     options: argparse.Namespace, work: Callable[[Any], T], doing: str = "fitting", of: str = "start"
 ) -> T:
     """Show a bar on stderr once the work has taken a second."""
-    if getattr(options, "quiet", False):
+    if getattr(options, "quiet", False) or sys.stderr is None:
         return work(None)
     look: Any = dict(desc=f"compiling, then {doing}", unit=of, delay=1.0, leave=False)
-    with tqdm(**look, file=sys.stderr) as bar:
+    with tqdm(**look, file=BarStream()) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
@@ -157,13 +141,6 @@ def with_progress(
             bar.update(done - bar.n)
 
         return work(progress)
-
-
-def _trust(result: FitResult, options: argparse.Namespace) -> int:
-    if options.json:
-        for note in notes(result):
-            say(f"note: {note}")
-    return 0 if result.certificate.trusted else 1
 
 
 def source(options: argparse.Namespace) -> tuple[Law, FitResult | None]:
@@ -233,7 +210,7 @@ def run_predict(options: argparse.Namespace) -> int:
         for i, row in enumerate(rows):
             row["extrapolation"] = {name: float(f[i]) for name, f in factors.items()}
     if options.json:
-        print(json.dumps({"law": type(law).__name__, **_doubts(result), "predictions": rows}))
+        show(json.dumps({"law": type(law).__name__, **_doubts(result), "predictions": rows}))
         return code(result)
     head = [*table, "loss"] + (["outside the runs"] if result is not None else [])
     body = []
@@ -243,7 +220,7 @@ def run_predict(options: argparse.Namespace) -> int:
             far = {n: f for n, f in row["extrapolation"].items() if f > 1.0000001}
             cells.append(", ".join(f"{n} x {f:.3g}" for n, f in far.items()) or "within")
         body.append(cells)
-    print(columns([head, *body], ">" * len(head)))
+    show(columns([head, *body], ">" * len(head)))
     return code(result)
 
 
@@ -269,7 +246,7 @@ def run_allocate(options: argparse.Namespace) -> int:
         rows = [
             dict(dataclasses.asdict(a), extrapolation=x) for a, x in zip(found, reach, strict=True)
         ]
-        print(json.dumps({"law": type(law).__name__, **_doubts(result), "allocations": rows}))
+        show(json.dumps({"law": type(law).__name__, **_doubts(result), "allocations": rows}))
     elif found:
         head = ["compute", "N", "D", "tokens/param", "loss"]
         body = [
@@ -282,7 +259,7 @@ def run_allocate(options: argparse.Namespace) -> int:
             ]
             for a in found
         ]
-        print(columns([head, *body], ">>>>>"))
+        show(columns([head, *body], ">>>>>"))
     for a, x in zip(found, reach, strict=True):
         if a.at_edge:
             say(f"note: the optimum at C = {a.compute:.3g} lies at the edge of the sizes searched")
@@ -301,14 +278,12 @@ def run_plot(options: argparse.Namespace) -> int:
     _, result = source(options)
     if result is None:
         raise ValueError("plot needs a fit with its runs: write one with jaxscale fit --out")
+    check_figure("--out", options.out)
+    draw = functools.partial(_draw, result, options.out, options.panels)
     if options.surface:
-        _draw_surface(result, options.out)
-    else:
-        _draw(result, options.out, options.figure)
-    if options.json:
-        print(json.dumps({"figure": options.out, **_doubts(result)}))
-    else:
-        print(options.out)
+        draw = functools.partial(_draw_surface, result, options.out)
+    document = json.dumps({"figure": options.out, **_doubts(result)})
+    deliver(options, one_line(options.out), lambda: document, files=[draw])
     return code(result)
 
 
@@ -345,75 +320,49 @@ def _draw_surface(result: FitResult, path: str) -> None:
         residual=result.residual,
         resolution=0.0025,
     )
-    say(str(grid).replace("\n", "\njaxscale: "))
+    for line in str(grid).splitlines():
+        say(line)
     drawn: Any = contours.plot_surface(grid).figure
     plotting.save(drawn, path)
-
-
-def run_laws(options: argparse.Namespace) -> int:
-    """List the laws, or show one in full."""
-    if options.name:
-        laws = [find_law(options.name)]
-    else:
-        laws = list(CATALOGUE.values())
-    if options.json:
-        print(json.dumps({"laws": [_describe(law) for law in laws]}))
-    elif not options.name:
-        rows = [[law.__name__, law.formula(), ", ".join(law.presets)] for law in laws]
-        print(columns([["law", "formula", "presets"], *rows], "<<<"))
-    else:
-        print(_law_page(laws[0]))
-    return 0
-
-
-def _describe(law: type[Law]) -> dict[str, Any]:
-    example = law()
-    return {
-        "law": law.__name__,
-        "formula": law.formula(),
-        "inputs": list(example.inputs),
-        "parameters": {name: spec.doc for name, spec in example.parameters.items()},
-        "presets": {name: dict(p.values, source=p.source) for name, p in law.presets.items()},
-    }
-
-
-def _law_page(law: type[Law]) -> str:
-    lines = [law.__name__, "", inspect.getdoc(law) or "", "", "Parameters"]
-    rows = [["  " + name, spec.doc] for name, spec in law().parameters.items()]
-    lines.append(columns(rows, "<<"))
-    for name, preset in law.presets.items():
-        lines += ["", f"Preset {law.__name__}:{name}", f"  {preset.source}"]
-        lines += [f"  {preset.note}"] if preset.note else []
-        fitted = law.preset(name)
-        rows = [["  " + k, repr(float(v))] for k, v in fitted.values.items()]
-        rows += [["  " + k, quantity(v, 6) + "  (derived)"] for k, v in derived(fitted).items()]
-        lines.append(columns(rows, "<<"))
-    return "\n".join(lines)
 
 
 def run_demo(options: argparse.Namespace) -> int:
     """Fit the ladder of real models that ships with the package and show the whole way."""
     runs = load_dataset("stdlib_ladder")
+    fit_file, figure = _demo_files(options.directory, runs.source)
     budget = 10 * float(runs.column("C").max())
     result = with_progress(options, lambda progress: fit(Chinchilla(), runs, progress=progress))
-    best = allocate(result.law, compute=budget) if result.certificate.trusted else None
-    if options.json:
-        print(result.to_json())
-    else:
-        print(
-            f"{len(runs)} byte-level transformers, trained on the source of Python's standard "
-            "library\n(jaxscale datasets stdlib_ladder; examples/ladder).\n"
-        )
-        print(result)
-    if best is not None and not options.json:
-        print(
-            f"\nWith {budget:.3g} FLOPs, ten times the largest: N {count(best.N)}, "
+    text = (
+        f"{len(runs)} byte-level transformers, trained on the source of Python's standard "
+        f"library\n(jaxscale datasets stdlib_ladder; examples/ladder).\n\n{result}"
+    )
+    if result.certificate.trusted:
+        best = allocate(result.law, compute=budget)
+        text += (
+            f"\n\nWith {budget:.3g} FLOPs, ten times the largest: N {count(best.N)}, "
             f"D {count(best.D)} ({best.tokens_per_parameter:.1f} bytes per parameter), "
             f"loss {best.loss:.4f}."
         )
-    if options.out:
-        Path(options.out).mkdir(parents=True, exist_ok=True)
-        result.save(Path(options.out) / "fit.json")
-        _draw(result, str(Path(options.out) / "fit.png"))
-        say(f"wrote fit.json and fit.png to {options.out}")
+    files: list[Callable[[], Any]] = []
+    if options.directory:
+        files = [lambda: result.save(fit_file), lambda: _draw(result, str(figure))]
+    deliver(options, text, result.to_json, files=files)
+    if options.directory:
+        say(f"wrote fit.json and fit.png to {options.directory}")
     return 0 if result.certificate.trusted else 1
+
+
+def _demo_files(directory: str | None, source: str) -> tuple[Path, Path]:
+    """Make the folder of the demo; raise where a person's own results stand in it."""
+    paths = Path(directory or "") / "fit.json", Path(directory or "") / "fit.png"
+    if directory is None:
+        return paths
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    check_outputs({"--out": paths[0], "--out, its figure": paths[1]})
+    before = paths[0].read_bytes() if paths[0].is_file() else b""
+    if any(path.exists() for path in paths) and json.dumps(source).encode() not in before:
+        raise ValueError(
+            f"--out {directory}: there is a fit.json or fit.png that is not of the demo; give "
+            "another folder"
+        )
+    return paths

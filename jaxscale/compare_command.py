@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
-from jaxscale.commands import column_map, robust_loss, say, table, with_progress, writable
-from jaxscale.comparison import Comparison, compare
+from jaxscale.columns import check_map
+from jaxscale.commands import column_map, robust_loss, table, with_progress
+from jaxscale.comparison import compare
 from jaxscale.lawnames import named_law
 from jaxscale.laws import Law
+from jaxscale.outputs import deliver
 from jaxscale.runs import Runs
 from jaxscale.sensitivity import DELTAS
 
@@ -21,10 +22,10 @@ from jaxscale.sensitivity import DELTAS
 def run_compare(options: argparse.Namespace) -> int:
     """Compare laws on a table; print the result."""
     loss, deltas, mapping = robust_loss(options), _deltas(options), _mapping(options)
-    if options.out:
-        writable(options.out)
     runs = table(options, mapping)
     laws = _laws(options, runs)
+    used = [name for law in laws.values() for name in law.inputs]
+    check_map(mapping, [*used, options.by or "", options.group or ""], options.where)
     result = with_progress(
         options,
         lambda progress: compare(
@@ -45,18 +46,13 @@ def run_compare(options: argparse.Namespace) -> int:
         doing="comparing",
         of="step",
     )
-    return _show(result, options)
-
-
-def _show(result: Comparison, options: argparse.Namespace) -> int:
-    if options.json or options.out:
-        text = json.dumps(result.to_dict(), allow_nan=False)
-    print(text if options.json else result, flush=True)
-    if options.out:
-        Path(options.out).write_text(text + "\n", encoding="utf-8")
-    if options.json:
-        for note in result.notes:
-            say(f"note: {note}")
+    deliver(
+        options,
+        str(result),
+        lambda: json.dumps(result.to_dict(), allow_nan=False),
+        out=options.out,
+        notes=result.notes,
+    )
     return 0 if result.trusted else 1
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from jaxscale.tabulate import columns, count, quantity
+from jaxscale._visible import one_line
+from jaxscale.tabulate import columns, count, marked, quantity
 
 if TYPE_CHECKING:
     from jaxscale.comparison import Comparison, Entry
@@ -28,20 +29,22 @@ def comparison_table(comparison: Comparison) -> str:
     loss = str(comparison.loss["loss"]) + (f" (delta {delta:g})" if delta is not None else "")
     runs = comparison.runs
     head = f"{len(runs)} runs from {runs.source}, {loss} on {comparison.residual} residuals"
-    parts = [comparison.sentence, head + _rollout_facts(comparison), _laws(comparison)]
+    parts = [one_line(comparison.sentence or ""), one_line(head) + _rollout_facts(comparison)]
+    parts.append(_laws(comparison))
     parts += [_windows(comparison), _exponents(comparison), _tests(comparison)]
     text = "\n\n".join(part for part in parts if part)
-    return text + "\n" + "".join(f"\n! {note}" for note in comparison.notes)
+    return text + "\n" + marked(comparison.notes)
 
 
 def _rollout_facts(comparison: Comparison) -> str:
     if "rollout" not in comparison.held:
         return ""
     split = comparison.held["rollout"].split
+    by = one_line(str(split.by))
     low, high = split.factor.min(), split.factor.max()
     return (
-        f";\n{int(split.level.max()) + 1} levels of {split.by}, {len(split)} windows that "
-        f"extrapolate {split.by} by a factor of up to {quantity(low, 3)} to {quantity(high, 3)}"
+        f";\n{int(split.level.max()) + 1} levels of {by}, {len(split)} windows that "
+        f"extrapolate {by} by a factor of up to {quantity(low, 3)} to {quantity(high, 3)}"
     )
 
 
@@ -110,8 +113,9 @@ def _windows(comparison: Comparison) -> str:
         errors = errors[:, counted[-1]]
         own, other = errors[held.laws.index(str(last))], errors[at[0]]
         lines.append(
-            f"In the last window {last} is best, {_percent(own)} against {_percent(other)} for "
-            f"{labels[0]}: the order depends on how many runs are fitted."
+            f"In the last window {one_line(str(last))} is best, {_percent(own)} against "
+            f"{_percent(other)} for {one_line(labels[0])}: the order depends on how many runs "
+            "are fitted."
         )
     return "\n".join(lines)
 
@@ -140,7 +144,7 @@ def _tests(comparison: Comparison) -> str:
     for test in comparison.tests:
         verdict = "rejected" if test.p < 0.05 else "not rejected"
         lines.append(
-            f"{test.small} within {test.large}: {verdict}, p {quantity(test.p, 2)} "
+            f"{one_line(f'{test.small} within {test.large}')}: {verdict}, p {quantity(test.p, 2)} "
             f"(likelihood ratio {quantity(test.ratio, 3)}, {count(test.draws)} simulated tables"
             + (f", {test.stuck} missed an optimum" if test.stuck else "")
             + ")"

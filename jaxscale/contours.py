@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap
 
 from jaxscale.exponents import ExponentGrid
+from jaxscale.labels import as_written, symbol
 from jaxscale.plotting import INK, LAW, STYLE, _axes
 
-GREEK = ("alpha", "beta", "gamma", "delta")
 LEVELS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Excess over the minimum, relative to it: three steps per factor of ten."""
 # Viridis without its pale end, light where the value is low: the valley is what one looks for.
@@ -114,7 +114,7 @@ def _mark(grid: ExponentGrid, ax: Axes) -> None:
     # As many decimals as the step of the grid tells apart.
     digits = [max(0, -math.floor(math.log10(x[1] - x[0]) + 1e-9)) for x in grid.axes]
     at = [
-        f"{_symbol(n)} = {x:.{d}f}".replace("-", "\u2212")
+        f"{symbol(n)} = {x:.{d}f}".replace("-", "\u2212")
         for (n, x), d in zip(point.items(), digits, strict=True)
     ]
     place = [*point.values()] + ([] if len(point) == 2 else [value])
@@ -123,19 +123,12 @@ def _mark(grid: ExponentGrid, ax: Axes) -> None:
 
 
 def _floor(grid: ExponentGrid) -> str:
-    return f"best {_symbol(grid.names[1])} at each {_symbol(grid.names[0])}"
+    return f"best {symbol(grid.names[1])} at each {symbol(grid.names[0])}"
 
 
 def _name(grid: ExponentGrid, k: int) -> str:
     name = grid.names[k]
-    return f"{grid.law.parameters[name].doc} {_symbol(name)}"
-
-
-def _symbol(name: str) -> str:
-    """Return a parameter's name as mathematics."""
-    stem, _, below = name.partition("_")
-    stem = f"\\{stem}" if stem in GREEK else stem
-    return f"${stem}_{{{below}}}$" if below else f"${stem}$"
+    return f"{as_written(grid.law.parameters[name].doc)} {symbol(name)}"
 
 
 def _level(value: float) -> str:

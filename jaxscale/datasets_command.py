@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from jaxscale.console import show
 from jaxscale.datasets import card
 from jaxscale.datasets.catalogue import ENTRIES
 from jaxscale.datasets.loading import load
@@ -14,7 +15,7 @@ def run_datasets(options: argparse.Namespace) -> int:
     """Print names with rows and licence, or a card."""
     if options.name:
         text = card(options.name)
-        print(json.dumps({"name": options.name, "card": text}) if options.json else text)
+        show(json.dumps({"name": options.name, "card": text}) if options.json else text)
         return 0
     found = [
         {
@@ -26,9 +27,9 @@ def run_datasets(options: argparse.Namespace) -> int:
         for name, entry in ENTRIES.items()
     ]
     if options.json:
-        print(json.dumps({"datasets": found}))
+        show(json.dumps({"datasets": found}))
         return 0
     width = max(len(name) for name in ENTRIES)
-    for row in found:
-        print(f"{row['name']:<{width}} {row['rows']:>5}  {row['licence']}")
+    lines = [f"{row['name']:<{width}} {row['rows']:>5}  {row['licence']}" for row in found]
+    show("\n".join(lines))
     return 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import math
 import re
@@ -15,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxscale.commands import say
+from jaxscale._visible import one_line
+from jaxscale.console import say
 from jaxscale.curves import (
     forecast_curve,
     forecast_fan,
@@ -26,6 +28,7 @@ from jaxscale.curves import (
 from jaxscale.forecast import Forecast, Forecaster
 from jaxscale.local_level import Prior
 from jaxscale.metrics import Curve, read_metrics
+from jaxscale.outputs import check_figure, check_outputs, deliver, inputs_of
 from jaxscale.schedules import Schedule, schedule_named
 from jaxscale.tabulate import columns, quantity
 
@@ -62,18 +65,20 @@ def run_forecast(options: argparse.Namespace) -> int:
         ).values()
     ]
     finished = _finished(options, {curve.name for curve in curves})
+    figures = _figure_paths(options, curves)
     outlooks = [_outlook(options, curve, finished) for curve in curves]
-    if options.json:
-        print(json.dumps(_document(options, outlooks), allow_nan=False))
-    else:
-        print("\n\n".join(_block(options, outlook) for outlook in outlooks), flush=True)
-    for outlook, curve in zip(outlooks, curves, strict=True):
-        for note in outlook.notes if options.json else ():
-            say(f"note: {outlook.curve.name}: {note}")
-        if options.figure:
-            path = _figure_path(options.figure, outlook.curve.name, len(outlooks))
-            _draw(options, outlook, curve, path)
-            say(f"wrote {path}")
+    deliver(
+        options,
+        "\n\n".join(_block(options, outlook) for outlook in outlooks),
+        lambda: json.dumps(_document(options, outlooks), allow_nan=False),
+        notes=[f"{outlook.curve.name}: {note}" for outlook in outlooks for note in outlook.notes],
+        files=[
+            functools.partial(_draw, options, *drawn)
+            for drawn in zip(outlooks, curves, figures, strict=bool(figures))
+        ],
+    )
+    for path in figures:
+        say(f"wrote {path}")
     return 0
 
 
@@ -89,14 +94,7 @@ def _consistent(options: argparse.Namespace) -> None:
     _in_range(options)
     if options.log_steps and not options.figure:
         raise ValueError("--log-steps goes with --figure")
-    if options.figure:
-        from jaxscale.plotting import ENDINGS
-
-        path = Path(options.figure)
-        if path.suffix.lower() not in ENDINGS:
-            raise ValueError(f"--figure {path}: a figure file ends in one of {', '.join(ENDINGS)}")
-        if not path.parent.is_dir():
-            raise ValueError(f"--figure {path}: there is no folder {str(path.parent)!r}")
+    check_figure("--figure", options.figure)
 
 
 def _in_range(options: argparse.Namespace) -> None:
@@ -221,8 +219,8 @@ def _block(options: argparse.Namespace, outlook: _Outlook) -> str:
         rows.append(["turned out", f"{outlook.outcome:{style}}", words])
     for x, p in outlook.below:
         rows.append([f"below {quantity(x, 6)}", f"{100 * p:.1f} %", "probability"])
-    lines = [f"{curve.name}  ({curve.source})", columns(rows, "<><")]
-    return "\n".join([*lines, *(f"! {note}" for note in outlook.notes)])
+    lines = [one_line(f"{curve.name}  ({curve.source})"), columns(rows, "<><")]
+    return "\n".join([*lines, *(one_line(f"! {note}") for note in outlook.notes)])
 
 
 def _style(forecast: Forecast) -> str:
@@ -260,13 +258,29 @@ def _document(options: argparse.Namespace, outlooks: list[_Outlook]) -> dict[str
     return {**{name: getattr(options, name) for name in names}, "runs": runs}
 
 
-def _figure_path(path: str, name: str, many: int) -> str:
-    """Return the file of a run's figure: with its name where there are several runs."""
-    if many == 1:
-        return path
-    given = Path(path)
-    safe = re.sub(r"[^\w.-]+", "_", name).strip("._") or "run"
-    return str(given.with_name(f"{given.stem}-{safe}{given.suffix}"))
+def _figure_paths(options: argparse.Namespace, curves: list[Curve]) -> list[str]:
+    """Return the figure file of every run: with its name where there are several runs.
+
+    Raises:
+        ValueError: two runs would have one file, or a file may not be written.
+    """
+    if not options.figure:
+        return []
+    given, paths = Path(options.figure), [options.figure]
+    if len(curves) > 1:
+        safe = [re.sub(r"[^\w.-]+", "_", curve.name).strip("._") or "run" for curve in curves]
+        paths = [str(given.with_name(f"{given.stem}-{name}{given.suffix}")) for name in safe]
+    for curve, path in zip(curves, paths, strict=True):
+        if paths.count(path) > 1:
+            raise ValueError(
+                f"--figure {given}: run {curve.name!r} and another would both be drawn into "
+                f"{path}; draw one of them with --run NAME"
+            )
+    named = {
+        f"--figure of run {curve.name!r}": path for curve, path in zip(curves, paths, strict=True)
+    }
+    check_outputs(named, list(inputs_of(options)))
+    return paths
 
 
 def _draw(options: argparse.Namespace, outlook: _Outlook, whole: Curve, path: str) -> None:

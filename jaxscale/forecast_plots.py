@@ -19,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from jaxscale.curves import Fan
 from jaxscale.forecast import Forecast
 from jaxscale.intervals import Interval
+from jaxscale.labels import as_written
 from jaxscale.metrics import Curve
 from jaxscale.plotting import HUES, INK, LAW, MUTED, RUN, STYLE, _axes, _cloud, _log_axis, _short
 from jaxscale.uncertainty_plots import WIDE, stated
@@ -89,7 +90,7 @@ def _title(curve: Curve, forecast: Forecast, fan: Fan, level: float) -> str:
     loss, low, high = (float(x) for x in (forecast.loss, forecast.lower, forecast.upper))
     interval = Interval("loss", loss, low, high, level, math.nan, "")
     text = stated(interval, log=False, gap=f" ({100 * level:g} %: ").replace(": (", ": ")
-    name = (curve.name if len(curve.name) <= 40 else curve.name[:37] + "...").replace("$", r"\$")
+    name = as_written(curve.name if len(curve.name) <= 40 else curve.name[:37] + "...")
     first = f"{name}:  loss {text} at step {fan.step[-1]:,.0f},"
     return f"{first}\nforecast from {len(curve):,} losses up to step {curve.step[-1]:,}"
 

@@ -28,6 +28,7 @@ from jax import Array
 from jaxscale import _programs
 from jaxscale._precision import cast
 from jaxscale._smallmat import cholesky, cholesky_solve
+from jaxscale._visible import one_line
 from jaxscale.errors import FitError
 from jaxscale.implicit import argmin_law, condition, confined, moving, psi, with_values
 from jaxscale.laws import Law
@@ -363,8 +364,9 @@ def _table(found: Influence, most: int) -> str:
                 f"{found.leverage[k]:.2f}",
             ]
         )
+    head = f"{found.quantity} = {number(found.value, 6)}; runs of {runs.source} that move it most:"
     lines = [
-        f"{found.quantity} = {number(found.value, 6)}; runs of {runs.source} that move it most:",
+        one_line(head),
         columns(rows, ">" * len(rows[0])),
     ]
     if found.delta is not None:

@@ -101,10 +101,10 @@ def named_law(text: str, folder: Path = Path()) -> NamedLaw:
         ValueError: there is no such law, or OF is missing or out of place.
     """
     source = ""
-    if ".py:" in text:
+    path = law_file(text, folder)
+    if path is not None:
         file, _, rest = text.partition(".py:")
         name, _, of = rest.partition(":")
-        path = folder / f"{file}.py"
         cls = find_law(f"{file}.py:{name}", folder)
         source = hashlib.sha256(_source(path)).hexdigest()
     else:
@@ -119,16 +119,20 @@ def named_law(text: str, folder: Path = Path()) -> NamedLaw:
     return NamedLaw(text, cls, of or None, source)
 
 
+def law_file(text: str, folder: Path = Path()) -> Path | None:
+    """Return the file of a law written as `FILE.py:CLASS`; None for a law of the catalogue."""
+    file, mark, _ = text.partition(".py:")
+    return folder / f"{file}.py" if mark else None
+
+
 def find_law(text: str, folder: Path = Path()) -> type[Law]:
     """Return a law class by its name in the catalogue, or from a user's file as `FILE.py:CLASS`.
 
     Raises:
         ValueError: there is no such law, or the file does not define it.
     """
-    if ".py:" not in text:
-        return _from_catalogue(text)
-    file, _, name = text.partition(".py:")
-    return _from_file(folder / f"{file}.py", name)
+    path = law_file(text, folder)
+    return _from_catalogue(text) if path is None else _from_file(path, text.partition(".py:")[2])
 
 
 def _from_catalogue(name: str) -> type[Law]:

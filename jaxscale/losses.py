@@ -11,10 +11,30 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from jax.core import Tracer
 from jax.lax import erf
 
 from jaxscale._pytree import pytree
+
+
+def _check_width(loss: Loss, name: str) -> None:
+    """Raise for a width that is not positive and finite; a traced one has no value to look at."""
+    width = getattr(loss, name)
+    if isinstance(width, Tracer):
+        return
+    try:
+        values = np.asarray(width, float)
+        good = not isinstance(width, str) and bool(np.all((values > 0) & np.isfinite(values)))
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        default = type(loss).__dataclass_fields__[name].default  # type: ignore[attr-defined]
+        raise ValueError(
+            f"{type(loss).__name__}({name}={width!r}): {name} is a width of residuals, positive "
+            f"and finite, e.g. {default:g}"
+        )
 
 
 class Loss:
@@ -87,9 +107,15 @@ class Huber(Loss):
 
     The field's default is delta = 1e-3 on log residuals (Hoffmann et al. 2022), which is nearly
     least absolute deviations for noise above 5e-3.
+
+    Raises:
+        ValueError: delta is not positive and finite.
     """
 
     delta: Any = 1e-3
+
+    def __post_init__(self) -> None:
+        _check_width(self, "delta")
 
     @property
     def scale(self) -> Any:
@@ -130,6 +156,9 @@ class Absolute(Loss):
     """
 
     smoothing: Any = 1e-3
+
+    def __post_init__(self) -> None:
+        _check_width(self, "smoothing")
 
     @property
     def scale(self) -> Any:

@@ -5,7 +5,7 @@ Each draws into given axes or a figure of its own and returns the axes. No globa
 
 from __future__ import annotations
 
-import re
+import io
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
-from matplotlib.mathtext import MathTextParser
 
+from jaxscale._durable import write_atomically
 from jaxscale.certificate import CONVERGED, SAME
 from jaxscale.engine import Status
 from jaxscale.flops import complete
+from jaxscale.labels import as_written, formula
 from jaxscale.laws import predict
 from jaxscale.result import FitResult
 
@@ -158,7 +159,7 @@ def plot_fit(fit: FitResult) -> Figure:
         A figure as wide as a page, 7.2 by 4.4 inches; write it with `save`.
     """
     law, loss = type(fit.law), fit.loss["loss"].capitalize()
-    title = f"{law.__name__}:  {_formula(law.formula())}\n{len(fit.runs):,} runs, "
+    title = f"{law.__name__}:  {formula(law.formula())}\n{len(fit.runs):,} runs, "
     title += f"{loss} loss of {fit.residual} residuals"
     title += "" if fit.certificate.trusted else "; not certified"
     with matplotlib.rc_context(STYLE):
@@ -180,6 +181,7 @@ def save(figure: Figure, path: str | Path) -> None:
 
     Raises:
         ValueError: the ending is none of those, or the folder does not exist.
+        OSError: the file could not be written; an old one is whole.
     """
     path, ending = Path(path), Path(path).suffix.lower()
     wrong = "" if path.parent.is_dir() else f"there is no folder {str(path.parent)!r}"
@@ -187,7 +189,9 @@ def save(figure: Figure, path: str | Path) -> None:
     if wrong:
         raise ValueError(f"{path}: {wrong}")
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": "jaxscale", "pdf.fonttype": 42}):
-        figure.savefig(path, dpi=200, metadata={ENDINGS[ending]: None})
+        picture = io.BytesIO()
+        figure.savefig(picture, format=ending[1:], dpi=200, metadata={ENDINGS[ending]: None})
+    write_atomically(path, picture.getvalue())
 
 
 def _draw_joint(fit: FitResult, ax: Axes, by: str) -> None:
@@ -315,7 +319,7 @@ def _loss_label(fit: FitResult) -> str:
     """Return the loss with its unit, or what the source calls its performance."""
     called = fit.runs.names.get("loss", "loss")
     if "loss" not in called.lower() and called not in "Ll":
-        return called.replace("$", r"\$")
+        return as_written(called)
     return "loss (nats/token)" if set(fit.law.inputs) <= set("NDC") else "loss"
 
 
@@ -337,7 +341,7 @@ def _colored(ax: Axes, points: Any, column: np.ndarray, name: str, ticks: np.nda
     bar = ax.figure.colorbar(cloud, ax=ax, pad=0.02, aspect=32)
     bar.set_ticks(list(ticks), labels=[_short(tick) for tick in ticks])
     bar.minorticks_off()
-    bar.set_label(LABELS.get(name, name).replace("$", r"\$"))
+    bar.set_label(LABELS.get(name) or as_written(name))
     cloud.set_alpha(1.0 if len(column) <= 500 else 0.4)  # after the bar, which stays opaque
     return cloud
 
@@ -347,7 +351,7 @@ def _log_axis(ax: Axes, which: str, low: float, high: float, name: str = "") -> 
     margin = max((high / low) ** 0.03, 1.1) if name else 1.0
     low, high, powers = low / margin, high * margin, name == "C" or high > 1e15 or low < 1e-4
     ticks = _nice(low, high, 4 if powers and high / low < 1e4 else 7)
-    label = LABELS.get(name, name).replace("$", r"\$")
+    label = LABELS.get(name) or as_written(name)
     axis = getattr(ax, f"{which}axis")
     ax.set(**{f"{which}lim": (low, high), f"{which}scale": "log", f"{which}label": label})
     axis.set_ticks(ticks, labels=[_short(tick, powers) for tick in ticks])
@@ -385,16 +389,3 @@ def _short(value: float, powers: bool = False) -> str:
         if value >= size * (1 - 1e-9):
             return f"{value / size:.3g}{unit}"
     return f"{value:.3g}"
-
-
-def _formula(text: str) -> str:
-    """Return a formula set as mathematics, or as it stands where that fails."""
-    math = re.sub(r"\^(-?\w+)", r"^{\1}", re.sub(r"\^\(([^()]*)\)", r"^{\1}", text))
-    math = re.sub(r"_(\w+)|(?<=[A-Za-z])(\d+)", r"_{\1\2}", math)
-    math = re.sub(r"(?<![A-Za-z])(alpha|beta|gamma|delta|log|exp)(?![A-Za-z])", r"{\\\1}", math)
-    math = "$" + math.replace("<=", r"{\leq}").replace(" ", r"\;") + "$"
-    try:
-        MathTextParser("path").parse(math)
-    except ValueError:
-        return text.replace("$", r"\$")
-    return math

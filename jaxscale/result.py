@@ -18,6 +18,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxscale._durable import write_atomically
 from jaxscale.certificate import Certificate
 from jaxscale.flops import SixND
 from jaxscale.laws import Law, derived, predict
@@ -154,8 +155,12 @@ class FitResult:
         return json.dumps(self.to_dict(), allow_nan=False)
 
     def save(self, path: str | Path) -> None:
-        """Write the JSON to a file."""
-        Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+        """Write the JSON to a file, the old one staying whole until the new one is.
+
+        Raises:
+            OSError: the file could not be written.
+        """
+        write_atomically(Path(path), self.to_json().encode() + b"\n")
 
     def __str__(self) -> str:
         from jaxscale.tabulate import fit_table

@@ -16,7 +16,15 @@ from typing import Any, Self
 import numpy as np
 
 from jaxscale.columns import ALIASES as ALIASES
-from jaxscale.columns import for_where, labels, missing_loss, numeric, others, recognize
+from jaxscale.columns import (
+    for_where,
+    labels,
+    missing_loss,
+    numeric,
+    others,
+    recognize,
+    refuse_near_miss,
+)
 from jaxscale.errors import DataError
 from jaxscale.expressions import keep_rows
 from jaxscale.flops import Flops, SixND, parameters_for, tokens_for
@@ -69,8 +77,12 @@ class Runs:
         """Make runs from arrays: `Runs(N=..., D=..., loss=...)`.
 
         Raises:
-            DataError: a column has another length than the loss, or is not numeric.
+            DataError: a column has another length than the loss, or is not numeric; or its name
+                is a near miss of weight or group, which would be without effect.
         """
+        for name in columns:
+            if name not in (names or {}):
+                refuse_near_miss(name, f"Runs({name}=...)", f"add names={{{name!r}: {name!r}}}")
         arrays = {name: _array(name, column) for name, column in columns.items()}
         arrays_loss = _array("loss", loss)
         n = len(arrays_loss)
@@ -144,7 +156,7 @@ class Runs:
             dropped.extend((table.lines[k], reason) for k in np.flatnonzero(keep & mask))
             keep[mask] = False
 
-        if where:
+        if where is not None:
             drop(~keep_rows(where, for_where(table, names, units)), f"not where {where}")
         columns = {
             letter: numeric(table, name, keep, units)

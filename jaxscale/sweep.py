@@ -28,12 +28,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jaxscale._durable import locked, make_directory, remove_temporaries
+from jaxscale._durable import locked, make_directory, remove_temporaries, same_file
 from jaxscale.errors import JaxscaleError
+from jaxscale.lawnames import law_file
 from jaxscale.refit import refit
+from jaxscale.result import FitResult
 from jaxscale.sweep_cells import Job, Refit, make_jobs
 from jaxscale.sweep_spec import Spec
 from jaxscale.sweep_summary import summary_row, write_summary
+
+STARTS = {
+    "lock": b"process ",
+    "log.jsonl": b'{"time": ',
+    "summary.json": b'{\n "schema_version": ',
+    "summary.csv": b"cell,data,law,",
+}
+"""How the files begin that a sweep writes beside its cells."""
 
 Progress = Callable[[int, int, int, float], None]
 
@@ -123,7 +133,8 @@ def run_sweep(
     Raises:
         DataError: a table cannot be read.
         JaxscaleError: another process works in the directory.
-        ValueError: the directory is a file.
+        ValueError: the directory is a file, or holds a file that is no sweep's, or an input, by a
+            name that the sweep writes.
         OSError: the disk is full, or may not be written.
     """
     begin = time.perf_counter()
@@ -131,6 +142,7 @@ def run_sweep(
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"{directory} is a file; a sweep writes into a directory")
     jobs = make_jobs(spec, directory)
+    _check_directory(spec, directory, jobs)
     make_directory(directory)
     with locked(directory / "lock"):
         remove_temporaries(directory)
@@ -144,16 +156,33 @@ def run_sweep(
     return SweepResult(directory, tuple(rows), tally.reused, tally.computed, seconds)
 
 
+def _check_directory(spec: Spec, directory: Path, jobs: list[Job]) -> None:
+    """Raise before a file is overwritten that is not a sweep's, or that this sweep reads."""
+    for name, start in STARTS.items():
+        path = directory / name
+        if path.is_file():
+            with open(path, "rb") as file:
+                own = start.startswith(file.read(len(start)))
+            if not own:
+                raise ValueError(f"{path} is not a sweep's; give the sweep a folder of its own")
+    laws = [law_file(cell.law.text, spec.path.parent) for cell in spec.cells]
+    read = [spec.path, *(cell.data.path for cell in spec.cells), *filter(None, laws)]
+    written = [*(directory / name for name in STARTS), *(job.folder / "fit.json" for job in jobs)]
+    for path in dict.fromkeys(read):
+        if any(same_file(path, each) for each in written):
+            raise ValueError(f"the sweep would overwrite {path}, which it reads; give it a folder")
+
+
 def _run_cell(job: Job, refit: Refit, tally: _Tally, log: _Log) -> dict[str, Any]:
     """Compute what is missing of a cell, and return its row of the summary."""
     cell, document, replicates, error = job.cell.id, job.read_fit(), [], ""
+    result: FitResult | None = None
     planned = document is not None
     try:
         if document is None:
             with log.timed("fit", cell):
                 document = job.write_fit()
             tally.computed_one()
-        result = None
         for chunk in job.chunks(document):
             arrays = chunk.read()
             if arrays is None:
@@ -164,12 +193,16 @@ def _run_cell(job: Job, refit: Refit, tally: _Tally, log: _Log) -> dict[str, Any
             elif not planned:
                 tally.found_one()
             replicates.append(arrays)
+        if replicates:
+            result = result or job.load_fit()
     except JaxscaleError as failure:
         error = str(failure)
         log.write("failed", cell=cell, error=error)
         if document is None:  # what lies there is the answer to another question
             job.discard_fit()
-    return summary_row(job.cell, len(job.runs), document, replicates, error)
+    return summary_row(
+        job.cell, len(job.runs), document, result, replicates=replicates, error=error
+    )
 
 
 class _Tally:

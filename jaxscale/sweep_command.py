@@ -20,7 +20,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from jaxscale.commands import say
+from jaxscale._visible import one_line
+from jaxscale.console import BarStream, say, say_text, show
 from jaxscale.lawnames import named_law
 from jaxscale.losses import loss_named
 from jaxscale.sweep import Planned, SweepResult, plan_sweep, run_sweep
@@ -38,12 +39,12 @@ def run_sweep_command(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _dry_run(spec, options)
     with _resumable(options), _bar(options) as progress:
-        result = run_sweep(spec, options.out, progress=progress)
+        result = run_sweep(spec, options.directory, progress=progress)
     doubted = sum(not row["trusted"] and not row["error"] for row in result.rows)
     if options.json:
-        print(json.dumps(_document(result)), flush=True)
+        show(json.dumps(_document(result)))
     else:
-        print(_account(spec, result, doubted), flush=True)
+        show(_account(spec, result, doubted))
     for cell, error in result.failures.items():
         say(f"failed: {cell}: {error}")
     if result.failures:
@@ -69,8 +70,9 @@ def _document(result: SweepResult) -> dict[str, Any]:
 
 def _account(spec: Spec, result: SweepResult, doubted: int) -> str:
     cells, failed = len(result.rows), len(result.failures)
+    directory = one_line(str(result.directory))
     lines = [
-        f"{cells} cells in {result.directory}: {cells - failed} fitted, {failed} failed, "
+        f"{cells} cells in {directory}: {cells - failed} fitted, {failed} failed, "
         f"{doubted} not certified",
         f"{_work(spec)}: {result.reused} reused, {result.computed} computed "
         f"in {result.seconds:.1f} s",
@@ -81,7 +83,7 @@ def _account(spec: Spec, result: SweepResult, doubted: int) -> str:
         lines += ["", title, columns(body[: SHOWN + 1], "<<<<>><<")]
     if len(body) > SHOWN + 1:
         lines.append(f"and {len(body) - SHOWN - 1} more")
-    lines += ["", f"All cells: {result.directory / 'summary.csv'}"]
+    lines += ["", f"All cells: {directory}/summary.csv"]
     return "\n".join(lines)
 
 
@@ -123,19 +125,18 @@ def _parameters(row: Mapping[str, Any]) -> str:
 
 
 def _dry_run(spec: Spec, options: argparse.Namespace) -> int:
-    planned = plan_sweep(spec, options.out)
+    planned = plan_sweep(spec, options.directory)
     total = sum(1 + cell.chunks for cell in planned)
     reused = sum(cell.fit + cell.reused for cell in planned)
     if options.json:
         cells = [dataclasses.asdict(cell) for cell in planned]
-        print(json.dumps({"reused": reused, "to_compute": total - reused, "cells": cells}))
+        show(json.dumps({"reused": reused, "to_compute": total - reused, "cells": cells}))
         return 0
     head = ["cell", "fit"] + (["bootstrap chunks"] if spec.bootstrap else [])
     body = [_planned_line(cell)[: len(head)] for cell in planned]
-    print(columns([head, *body], "<" * len(head)))
-    print(
-        f"\n{len(planned)} cells; {_work(spec)}: {reused} would be reused, "
-        f"{total - reused} computed"
+    show(
+        f"{columns([head, *body], '<' * len(head))}\n\n"
+        f"{len(planned)} cells; {_work(spec)}: {reused} would be reused, {total - reused} computed"
     )
     return 0
 
@@ -153,12 +154,12 @@ def _resumable(options: argparse.Namespace) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    again = shlex.join(["jaxscale", "sweep", options.spec, "-o", options.out])
+    again = shlex.join(["jaxscale", "sweep", options.spec, "-o", options.directory])
 
     def stop(*_: Any) -> None:
         # An exception could get lost in a callback of the compiler's threads.
         text = f"interrupted; what is finished is kept. Go on with: {again}"
-        print(f"\njaxscale: {text}", file=sys.stderr, flush=True)
+        say_text(f"\njaxscale: {one_line(text)}")
         os._exit(130)
 
     before = signal.signal(signal.SIGINT, stop)
@@ -171,7 +172,7 @@ def _resumable(options: argparse.Namespace) -> Iterator[None]:
 @contextlib.contextmanager
 def _bar(options: argparse.Namespace) -> Iterator[Any]:
     """Show a bar on stderr, with what is computed per second and the time that is left."""
-    if options.quiet:
+    if options.quiet or sys.stderr is None:
         yield None
         return
     bars: list[Any] = []
@@ -182,7 +183,7 @@ def _bar(options: argparse.Namespace) -> Iterator[Any]:
                 say(f"{reused} of {total} fits and chunks are there already")
             # What was there already must not count as speed.
             bars.append(
-                tqdm(total=total, initial=done, unit="fit", file=sys.stderr, leave=False, delay=1)
+                tqdm(total=total, initial=done, unit="fit", file=BarStream(), leave=False, delay=1)
             )
         bars[0].update(done - bars[0].n)
 
@@ -206,10 +207,10 @@ def run_warmup(options: argparse.Namespace) -> int:
         precision=options.precision,
     )
     if options.json:
-        print(json.dumps({"law": type(law).__name__, **dataclasses.asdict(done)}))
+        show(json.dumps({"law": type(law).__name__, **dataclasses.asdict(done)}))
         return 0
     low, high = done.rows
-    print(
+    show(
         f"{done.programs} programs for {type(law).__name__} on {low} to {high} runs, "
         f"{done.starts} starts, in {done.seconds:.1f} s"
     )

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxscale._precision import PRECISIONS
+from jaxscale.columns import check_map
+from jaxscale.errors import DataError
 from jaxscale.lawnames import NamedLaw, named_law
 from jaxscale.losses import NAMES
 from jaxscale.objective import RESIDUALS
@@ -106,6 +108,7 @@ def read_spec(path: str | Path) -> Spec:
     laws = _laws(sweep)
     fixes = _fixes(top, laws)
     top.end()
+    _mapped(path, data, laws)
     losses = sweep.axis("losses", NAMES.__contains__, f"of {', '.join(NAMES)}", ("huber",))
     if "deltas" in sweep.values and "huber" not in losses:
         raise sweep.wrong("deltas", "goes with the loss huber only, and losses has none")
@@ -195,6 +198,16 @@ def _data_set(tables: _Table, name: str) -> DataSet:
     }
     table.end(("path", "map", "where", "drop_highest", "bad", "units", "decimal"))
     return DataSet(name, path, written, options)
+
+
+def _mapped(path: Path, data: list[DataSet], laws: list[NamedLaw]) -> None:
+    """Raise for a column of a map that no law takes."""
+    used = [name for law in laws for name in law.law().inputs]
+    for table in data:
+        try:
+            check_map(table.options.get("map", {}), used, table.options.get("where"))
+        except DataError as error:
+            raise ValueError(f"{path}: [data.{table.name}]: {error}") from error
 
 
 def _laws(sweep: _Table) -> list[NamedLaw]:

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 
 from jaxscale._durable import write_atomically
+from jaxscale.bootstrap import case_draws
+from jaxscale.result import FitResult, plain
 from jaxscale.sweep_spec import Cell
 
 SCHEMA = 1
-PERCENTILES = (5.0, 95.0)
-"""Of the replicates: a 90 % interval."""
+LEVEL = 0.9
+"""Of the intervals: those that `bootstrap` has on the same draws."""
 NESTED = ("params", "standard_error", "interval")
 
 
@@ -28,6 +30,8 @@ def summary_row(
     cell: Cell,
     n: int,
     document: Mapping[str, Any] | None,
+    fit: FitResult | None,
+    *,
     replicates: Sequence[Mapping[str, np.ndarray]],
     error: str,
 ) -> dict[str, Any]:
@@ -36,7 +40,8 @@ def summary_row(
     Args:
         cell: which.
         n: how many runs.
-        document: its fit, or None.
+        document: its fit as the file has it, or None.
+        fit: the same, loaded; None where there are no replicates.
         replicates: the chunks of its bootstrap, perhaps not all of them.
         error: why it failed; empty if it did not.
     """
@@ -57,32 +62,37 @@ def summary_row(
     row["trusted"] = certificate.get("trusted", False)
     row["reasons"] = certificate.get("reasons", [])
     row["params"] = document["params"] if document else {}
-    row |= _uncertainty(replicates if not error else [])
+    row |= _uncertainty(fit, replicates if not error else [], cell.seed)
     row["error"] = error
     return row
 
 
-def _uncertainty(chunks: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
-    """Return the spread of the replicates; those that are not finite are left out and counted."""
+def _uncertainty(
+    fit: FitResult | None, chunks: Sequence[Mapping[str, np.ndarray]], seed: int
+) -> dict[str, Any]:
+    """Return the spread of the replicates, as `Draws` states it.
+
+    Those without a finite optimum are left out and counted. What no finite number states is None.
+    """
     found: dict[str, Any] = {
         "replicates": 0,
         "replicates_used": 0,
         "standard_error": {},
         "interval": {},
     }
-    if not chunks:
+    if fit is None or not chunks:
         return found
     names = [name for name in chunks[0] if name.startswith("param_")]
-    table = np.stack([np.concatenate([chunk[name] for chunk in chunks]) for name in names], axis=1)
-    value = np.concatenate([chunk["value"] for chunk in chunks])
-    used = table[np.isfinite(value) & np.isfinite(table).all(axis=1)]
-    found |= {"replicates": len(table), "replicates_used": len(used)}
-    if len(used) < 2:
+    table = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in (*names, "value")}
+    used = np.isfinite(table["value"])
+    found |= {"replicates": len(used), "replicates_used": int(used.sum())}
+    if used.sum() < 2:
         return found
-    for k, name in enumerate(names):
-        short = name.removeprefix("param_")
-        found["standard_error"][short] = float(np.std(used[:, k], ddof=1))
-        found["interval"][short] = [float(x) for x in np.percentile(used[:, k], PERCENTILES)]
+    values = {name.removeprefix("param_"): table[name][used] for name in names}
+    draws = case_draws(fit, fit.law.replace(**values), seed=seed)
+    for interval in draws.intervals(list(values), level=LEVEL):
+        found["standard_error"][interval.name] = plain(interval.error)
+        found["interval"][interval.name] = plain([interval.low, interval.high])
     return found
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jaxscale._visible import one_line
 from jaxscale.laws import derived
 
 if TYPE_CHECKING:
@@ -12,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def columns(rows: Sequence[Sequence[str]], align: str) -> str:
-    """Return rows of cells as aligned text; `align` has one of `<` and `>` per column."""
+    """Return rows of cells as aligned text; `align` has one of `<` and `>` per column.
+
+    Control characters in a cell are written out, newlines too: a name cannot fake a row.
+    """
+    rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[k]) for row in rows) for k in range(len(align))]
     lines = []
     for row in rows:
@@ -46,7 +51,9 @@ def fit_table(fit: FitResult) -> str:
     loss = str(fit.loss["loss"]) + (f" (delta {delta:g})" if delta is not None else "")
     head = [
         f"{law.__name__}: {law.formula()}",
-        f"{len(fit.runs)} runs from {fit.runs.source}, {loss} on {fit.residual} residuals",
+        one_line(
+            f"{len(fit.runs)} runs from {fit.runs.source}, {loss} on {fit.residual} residuals"
+        ),
         "",
     ]
     rows = []
@@ -89,7 +96,12 @@ def fit_table(fit: FitResult) -> str:
         ),
     ]
     body = columns(rows, "<><") + "\n\n" + columns(facts, "<<")
-    return "\n".join([*head, body]) + "".join(f"\n! {note}" for note in notes(fit))
+    return "\n".join([*head, body]) + marked(notes(fit))
+
+
+def marked(notes: Iterable[str]) -> str:
+    """Return notes as the lines below a table, each beginning with `!`."""
+    return "".join(f"\n! {one_line(note)}" for note in notes)
 
 
 def notes(fit: FitResult) -> list[str]:

@@ -9,32 +9,24 @@ import argparse
 import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxscale._visible import one_line
 from jaxscale.allocation import allocate
 from jaxscale.bootstrap import CLUSTERED, Draws, bootstrap
-from jaxscale.commands import (
-    allocates,
-    code,
-    given_inputs,
-    has_compute,
-    say,
-    source,
-    with_progress,
-    writable,
-)
+from jaxscale.commands import allocates, code, given_inputs, has_compute, source, with_progress
 from jaxscale.flops import complete
 from jaxscale.frontier import scale_name
 from jaxscale.influence import Influence, influence
 from jaxscale.intervals import Interval, check_level
+from jaxscale.outputs import check_figure, deliver
 from jaxscale.profile import Profile, profile
 from jaxscale.quantities import BEST, Best, ComputeFor, Prediction, Quantity, asked_of, quantity
 from jaxscale.result import FitResult, plain, versions
-from jaxscale.tabulate import columns, count
+from jaxscale.tabulate import columns, count, marked
 from jaxscale.tabulate import quantity as number
 
 DRAWS = 4000
@@ -84,9 +76,14 @@ def run_bootstrap(options: argparse.Namespace) -> int:
         draws,
         how,
     )
-    _show(result.document(), result.table(), options, result.notes)
-    if options.figure or options.joint:
-        _figures(options, draws, None if draws else profiles)
+    deliver(
+        options,
+        result.table(),
+        lambda: json.dumps(result.document(), allow_nan=False),
+        out=options.out,
+        notes=result.notes,
+        files=_figures(options, draws, None if draws else profiles),
+    )
     return code(fit)
 
 
@@ -117,23 +114,10 @@ def _consistent(options: argparse.Namespace, fit: FitResult) -> None:
             f"--method {options.method} needs to know which runs move together: give --group "
             "COLUMN, after jaxscale fit --map group=COLUMN"
         )
-    if options.out:
-        writable(options.out)
-    for name in ("figure", "joint"):
-        _drawable(getattr(options, name), name)
+    check_figure("--figure", options.figure)
+    check_figure("--joint", options.joint)
     if options.figure and options.kind != "profile":
         scale_name(fit.law)  # raises where bands cannot be drawn
-
-
-def _drawable(path: str | None, name: str) -> None:
-    if path is None:
-        return
-    from jaxscale.plotting import ENDINGS
-
-    if Path(path).suffix.lower() not in ENDINGS:
-        raise ValueError(f"--{name} {path}: a figure file ends in one of {', '.join(ENDINGS)}")
-    if not Path(path).parent.is_dir():
-        raise ValueError(f"--{name} {path}: there is no folder {str(Path(path).parent)!r}")
 
 
 def _group(fit: FitResult, name: str | None) -> Any:
@@ -286,9 +270,8 @@ class _Answer:
         lines = columns(rows, "<>>>>").split("\n")
         body = [f"\n{titles[k]}\n{x}" if k in titles else x for k, x in enumerate(lines)]
         head = f"{type(fit.law).__name__}: {type(fit.law).formula()}\n"
-        head += f"{len(fit.runs)} runs from {fit.runs.source}; {self.how}\n"
-        notes = "".join(f"\n! {note}" for note in self.notes)
-        return "\n".join([head, *body]) + notes
+        head += one_line(f"{len(fit.runs)} runs from {fit.runs.source}; {self.how}") + "\n"
+        return "\n".join([head, *body]) + marked(self.notes)
 
 
 def _data(fit: FitResult) -> dict[str, Any]:
@@ -308,32 +291,27 @@ def _row(name: str, i: Interval) -> list[str]:
     return [f"  {called}", center, error, *ends]
 
 
-def _show(
-    document: Mapping[str, Any], text: str, options: argparse.Namespace, notes: Sequence[str]
-) -> None:
-    """Print the result; write it as JSON where that is asked for."""
-    out = getattr(options, "out", None)
-    encoded = json.dumps(document, allow_nan=False) if options.json or out else ""
-    print(encoded if options.json else text, flush=True)
-    if out:
-        Path(out).write_text(encoded + "\n", encoding="utf-8")
-    if options.json:
-        for note in notes:
-            say(f"note: {note}")
-
-
 def _figures(
     options: argparse.Namespace, draws: Draws | None, profiles: Sequence[Profile] | None
-) -> None:
-    from jaxscale import analysis_plots, joint_plots, plotting, uncertainty_plots
-
+) -> list[Callable[[], None]]:
+    """Return what draws the figures that were asked for, each into its file."""
     level = options.level
-    if options.figure and draws is not None:
-        plotting.save(uncertainty_plots.plot_bands(draws, level=level), options.figure)
-    if options.figure and profiles is not None:
-        plotting.save(analysis_plots.plot_profiles(profiles, level=level), options.figure)
-    if options.joint and draws is not None:
+
+    def bands() -> None:
+        from jaxscale import analysis_plots, plotting, uncertainty_plots
+
+        if draws is not None:
+            plotting.save(uncertainty_plots.plot_bands(draws, level=level), options.figure)
+        if profiles is not None:
+            plotting.save(analysis_plots.plot_profiles(profiles, level=level), options.figure)
+
+    def joint() -> None:
+        from jaxscale import joint_plots, plotting
+
+        assert draws is not None
         plotting.save(joint_plots.plot_joint(draws, level=level), options.joint)
+
+    return [draw for draw, path in ((bands, options.figure), (joint, options.joint)) if path]
 
 
 def run_influence(options: argparse.Namespace) -> int:
@@ -343,15 +321,22 @@ def run_influence(options: argparse.Namespace) -> int:
     if spends and not allocates(options, fit):
         return code(fit)
     asked = _one(options, fit)
-    _drawable(options.figure, "figure")
+    check_figure("--figure", options.figure)
     if options.most < 1:
         raise ValueError(f"--most must be 1 or more, got {options.most}")
     found = influence(fit, asked)
-    _show(_influence_document(fit, found), found.table(options.most), options, ())
-    if options.figure:
+
+    def draw() -> None:
         from jaxscale import analysis_plots, plotting
 
         plotting.save(analysis_plots.plot_influence(found), options.figure)
+
+    deliver(
+        options,
+        found.table(options.most),
+        lambda: json.dumps(_influence_document(fit, found), allow_nan=False),
+        files=[draw] if options.figure else [],
+    )
     return code(fit)
 
 

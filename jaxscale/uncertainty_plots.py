@@ -19,10 +19,10 @@ from matplotlib.ticker import MaxNLocator
 
 from jaxscale.allocation import allocate
 from jaxscale.bootstrap import Band, Draws
-from jaxscale.contours import _symbol
 from jaxscale.flops import SixND
 from jaxscale.frontier import scale_name
 from jaxscale.intervals import Interval
+from jaxscale.labels import as_written, formula, symbol
 from jaxscale.laws import Law
 from jaxscale.plotting import (
     INK,
@@ -32,7 +32,6 @@ from jaxscale.plotting import (
     _axes,
     _cloud,
     _column,
-    _formula,
     _log_axis,
     _loss_label,
     _nice,
@@ -131,9 +130,9 @@ def _line(fit: FitResult, reach: float) -> _Line:
 
 def _bands_title(draws: Draws, line: _Line, wide: Band, reach: float) -> str:
     law, name = type(draws.fit.law), line.name
-    first = f"{law.__name__}:  {_formula(law.formula())}"
+    first = f"{law.__name__}:  {formula(law.formula())}"
     end = _short(float(f"{line.scale[-1]:.2g}"), powers=name == "C" or line.scale[-1] > 1e15)
-    second = f"{origin(draws)}; at {name} = {end}, {reach:g} times the largest run,"
+    second = f"{origin(draws)}; at {as_written(name)} = {end}, {reach:g} times the largest run,"
     center, low, high = (float(x[-1]) for x in (wide.center, wide.low, wide.high))
     last = Interval("loss", center, low, high, wide.level, math.nan, "")
     text = stated(last, log=False, gap=f" ({100 * wide.level:g} %: ").replace(": (", ": ")
@@ -204,15 +203,15 @@ def called(name: str, law: Law | None = None, *, small: bool = False) -> str:
         small: the symbol, with the unit on a line of its own.
     """
     unit = next((unit for start, unit in UNITS.items() if name.startswith(start)), None)
-    symbol = _symbol(name) if unit is None and re.fullmatch(r"\w+", name) else name
+    short = symbol(name) if unit is None and re.fullmatch(r"\w+", name) else as_written(name)
     if unit is not None:
-        return f"{symbol}{chr(10) if small else '  '}({unit})"
+        return f"{short}{chr(10) if small else '  '}({unit})"
     if law is None or small:
-        return symbol
+        return short
     if name in law.parameters:
-        return f"{law.parameters[name].doc} {symbol}"
+        return f"{as_written(law.parameters[name].doc)} {short}"
     doc = type(law).derived_docs.get(name)
-    return symbol if doc is None else f"{symbol}: " + POWER.sub(r"$\1^{\2}$", doc)
+    return short if doc is None else f"{short}: " + POWER.sub(r"$\1^{\2}$", doc)
 
 
 def stated(interval: Interval, *, log: bool, gap: str = "  ") -> str:

@@ -115,6 +115,6 @@ def test_default_laws_follow_the_columns(noisy, columns, want):
     ],
 )
 def test_bad_options_are_one_sentence_and_exit_2(capsys, table, options, message):
-    code, out, err = run(capsys, table, *FAST, *options)
+    code, out, err = run(capsys, table, *FAST, "--quiet", *options)
     assert code == 2 and out == ""
     assert message in err and err.startswith("jaxscale: error: ") and err.count("\n") == 1

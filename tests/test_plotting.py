@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import jaxscale
-from jaxscale import plotting
+from jaxscale import labels
 from jaxscale.engine import Status
 from jaxscale.plotting import plot_fit, plot_law, plot_residuals, plot_starts, save
 
@@ -197,8 +197,8 @@ def test_save_says_where_and_what_it_writes(tmp_path, name, message):
 
 def test_formulas_are_set_as_mathematics_where_that_works():
     for law in jaxscale.CATALOGUE.values():
-        assert plotting._formula(law.formula()).startswith("$")
-    assert plotting._formula("costs $5 {a") == r"costs \$5 {a"
+        assert labels.formula(law.formula()).startswith("$")
+    assert labels.formula("costs $5 {a") == r"costs \$5 {a"
 
 
 def test_pyplot_is_never_imported():

@@ -1,5 +1,7 @@
 """Sweeps: whatever stops one, it ends with the same bytes; and programs compiled ahead of time."""
 
+import csv
+import io
 import json
 import os
 import random
@@ -15,11 +17,13 @@ import pytest
 
 import jaxscale
 from jaxscale import _durable, _programs, sweep_cells
+from jaxscale.bootstrap import case_draws
 from jaxscale.cli import main
 from jaxscale.losses import loss_named
 from jaxscale.resampling import case_weights
 from jaxscale.sweep import plan_sweep, run_sweep
 from jaxscale.sweep_spec import read_spec
+from jaxscale.sweep_summary import summary_row
 
 SPEC = """
 [data.a]
@@ -142,12 +146,128 @@ def test_the_files_are_what_they_say(whole):
     }
     row = rows[cell.name]
     assert row["standard_error"]["b"] == np.std(draws, ddof=1)
-    assert row["interval"]["b"] == list(np.percentile(draws, [5, 95]))
     assert row["params"]["b"] == direct.law.b and row["trusted"] is True and row["replicates"] == 20
     text = (directory / "summary.csv").read_text().splitlines()
     assert len(text) == 13 and text[0].endswith(
         "param_a,param_b,se_a,se_b,low_a,low_b,high_a,high_b"
     )
+
+
+@pytest.mark.parametrize(
+    "name", [f"{data}-PurePowerLaw.C-{loss}-log-seed{seed}" for data, loss, seed in (
+        ("a", "huber0.001", 0), ("a", "huber0.01", 1), ("b", "square", 0), ("b", "huber0.01", 0)
+    )]
+)  # fmt: skip
+def test_the_summary_has_the_intervals_of_the_bootstrap(whole, monkeypatch, name):
+    """The same draws, one 90 %: few runs widen it, Student's t does, and so do few draws."""
+    directory = whole[1]
+    fit = jaxscale.load(directory / "cells" / name / "fit.json")
+    rows = json.loads((directory / "summary.json").read_text())["cells"]
+    row = next(row for row in rows if row["cell"] == name)
+
+    def solved(result, *, weights, guards, **options):
+        found = refit(result, weights=weights, guards=guards)
+        return SimpleNamespace(**vars(found), guarded=np.zeros(len(weights)), seconds={})
+
+    monkeypatch.setattr(sys.modules["jaxscale.bootstrap"], "refit", solved)
+    draws = jaxscale.bootstrap(fit, method="case", draws=20, seed=row["seed"])
+    want = {each.name: each for each in draws.intervals(fit.free, level=0.9)}
+    assert row["interval"] == {name: [each.low, each.high] for name, each in want.items()}
+    assert row["standard_error"] == {name: each.error for name, each in want.items()}
+    assert draws.freedom == len(fit.runs) - 2 and draws.widening > 1
+    line = next(
+        line
+        for line in csv.DictReader(io.StringIO((directory / "summary.csv").read_text()))
+        if line["cell"] == name
+    )
+    assert [float(line[f"{end}_b"]) for end in ("low", "high")] == row["interval"]["b"]
+
+
+@pytest.mark.parametrize(
+    "value, b, used, known",
+    [
+        ([1.0, np.nan, 1.0, 1.0], [1.0, 9.0, 2.0, 3.0], 3, True),
+        ([1.0, np.inf, np.nan, 1.0], [1.0, 9.0, 9.0, 3.0], 2, True),
+        ([1.0, 1.0, 1.0, 1.0], [1.0, 2.0, 3.0, np.inf], 4, False),
+        ([1.0, np.nan, np.nan, np.nan], [1.0, 2.0, 3.0, 4.0], 1, None),
+    ],
+)
+def test_replicates_without_an_optimum_are_counted_and_left_out(whole, value, b, used, known):
+    spec, directory = whole
+    job = sweep_cells.make_jobs(spec, directory)[0]
+    chunk = {"value": np.array(value), "param_a": np.arange(1.0, 5.0), "param_b": np.array(b)}
+    given = {"replicates": [chunk], "error": ""}
+    row = summary_row(job.cell, 24, job.read_fit(), job.load_fit(), **given)
+    assert (row["replicates"], row["replicates_used"]) == (4, used)
+    json.dumps(row, allow_nan=False)
+    if known is None:
+        assert row["interval"] == row["standard_error"] == {}
+        return
+    kept = np.isfinite(value)
+    law = job.load_fit().law.replace(a=chunk["param_a"][kept], b=chunk["param_b"][kept])
+    want = case_draws(job.load_fit(), law).interval("b")
+    assert row["interval"]["b"] == [want.low, want.high if known else None]
+    assert (row["standard_error"]["b"] == want.error) if known else True
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("summary.csv", "run,loss\n1,2.0\n"),
+        ("summary.json", '{"mine": 1}\n'),
+        ("lock", "[[package]]\n"),
+        ("log.jsonl", '{"step": 1}\n'),
+    ],
+)
+def test_a_sweep_overwrites_no_file_that_is_not_its_own(whole, tmp_path, capsys, name, content):
+    (tmp_path / name).write_text(content)
+    spec = write(tmp_path / "s")
+    assert main(["sweep", str(spec.path), "-o", str(tmp_path), "--quiet"]) == 2
+    err = capsys.readouterr().err
+    assert f"{name} is not a sweep's; give the sweep a folder of its own" in err
+    assert (tmp_path / name).read_text() == content
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "s"])
+
+
+@pytest.mark.parametrize("name", ["summary.csv", "summary.json", "log.jsonl", "lock"])
+@pytest.mark.parametrize("what", ["spec", "table", "law"])
+def test_a_sweep_overwrites_nothing_that_it_reads(tmp_path, capsys, what, name):
+    written = tmp_path / "out" / name
+    written.parent.mkdir()
+    source = {"spec": tmp_path / "s.toml", "table": tmp_path / "r.csv", "law": tmp_path / "l.py"}
+    source["table"].write_text(table())
+    source["law"].write_text("from jaxscale.laws import PurePowerLaw as Mine\n")
+    law = f"{source['law']}:Mine:C"
+    source["spec"].write_text(f"data.a.path = 'r.csv'\nsweep = {{laws = ['{law}']}}\n")
+    os.link(source[what], written)
+    before = written.read_bytes()
+    assert main(["sweep", str(source["spec"]), "-o", str(tmp_path / "out"), "--quiet"]) == 2
+    assert written.read_bytes() == before and len(list(written.parent.iterdir())) == 1
+    assert capsys.readouterr().err.startswith("jaxscale: error: ")
+
+
+@pytest.mark.parametrize("join", [os.link, os.symlink])
+def test_a_sweep_does_not_overwrite_an_earlier_summary_that_it_reads(tmp_path, capsys, join):
+    rows = "".join(f"x,y,z,{10.0**k},{3 - 0.1 * k}\n" for k in range(8))
+    earlier = tmp_path / "earlier.csv"
+    earlier.write_text("cell,data,law,C,loss\n" + rows)
+    (tmp_path / "out").mkdir()
+    join(earlier, tmp_path / "out" / "summary.csv")
+    text = "data.a.path = 'earlier.csv'\nsweep = {laws = ['PurePowerLaw:C']}\n"
+    (tmp_path / "s.toml").write_text(text)
+    assert main(["sweep", str(tmp_path / "s.toml"), "-o", str(tmp_path / "out"), "--quiet"]) == 2
+    assert f"the sweep would overwrite {earlier}, which it reads" in capsys.readouterr().err
+    assert earlier.read_text() == "cell,data,law,C,loss\n" + rows
+
+
+def test_only_temporary_files_of_the_library_are_removed(whole, quick, tmp_path):
+    mine = [tmp_path / "out" / name for name in (".notes.tmp", ".a.1.tmp", "b.1.2.tmp")]
+    killed = tmp_path / "out" / "cells" / ".fit.json.123.456.tmp"
+    killed.parent.mkdir(parents=True)
+    for path in (*mine, killed):
+        path.write_text("mine")
+    run_sweep(quick, tmp_path / "out", refit=refit)
+    assert all(path.read_text() == "mine" for path in mine) and not killed.exists()
 
 
 def test_draws_do_not_depend_on_the_chunks(noisy):

@@ -1,0 +1,25 @@
+"""Where compiled programs are kept between processes: a folder that nobody else can write to."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+
+def private_cache() -> Path | None:
+    """Return the user's own cache directory, or None where it cannot be private.
+
+    Whoever can write to a compilation cache can run code in this process.
+    """
+    base = os.environ.get("JAXSCALE_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "jaxscale", "programs"
+    )
+    try:
+        path = Path(base)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.stat()
+    except OSError:
+        return None
+    private = status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return path if private else None
