@@ -106,7 +106,7 @@ class Forecaster:
 
     Attributes:
         schedule: learning rate of a step, as optax has them; None: the rate stays as it is last.
-            Below zero it counts as zero.
+            A rate below zero counts as zero.
         annealing: forms of what lowering the rate wins, weighed against each other like the cells
             of the grid: `MultiPower(...)`, `Tissue(...)`; none leaves schedules out: a power law
             in steps, so in tokens.
@@ -192,13 +192,12 @@ class Forecaster:
             level: of the interval, between 0 and 1; may be traced.
 
         Returns:
-            The forecast. All of it is NaN before the first finite loss, and with `annealing`
-            before the first at a rate above zero; where `final_step` is not finite or before the
-            last bin with a loss; where the schedule is not finite on the way; where the loss is
-            now zero, or so small or large that its dtype cannot hold its spread (below 1e-31 or
-            beyond 5e36 in float32); and where numbers overflow: other losses some 1e20 times as
-            large, or summed rates of 1e38 (float32). The interval is NaN where the level is not
-            between 0 and 1.
+            The forecast. All of it is NaN before the first finite loss; where `final_step` is not
+            finite or before the last bin with a loss; with `annealing`, before the first rate above
+            zero and where the schedule is not finite on the way; where the loss is now zero, or so
+            small or large that its dtype cannot hold its spread (below 1e-31 or beyond 5e36 in
+            float32); and where numbers overflow: other losses some 1e20 times as large, or summed
+            rates of 1e38 (float32). The interval is NaN where the level is not between 0 and 1.
 
         Raises:
             ValueError: the final step or the level, a number and not traced, is out of its range.
@@ -350,9 +349,9 @@ def _evidence(
     blurred = (order == 0) & (state.count > 1) & filled[1:].any()
     used = filled & (order >= jnp.argmax(rate >= NEARLY * jnp.max(rate))) & ~blurred
     scale = jnp.where(filled.any(), jnp.abs(loss[-1]), 1.0)
-    known, limits = jnp.isfinite(ahead + future).all(), jnp.finfo(scale.dtype)
-    if annealing:
-        known &= jnp.max(rate) > 0  # else log S is none
+    known, limits = jnp.isfinite(ahead).all(), jnp.finfo(scale.dtype)
+    if annealing:  # else rates do not matter
+        known &= jnp.isfinite(future).all() & (jnp.max(rate) > 0)
     # Beyond either limit spreads and reciprocals are flushed to zero, or overflow.
     used &= known & (scale > limits.tiny / limits.eps) & (scale < limits.max / 64)
     share = jnp.max(state.count) / jnp.maximum(state.count, 1)  # a half-filled bin is noisier

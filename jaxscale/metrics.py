@@ -262,6 +262,8 @@ def _curve(part: _Part, wanted: dict[str, str | None]) -> Curve:
     if wanted["lr"] is not None or _candidates(part, "lr", None, counted):
         rate = _column(part, "lr", wanted["lr"], counted, notes)
         lr = _rate(part, rate, counter, counted, step, notes=notes)
+        if lr is None and wanted["lr"] is not None:
+            raise DataError(f"{table.top}: column {short(rate)} (--lr) holds no finite number")
     return Curve(step, loss, lr, part.name, table.source, tuple(notes))
 
 
@@ -287,10 +289,11 @@ def _rate(
     step: np.ndarray,
     *,
     notes: list[str],
-) -> np.ndarray:
+) -> np.ndarray | None:
     """Return the learning rate at the steps [n]; it may have been logged in other rows.
 
-    Where it was not, or is not finite, it is interpolated; the latter is said in the notes.
+    Where it was not, or is not finite, it is interpolated; the latter is said in the notes. None
+    where none is finite.
     """
     table = part.table
     rows = counted & _filled(table.columns[column])
@@ -304,13 +307,11 @@ def _rate(
         )
     unknown = rows & ~np.isfinite(values)
     if unknown.any():
-        notes.append(
-            f"{int(unknown.sum())} of {int(rows.sum())} learning rates are not finite; "
-            "interpolated from the others"
-        )
+        few = f"{int(unknown.sum())} of {int(rows.sum())} learning rates are not finite"
         rows &= ~unknown
+        notes.append(f"{few}; " + ("interpolated from the others" if rows.any() else "left out"))
     if not rows.any():
-        raise DataError(f"{table.top}: column {short(column)} (--lr) holds no finite learning rate")
+        return None
     known = _whole(table, counter, rows)[rows]
     order = np.argsort(known, kind="stable")
     known, values = known[order], values[rows][order]

@@ -267,6 +267,8 @@ def test_the_last_step_is_an_end(state):
 def test_no_forecast_along_a_schedule_that_is_not_finite(plan, state):
     said = forecast(Forecaster(schedule=plan).evidence(state, TOTAL))
     assert np.isnan(ends(said)).all() and np.isnan(said.probability_below(2.0))
+    in_steps = forecast(Forecaster(schedule=plan, annealing=()).evidence(state, TOTAL))
+    assert np.isfinite(ends(in_steps)).all()
 
 
 @pytest.mark.parametrize("size", [0.0, 1e-37, 1e-34, 1e37, 3e37, 1e38])

@@ -260,9 +260,12 @@ def test_one_bad_rate_does_no_harm_and_is_said(capsys, tmp_path, log, bad):
         assert got[key] == pytest.approx(want[key], rel=1e-4)
 
 
-def test_rates_of_which_none_is_finite_are_refused(capsys, tmp_path):
-    code, out, err = run(capsys, write(tmp_path, ["nan"] * 200, LOSSES), "--final-step", STEPS)
-    assert code == 2 and out == "" and "column 'lr' (--lr) holds no finite learning rate" in err
+def test_rates_of_which_none_is_finite_count_as_not_logged(capsys, tmp_path):
+    options = write(tmp_path, ["nan"] * 200, LOSSES), "--final-step", STEPS
+    code, out, _ = run(capsys, *options)
+    assert code == 0 and "! 200 of 200 learning rates are not finite; left out\n" in out
+    code, out, err = run(capsys, *options, "--lr", "lr")
+    assert code == 2 and out == "" and "column 'lr' (--lr) holds no finite number" in err
 
 
 def test_rates_written_as_zero_are_refused_where_they_count(capsys, tmp_path):

@@ -157,6 +157,11 @@ def test_rates_that_are_not_finite_are_counted(write):
     assert curve.notes == ("2 of 3 learning rates are not finite; interpolated from the others",)
 
 
+def test_rates_of_which_none_is_finite_are_none(write):
+    curve = read_metrics(write("step,loss,lr\n1,3,nan\n2,2,inf\n"))["log"]
+    assert curve.lr is None and curve.notes == ("2 of 2 learning rates are not finite; left out",)
+
+
 def test_until(write):
     curve = read_metrics(write("step,loss,lr\n1,3,1\n5,2,2\n9,1,3\n"))["log"].until(5)
     assert (curve.step.tolist(), curve.loss.tolist(), curve.lr.tolist()) == ([1, 5], [3, 2], [1, 2])
@@ -176,7 +181,7 @@ def test_until(write):
         ("step,loss\n1.5,2\n", {}, "row 2, column 'step': a step is a whole number"),
         ("step,loss\n3e9,2\n", {}, "are these tokens?"),
         ("step,loss,lr\n1,2,-1\n", {}, "row 2, column 'lr': a learning rate is at least 0"),
-        ("step,loss,lr\n1,2,inf\n2,2,nan\n", {}, r"column 'lr' \(--lr\) holds no finite"),
+        ("step,loss,x\n1,2,inf\n2,2,nan\n", {"lr": "x"}, r"'x' \(--lr\) holds no finite number"),
         ("", {}, "is empty"),
     ],
 )
