@@ -29,7 +29,11 @@ def comparison_table(comparison: Comparison) -> str:
     loss = str(comparison.loss["loss"]) + (f" (delta {delta:g})" if delta is not None else "")
     runs = comparison.runs
     head = f"{len(runs)} runs from {runs.source}, {loss} on {comparison.residual} residuals"
-    parts = [one_line(comparison.sentence or ""), one_line(head) + _rollout_facts(comparison)]
+    best = comparison.best
+    first = one_line(comparison.sentence or "")
+    if best.reasons:
+        first = f"! {one_line(best.label)} is not certified: {one_line(best.reasons[0])}\n{first}"
+    parts = [first, one_line(head) + _rollout_facts(comparison)]
     parts.append(_laws(comparison))
     parts += [_windows(comparison), _exponents(comparison), _tests(comparison)]
     text = "\n\n".join(part for part in parts if part)

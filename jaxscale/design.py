@@ -36,9 +36,22 @@ def refuse_unidentified(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> 
         DataError: too few distinct rows, equal losses, or an input that does not vary.
     """
     used = runs.weights > 0
-    free = len(law.free)
     called = ", ".join(runs.label(name) for name in law.inputs)
     place = f"{runs.source}, {runs.span()}"
+    count, free = int(used.sum()), len(law.free)
+    have = _counted(count, "run")
+    if not used.all():
+        have = f"{count} of {len(used)} runs with a weight above 0"
+
+    def too_few(have: str) -> DataError:
+        return DataError(
+            f"{place}, columns {called} and {runs.label('loss')}: {have} for the {free} free "
+            f"parameters of {type(law).__name__}; it takes at least {free + 1}. Add runs, or fix "
+            f"parameters (--fix {law.free[0]}=VALUE)"
+        )
+
+    if count <= free:
+        raise too_few(have)
     if np.ptp(runs.loss[used]) == 0:
         raise DataError(
             f"{place}, column {runs.label('loss')}: all values are {runs.loss[used][0]:g}; is "
@@ -51,22 +64,13 @@ def refuse_unidentified(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> 
                 f"{column[used][0]:g}, so how the loss depends on {name} cannot be identified; "
                 f"use a law without {name}, or add runs with another {name}"
             )
-    settings = len(np.unique(_settings(inputs, used), axis=0))
-    distinct = len(np.unique(np.column_stack([_settings(inputs, used), runs.loss[used]]), axis=0))
-    most = min(distinct, settings + 1)  # repeats of a setting tell about noise only
-    if most <= free:
-        have = _counted(int(used.sum()), "run")
-        if not used.all():
-            have = f"{used.sum()} of {len(used)} runs with a weight above 0"
-        if distinct < used.sum():
-            have += f", {distinct} of them distinct"
-        elif settings < distinct:
-            have += f" at {_counted(settings, 'setting')}"
-        raise DataError(
-            f"{place}, columns {called} and {runs.label('loss')}: {have} for the {free} free "
-            f"parameters of {type(law).__name__}; it takes at least {free + 1}. Add runs, or fix "
-            f"parameters (--fix {law.free[0]}=VALUE)"
-        )
+    table = _settings(inputs, used)
+    settings = len(np.unique(table, axis=0))
+    distinct = len(np.unique(np.column_stack([table, runs.loss[used]]), axis=0))
+    if distinct <= free:
+        raise too_few(f"{have}, {distinct} of them distinct")
+    if settings < free:  # repeats of a setting tell about noise only
+        raise too_few(f"{have} at {_counted(settings, 'setting')}")
 
 
 def weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str, ...]:

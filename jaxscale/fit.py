@@ -236,7 +236,7 @@ def _result(
         start_values=np.where(np.isfinite(solution.value), solution.value, np.nan),
         start_status=solution.status,
         intervals=_intervals(law, objective.space.free, prepared.inputs),
-        suspects=_suspects(at.residuals[:n]),
+        suspects=_suspects(at.residuals[:n], rounding=bool(at.value <= at.floor)),
         warnings=prepared.warnings,
         seconds={},
         settings={},
@@ -260,8 +260,13 @@ def _filled(law: Law, fitted: Law) -> Law:
     return law.replace(**{name: getattr(fitted, name) for name in law.free})
 
 
-def _suspects(residuals: np.ndarray) -> np.ndarray:
-    """Return the indices of residuals beyond 5 scaled median absolute deviations."""
+def _suspects(residuals: np.ndarray, rounding: bool) -> np.ndarray:
+    """Return the indices of residuals beyond 5 scaled median absolute deviations.
+
+    Rounding, which is all that an exact fit leaves, points to no run.
+    """
+    if rounding:
+        return np.zeros(0, int)
     center = np.median(residuals)
     mad = 1.4826 * np.median(np.abs(residuals - center))
     return np.flatnonzero(np.abs(residuals - center) > 5 * mad) if mad > 0 else np.zeros(0, int)

@@ -10,8 +10,9 @@ declarations finds them (`lawcure`).
 
 from __future__ import annotations
 
+import contextlib
 import linecache
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -20,16 +21,12 @@ import numpy as np
 from jaxscale._precision import scope
 from jaxscale.errors import LawError
 from jaxscale.lawcure import Sides, cure
+from jaxscale.lawnames import ANY
 from jaxscale.laws import CATALOGUE, Law
 from jaxscale.objective import Objective
 from jaxscale.space import Parameter
 from jaxscale.starts import random_starts
 
-FORMULA_ERRORS = (
-    *(ArithmeticError, AssertionError, AttributeError, LookupError, NameError),
-    *(RuntimeError, TypeError, ValueError),
-)
-"""What a user's formula may raise while it is traced."""
 ROWS = 32
 """Runs at which a law is tried before a fit."""
 DRAWS = 4
@@ -93,8 +90,9 @@ def check_formula(objective: Objective, inputs: dict[str, np.ndarray], rows: np.
         return
     used = np.flatnonzero(np.asarray(objective.weight)[: len(rows)] > 0)
     tried = used[np.unique(np.linspace(0, len(used) - 1, ROWS).astype(int))]
-    _traceable(objective)
-    with scope(np.float64), np.errstate(all="ignore"):
+    with _explained(law):
+        _traceable(objective)
+    with _explained(law), scope(np.float64), np.errstate(all="ignore"):
         points = random_starts(objective, DRAWS, seed=7)
         some = {name: column[tried] for name, column in inputs.items()}
         sides = Sides(law, objective.space, some)
@@ -227,16 +225,8 @@ def _traceable(objective: Objective) -> None:
     def formula(one: Objective, z: Any) -> None:
         returned.append(one.law.replace(**one.space.normalized(z))(*one.inputs))
 
-    try:
-        with scope(np.float64):
-            jax.eval_shape(formula, objective, tuple(np.zeros(len(objective.space.specs))))
-    except LawError as error:
-        raise LawError(f"{type(law).__name__}{_line(law, error)}: {error}") from error
-    except FORMULA_ERRORS as error:
-        line = _line(law, error)
-        if not line:  # not the formula's
-            raise
-        raise LawError(f"{type(law).__name__}{line}: {_explained(error)}") from error
+    with scope(np.float64):
+        jax.eval_shape(formula, objective, tuple(np.zeros(len(objective.space.specs))))
     n, given = len(objective.weight), returned[0]
     shape = getattr(given, "shape", () if isinstance(given, float | int) else None)
     if shape not in ((), (n,)):
@@ -245,6 +235,19 @@ def _traceable(objective: Objective) -> None:
             f"{type(law).__name__}: the formula returns {what} from inputs of shape ({n},); it is "
             "to return one loss per run"
         )
+
+
+@contextlib.contextmanager
+def _explained(law: Law) -> Iterator[None]:
+    """Turn what a formula raises into a sentence that names its line; what it does not, passes."""
+    try:
+        yield
+    except ANY as error:
+        line = _line(law, error)
+        if not line:
+            raise
+        said = str(error) if isinstance(error, LawError) else _meaning(error)
+        raise LawError(f"{type(law).__name__}{line}: {said}") from error
 
 
 def _line(law: Law, error: BaseException) -> str:
@@ -258,8 +261,8 @@ def _line(law: Law, error: BaseException) -> str:
     return found
 
 
-def _explained(error: Exception) -> str:
-    text = str(error).strip().split("\n")[0]
+def _meaning(error: BaseException) -> str:
+    text = (str(error).strip().split("\n")[0])[:200]
     kind = type(error).__name__
     if isinstance(error, jax.errors.TracerArrayConversionError) or "ufunc" in text:
         return "a NumPy function in a formula; use that of jax.numpy (jnp.exp instead of np.exp)"

@@ -203,7 +203,7 @@ def test_doubt_about_a_fit_follows_it(capsys, folder, tmp_path):
         ["allocate", path, "--compute", 1e20],
     ):
         code, _, err = run(capsys, *command)
-        assert code == 0 and "not certified" in err
+        assert code == 1 and "not certified" in err
 
 
 def test_a_law_file_with_an_error_is_a_sentence(capsys, folder, tmp_path):

@@ -434,3 +434,24 @@ def test_a_field_says_what_it_is():
             return self.E + self.A * power(N, -self.alpha) * self.HALF
 
     prepare(Constant(), RUNS, Huber(1e-3), "log")
+
+
+def test_an_error_of_ones_own_is_a_sentence_too():
+    class Own(Exception):  # noqa: N818
+        pass
+
+    class Raising(One):
+        """Raises an error of its own."""
+
+        def __call__(self, N):
+            raise Own("on purpose")
+
+    class OnArrays(One):
+        """Works while it is traced, and not on numbers."""
+
+        def __call__(self, N):
+            return self.E + self.A * (N.log * -self.alpha)
+
+    for law, words in ((Raising(), "Own: on purpose"), (OnArrays(), "AttributeError")):
+        with pytest.raises(LawError, match=rf"\(line \d+: .*{words}"):
+            prepare(law, RUNS, Huber(1e-3), "log")
