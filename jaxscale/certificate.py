@@ -6,6 +6,7 @@ The spread over starts says how reliably the optimum is found; it is no error ba
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -50,7 +51,8 @@ class Certificate:
         grad_norm: largest entry of the gradient at the optimum over the value (over what rounding
             makes of it, where the fit is exact), in dimensionless coordinates; bounded coordinates
             excluded.
-        gain: share of the value that one more Newton step would still save.
+        gain: share of the value that one more Newton step would still save; 0 where that is within
+            what the precision of the search allows.
         excess: how far the value reported lies above the best that a start reached, relatively; 0
             where a loss is sharpened after the search, and values differ for that.
         condition: condition number of the exact Hessian there; inf if it is not definite.
@@ -91,7 +93,7 @@ class Certificate:
                 "start reached: the program of the search and that of the report disagree; try "
                 "another version of jax and jaxlib."
             )
-        if self.grad_norm > STEEP and self.gain > SAME and not self.exact:
+        if self.grad_norm > STEEP and self.gain > 0 and not self.exact:
             found.append(
                 f"The gradient does not vanish ({self.grad_norm:.1e} of the value): this is no "
                 "optimum; raise max_steps or try other starts."
@@ -199,14 +201,16 @@ def certify(
     floor = float(at.floor) * (np.finfo(dtype).eps / np.finfo(float).eps) ** 2
     reached = float(values.min())
     best = reached if sharpened else min(reached, float(at.value))
-    level = max(best + same * abs(best), floor)
+    # Residuals off by as much as those of the floor move a sum of squares by that much.
+    slack = same * abs(best) + 2 * math.sqrt(abs(best) * floor) + floor
     # A start stays in the gap of its break: only those in the best gap could have come here.
     breaks = [k for k, spec in enumerate(space.specs) if spec.role == "breakpoint"]
     rivals = np.all(np.abs(solution.z[:, breaks] - z[breaks]) < 1e-6, axis=1)
-    at_best = values <= level
-    above = not sharpened and at.value > max(reached + same * abs(reached), floor)
+    at_best = np.isfinite(values) & (values <= best + slack)
+    above = not sharpened and at.value > reached + slack
     counts = {int(s): int(np.sum(solution.status == s)) for s in np.unique(solution.status)}
     size = max(float(at.value), float(at.floor))
+    gain = _gain(at, moving)
     dead, idle = _without_effect(space, at.shares, bound)
     return Certificate(
         status=Status(status).name.lower(),
@@ -215,7 +219,7 @@ def certify(
         basins=_basins(values, solution.status, same, floor),
         statuses={Status(s).name.lower(): number for s, number in counts.items()},
         grad_norm=float(np.max(np.abs(at.grad[moving]), initial=0.0)) / size,
-        gain=_gain(at, moving) / size,
+        gain=gain / size if gain > slack else 0.0,
         excess=float(at.value) / reached - 1 if above else 0.0,
         condition=_condition(at.hessian[np.ix_(moving, moving)]),
         at_bound=tuple(name for name, hit in zip(space.free, bound, strict=True) if hit),

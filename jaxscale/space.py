@@ -57,6 +57,9 @@ def _field(parameter: Parameter) -> Any:
 
 LOG_BOUNDS = (-40.0, 40.0)
 """Bounds of the logarithm of a dimensionless positive parameter: e^-40 of a loss is nothing."""
+ON_THE_BREAK = 1e-12
+"""Relative distance by which a break that is held stands above its value: a run that lies on it
+belongs to the piece below, and the rounding of normalized inputs does not decide."""
 
 
 def offset(doc: str, *, positive: bool = True, shift: Mapping[str, str] | None = None) -> Any:
@@ -217,6 +220,8 @@ class Space:
                 value = value - self._shift(spec, physical)
             if spec.per:
                 value = value * exp(-self._log_unit(spec, physical))
+            if spec.role == "breakpoint":
+                value = value * (1 + ON_THE_BREAK)
             values[name] = value / self.loss_scale if spec.units else value
         return values
 

@@ -121,6 +121,7 @@ def test_a_method_that_lies_is_graded_by_the_problem(problem, options):
 # --- every method of every suite --------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_method_of_epoch_runs_or_says_why_not(problem, measured):
     records, ratios = measured["epoch"]
     wanted = [*methods.OWN, *methods.SCIPY, *peers.rivals()]
@@ -141,6 +142,7 @@ def test_every_method_of_epoch_runs_or_says_why_not(problem, measured):
     assert {300, 20, 4000, 35} <= {r.target for r in ratios if r.target}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["optimistix LM", "optimistix BFGS", "lmfit"])
 def test_optional_peers_reach_the_optimum(problem, measured, name):
     records = {r.method: r for r in measured["epoch"][0]}
@@ -163,12 +165,14 @@ def test_a_missing_peer_is_a_record_with_its_reason(problem, options, monkeypatc
         peers.chinchilla_fit(problem, {})
 
 
+@pytest.mark.slow
 def test_the_problem_agrees_with_what_the_fit_reports(measured):
     for record in measured["epoch"][0]:
         if "reported" in record.extra:
             np.testing.assert_allclose(record.values, record.extra["reported"], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_bootstrap_refits_or_says_why_not(measured):
     own, rival = measured["bootstrap"][0]
     assert rival.extrapolated and len(rival.wall) == 2
@@ -184,6 +188,7 @@ def test_bootstrap_weights_count_draws(problem):
     np.testing.assert_array_equal(weights, bootstrap.weights_of(problem, 8, seed=0))
 
 
+@pytest.mark.slow
 def test_surfaces_agree_with_numpy_or_say_why_not(measured):
     records = measured["grid"][0]
     for own, rival, kernel in zip(records[::3], records[1::3], records[2::3], strict=True):
@@ -211,6 +216,7 @@ def test_numpy_grid_finds_the_lowest_cell(problem):
     assert grid.relative_squares(problem, theta) == pytest.approx(min(values), rel=1e-8)
 
 
+@pytest.mark.slow
 def test_scaling_sweeps_runs_starts_and_width(measured):
     records = measured["scaling"][0]
     assert {r.extra["sweep"] for r in records} == {"ruler", "n", "starts", "width"}
@@ -218,6 +224,7 @@ def test_scaling_sweeps_runs_starts_and_width(measured):
     assert all(each.rounds for each in measured["scaling"][1])
 
 
+@pytest.mark.slow
 def test_child_processes_measure_devices_and_memory(problem):
     options = Options(rounds=1, problem=problem, devices=2)
     records, ratios = scaling.strong(options, problem, 64)
@@ -228,6 +235,7 @@ def test_child_processes_measure_devices_and_memory(problem):
     assert peak["peak_bytes"] > peak["peak_bytes_of_imports"] > 1e7
 
 
+@pytest.mark.slow
 def test_gold_charges_rivals_up_to_the_first_success(problem, measured):
     records, ratios = measured["gold"]
     for record in records:
@@ -260,6 +268,7 @@ def test_cold_times_a_command_and_keeps_a_failure(problem):
 # --- what is said -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_document_has_the_promised_keys(result):
     assert set(result) == {
         "schema_version", "created", "settings", "tolerance", "records", "ratios",
@@ -277,6 +286,7 @@ def test_every_key_is_documented():
     assert not missing
 
 
+@pytest.mark.slow
 def test_table_states_device_dtype_and_extrapolation(result):
     text = tables.render(result)
     assert "float64" in text and "cores" in text
@@ -284,6 +294,7 @@ def test_table_states_device_dtype_and_extrapolation(result):
     assert all(len(line) < 260 for line in text.splitlines())
 
 
+@pytest.mark.slow
 def test_report_writes_its_files(result, tmp_path):
     written = report.write([result], tmp_path / "report")
     names = {path.name for path in written}

@@ -345,6 +345,7 @@ def test_the_jackknife_refuses_with_a_sentence(fitted, options, error, message):
 
 
 @needs_data
+@pytest.mark.slow
 def test_the_published_standard_errors_of_the_epoch_table():
     """Besiroglu et al. 2024: 4,000 case draws of 240 runs give .0154 and .0206."""
     path = data_folder() / "chinchilla_epoch" / "chinchilla_fig4.csv"

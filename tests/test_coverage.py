@@ -86,6 +86,7 @@ def counted():
     patch.undo()
 
 
+@pytest.mark.slow
 def test_a_cell_counts_what_its_intervals_cover(counted):
     law, (columns, member) = truth(SMALL), inputs(SMALL)
     rng = np.random.default_rng([0, *SMALL.name.encode()])
@@ -108,6 +109,7 @@ def test_a_cell_counts_what_its_intervals_cover(counted):
     assert counted["hits"]["case percentile"][1][-1] == (band.low <= new <= band.high)
 
 
+@pytest.mark.slow
 def test_every_method_states_or_refuses(counted):
     stated = {"default", "residual", "case", "bayesian"}
     assert {f"{name} percentile" for name in stated} <= set(counted["hits"])
@@ -124,6 +126,7 @@ def test_every_method_states_or_refuses(counted):
         assert np.all(np.array(counted["width90"][method])[:6] > 0)
 
 
+@pytest.mark.slow
 def test_the_report_quotes_the_counts(counted):
     document = coverage._document([counted, dict(counted, refused={})])
     document = json.loads(json.dumps(document))
@@ -148,6 +151,7 @@ def test_coverages_are_shown_in_per_cent(values, text):
     assert shown(values) == text
 
 
+@pytest.mark.slow
 def test_the_default_covers_on_simulated_tables():
     """150 tables of 15 runs under the default Huber width: nominal 90 % of a prediction and a rate.
 

@@ -121,6 +121,7 @@ def test_a_large_delta_is_least_squares(noisy):
     assert square.value <= peer.cost * (1 + 1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("residual", ["relative", "absolute"])
 @pytest.mark.parametrize(
     "loss",
@@ -411,6 +412,7 @@ def test_what_is_no_law_or_no_loss_is_refused(noisy):
         jaxscale.fit(jaxscale.Chinchilla, noisy)
 
 
+@pytest.mark.slow
 def test_an_absolute_loss_is_certified_where_its_smooth_form_is(noisy):
     fit = refit(noisy, loss=jaxscale.Absolute())
     assert fit.certificate.trusted and 1 < fit.certificate.condition < 1e6

@@ -65,6 +65,7 @@ def test_a_person_reads_a_block(capsys, log, tmp_path):
     assert figure.read_bytes().startswith(b"\x89PNG") and figure.stat().st_size > 20_000
 
 
+@pytest.mark.slow
 def test_finished_runs_teach_what_is_usual(capsys, tmp_path):
     """Runs whose annealing wins far more than usual: those before tell it, the prior cannot."""
     path = tmp_path / "runs.csv"
@@ -208,6 +209,7 @@ def test_every_schedule_has_a_forecast(capsys, log, name, steps):
     assert code == 0 and "nan" not in out and "inf" not in out
 
 
+@pytest.mark.slow
 def test_a_fall_to_zero_as_users_compile_it(log):
     """The tests' own compiler options leave out what ends a schedule at -1.4e-11."""
     script = (

@@ -455,3 +455,15 @@ def test_an_error_of_ones_own_is_a_sentence_too():
     for law, words in ((Raising(), "Own: on purpose"), (OnArrays(), "AttributeError")):
         with pytest.raises(LawError, match=rf"\(line \d+: .*{words}"):
             prepare(law, RUNS, Huber(1e-3), "log")
+
+
+@pytest.mark.parametrize("k", [5, 8, 10, 12])
+def test_a_break_held_on_a_run_has_the_run_below_it(k):
+    """Inputs are normalized, and their rounding put such a run on either side."""
+    scale_ = np.geomspace(1e3, 1e9, 25)
+    truth = dict(a1=-0.1 / scale_[k], b1=3.0, a2=5.0, b2=-0.1, c2=1.0, S0=scale_[k])
+    loss = predict(jaxscale.Piecewise(of="S", **truth), S=scale_)
+    loss = loss * np.exp(0.002 * np.random.default_rng(0).normal(size=25))
+    held = jaxscale.Piecewise(of="S", S0=scale_[k])
+    fit = jaxscale.fit(held, Runs(S=scale_, loss=loss), starts=64)
+    assert fit.prediction[k] == pytest.approx(truth["b1"] - 0.1, rel=0.01)

@@ -21,8 +21,17 @@ def runs_of(entry):
     )
 
 
+LARGE = {"steplaw_dense_all", "misfitting_curves_all", "misfitting_final_all"}
+
+
 @needs_data
-@pytest.mark.parametrize("key", HUBER or ["none"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(key, marks=[pytest.mark.slow] if key in LARGE else [])
+        for key in HUBER or ["none"]
+    ],
+)
 def test_best_known_huber_optimum(key):
     entry = HUBER[key]
     runs = runs_of(entry)
@@ -40,6 +49,7 @@ def test_best_known_huber_optimum(key):
 
 
 @needs_data
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["240", "245"])
 def test_least_absolute_deviations(key):
     entry = GOLD["lad_log_chinchilla"][key]

@@ -51,9 +51,11 @@ def test_links_of_readme_lead_somewhere(link):
 
 
 def examples():
-    """Every example; those around a training loop compile models and come with the slow tests."""
+    """Every example; those that compile many programs come with the slow tests."""
     for path in sorted((ROOT / "examples").glob("*.py")):
-        slow = path.stem.startswith(("forecast_", "law_in_scan"))
+        slow = path.stem.startswith(
+            ("forecast_", "law_in_scan", "replicates", "speedup", "uncertainty")
+        )
         yield pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if slow else [])
 
 

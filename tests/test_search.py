@@ -223,6 +223,7 @@ print("same")
 """
 
 
+@pytest.mark.slow
 def test_two_host_devices_find_the_same_to_1e_12():
     """To the last bit on jax 0.8 to 0.11; jax 0.12 compiles the sharded loop a little otherwise."""
     environment = dict(os.environ, XLA_FLAGS="--xla_force_host_platform_device_count=2")
@@ -232,6 +233,7 @@ def test_two_host_devices_find_the_same_to_1e_12():
     assert done.stdout == "same\n", done.stderr
 
 
+@pytest.mark.slow
 def test_two_processes_change_no_bit():
     """The launcher of the examples, under jax.distributed, against one process."""
     script = [sys.executable, str(ROOT / "examples" / "many_processes.py"), "--starts", "100"]

@@ -330,6 +330,7 @@ print(result.reused, result.computed)
 """
 
 
+@pytest.mark.slow
 def test_kill_9_at_random_moments(whole, tmp_path):
     spec, directory = whole
     environment = dict(

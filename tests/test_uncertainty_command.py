@@ -13,6 +13,7 @@ from jaxscale.cli import main
 from jaxscale.influence import influence
 from jaxscale.profile import profile
 from jaxscale.quantities import Best
+from jaxscale.result import statistics
 
 pytestmark = pytest.mark.slow
 
@@ -31,8 +32,11 @@ def folder(tmp_path_factory, fitted):
     doubted = dataclasses.replace(fitted.certificate, at_bound=("E",))
     dataclasses.replace(fitted, certificate=doubted).save(path / "doubted.json")
     law = jaxscale.PowerLaw(a=30.0, b=-0.35, c=1.0, of="D")
-    runs = jaxscale.Runs(D=np.geomspace(1e3, 1e7, 60), loss=fitted.runs.loss)
-    dataclasses.replace(fitted, law=law, runs=runs).save(path / "one.json")
+    tokens = np.geomspace(1e3, 1e7, 60)
+    loss = jaxscale.predict(law, D=tokens)
+    one = dict(law=law, runs=jaxscale.Runs(D=tokens, loss=loss), prediction=loss, value=0.0)
+    one["statistics"] = statistics(one["runs"], loss)
+    dataclasses.replace(fitted, **one).save(path / "one.json")
     (path / "damaged.json").write_text('{"law": "Chinchilla"')
     return path
 
@@ -120,7 +124,7 @@ def test_groups_are_drawn_whole(capsys, folder):
 @pytest.mark.parametrize(
     "fit, options, message",
     [
-        ("missing.json", [], "cannot be read"),
+        ("missing.json", [], "missing.json: no such file"),
         ("damaged.json", [], "it is no JSON"),
         ("Chinchilla:hoffmann_2022", [], "a preset without runs"),
         ("fit.json", ["--law", "Nope"], "no law 'Nope'"),
