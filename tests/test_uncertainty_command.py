@@ -124,7 +124,7 @@ def test_groups_are_drawn_whole(capsys, folder):
 @pytest.mark.parametrize(
     "fit, options, message",
     [
-        ("missing.json", [], "missing.json: no such file"),
+        ("missing.json", [], "missing.json': no such file"),
         ("damaged.json", [], "it is no JSON"),
         ("Chinchilla:hoffmann_2022", [], "a preset without runs"),
         ("fit.json", ["--law", "Nope"], "no law 'Nope'"),
