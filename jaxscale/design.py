@@ -64,9 +64,8 @@ def refuse_unidentified(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> 
                 f"{column[used][0]:g}, so how the loss depends on {name} cannot be identified; "
                 f"use a law without {name}, or add runs with another {name}"
             )
-    table = _settings(inputs, used)
-    settings = len(np.unique(table, axis=0))
-    distinct = len(np.unique(np.column_stack([table, runs.loss[used]]), axis=0))
+    settings = _distinct(_settings(inputs, used))
+    distinct = _distinct([*_settings(inputs, used), runs.loss[used]])
     if distinct <= free:
         raise too_few(f"{have}, {distinct} of them distinct")
     if settings < free:  # repeats of a setting tell about noise only
@@ -83,8 +82,9 @@ def weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str
     """
     used = runs.weights > 0
     logs = {name: np.log(x[used]) for name, x in inputs.items()}
-    found = [*_mixed_units(runs, used), *_few_values(law, logs), *_on_a_line(law, logs)]
-    settings = len(np.unique(_settings(inputs, used), axis=0))
+    tied = _tied(law)
+    found = [*_mixed_units(runs, used), *_few_values(law, tied, logs), *_on_a_line(tied, logs)]
+    settings = _distinct(_settings(inputs, used))
     if settings == len(law.free):
         found.append(
             f"There are {settings} distinct settings of {_listed(law.inputs)} for {settings} free "
@@ -93,9 +93,15 @@ def weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str
     return tuple(found)
 
 
-def _settings(inputs: dict[str, np.ndarray], used: np.ndarray) -> np.ndarray:
+def _settings(inputs: dict[str, np.ndarray], used: np.ndarray) -> list[np.ndarray]:
     """Return the inputs of the runs used, as logarithms without their rounding."""
-    return np.column_stack([np.round(np.log(x[used]), 9) for x in inputs.values()])
+    return [np.round(np.log(x[used]), 9) for x in inputs.values()]
+
+
+def _distinct(columns: list[np.ndarray]) -> int:
+    """Return how many different rows there are."""
+    order = np.lexsort(columns)
+    return 1 + int(np.any([np.diff(column[order]) != 0 for column in columns], axis=0).sum())
 
 
 def _counted(many: int, thing: str) -> str:
@@ -136,7 +142,7 @@ def _tied(law: Law) -> dict[str, set[str]]:
     return tied
 
 
-def _few_values(law: Law, logs: dict[str, np.ndarray]) -> list[str]:
+def _few_values(law: Law, tied: dict[str, set[str]], logs: dict[str, np.ndarray]) -> list[str]:
     constant = {
         key
         for key, spec in law.parameters.items()
@@ -145,11 +151,12 @@ def _few_values(law: Law, logs: dict[str, np.ndarray]) -> list[str]:
     found: list[str] = []
     if len(logs) < 2:  # counted as settings
         return found
-    for name, names in _tied(law).items():
+    for name, names in tied.items():
         ordered = np.sort(logs[name])
-        groups = np.split(ordered, np.flatnonzero(np.diff(ordered) > SAME) + 1)
+        ends = np.flatnonzero(np.diff(ordered) > SAME) + 1
         needed = len(names) + (1 if constant else 0)
-        if len(groups) < needed:
+        if len(ends) + 1 < needed:
+            groups = np.split(ordered, ends)
             values = " and ".join(f"{np.exp(group.mean()):.3g}" for group in groups)
             found.append(
                 f"{name} takes only {_counted(len(groups), 'value')} ({values}): "
@@ -158,19 +165,18 @@ def _few_values(law: Law, logs: dict[str, np.ndarray]) -> list[str]:
     return found
 
 
-def _on_a_line(law: Law, logs: dict[str, np.ndarray]) -> list[str]:
+def _on_a_line(tied: dict[str, set[str]], logs: dict[str, np.ndarray]) -> list[str]:
     """Say which two inputs move as one, where each has parameters of its own."""
     found: list[str] = []
-    tied = _tied(law)
     names = list(logs)
     for k, b in enumerate(names):
         for a in names[:k]:
             if not (tied[a] - tied[b] and tied[b] - tied[a]):
                 continue
-            cloud = np.column_stack([logs[a], logs[b]])
-            _, spread, axes = np.linalg.svd(cloud - cloud.mean(axis=0), full_matrices=False)
-            if spread[1] / np.sqrt(len(cloud)) < NARROW:
-                found.append(_line(a, b, logs, axes[1]))
+            # Ascending variances; across a line, what rounding leaves may be below zero.
+            variance, axes = np.linalg.eigh(np.cov(logs[a], logs[b], bias=True))
+            if variance[0] < NARROW**2:
+                found.append(_line(a, b, logs, axes[:, 0]))
     return found
 
 

@@ -1,6 +1,6 @@
 """The compiler's elementary and special functions against NumPy and SciPy, as programs use them.
 
-A compiler option once made arctan wrong by 1.5 (`_programs`). Whatever a law's formula may call is
+A compiler option makes arctan wrong by 1.5 (`_programs`). Whatever a law's formula may call is
 looked at here, values and derivatives, in both precisions and at several lengths, through the same
 door as every program. `.ci/run` runs this with the compiler's full optimization as well, which the
 rest of the suite saves.
@@ -13,7 +13,9 @@ import pytest
 from jax.scipy import special as js
 from scipy import special as ss
 
-from jaxscale import _programs
+import jaxscale
+from jaxscale import _programs, engine
+from jaxscale.preparation import prepare
 
 pytestmark = pytest.mark.slow
 
@@ -139,28 +141,88 @@ def test_compiled_functions_are_those_of_numpy_and_scipy(name, dtype):
         assert np.all(off <= allowed), (len(x), wide[np.argmax(off)], off.max())
 
 
-@pytest.mark.skipif(jax.default_backend() != "cpu", reason="compiler options of XLA's CPU backend")
-def test_a_program_is_compiled_without_options():
-    """An option that a program gets must not change numbers, so none is given."""
-    seen = []
+# --- what is compiled for the widest vectors ------------------------------------------------------
 
-    class Lowered:
-        def compile(self, compiler_options=None):
-            seen.append(compiler_options)
-            raise StopIteration
+REDUCTIONS = [
+    ("sum", jnp.sum, np.sum),
+    ("largest", jnp.max, np.max),
+    ("smallest", jnp.min, np.min),
+    ("place of the largest", jnp.argmax, np.argmax),
+    ("place of the smallest", jnp.argmin, np.argmin),
+    ("running sum", jnp.cumsum, np.cumsum),
+    ("sorted", jnp.sort, np.sort),
+    ("products", lambda x: jnp.outer(x, x) @ x / x.size, lambda x: np.outer(x, x) @ x / x.size),
+    ("signs", jnp.sign, np.sign),
+    ("finite", lambda x: jnp.isfinite(1 / (x - x[0])), lambda x: np.arange(x.size) > 0),
+    ("other", lambda x: jnp.where(x != x[1], x, 0), lambda x: np.where(x != x[1], x, 0)),
+    ("same", lambda x: jnp.where(x == x[1], x, 0), lambda x: np.where(x == x[1], x, 0)),
+    ("least", lambda x: jnp.where(x <= 0.1, -x, x), lambda x: np.where(x <= 0.1, -x, x)),
+    ("most", lambda x: jnp.where(x >= 0.1, -x, x), lambda x: np.where(x >= 0.1, -x, x)),
+    ("clamped", lambda x: jax.lax.clamp(-1.0, x, 1.0), lambda x: np.clip(x, -1, 1)),
+]
 
-    class Jitted:
-        def lower(self, *args):
-            return Lowered()
 
-    def fresh(x):
-        return x
+def _reduced(places, *, name):
+    return [dict((n, f) for n, f, _ in REDUCTIONS)[name](x) for x in places]
 
-    original = jax.jit
-    try:
-        jax.jit = lambda function: Jitted()
-        with pytest.raises(StopIteration):
-            _programs.program(fresh, np.ones(3), dtype=np.float64)
-    finally:
-        jax.jit = original
-    assert seen == [None]
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", [name for name, *_ in REDUCTIONS])
+def test_compiled_reductions_are_those_of_numpy(name, dtype):
+    reference = next(f for n, _, f in REDUCTIONS if n == name)
+    rng = np.random.default_rng(3)
+    places = [rng.normal(size=length).astype(dtype) for length in LENGTHS]
+    found, _ = _programs.run(_reduced, places, dtype=np.dtype(dtype), name=name)
+    for x, got in zip(places, found, strict=True):
+        with np.errstate(all="ignore"):
+            wanted = reference(x.astype(float))
+        np.testing.assert_allclose(got, wanted, 1e-12 if dtype == "float64" else 1e-4, 1e-5)
+
+
+def _jaxprs():
+    x = np.linspace(0.2, 0.8, 5)
+    for name, function, *_ in UNARY:
+        yield name, jax.make_jaxpr(jax.vmap(jax.value_and_grad(function)))(x)
+    for name, function, _ in REDUCTIONS:
+        yield name, jax.make_jaxpr(function)(x)
+
+
+def test_every_entry_of_the_list_is_held_against_numpy():
+    """By a row that is compiled for wide vectors itself: it has no primitive off the list."""
+    seen = set()
+    for _, jaxpr in _jaxprs():
+        if _programs.compiler_options(jaxpr):
+            seen |= {e.primitive.name for e in jaxpr.jaxpr.eqns}
+            for equation in jaxpr.jaxpr.eqns:
+                inner = equation.params.get("jaxpr") or equation.params.get("call_jaxpr")
+                seen |= {e.primitive.name for e in inner.eqns} if inner is not None else set()
+    # `add_any` is `add` by another name, which only a transposition writes.
+    assert _programs.ARITHMETIC - {"add_any"} <= seen
+
+
+NESTED = {
+    "plain": lambda x: jnp.arctan(x),
+    "in a call": jax.jit(jnp.arctan),
+    "in a scan": lambda x: jax.lax.scan(lambda c, _: (jnp.arctan(c), None), x, length=3)[0],
+    "in a loop": lambda x: jax.lax.while_loop(lambda c: c.sum() > 1, jnp.arctan, x),
+    "in a branch": lambda x: jax.lax.cond(x.sum() > 1, jnp.arctan, jnp.negative, x),
+    "in a derivative": jax.vmap(jax.grad(lambda x: jnp.arctan(x) ** 2)),
+    "in a map": lambda x: jax.lax.map(jnp.arctan, x),
+}
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="options of XLA's CPU backend")
+@pytest.mark.parametrize("where", NESTED)
+def test_what_is_not_on_the_list_is_found_wherever_it_stands(where):
+    x = np.linspace(0.2, 0.8, 5)
+    assert _programs.compiler_options(jax.make_jaxpr(NESTED[where])(x)) is None
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="options of XLA's CPU backend")
+@pytest.mark.parametrize("law", ["Chinchilla", "Kaplan"])
+def test_the_step_of_the_catalogue_is_wide(law, noisy):
+    objective = prepare(jaxscale.CATALOGUE[law](), noisy, jaxscale.Huber(1e-3), "log").objective
+    with jaxscale._precision.scope(float):
+        z = np.zeros((16, len(objective.space.specs)))
+        jaxpr = jax.make_jaxpr(lambda o, z: engine.solve(o, jaxscale.newton(), z))(objective, z)
+    assert _programs.compiler_options(jaxpr)

@@ -9,8 +9,9 @@ pytree by itself. A law holds no data and fits nothing.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, dataclass_transform
 
 import jax
@@ -33,6 +34,24 @@ class Preset:
     source: str
     values: Mapping[str, float]
     note: str = ""
+
+
+@functools.lru_cache(maxsize=512)  # asked for some twenty times in a fit
+def _arguments(formula: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(formula).parameters)[1:]
+
+
+@functools.lru_cache(maxsize=512)
+def _specifications(cls: Any, of: str) -> tuple[tuple[str, Parameter], ...]:
+    """Return (name, specification) of every parameter, with `of` in the place of S."""
+    specs = []
+    for field in dataclasses.fields(cls):
+        spec = field.metadata.get("parameter")
+        if spec is not None:
+            per = tuple((of if k == "S" else k, p) for k, p in spec.per)
+            shift = tuple((of if k == "S" else k, p) for k, p in spec.shift)
+            specs.append((field.name, dataclasses.replace(spec, per=per, shift=shift)))
+    return tuple(specs)
 
 
 def _declared(cls: type) -> None:
@@ -87,25 +106,15 @@ class Law:
 
         A law of one generic scale S with a static field `of` reads the column that it names.
         """
-        names = tuple(inspect.signature(type(self).__call__).parameters)[1:]
+        names = _arguments(type(self).__call__)
         of = getattr(self, "of", None)
         return tuple(of if name == "S" and of else name for name in names)
 
     @property
     def parameters(self) -> dict[str, Parameter]:
         """Specification of every parameter, with the inputs' own names in its units."""
-        rename = {"S": getattr(self, "of", None) or "S"}
-        specs = {}
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            spec = field.metadata.get("parameter")
-            if spec is None:
-                continue
-            specs[field.name] = dataclasses.replace(
-                spec,
-                per=tuple((rename.get(k, k), p) for k, p in spec.per),
-                shift=tuple((rename.get(k, k), p) for k, p in spec.shift),
-            )
-        return specs
+        cls: Any = type(self)
+        return dict(_specifications(cls, getattr(self, "of", None) or "S"))
 
     @property
     def values(self) -> dict[str, Any]:
