@@ -5,7 +5,7 @@ executable, and tells how long compiling took. It exists so that a result can sa
 compile time and what was work, so that a search can plan its memory, and so that a test can
 count recompilations. It holds the last 64 programs.
 
-On a CPU a program is compiled for the widest vectors, a tenth faster, if it consists of what
+On a CPU a program is compiled for the widest vectors (`benchmarks.step`) if it consists of what
 `ARITHMETIC` and `MOVES` list and of nothing else: jaxlib 0.10.2 compiles arctan wrongly for them,
 by 1.5. `tests/test_known_answers.py` holds every entry of `ARITHMETIC` against NumPy, and every
 elementary and special function as the compiler makes it otherwise; and a fit is held against its

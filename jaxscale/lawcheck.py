@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import linecache
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -96,7 +96,7 @@ def check_formula(objective: Objective, inputs: dict[str, np.ndarray], rows: np.
         points = random_starts(objective, DRAWS, seed=7)
         some = {name: column[tried] for name, column in inputs.items()}
         sides = Sides(law, objective.space, some)
-        _affine(sides, points)
+        _check_affine(sides, points)
         for z in points:
             raw, fitted = sides.both(z)
             floor = 1e-6 * np.max(np.abs(fitted), initial=0.0, where=np.isfinite(fitted))
@@ -186,35 +186,36 @@ def _rounding(law: Law, inputs: dict[str, np.ndarray], at: np.ndarray) -> np.nda
     return 1e-4 * total  # (1e-12 / 1e-8): 5,000 units in the last place
 
 
-def _affine(sides: Sides, points: np.ndarray) -> None:
+def _check_affine(sides: Sides, points: np.ndarray) -> None:
     """Raise where the formula is not affine in what is declared linear, alone and together."""
+    name_of_law = type(sides.law).__name__
     linear = [name for name, spec in sides.law.parameters.items() if spec.linear]
-    pairs = [(a, b) for k, a in enumerate(linear) for b in linear[:k]]
-    for names in [*((name,) for name in linear), *pairs]:
-        for z in points:
-            values = sides.normalized(z)
-            middle = {name: 1.0 + abs(float(values[name])) for name in names}
-
-            def at(t: float, values: Any = values, middle: Any = middle) -> np.ndarray:
-                moved = {name: (1 + t) * value for name, value in middle.items()}
-                return sides.formula({**values, **moved})
-
-            low, center, high = at(-0.5), at(0.0), at(0.5)
-            size = np.abs(low) + 2 * np.abs(center) + np.abs(high)
-            if (np.abs(low + high - 2 * center) > 1e-7 * size).any():
-                raise LawError(_not_linear(sides.law, names))
-
-
-def _not_linear(law: Law, names: Sequence[str]) -> str:
-    if len(names) == 1:
-        return (
-            f"{type(law).__name__}: the formula is not affine in {names[0]}, which is declared "
-            f"linear; declare it with coefficient(..., linear=False)"
+    bent = [name for name in linear if not _affine(sides, points, (name,))]
+    if bent:
+        raise LawError(
+            f"{name_of_law}: the formula is not affine in {' and '.join(bent)}, declared linear; "
+            "declare with coefficient(..., linear=False)"
         )
-    return (
-        f"{type(law).__name__}: the formula is not affine in {' and '.join(names)} together, "
-        "which are declared linear; declare one of them with coefficient(..., linear=False)"
-    )
+    for k, a in enumerate(linear):
+        for b in linear[:k]:
+            if not _affine(sides, points, (a, b)):
+                raise LawError(
+                    f"{name_of_law}: the formula is not affine in {b} and {a} together, which are "
+                    "declared linear; declare one of them with coefficient(..., linear=False)"
+                )
+
+
+def _affine(sides: Sides, points: np.ndarray, names: tuple[str, ...]) -> bool:
+    for z in points:
+        values = sides.normalized(z)
+        low, center, high = (
+            sides.formula({**values, **{name: t * (1 + abs(values[name])) for name in names}})
+            for t in (0.5, 1.0, 1.5)
+        )
+        size = np.abs(low) + 2 * np.abs(center) + np.abs(high)
+        if (np.abs(low + high - 2 * center) > 1e-7 * size).any():
+            return False
+    return True
 
 
 def _traceable(objective: Objective) -> None:
