@@ -39,7 +39,13 @@ class Positive:
         return jnp.asarray(self.value)
 
     def __pow__(self, p: Any) -> Any:
-        return jnp.exp(p * self.log)
+        return exp(p * self.log)
+
+    def __rpow__(self, base: Any) -> Any:
+        return base**self.value
+
+    def __pos__(self) -> Any:
+        return self.value
 
     def __neg__(self) -> Any:
         return -self.value
@@ -72,11 +78,26 @@ def _as_value(op: Callable[[Any, Any], Any], swapped: bool) -> Callable[[Any, An
     return method
 
 
-for _name in ("add", "sub", "mul", "truediv"):
+def _as_compared(op: Callable[[Any, Any], Any], side: int) -> Callable[[Any, Any], Any]:
+    """Return a comparison in which a number that is equal up to the rounding of a fit is equal.
+
+    Inputs are divided by their mean, and so is a threshold: a run that lies on it would otherwise
+    fall on either side.
+    """
+
+    def method(self: Positive, other: Any) -> Any:
+        other = other.value if isinstance(other, Positive) else other
+        slack = 256 * jnp.finfo(jnp.result_type(self.value)).eps
+        return op(self.value, other * (1 + side * slack))
+
+    return method
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod"):
     setattr(Positive, f"__{_name}__", _as_value(getattr(operator, _name), False))
     setattr(Positive, f"__r{_name}__", _as_value(getattr(operator, _name), True))
-for _name in ("lt", "le", "gt", "ge"):
-    setattr(Positive, f"__{_name}__", _as_value(getattr(operator, _name), False))
+for _name, _side in (("lt", -1), ("le", 1), ("gt", 1), ("ge", -1)):
+    setattr(Positive, f"__{_name}__", _as_compared(getattr(operator, _name), _side))
 
 
 def _on_host(*values: Any) -> bool:

@@ -46,13 +46,14 @@ class Certificate:
         starts: how many starts there were, the grid's excluded.
         share_at_best: share of them within 1e-6 (relative) of the best value; for a law with a
             break, of those that started with the same break.
+        rivals: how many starts could have come there: for a law with a break, those that drew it.
         basins: the lowest distinct values with their counts.
         statuses: number of starts by status.
         grad_norm: largest entry of the gradient at the optimum over the value (over what rounding
             makes of it, where the fit is exact), in dimensionless coordinates; bounded coordinates
             excluded.
         gain: share of the value that one more Newton step would still save; 0 where that is within
-            what the precision of the search allows.
+            what the precision of the search allows, and where a loss was sharpened to a kink.
         excess: how far the value reported lies above the best that a start reached, relatively; 0
             where a loss is sharpened after the search, and values differ for that.
         condition: condition number of the exact Hessian there; inf if it is not definite.
@@ -68,6 +69,7 @@ class Certificate:
     status: str
     starts: int
     share_at_best: float
+    rivals: int
     basins: tuple[Basin, ...]
     statuses: Mapping[str, int]
     grad_norm: float
@@ -116,7 +118,7 @@ class Certificate:
                 f"No prediction depends on {', '.join(self.idle)}: the value is arbitrary; fix it "
                 "or leave it out of the law."
             )
-        if self.starts >= 16 and self.share_at_best * self.starts < max(2, 0.01 * self.starts):
+        if self.rivals >= 16 and self.share_at_best * self.starts < max(2, 0.01 * self.starts):
             found.append(
                 f"Only {100 * self.share_at_best:.2g} % of the starts reached the best value: "
                 "raise --starts and try other seeds."
@@ -216,10 +218,11 @@ def certify(
         status=Status(status).name.lower(),
         starts=len(values),
         share_at_best=float(at_best.sum() / max(1, int((rivals | at_best).sum()))),
+        rivals=int((rivals | at_best).sum()),
         basins=_basins(values, solution.status, same, floor),
         statuses={Status(s).name.lower(): number for s, number in counts.items()},
         grad_norm=float(np.max(np.abs(at.grad[moving]), initial=0.0)) / size,
-        gain=gain / size if gain > slack else 0.0,
+        gain=gain / size if gain > slack and not sharpened else 0.0,
         excess=float(at.value) / reached - 1 if above else 0.0,
         condition=_condition(at.hessian[np.ix_(moving, moving)]),
         at_bound=tuple(name for name, hit in zip(space.free, bound, strict=True) if hit),

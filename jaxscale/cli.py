@@ -2,9 +2,9 @@
 
 Data goes to stdout, everything else to stderr. `--json` prints one JSON object and nothing else.
 Files are written before anything is printed. Exit codes: 0 done; 1 done, but the certificate says
-not to trust it; 2 bad input or usage; 3 done, but the answer could not be printed or a file not be
-written (stdout is closed, the disk is full); 130 interrupted. Errors are sentences; `--debug` shows
-the traceback.
+not to trust it, or no answer, which a sentence explains; 2 bad input or usage; 3 done, but the
+answer could not be printed or a file not be written (stdout is closed, the disk is full); 130
+interrupted. Errors are sentences; `--debug` shows the traceback.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from jaxscale import (
     console,
     datasets_command,
     forecast_command,
+    influence_command,
     laws_command,
     outputs,
     sweep_command,
@@ -128,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
         command("bootstrap", uncertainty_command.run_bootstrap, "Confidence intervals of a fit.")
     )
     text = "Say which runs decide an answer of a fit."
-    _influence_options(command("influence", uncertainty_command.run_influence, text))
+    _influence_options(command("influence", influence_command.run_influence, text))
     _compare_options(
         command("compare", compare_command.run_compare, "Compare laws, extrapolation first.")
     )

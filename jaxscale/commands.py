@@ -104,11 +104,13 @@ def robust_loss(options: argparse.Namespace) -> Loss:
 
 def column_map(options: argparse.Namespace) -> dict[str, str]:
     """Return what `--map` says of the columns."""
-    mapping = {}
+    mapping: dict[str, str] = {}
     for text in options.map:
         letter, mark, name = text.partition("=")
         if not (letter and mark and name):
             raise ValueError(f"--map {text}: expected LETTER=COLUMN, e.g. N=params")
+        if letter in mapping:
+            raise ValueError(f"--map {letter} is given twice, {mapping[letter]} and {name}")
         mapping[letter] = name
     return mapping
 
@@ -210,7 +212,7 @@ def run_predict(options: argparse.Namespace) -> int:
         for i, row in enumerate(rows):
             row["extrapolation"] = {name: float(f[i]) for name, f in factors.items()}
     if options.json:
-        show(json.dumps({"law": type(law).__name__, **_doubts(result), "predictions": rows}))
+        show(json.dumps({"law": type(law).__name__, **doubts(result), "predictions": rows}))
         return code(result)
     head = [*table, "loss"] + (["outside the runs"] if result is not None else [])
     body = []
@@ -224,7 +226,7 @@ def run_predict(options: argparse.Namespace) -> int:
     return code(result)
 
 
-def _doubts(result: FitResult | None) -> dict[str, Any]:
+def doubts(result: FitResult | None) -> dict[str, Any]:
     """Return what JSON says of the fit that an answer rests on; nothing for a preset."""
     if result is None:
         return {}
@@ -246,7 +248,7 @@ def run_allocate(options: argparse.Namespace) -> int:
         rows = [
             dict(dataclasses.asdict(a), extrapolation=x) for a, x in zip(found, reach, strict=True)
         ]
-        show(json.dumps({"law": type(law).__name__, **_doubts(result), "allocations": rows}))
+        show(json.dumps({"law": type(law).__name__, **doubts(result), "allocations": rows}))
     elif found:
         head = ["compute", "N", "D", "tokens/param", "loss"]
         body = [
@@ -282,7 +284,7 @@ def run_plot(options: argparse.Namespace) -> int:
     draw = functools.partial(_draw, result, options.out, options.panels)
     if options.surface:
         draw = functools.partial(_draw_surface, result, options.out)
-    document = json.dumps({"figure": options.out, **_doubts(result)})
+    document = json.dumps({"figure": options.out, **doubts(result)})
     deliver(options, one_line(options.out), lambda: document, files=[draw])
     return code(result)
 

@@ -17,8 +17,8 @@ from jaxscale.runs import Runs
 NARROW = 0.15
 """Spread (standard deviation of a logarithm) across a line up to which runs lie on it. Of 38
 public tables the narrowest has .47; D = 20 N +- 10 % has .07."""
-SAME = 0.005
-"""Relative distance up to which two values of an input are one setting."""
+APART = 0.1
+"""Distance of logarithms from which two values of an input tell of its exponent."""
 MIXED = 1e4
 """Factor between neighbouring sizes from which some rows are in another unit. Of 38 public tables
 the largest is 7.5."""
@@ -83,7 +83,8 @@ def weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str
     used = runs.weights > 0
     logs = {name: np.log(x[used]) for name, x in inputs.items()}
     tied = _tied(law)
-    found = [*_mixed_units(runs, used), *_few_values(law, tied, logs), *_on_a_line(tied, logs)]
+    line = _on_a_line(tied, logs, runs.weights[used])
+    found = [*_mixed_units(runs, used), *(line or _few_values(law, tied, logs))]
     settings = _distinct(_settings(inputs, used))
     if settings == len(law.free):
         found.append(
@@ -125,8 +126,8 @@ def _mixed_units(runs: Runs, used: np.ndarray) -> list[str]:
         k = int(np.argmax(factor))
         low = int((column[used] <= values[k]).sum())
         found.append(
-            f"{name} falls into two groups with nothing between {values[k]:.3g} ({low} runs up to "
-            f"there) and {values[k + 1]:.3g} ({used.sum() - low} from there): are some rows in "
+            f"{name} falls into two groups, {_counted(low, 'run')} up to {values[k]:.3g} and "
+            f"{_counted(int(used.sum()) - low, 'run')} from {values[k + 1]:.3g}: are some rows in "
             "other units?"
         )
     return found
@@ -152,20 +153,31 @@ def _few_values(law: Law, tied: dict[str, set[str]], logs: dict[str, np.ndarray]
     if len(logs) < 2:  # counted as settings
         return found
     for name, names in tied.items():
-        ordered = np.sort(logs[name])
-        ends = np.flatnonzero(np.diff(ordered) > SAME) + 1
         needed = len(names) + (1 if constant else 0)
-        if len(ends) + 1 < needed:
-            groups = np.split(ordered, ends)
-            values = " and ".join(f"{np.exp(group.mean()):.3g}" for group in groups)
+        values = _apart(logs[name], needed)
+        if len(values) < needed:
+            shown = " and ".join(f"{np.exp(value):.3g}" for value in values)
             found.append(
-                f"{name} takes only {_counted(len(groups), 'value')} ({values}): "
+                f"{name} takes only {_counted(len(values), 'value')} ({shown}), a tenth apart: "
                 f"{_listed(tuple(sorted(constant | names)))} need at least {needed}."
             )
     return found
 
 
-def _on_a_line(tied: dict[str, set[str]], logs: dict[str, np.ndarray]) -> list[str]:
+def _apart(log: np.ndarray, most: int) -> list[float]:
+    """Return up to `most` values of which each lies well above the one before."""
+    values: list[float] = []
+    while len(values) < most:
+        above = log[log > values[-1] + APART] if values else log
+        if len(above) == 0:
+            break
+        values.append(float(above.min()))
+    return values
+
+
+def _on_a_line(
+    tied: dict[str, set[str]], logs: dict[str, np.ndarray], weight: np.ndarray
+) -> list[str]:
     """Say which two inputs move as one, where each has parameters of its own."""
     found: list[str] = []
     names = list(logs)
@@ -174,7 +186,7 @@ def _on_a_line(tied: dict[str, set[str]], logs: dict[str, np.ndarray]) -> list[s
             if not (tied[a] - tied[b] and tied[b] - tied[a]):
                 continue
             # Ascending variances; across a line, what rounding leaves may be below zero.
-            variance, axes = np.linalg.eigh(np.cov(logs[a], logs[b], bias=True))
+            variance, axes = np.linalg.eigh(np.cov(logs[a], logs[b], bias=True, aweights=weight))
             if variance[0] < NARROW**2:
                 found.append(_line(a, b, logs, axes[:, 0]))
     return found

@@ -11,6 +11,8 @@ declarations finds them (`lawcure`).
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import itertools
 import linecache
 from collections.abc import Iterator
 from typing import Any
@@ -31,7 +33,7 @@ ROWS = 32
 """Runs at which a law is tried before a fit."""
 DRAWS = 4
 """Random parameters at which it is tried."""
-LOOSE = 1e-8
+LOOSE = 1e-6
 """Relative difference allowed there; what is declared wrongly differs by its whole size."""
 TIGHT = 1e-9
 """Relative difference allowed at the optimum."""
@@ -45,6 +47,13 @@ def check_names(law: Law) -> None:
     """
     specs, name_of_law = law.parameters, type(law).__name__
     for name, spec in specs.items():
+        for key, power in (*spec.per, *spec.shift):
+            number = isinstance(power, int | float | np.integer | np.floating)
+            if not (isinstance(power, str) or (number and (key, power) in spec.per)):
+                raise LawError(
+                    f"{name_of_law}.{name}: {power!r} is no power of {key}; give a number or the "
+                    "name of an exponent, in shift= the name of a coefficient"
+                )
         for key in [key for key, _ in (*spec.per, *spec.shift)]:
             if key not in law.inputs:
                 raise LawError(
@@ -61,8 +70,8 @@ def check_names(law: Law) -> None:
         for _, power in spec.per:
             if isinstance(power, str) and not _dimensionless(specs[power.removeprefix("-")]):
                 raise LawError(
-                    f"{name_of_law}.{name} has a unit with the power {power!r}, and that parameter "
-                    "carries a unit itself: a power is a number; declare it with exponent(...)"
+                    f"{name_of_law}.{name} has a unit with the power {power!r}, which carries a "
+                    "unit itself; a power is a number or the name of an exponent(...)"
                 )
 
 
@@ -96,6 +105,7 @@ def check_formula(objective: Objective, inputs: dict[str, np.ndarray], rows: np.
         points = random_starts(objective, DRAWS, seed=7)
         some = {name: column[tried] for name, column in inputs.items()}
         sides = Sides(law, objective.space, some)
+        _check_elementwise(sides, points, rows[tried])
         _check_affine(sides, points)
         for z in points:
             raw, fitted = sides.both(z)
@@ -151,9 +161,10 @@ def check_fit(
             where = f"in row {rows[k]}"
             raise LawError(_sentence(law, raw[k], prediction[k], where, cure(sides, points)))
     raise LawError(
-        f"{type(law).__name__}: the compiled formula gives {prediction[k]:.6g} in row {rows[k]}, "
-        f"the same formula operation by operation {raw[k]:.6g}: the compiler is at fault; try "
-        "another version of jax and jaxlib"
+        f"{type(law).__name__}: the formula gives {_two(raw[k], prediction[k])} in row {rows[k]} "
+        "as it was compiled: a constant that it reads was changed since (then start a new "
+        "process, or make it a field), or the compiler is at fault (then try another version of "
+        "jaxlib)"
     )
 
 
@@ -166,9 +177,15 @@ def evaluated(law: Law, inputs: dict[str, np.ndarray]) -> np.ndarray:
 
 def _sentence(law: Law, raw: float, fitted: float, where: str, how: str) -> str:
     return (
-        f"{type(law).__name__}: {where} the formula gives {raw:.6g} where the fit, on inputs "
-        f"divided by their mean, has {fitted:.6g}: {how}"
+        f"{type(law).__name__}: {where} the formula gives {_two(raw, fitted)} on inputs divided by "
+        f"their mean, as a fit takes them: {how}"
     )
+
+
+def _two(a: float, b: float) -> str:
+    """Return `a and b`, with as many digits as tell them apart."""
+    digits = next((d for d in (6, 9, 12) if f"{a:.{d}g}" != f"{b:.{d}g}"), 17)
+    return f"{a:.{digits}g}, and {b:.{digits}g}"
 
 
 def _apart(a: np.ndarray, b: np.ndarray, allowed: np.ndarray) -> np.ndarray:
@@ -186,6 +203,25 @@ def _rounding(law: Law, inputs: dict[str, np.ndarray], at: np.ndarray) -> np.nda
     return 1e-4 * total  # (1e-12 / 1e-8): 5,000 units in the last place
 
 
+def _check_elementwise(sides: Sides, points: np.ndarray, rows: np.ndarray) -> None:
+    """Raise where the prediction of a run depends on which other runs there are."""
+    last = len(rows) - 1
+    # Every second one, backwards; and some by themselves.
+    parts = [np.arange(len(rows))[::-2], *(np.array([k]) for k in {0, last // 2, last})]
+    for z, some in itertools.product(points, parts):
+        fewer = dataclasses.replace(sides, inputs={k: x[some] for k, x in sides.inputs.items()})
+        among, alone = sides.formula(sides.normalized(z))[some], fewer.formula(sides.normalized(z))
+        off = _apart(alone, among, 1e-9 * np.abs(among))
+        if off.any():
+            k = int(np.argmax(off))
+            raise LawError(
+                f"{type(sides.law).__name__}: the formula gives {_two(among[k], alone[k])} in row "
+                f"{rows[some[k]]}, by which other runs there are; a formula is elementwise: it "
+                "takes no mean, maximum, order or number of its inputs (hold such a number in a "
+                "field instead)"
+            )
+
+
 def _check_affine(sides: Sides, points: np.ndarray) -> None:
     """Raise where the formula is not affine in what is declared linear, alone and together."""
     name_of_law = type(sides.law).__name__
@@ -194,7 +230,7 @@ def _check_affine(sides: Sides, points: np.ndarray) -> None:
     if bent:
         raise LawError(
             f"{name_of_law}: the formula is not affine in {' and '.join(bent)}, declared linear; "
-            "declare with coefficient(..., linear=False)"
+            "declare it with coefficient(..., linear=False)"
         )
     for k, a in enumerate(linear):
         for b in linear[:k]:
@@ -223,19 +259,26 @@ def _traceable(objective: Objective) -> None:
     law = objective.law
     returned: list[Any] = []
 
-    def formula(one: Objective, z: Any) -> None:
+    def formula(z: Any, one: Objective) -> Any:
         returned.append(one.law.replace(**one.space.normalized(z))(*one.inputs))
+        return returned[-1] if _shape(returned[-1]) is not None else 0.0
 
-    with scope(np.float64):
-        jax.eval_shape(formula, objective, tuple(np.zeros(len(objective.space.specs))))
+    with scope(np.float64):  # its second derivatives are needed as well
+        point = tuple(np.zeros(len(objective.space.specs)))
+        jax.eval_shape(jax.jacfwd(jax.jacfwd(formula)), point, objective)
     n, given = len(objective.weight), returned[0]
-    shape = getattr(given, "shape", () if isinstance(given, float | int) else None)
+    shape = _shape(given)
     if shape not in ((), (n,)):
         what = type(given).__name__ if shape is None else f"an array of shape {shape}"
         raise LawError(
             f"{type(law).__name__}: the formula returns {what} from inputs of shape ({n},); it is "
             "to return one loss per run"
         )
+
+
+def _shape(given: Any) -> tuple[int, ...] | None:
+    """Return the shape of what a formula returned; None for no array."""
+    return getattr(given, "shape", () if isinstance(given, float | int) else None)
 
 
 @contextlib.contextmanager
@@ -265,8 +308,16 @@ def _line(law: Law, error: BaseException) -> str:
 def _meaning(error: BaseException) -> str:
     text = (str(error).strip().split("\n")[0])[:200]
     kind = type(error).__name__
-    if isinstance(error, jax.errors.TracerArrayConversionError) or "ufunc" in text:
-        return "a NumPy function in a formula; use that of jax.numpy (jnp.exp instead of np.exp)"
+    numpy_words = ("ufunc", "must be real number", "numpy.ndarray", "only length-1 arrays")
+    if isinstance(error, jax.errors.TracerArrayConversionError) or any(
+        words in text for words in numpy_words
+    ):
+        return (
+            "a function or attribute of NumPy or math in a formula; use a function of jax.numpy "
+            "(jnp.exp instead of np.exp)"
+        )
+    if "'Positive' object has no attribute" in text:
+        return f"an input has no {text.split()[-1]}; use functions of jax.numpy, elementwise"
     if isinstance(error, jax.errors.TracerBoolConversionError) or "truth value" in text:
         return "a formula cannot branch on values; use jnp.where(condition, one, other)"
     if isinstance(error, jax.errors.ConcretizationTypeError):

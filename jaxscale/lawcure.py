@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxscale._positive import Positive
 from jaxscale.laws import Law
 from jaxscale.space import Parameter, Space
 
@@ -39,8 +40,8 @@ class Sides:
 
     def formula(self, values: dict[str, Any]) -> np.ndarray:
         """Return the formula on normalized inputs [n]."""
-        scaled = [x / np.exp(self.space.log_scale[name]) for name, x in self.inputs.items()]
-        return self._at(values, scaled)
+        logs = [np.log(x) - self.space.log_scale[name] for name, x in self.inputs.items()]
+        return self._at(values, [Positive(np.exp(log), log) for log in logs])
 
     def both(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the prediction [n] at z [P]: by the formula in the runs' units, by the fit's."""
@@ -48,7 +49,7 @@ class Sides:
         fitted = self.formula(self.normalized(z)) * float(self.space.loss_scale)
         return self._at(physical, list(self.inputs.values())), fitted
 
-    def _at(self, values: dict[str, Any], inputs: list[np.ndarray]) -> np.ndarray:
+    def _at(self, values: dict[str, Any], inputs: list[Any]) -> np.ndarray:
         law = self.law.replace(**{name: np.float64(value) for name, value in values.items()})
         shape = inputs[0].shape
         return np.broadcast_to(np.asarray(law(*inputs), float), shape)
@@ -108,13 +109,11 @@ def _of_input(sides: Sides, name: str, points: np.ndarray) -> str:
     for parameter, spec, words in _candidates(sides, name):
         if apart.declaring(parameter, spec).agree(points):
             return f"the unit of {name} does not come out; {words}"
-    carriers = [key for key, spec in sides.law.parameters.items() if name in dict(spec.per)]
-    carried = f" (declared so far for {', '.join(carriers)})" if carriers else ""
     return (
-        f"the unit of {name} does not come out: a parameter lacks per=dict({name}=...){carried}, "
-        f"or {name} meets a number that carries its unit (make that a fixed field: "
-        f"x0: Scalar = scale('...', per=dict({name}=1)), Law(x0=NUMBER)), or {name} is a category "
-        "compared with == (fit each category by itself)"
+        f"the unit of {name} does not come out; let it enter as A * {name}**-alpha with "
+        f"A = coefficient(..., per=dict({name}='alpha')), as {name} / x0 with "
+        f"x0 = scale(..., per=dict({name}=1)) held at the number that {name} meets, or as "
+        f"b + a * jnp.log({name}) with b = offset(..., shift=dict({name}='-a'))"
     )
 
 
@@ -127,7 +126,7 @@ def _candidates(sides: Sides, name: str) -> Iterator[tuple[str, Parameter, str]]
             powers += [key, "-" + key]
     referred = {str(power).removeprefix("-") for spec in specs.values() for _, power in spec.per}
     for key, spec in specs.items():
-        if key not in referred:  # a power is a number, without a unit
+        if key not in referred and spec.role != "breakpoint":  # a power is a number, without a unit
             yield from _units(key, spec, name, [p for p in powers if str(p).lstrip("-") != key])
         if spec.role == "offset":
             for other, its in specs.items():
@@ -164,7 +163,7 @@ def _of_loss(sides: Sides, points: np.ndarray) -> str:
             return f"the unit of the loss does not come out; declare {key} with {kind}"
     carriers = [key for key, spec in sides.law.parameters.items() if spec.units]
     return (
-        f"the unit of the loss does not come out: {', '.join(carriers) or 'no parameter'} carries "
-        "it to the power 1, and the formula raises that to another power or mixes it with plain "
-        "numbers; let one coefficient in front carry it and declare the others with scale(...)"
+        f"the unit of the loss does not come out: {', '.join(carriers) or 'no parameter'} with "
+        "that unit meets another power or a plain number; let one coefficient in front have it and "
+        "declare the others with scale(...)"
     )

@@ -72,7 +72,8 @@ class Mixture(NamedTuple):
     def below(self, loss: Any) -> Array:
         """Return the probability of less than `loss`; elementwise."""
         z = (jnp.asarray(loss, self.mean.dtype)[..., None] - self.mean) / self.sd
-        return jnp.sum(self.weight * 0.5 * lax.erfc(-z * 0.5**0.5), axis=-1)
+        total = jnp.sum(self.weight * 0.5 * lax.erfc(-z * 0.5**0.5), axis=-1)
+        return jnp.minimum(total, 1)  # weights add up to 1 but for their rounding
 
     def quantile(self, p: Any) -> Array:
         """Return the loss below which lies probability `p`; elementwise, NaN unless 0 < p < 1."""

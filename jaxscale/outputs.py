@@ -16,7 +16,6 @@ from jaxscale.lawnames import law_file
 from jaxscale.metrics import EVENTS
 
 INPUTS = ("runs", "fit", "metrics", "learn", "spec")
-LAWS = ("law", "laws")
 OUTPUTS = ("out", "figure", "joint")
 """Attributes of the options that name files, in every command."""
 
@@ -90,10 +89,10 @@ def inputs_of(options: argparse.Namespace) -> Iterator[Path]:
             yield Path(text)
             if Path(text).is_dir():
                 yield from Path(text).rglob(f"*{EVENTS}*")
-    for name in LAWS:
-        for text in (getattr(options, name, None) or "").split(","):
-            if (path := law_file(text.strip())) is not None:
-                yield path
+    several = (getattr(options, "laws", None) or "").split(",")
+    for text in (getattr(options, "law", None) or "", *several):
+        if (path := law_file(text.strip())) is not None:
+            yield path
 
 
 def _writable(flag: str, path: Path) -> None:

@@ -20,6 +20,7 @@ from jaxscale.lawcheck import check_formula, check_names
 from jaxscale.laws import Law
 from jaxscale.losses import Loss
 from jaxscale.objective import RESIDUALS, Objective
+from jaxscale.reading import short
 from jaxscale.runs import LETTERS, Runs
 from jaxscale.space import Space
 
@@ -63,6 +64,12 @@ def prepare(law: Law, runs: Runs, loss: Loss, residual: str) -> Prepared:
     if len(law.free) > MAX_ORDER:
         raise ValueError(f"{type(law).__name__} has more than {MAX_ORDER} free parameters")
     check_names(law)
+    for name, value in law.fixed.items():
+        held = np.asarray(value)
+        if held.ndim or held.dtype.kind not in "fiu" or not np.isfinite(held):
+            raise ValueError(
+                f"{type(law).__name__}: {name} is held at {short(value)}, which is no number"
+            )
     flops = getattr(law, "flops", None)
     read = list(law.inputs)  # and what the others are worked out from, first
     if any(name in LETTERS and name not in runs.columns for name in read):

@@ -34,8 +34,12 @@ from jaxscale.verification import SAME, verify
 
 MAX_BYTES = 1 << 28
 """Largest file that is read: some two million runs."""
-LATER: dict[str, Any] = {"idle": [], "weaknesses": [], "gain": 0, "excess": 0, "exact": False}
-"""Fields of a certificate that were added since, and what a file without them is read as."""
+LATER: dict[str, Any] = {
+    **{"idle": [], "weaknesses": [], "gain": 0, "excess": 0, "exact": False},
+    "rivals": "starts",
+}
+"""Fields of a certificate that were added since, and what a file without them is read as: a value,
+or the name of the field that says the same."""
 STATUSES = tuple(status.name.lower() for status in Status)
 
 
@@ -298,6 +302,7 @@ def _certificate(
         status=stated["status"].text(STATUSES),
         starts=S,
         share_at_best=share.number(),
+        rivals=_later(stated, "rivals").whole(0, S),
         basins=basins,
         statuses=statuses,
         grad_norm=stated["grad_norm"].number(0, null=math.inf),
@@ -317,8 +322,10 @@ def _certificate(
 
 def _later(stated: Field, name: str) -> Field:
     """Return a field of the certificate that older files do not have: then it says nothing."""
+    if name in stated.value:
+        return stated.need(name)
     neutral = LATER[name]
-    return stated.need(name) if name in stated.value else Field(f"certificate.{name}", neutral)
+    return stated[neutral] if isinstance(neutral, str) else Field(f"certificate.{name}", neutral)
 
 
 def _basin(field: Field, S: int) -> Basin:

@@ -20,7 +20,7 @@ from typing import Any
 from jaxscale._positive import exp, log
 from jaxscale._pytree import pytree, static
 
-Power = int | str
+Power = float | str
 """A power of an input in a unit: a number, or the name of an exponent, or "-name"."""
 
 
@@ -51,15 +51,18 @@ class Parameter:
     shift: tuple[tuple[str, str], ...] = ()
 
 
+def _powers(given: Mapping[str, Any] | None) -> tuple[tuple[str, Any], ...]:
+    if not isinstance(given, Mapping | None):
+        raise TypeError(f"per= and shift= take powers by input, dict(N='alpha'), not {given!r}")
+    return tuple((given or {}).items())
+
+
 def _field(parameter: Parameter) -> Any:
     return dataclasses.field(default=None, metadata={"parameter": parameter})
 
 
 LOG_BOUNDS = (-40.0, 40.0)
 """Bounds of the logarithm of a dimensionless positive parameter: e^-40 of a loss is nothing."""
-ON_THE_BREAK = 1e-12
-"""Relative distance by which a break that is held stands above its value: a run that lies on it
-belongs to the piece below, and the rounding of normalized inputs does not decide."""
 
 
 def offset(doc: str, *, positive: bool = True, shift: Mapping[str, str] | None = None) -> Any:
@@ -73,7 +76,7 @@ def offset(doc: str, *, positive: bool = True, shift: Mapping[str, str] | None =
             start=(math.log(0.3), 0.0) if positive else (-0.5, 1.0),
             bounds=LOG_BOUNDS if positive else (-math.inf, math.inf),
             units=1,
-            shift=tuple((shift or {}).items()),
+            shift=_powers(shift),
         )
     )
 
@@ -102,7 +105,7 @@ def coefficient(
             start=(-4.0, 1.0) if positive else (-1.0, 1.0),
             bounds=LOG_BOUNDS if positive else (-math.inf, math.inf),
             units=1,
-            per=tuple((per or {}).items()),
+            per=_powers(per),
         )
     )
 
@@ -129,7 +132,7 @@ def scale(doc: str, *, per: Mapping[str, Power], start: tuple[float, float] = (-
             linear=False,
             start=start,
             bounds=LOG_BOUNDS,
-            per=tuple(per.items()),
+            per=_powers(per),
         )
     )
 
@@ -183,7 +186,7 @@ class Space:
         """Log of the part of a unit that comes from the inputs."""
         total: Any = 0.0
         for name, exponent_ in spec.per:
-            if isinstance(exponent_, int):
+            if not isinstance(exponent_, str):
                 factor: Any = exponent_
             elif exponent_.startswith("-"):
                 factor = -values[exponent_[1:]]
@@ -220,8 +223,6 @@ class Space:
                 value = value - self._shift(spec, physical)
             if spec.per:
                 value = value * exp(-self._log_unit(spec, physical))
-            if spec.role == "breakpoint":
-                value = value * (1 + ON_THE_BREAK)
             values[name] = value / self.loss_scale if spec.units else value
         return values
 

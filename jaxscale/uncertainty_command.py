@@ -1,4 +1,4 @@
-"""The commands `bootstrap` and `influence`.
+"""The command `bootstrap`.
 
 Results go to stdout, the bar and notes to stderr, as in `commands`.
 """
@@ -17,10 +17,16 @@ import numpy as np
 from jaxscale._visible import one_line
 from jaxscale.allocation import allocate
 from jaxscale.bootstrap import CLUSTERED, Draws, bootstrap
-from jaxscale.commands import allocates, code, given_inputs, has_compute, source, with_progress
+from jaxscale.commands import (
+    allocates,
+    code,
+    given_inputs,
+    has_compute,
+    source,
+    with_progress,
+)
 from jaxscale.flops import complete
 from jaxscale.frontier import scale_name
-from jaxscale.influence import Influence, influence
 from jaxscale.intervals import Interval, check_level
 from jaxscale.outputs import check_figure, deliver
 from jaxscale.profile import Profile, profile
@@ -46,14 +52,14 @@ class _Section(NamedTuple):
 
 def run_bootstrap(options: argparse.Namespace) -> int:
     """Print confidence intervals of everything that was asked for."""
-    fit = _fit(options)
+    fit = fit_given(options)
     check_level(options.level)
     _consistent(options, fit)
     sections = [_Section("law", "", {}, {q.name: q for q in asked_of(fit)}, {})]
     if (options.compute or options.target_loss) and allocates(options, fit):
         sections += [_budget(fit, C) for C in options.compute or ()]
         sections += [_target(fit, loss) for loss in options.target_loss or ()]
-    sections += [_prediction(fit, at) for at in _places(options, fit)]
+    sections += [_prediction(fit, at) for at in places(options, fit)]
     asked = [q for section in sections for q in section.asked.values()]
     group = _group(fit, options.group)
     draws: Draws | None = None
@@ -93,7 +99,8 @@ def _new_run(draws: Draws | None, section: _Section, level: float) -> Any:
     return draws.predict(level=level, new_run=True, **section.about["inputs"])
 
 
-def _fit(options: argparse.Namespace) -> FitResult:
+def fit_given(options: argparse.Namespace) -> FitResult:
+    """Return the fit that the options name; raise for a preset."""
     _, fit = source(options)
     if fit is None:
         raise ValueError(
@@ -169,7 +176,8 @@ def _outside(fit: FitResult, **at: float) -> dict[str, float]:
     return {name: float(f"{x:.6g}") for name, x in fit.extrapolation(**at).items()}
 
 
-def _places(options: argparse.Namespace, fit: FitResult) -> list[dict[str, float]]:
+def places(options: argparse.Namespace, fit: FitResult) -> list[dict[str, float]]:
+    """Return the inputs at which a prediction is asked for."""
     table = given_inputs(options, fit.law)
     many = len(next(iter(table.values()), []))
     return [{name: values[k] for name, values in table.items()} for k in range(many)]
@@ -249,7 +257,7 @@ class _Answer:
             **{f"{kind}s": entries for kind, entries in places.items()},
             "trusted": fit.certificate.trusted,
             "notes": self.notes,
-            "data": _data(fit),
+            "data": data_of(fit),
             "seconds": None if draws is None else draws.seconds,
             "versions": versions(),
         }
@@ -274,7 +282,8 @@ class _Answer:
         return "\n".join([head, *body]) + marked(self.notes)
 
 
-def _data(fit: FitResult) -> dict[str, Any]:
+def data_of(fit: FitResult) -> dict[str, Any]:
+    """Return what JSON says of the runs."""
     return {"n": len(fit.runs), "source": fit.runs.source, "sha256": fit.runs.digest()}
 
 
@@ -312,81 +321,3 @@ def _figures(
         plotting.save(joint_plots.plot_joint(draws, level=level), options.joint)
 
     return [draw for draw, path in ((bands, options.figure), (joint, options.joint)) if path]
-
-
-def run_influence(options: argparse.Namespace) -> int:
-    """Print what each run does to one answer."""
-    fit = _fit(options)
-    spends = options.compute is not None or options.target_loss is not None
-    if spends and not allocates(options, fit):
-        return code(fit)
-    asked = _one(options, fit)
-    check_figure("--figure", options.figure)
-    if options.most < 1:
-        raise ValueError(f"--most must be 1 or more, got {options.most}")
-    found = influence(fit, asked)
-
-    def draw() -> None:
-        from jaxscale import analysis_plots, plotting
-
-        plotting.save(analysis_plots.plot_influence(found), options.figure)
-
-    deliver(
-        options,
-        found.table(options.most),
-        lambda: json.dumps(_influence_document(fit, found), allow_nan=False),
-        files=[draw] if options.figure else [],
-    )
-    return code(fit)
-
-
-def _one(options: argparse.Namespace, fit: FitResult) -> Quantity:
-    """Return the only quantity that the options ask for."""
-    places = _places(options, fit)
-    given: list[Any] = [options.param] if options.param else []
-    if options.compute is not None:
-        given.append(quantity(Best(options.compute, options.best), fit.law))
-        allocate(fit.law, compute=options.compute)  # raises where no budget is one
-    if options.target_loss is not None:
-        given.append(quantity(ComputeFor(options.target_loss), fit.law))
-        allocate(fit.law, target_loss=options.target_loss)
-    given += [Prediction(at) for at in places]
-    if len(given) != 1:
-        inputs = " ".join(f"--{name} X" for name in fit.law.inputs)
-        raise ValueError(
-            f"influence is on one answer, and {len(given)} are asked for; give one of --param "
-            f"NAME, --compute C, --target-loss L, or one prediction: {inputs}"
-        )
-    return quantity(given[0], fit.law)
-
-
-def _influence_document(fit: FitResult, found: Influence) -> dict[str, Any]:
-    runs = [
-        {
-            "row": int(found.runs.rows[k]),
-            "inputs": {name: float(x[k]) for name, x in found.values.items()},
-            "loss": float(found.runs.loss[k]),
-            "residual": float(found.residual[k]),
-            "without": float(found.without[k]),
-            "d_loss": float(found.loss[k]),
-            "d_weight": float(found.weight[k]),
-            "d_log_inputs": {name: float(x[k]) for name, x in found.inputs.items()},
-            "leverage": float(found.leverage[k]),
-        }
-        for k in found.largest(len(found))
-    ]
-    document = {
-        "schema_version": 1,
-        "law": type(fit.law).__name__,
-        "quantity": found.quantity,
-        "value": found.value,
-        "log": found.log,
-        "runs": runs,
-        "d_delta": found.delta,
-        "d_fixed": dict(found.fixed),
-        "condition": found.condition,
-        "rounds": found.rounds,
-        "data": _data(fit),
-        "versions": versions(),
-    }
-    return dict(plain(document))

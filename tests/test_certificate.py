@@ -116,6 +116,22 @@ def test_exact_data_are_certified(truth, loss):
     assert "residuals are rounding" in str(fit) and "! " not in str(fit)
 
 
+@pytest.mark.parametrize("seed", [0, 1, 3])
+def test_a_break_that_only_the_grid_tried_is_no_doubt(seed):
+    rng = np.random.default_rng(9)
+    S = np.sort(1e7 * np.exp(rng.uniform(0, 7, 60)))
+    loss = np.where(S <= 2e9, 3 - 2e-10 * S, 1 + 500 * S**-0.3)
+    runs = Runs(N=S, loss=loss * np.exp(0.003 * rng.normal(size=60)))
+    fit = jaxscale.fit(jaxscale.Piecewise(of="N"), runs, starts=64, seed=seed)
+    assert fit.certificate.reasons == () and fit.certificate.rivals < 16
+
+
+def test_a_kink_has_no_gradient_to_vanish(pieces):
+    space, solution, z, status, at = pieces
+    steep = at._replace(grad=at.grad + 0.1 * at.value)
+    assert certify(space, solution, z, status, steep, sharpened=True).reasons == ()
+
+
 LOSS = simulate(TRUTH, N, D, noise=0.01, seed=3).loss
 
 

@@ -144,6 +144,7 @@ def test_broken_tables_exit_with_2_and_a_sentence(capsys, tmp_path, name):
         (["fit", "RUNS", "--delta", "0"], "--delta must be positive"),
         (["fit", "RUNS", "--law", "Chinchila"], "did you mean Chinchilla?"),
         (["fit", "RUNS", "--fix", "E=1", "--fix", "E=2"], "--fix E is given twice"),
+        (["fit", "RUNS", "--map", "N=D", "--map", "N=N"], "--map N is given twice, D and N"),
         (["fit", "RUNS", "--loss", "square", "--delta", "0.1"], "--delta goes with --loss huber"),
         (["fit", "RUNS", "--where", "confg == 'a'"], "did you mean 'config'?"),
         (["fit", "RUNS", "--where", "config == a"], "quote it if it is text"),

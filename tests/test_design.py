@@ -82,11 +82,25 @@ WEAK = {
     "sizes hardly vary": (design(1e8 * wobble(0.1), 20 * SIZES), "N is 9"),
     "two sizes": (
         design(np.repeat([1e8, 1e9], 6), np.tile(np.geomspace(1e9, 1e11, 6), 2)),
-        "N takes only 2 values (1e+08 and 1e+09): A, E and alpha need at least 3",
+        "N takes only 2 values (1e+08 and 1e+09), a tenth apart: A, E and alpha need at least 3",
     ),
     "two lengths": (
         design(np.tile(np.geomspace(1e7, 1e9, 6), 2), np.repeat([1e10, 1e11], 6)),
-        "D takes only 2 values (1e+10 and 1e+11): B, E and beta need at least 3",
+        "D takes only 2 values (1e+10 and 1e+11), a tenth apart: B, E and beta need at least 3",
+    ),
+    "two sizes and a twin": (
+        design(np.repeat([1.24e8, 1.25e8, 1e9], 6), np.tile(np.geomspace(1e9, 1e11, 6), 3)),
+        "N takes only 2 values (1.24e+08 and 1e+09)",
+    ),
+    "two lengths, give or take": (
+        design(np.tile(np.geomspace(1e7, 1e9, 6), 2), np.repeat([1e10, 1e11], 6) * wobble(0.01)),
+        "D takes only 2 values",
+    ),
+    "a ladder and two runs that hardly weigh": (
+        design(np.append(SIZES, [1e8, 1e9]), np.append(20 * SIZES, [4e10, 2e11])).replace(
+            weight=np.append(np.ones(12), [1e-6, 1e-6])
+        ),
+        "D/N is 20 to 400",
     ),
     "half in millions": (half_in("N", 1e6, ISOFLOP), "N falls into two groups"),
     "half of D in billions": (half_in("D", 1e9, RECTANGLE), "D falls into two groups"),
@@ -99,6 +113,9 @@ WEAK = {
 SOUND = {
     "rectangle": RECTANGLE,
     "isoFLOP": ISOFLOP,
+    "sizes in small steps": design(
+        np.repeat(1e9 * 1.05 ** np.arange(12), 3), np.tile([1e9, 1e10, 1e11], 12)
+    ),
     "two budgets": design(*isoflop_design(np.array([1e18, 1e20]), sizes=6)),
     "D = 20 N and 60 N": design(np.repeat(SIZES, 2), np.repeat(SIZES, 2) * np.tile([20, 60], 12)),
     "a ladder and one run off it": design(
@@ -210,7 +227,11 @@ def test_no_allocation_from_a_fit_that_is_not_certified(command, doubtful, capsy
     assert refusal.startswith("jaxscale: error: no allocation") and "--force" in refusal
 
 
-@pytest.mark.parametrize("command", [("allocate", *BUDGET), ("predict", *PLACE)], ids=" ".join)
+@pytest.mark.parametrize(
+    "command",
+    [("allocate", *BUDGET), ("influence", *BUDGET), ("predict", *PLACE)],
+    ids=" ".join,
+)
 def test_json_says_it_as_well(command, doubtful, capsys):
     code, out, _ = run(capsys, command[0], doubtful, *command[1:], "--json")
     document = json.loads(out)

@@ -347,3 +347,11 @@ def test_what_cannot_teach_is_refused(schedule, final_step, final_loss, message,
     bad = Forecaster(schedule=schedule).evidence(state, final_step)
     with pytest.raises(ValueError, match=message):
         learn_prior([good, bad], np.array([2.1, final_loss], np.float32), grid=(2, 2, 2))
+
+
+def test_a_probability_is_no_more_than_one():
+    """Weights add up to 1 but for their rounding."""
+    mixture = Mixture(
+        jnp.asarray([0.5, 0.5000001]), jnp.asarray([2.0, 2.1]), jnp.asarray([0.1, 0.1])
+    )
+    assert mixture.below(jnp.asarray([5.0, 1e9])).max() == 1

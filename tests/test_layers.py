@@ -54,9 +54,10 @@ LEVELS = [
     {"joint_plots", "analysis_plots", "forecast_plots"},
     {"outputs"},
     {"commands"},
+    {"uncertainty_command"},
     {
         "sweep_command",
-        "uncertainty_command",
+        "influence_command",
         "compare_command",
         "datasets_command",
         "forecast_command",

@@ -28,7 +28,8 @@ def folder(tmp_path, fitted):
     table = "N,D,loss\n" + "".join(f"{n!r},{d!r},{y!r}\n" for n, d, y in np.array([*rows]).tolist())
     log = "step,loss\n" + "".join(f"{k},{2 + 10 / k}\n" for k in range(1, 40))
     (tmp_path / "runs.csv").write_text(table)
-    (tmp_path / "mine.py").write_text(MINE)
+    for name in ("mine.py", "a,b.py"):
+        (tmp_path / name).write_text(MINE)
     for name in ("fit.json", "fit.png", "fit.pdf"):
         (tmp_path / name).write_text(fitted.to_json())
     for name in ("log.csv", "log.png", "log.svg"):
@@ -51,6 +52,7 @@ LAW = ["--law", "mine.py:Mine"]
 OVERWRITING = {
     "fit the table": ["fit", "runs.csv", "-o", "runs.csv"],
     "fit the law": ["fit", "runs.csv", *LAW, "-o", "mine.py"],
+    "fit a law with a comma": ["fit", "runs.csv", "--law", "a,b.py:Mine", "-o", "a,b.py"],
     "compare the table": ["compare", "runs.csv", "-o", "runs.csv"],
     "compare a law": ["compare", "runs.csv", "--laws", "Kaplan, mine.py:Mine", "-o", "mine.py"],
     "bootstrap the fit": ["bootstrap", "fit.json", "-o", "fit.json"],

@@ -57,6 +57,13 @@ def _specifications(cls: Any, of: str) -> tuple[tuple[str, Parameter], ...]:
 def _declared(cls: type) -> None:
     """Raise for a field that says neither what it is nor that it is static."""
     annotated = inspect.get_annotations(cls)
+    formula = vars(cls).get("__call__", lambda self: None)
+    for argument in list(inspect.signature(formula).parameters.values())[1:]:
+        if argument.kind is not argument.POSITIONAL_OR_KEYWORD:
+            raise LawError(
+                f"{cls.__name__}.__call__: {argument.name} is to be a plain argument; the inputs "
+                "are those of `def __call__(self, N, D)`"
+            )
     for name, value in vars(cls).items():
         if isinstance(value, dataclasses.Field) and name not in annotated:
             raise LawError(f"{cls.__name__}.{name} has no type; write {name}: Scalar = ...")
