@@ -261,7 +261,7 @@ def _traceable(objective: Objective) -> None:
 
     def formula(z: Any, one: Objective) -> Any:
         returned.append(one.law.replace(**one.space.normalized(z))(*one.inputs))
-        return returned[-1] if _shape(returned[-1]) is not None else 0.0
+        return 1.0 * returned[-1] if _shape(returned[-1]) is not None else 0.0
 
     with scope(np.float64):  # its second derivatives are needed as well
         point = tuple(np.zeros(len(objective.space.specs)))
