@@ -211,7 +211,8 @@ def _check_elementwise(sides: Sides, points: np.ndarray, rows: np.ndarray) -> No
     for z, some in itertools.product(points, parts):
         fewer = dataclasses.replace(sides, inputs={k: x[some] for k, x in sides.inputs.items()})
         among, alone = sides.formula(sides.normalized(z))[some], fewer.formula(sides.normalized(z))
-        off = _apart(alone, among, 1e-9 * np.abs(among))
+        typical = np.max(np.abs(among), initial=0.0, where=np.isfinite(among))
+        off = _apart(alone, among, 1e-9 * np.abs(among) + 1e-12 * typical)
         if off.any():
             k = int(np.argmax(off))
             raise LawError(
