@@ -204,15 +204,15 @@ def certify(
     reached = float(values.min())
     best = reached if sharpened else min(reached, float(at.value))
     # Residuals off by as much as those of the floor move a sum of squares by that much.
-    slack = same * abs(best) + 2 * math.sqrt(abs(best) * floor) + floor
+    slack = same * abs(best) + 2 * math.sqrt(abs(best)) * math.sqrt(floor) + floor
     # A start stays in the gap of its break: only those in the best gap could have come here.
     breaks = [k for k, spec in enumerate(space.specs) if spec.role == "breakpoint"]
     rivals = np.all(np.abs(solution.z[:, breaks] - z[breaks]) < 1e-6, axis=1)
     at_best = np.isfinite(values) & (values <= best + slack)
     above = not sharpened and at.value > reached + slack
     counts = {int(s): int(np.sum(solution.status == s)) for s in np.unique(solution.status)}
-    size = max(float(at.value), float(at.floor))
-    gain = _gain(at, moving)
+    size = max(float(at.value), float(at.floor), np.finfo(float).tiny)
+    gain = _gain(at, moving, size)
     dead, idle = _without_effect(space, at.shares, bound)
     return Certificate(
         status=Status(status).name.lower(),
@@ -222,7 +222,7 @@ def certify(
         basins=_basins(values, solution.status, same, floor),
         statuses={Status(s).name.lower(): number for s, number in counts.items()},
         grad_norm=float(np.max(np.abs(at.grad[moving]), initial=0.0)) / size,
-        gain=gain / size if gain > slack and not sharpened else 0.0,
+        gain=gain if gain > slack / size and not sharpened else 0.0,
         excess=float(at.value) / reached - 1 if above else 0.0,
         condition=_condition(at.hessian[np.ix_(moving, moving)]),
         at_bound=tuple(name for name, hit in zip(space.free, bound, strict=True) if hit),
@@ -250,11 +250,14 @@ def _without_effect(
     return tuple(dead), tuple(idle)
 
 
-def _gain(at: Local, moving: np.ndarray) -> float:
-    """Return what one Newton step would save, by the exact curvature where it is definite."""
-    grad = at.grad[moving]
+def _gain(at: Local, moving: np.ndarray, size: float) -> float:
+    """Return the share of `size` that one Newton step would save.
+
+    By the exact curvature where it is definite, else by Gauss-Newton.
+    """
+    grad = at.grad[moving] / size
     for curvature in (at.hessian, at.gauss_newton):
-        values, vectors = np.linalg.eigh(curvature[np.ix_(moving, moving)])
+        values, vectors = np.linalg.eigh(curvature[np.ix_(moving, moving)] / size)
         if values.size and values[0] > 1e-14 * values[-1]:
             return float(0.5 * np.sum((vectors.T @ grad) ** 2 / values))
     return 0.0

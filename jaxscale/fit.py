@@ -199,7 +199,8 @@ def _result(
         # A kink has no curvature: the condition is that of the smooth loss of the search.
         smooth, *_ = search.run(_at, prepared.objective, z.astype(float), dtype=np.float64)
         at = at._replace(hessian=smooth.hessian)
-    if not at.floor > np.finfo(float).tiny:
+    rounding = 16 * np.finfo(float).eps * float(objective.space.loss_scale)
+    if objective.residual == "absolute" and not rounding**2 > np.finfo(float).tiny:
         raise FitError(
             f"the objective underflows: losses of about {np.median(np.abs(runs.loss)):.1g}, "
             "squared, are below what float64 can hold; give the loss in larger units, or use log "

@@ -156,3 +156,12 @@ def test_other_units_change_nothing(unit):
     assert fit.law.alpha == pytest.approx(plain.law.alpha, rel=1e-6)
     assert fit.statistics["r2"] == pytest.approx(plain.statistics["r2"], rel=1e-6)
     assert fit.statistics["rmse"] == pytest.approx(plain.statistics["rmse"] * unit, rel=1e-6)
+
+
+@pytest.mark.parametrize("weight", [1e-300, 1e-200, 1e300])
+def test_the_size_of_equal_weights_changes_nothing(weight):
+    plain = jaxscale.fit(Chinchilla(), Runs(N=N, D=D, loss=LOSS), starts=64)
+    runs = Runs(N=N, D=D, loss=LOSS, weight=np.full(len(N), weight))
+    fit = jaxscale.fit(Chinchilla(), runs, starts=64)
+    assert fit.certificate.reasons == () and not fit.certificate.exact
+    assert fit.law.alpha == pytest.approx(plain.law.alpha, rel=1e-5)
