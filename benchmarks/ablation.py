@@ -15,10 +15,11 @@ import numpy as np
 import jaxscale
 from benchmarks.methods import law_of, runs_of
 from benchmarks.problems import TOLERANCE, default_problem
-from jaxscale import _programs, engine
-from jaxscale._precision import cast, scope
-from jaxscale.preparation import prepare
-from jaxscale.starts import given_starts, random_starts
+from jaxscale import engine
+from jaxscale._numerics import programs
+from jaxscale._numerics.precision import cast, scope
+from jaxscale.fitting.preparation import prepare
+from jaxscale.varpro.starts import given_starts, random_starts
 
 VARIANTS: dict[str, dict[str, float]] = {
     "newton() as it is": {},
@@ -54,7 +55,7 @@ def main() -> None:
         cells = []
         for z in starts.values():
             optimizer = jaxscale.newton(**options)
-            found, _ = _programs.run(_solve, objective, z, dtype=np.float64, optimizer=optimizer)
+            found, _ = programs.run(_solve, objective, z, dtype=np.float64, optimizer=optimizer)
             value = found.value * problem.delta**2
             best = float(value.min()) if best is None else best
             share = np.mean(value <= best * (1 + TOLERANCE))

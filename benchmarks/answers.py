@@ -19,15 +19,15 @@ import numpy as np
 import jaxscale
 from benchmarks.document import environment
 from benchmarks.problems import default_problem
-from jaxscale.asymptote import asymptote_profile
-from jaxscale.candidates import fit_all, labelled
-from jaxscale.covariance import covariance
-from jaxscale.jackknife import jackknife
-from jaxscale.multiplier import compute_multiplier
-from jaxscale.nested import nested
-from jaxscale.quantities import Best
-from jaxscale.selection import held_out
-from jaxscale.splits import by_folds, by_size
+from jaxscale.comparison.candidates import fit_all, labelled
+from jaxscale.comparison.held_out import held_out
+from jaxscale.comparison.nested import nested
+from jaxscale.comparison.splits import by_folds, by_size
+from jaxscale.recipes.multiplier import compute_multiplier
+from jaxscale.uncertainty.asymptote import asymptote_profile
+from jaxscale.uncertainty.covariance import covariance
+from jaxscale.uncertainty.jackknife import jackknife
+from jaxscale.uncertainty.quantities import Best
 
 ROUNDS = 5
 

@@ -77,7 +77,7 @@ def strong(request: dict[str, Any]) -> dict[str, Any]:
     from jax.sharding import Mesh, PartitionSpec
 
     from jaxscale import engine, newton
-    from jaxscale.starts import random_starts
+    from jaxscale.varpro.starts import random_starts
 
     from .methods import prepared
 

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from jaxscale import Chinchilla, Kaplan, Law, PowerLaw, Scalar, power, read_runs
-from jaxscale.comparison import compare
+from jaxscale.comparison.compare import compare
 from jaxscale.errors import JaxscaleError
-from jaxscale.space import coefficient, exponent, offset
+from jaxscale.laws.parameters import coefficient, exponent, offset
 
 from .document import environment
 from .tables import markdown

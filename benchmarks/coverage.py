@@ -72,7 +72,7 @@ def cells() -> list[Cell]:
 
 def truth(cell: Cell) -> Any:
     import jaxscale
-    from jaxscale.synthetic import TRUTH
+    from jaxscale.datasets.synthetic import TRUTH
 
     if cell.law == "Chinchilla":
         return TRUTH
@@ -83,7 +83,7 @@ def truth(cell: Cell) -> Any:
 
 def inputs(cell: Cell) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return the columns of a design, and which runs move together in clustered noise."""
-    from jaxscale.synthetic import isoflop_design
+    from jaxscale.datasets.synthetic import isoflop_design
 
     levels, sizes = SHAPES[cell.n]
     member = np.tile(np.arange(sizes), levels)
@@ -125,7 +125,7 @@ def new_run(cell: Cell, mean: float, average: float, rng: Any) -> float:
 
 
 def asked_of(cell: Cell, law: Any) -> list[Any]:
-    from jaxscale.quantities import Best, Prediction, quantity
+    from jaxscale.uncertainty.quantities import Best, Prediction, quantity
 
     found: list[Any] = [quantity(name, law) for name in law.parameters]
     for factor in (1.0, 10.0, 100.0):
@@ -143,10 +143,10 @@ def names_of(cell: Cell, law: Any) -> list[str]:
 
 def states(fit: Any, asked: list[Any], cell: Cell, seed: int) -> dict[str, Any]:
     """Return, per method, the limits [levels, quantities, 2]; a sentence where it refuses."""
-    from jaxscale.covariance import covariance
-    from jaxscale.jackknife import jackknife
-    from jaxscale.profile import profile
-    from jaxscale.quantities import evaluate
+    from jaxscale.uncertainty.covariance import covariance
+    from jaxscale.uncertainty.jackknife import jackknife
+    from jaxscale.uncertainty.profile import profile
+    from jaxscale.uncertainty.quantities import evaluate
 
     center, left_out = evaluate(asked, fit.law)[0], jackknife(fit)
     without = evaluate(asked, left_out.law)
@@ -205,7 +205,7 @@ def _attempt(work: Any) -> Any:
 
 def _draws(fit: Any, method: str, seed: int) -> Any:
     """Return draws without a search for other basins, of which these laws have none."""
-    from jaxscale.bootstrap import bootstrap
+    from jaxscale.uncertainty.bootstrap import bootstrap
 
     return _attempt(lambda: bootstrap(fit, method=method, draws=DRAWS, seed=seed, guards=0))
 
@@ -217,7 +217,7 @@ def _pairs(intervals: Any, asked: list[Any]) -> list[list[tuple[float, float]]]:
 def _limits(
     asked: list[Any], center: Any, values: Any, draws: Any, kind: str, *, without: Any
 ) -> list[list[tuple[float, float]]]:
-    from jaxscale.intervals import from_draws
+    from jaxscale.uncertainty.intervals import from_draws
 
     return [
         [
@@ -234,7 +234,7 @@ def run_cell(task: tuple[Cell, int]) -> dict[str, Any]:
     """Simulate the tables of a cell and count."""
     import jaxscale
     from jaxscale.flops import complete
-    from jaxscale.quantities import evaluate
+    from jaxscale.uncertainty.quantities import evaluate
 
     cell, count = task
     law, begin = truth(cell), time.time()

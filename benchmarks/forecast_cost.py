@@ -22,7 +22,7 @@ from jax import lax
 from benchmarks.document import environment
 from examples.ladder import model
 from examples.ladder.train import optimizer
-from jaxscale.forecast import Forecaster
+from jaxscale.forecast.forecaster import Forecaster
 
 WIDTH, BATCH, CONTEXT = 128, 8, 128
 EVERY, STEPS, ROUNDS = 100, 100, 5

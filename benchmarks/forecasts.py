@@ -26,10 +26,11 @@ import numpy as np
 from benchmarks.document import environment
 from examples.ladder.train import learning_rate
 from jaxscale import datasets
-from jaxscale.annealing import MultiPower, Tissue
-from jaxscale.forecast import Forecaster, learn_prior
-from jaxscale.local_level import Evidence, Prior
-from jaxscale.tables import read_table
+from jaxscale.data.tables import read_table
+from jaxscale.forecast.annealing import MultiPower, Tissue
+from jaxscale.forecast.forecaster import Forecaster
+from jaxscale.forecast.learning import learn_prior
+from jaxscale.forecast.local_level import Evidence, Prior
 
 RESULT = Path(__file__).parent / "results" / "forecasts.md"
 SHARES = (0.1, 0.3, 0.6)

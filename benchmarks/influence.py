@@ -23,12 +23,12 @@ import numpy as np
 
 import jaxscale
 from benchmarks.problems import default_problem
-from jaxscale import _programs
-from jaxscale._precision import cast, scope
-from jaxscale.influence import effects, influence
-from jaxscale.linearized import reopen
-from jaxscale.quantities import Best, evaluate
-from jaxscale.synthetic import TRUTH, isoflop_design, simulate
+from jaxscale._numerics import programs
+from jaxscale._numerics.precision import cast, scope
+from jaxscale.datasets.synthetic import TRUTH, isoflop_design, simulate
+from jaxscale.fitting.refit import reopen
+from jaxscale.uncertainty.influence import effects, influence
+from jaxscale.uncertainty.quantities import Best, evaluate
 
 LOSSES = (jaxscale.Huber(1e-3), jaxscale.Huber(1e-2), jaxscale.Square())
 REFITS, CALLS, BY_SCIPY = 15, 200, 12
@@ -58,7 +58,7 @@ def kernel(fit: jaxscale.FitResult, what: Best, rounds: int) -> float:
     """Return the median seconds of the compiled program behind `influence`."""
     objective, z = reopen(fit)
     args = (cast(objective, np.float64), z, cast(what, np.float64))
-    made, _ = _programs.program(effects, *args, dtype=np.float64, rounds=rounds, log=True)
+    made, _ = programs.program(effects, *args, dtype=np.float64, rounds=rounds, log=True)
     with scope(np.float64):
         placed = jax.device_put(args)
         return median(lambda: jax.block_until_ready(made.executable(*placed)), CALLS)

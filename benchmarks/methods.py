@@ -16,10 +16,10 @@ import numpy as np
 from scipy.optimize import least_squares, minimize
 
 import jaxscale
-from jaxscale.preparation import prepare
-from jaxscale.search import Search
-from jaxscale.starts import given_starts, random_starts
-from jaxscale.thinning import worth_thinning
+from jaxscale.engine.dispatch import Search
+from jaxscale.engine.thinning import worth_thinning
+from jaxscale.fitting.preparation import prepare
+from jaxscale.varpro.starts import given_starts, random_starts
 
 from .problems import Problem
 

@@ -39,7 +39,7 @@ def load(name: str) -> Any:
 
 def _objective_at(problem: Problem) -> tuple[Any, Callable[..., np.ndarray], Callable[..., Any]]:
     """Return the objective, starts theta -> z, and z -> theta, all in float64."""
-    from jaxscale.starts import given_starts
+    from jaxscale.varpro.starts import given_starts
 
     from .methods import law_of, prepared, theta_of
 

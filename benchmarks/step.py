@@ -25,9 +25,11 @@ import numpy as np
 import jaxscale
 from benchmarks.methods import prepared
 from benchmarks.problems import Problem, default_problem, synthetic
-from jaxscale import _programs, engine, objective
-from jaxscale._precision import cast
-from jaxscale.starts import random_starts
+from jaxscale import engine
+from jaxscale._numerics import programs
+from jaxscale._numerics.precision import cast
+from jaxscale.objective import objective
+from jaxscale.varpro.starts import random_starts
 
 STARTS, WIDTH, ROUNDS = 2048, 64, 7
 
@@ -39,7 +41,7 @@ def _plain_log(p: Any, log_y: Any) -> Any:
 VARIANTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "as it is": nullcontext,
     "vectors of the compiler's choice": lambda: mock.patch.object(
-        _programs, "compiler_options", lambda jaxpr: None
+        programs, "compiler_options", lambda jaxpr: None
     ),
     "the compiler's logarithm": lambda: mock.patch.object(objective, "_log_ratio", _plain_log),
     "sums over runs in one product": lambda: mock.patch.object(
@@ -59,12 +61,12 @@ def cost(problem: Problem, variant: str, dtype: str, starts: int) -> tuple[float
     one = cast(prepared(problem), np.dtype(dtype))
     z = random_starts(prepared(problem), starts, 0).astype(dtype)
     with VARIANTS[variant]():
-        made, _ = _programs.program(_solve, one, z, dtype=np.dtype(dtype), variant=variant)
-    work = float(_programs.call(made, one, z).steps.sum()) * len(problem.N)
+        made, _ = programs.program(_solve, one, z, dtype=np.dtype(dtype), variant=variant)
+    work = float(programs.call(made, one, z).steps.sum()) * len(problem.N)
     seconds = []
     for _ in range(ROUNDS):
         begin = time.perf_counter()
-        _programs.call(made, one, z)
+        programs.call(made, one, z)
         seconds.append(time.perf_counter() - begin)
     return 1e9 * min(seconds) / work, 1e9 * float(np.median(seconds)) / work
 

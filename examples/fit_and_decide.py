@@ -9,7 +9,8 @@ import sys
 
 import jaxscale
 from jaxscale.datasets import load
-from jaxscale.plotting import plot_fit, save
+from jaxscale.plotting.fit import plot_fit
+from jaxscale.plotting.style import save
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxscale.forecast import Forecaster
+from jaxscale.forecast.forecaster import Forecaster
 
 STEPS, BATCH, VOCABULARY, WIDTH = 1000, 256, 256, 64
 GOAL = 3.4

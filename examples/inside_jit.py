@@ -15,7 +15,7 @@ import numpy as np
 import jaxscale
 from jaxscale import engine
 from jaxscale.datasets import load
-from jaxscale.preparation import prepare
+from jaxscale.fitting.preparation import prepare
 
 
 def main() -> None:

@@ -12,9 +12,10 @@ import numpy as np
 from jax import lax
 
 import jaxscale
-from jaxscale import engine, implicit
-from jaxscale.preparation import prepare
-from jaxscale.starts import random_starts
+from jaxscale import engine
+from jaxscale.engine import implicit
+from jaxscale.fitting.preparation import prepare
+from jaxscale.varpro.starts import random_starts
 
 STEPS, EVERY, BATCH, RATE = 3000, 100, 16, 0.1
 LOOKS, FIRST = STEPS // EVERY, 5  # a law of five parameters waits for some losses

@@ -6,8 +6,8 @@ python examples/speedup.py
 import numpy as np
 
 import jaxscale
-from jaxscale.asymptote import asymptote_profile, reducible
-from jaxscale.speedup import effective_speedup
+from jaxscale.recipes.speedup import effective_speedup
+from jaxscale.uncertainty.asymptote import asymptote_profile, reducible
 
 # The best losses of six isoFLOP budgets of a public project (marin-community/marin).
 C = np.array([1e18, 3e18, 1e19, 3e19, 1e20, 3e20])

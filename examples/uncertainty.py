@@ -7,8 +7,8 @@ import sys
 
 import jaxscale
 from jaxscale.datasets import load
-from jaxscale.plotting import save
-from jaxscale.uncertainty_plots import plot_bands
+from jaxscale.plotting.bands import plot_bands
+from jaxscale.plotting.style import save
 
 fit = jaxscale.fit(jaxscale.Chinchilla(), load("stdlib_ladder"), starts=256)
 

@@ -4,20 +4,24 @@ In massive batches, differentiably, with honest uncertainty. It knows runs, laws
 optimizers, forecasts and decisions; it does not train models or run experiments.
 """
 
-__version__ = "0.1.0"
+from __future__ import annotations
 
-from jaxscale import datasets, engine, optimizers, quantities
-from jaxscale._positive import power
-from jaxscale.allocation import Allocation, allocate
-from jaxscale.bootstrap import bootstrap
-from jaxscale.certificate import Certificate
-from jaxscale.comparison import compare
+from jaxscale import datasets, engine, optimizers
+from jaxscale._numerics.positive import power
+from jaxscale._version import __version__
+from jaxscale.comparison.compare import compare
+from jaxscale.data.runs import Runs, read_runs
+from jaxscale.decisions.allocation import Allocation, allocate
 from jaxscale.errors import DataError, FitError, JaxscaleError, LawError
-from jaxscale.exponents import ExponentGrid, exponent_grid
-from jaxscale.fit import fit
+from jaxscale.fitting.certificate import Certificate
+from jaxscale.fitting.exponent_grid import ExponentGrid, exponent_grid
+from jaxscale.fitting.fit import fit
+from jaxscale.fitting.refit import Refits, refit
+from jaxscale.fitting.result import FitResult
+from jaxscale.fitting.saved import load
+from jaxscale.fitting.warmup import Warmup, warmup
 from jaxscale.flops import SixND
-from jaxscale.forecast import Forecaster
-from jaxscale.influence import influence
+from jaxscale.forecast.forecaster import Forecaster
 from jaxscale.laws import (
     CATALOGUE,
     Chinchilla,
@@ -36,21 +40,21 @@ from jaxscale.laws import (
     Scalar,
     predict,
 )
-from jaxscale.losses import Absolute, Huber, Loss, Square
-from jaxscale.objective import Objective, Reduced
+from jaxscale.laws.parameters import breakpoint_at, coefficient, exponent, offset, scale
+from jaxscale.objective.losses import Absolute, Huber, Loss, Square
+from jaxscale.objective.objective import Objective
 from jaxscale.optimizers import newton
-from jaxscale.profile import profile
-from jaxscale.refit import Refits, refit
-from jaxscale.result import FitResult
-from jaxscale.runs import Runs, read_runs
-from jaxscale.saved import load
-from jaxscale.space import breakpoint_at, coefficient, exponent, offset, scale
-from jaxscale.speedup import effective_speedup
-from jaxscale.sweep import SweepResult, run_sweep
-from jaxscale.sweep_spec import read_spec
-from jaxscale.warmup import Warmup, warmup
+from jaxscale.recipes.speedup import effective_speedup
+from jaxscale.sweep.run import SweepResult, run_sweep
+from jaxscale.sweep.spec import read_spec
+from jaxscale.uncertainty import quantities
+from jaxscale.uncertainty.bootstrap import bootstrap
+from jaxscale.uncertainty.influence import influence
+from jaxscale.uncertainty.profile import profile
+from jaxscale.varpro.reduced import Reduced
 
 __all__ = [
+    "__version__",
     "CATALOGUE",
     "Absolute",
     "Allocation",

@@ -1,6 +1,8 @@
 """`python -m jaxscale`: the command line."""
 
-from jaxscale.cli import entry
+from __future__ import annotations
+
+from jaxscale.cli.parser import entry
 
 if __name__ == "__main__":
     entry()

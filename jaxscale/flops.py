@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxscale._pytree import pytree, static
-from jaxscale._roots import HALVINGS, root
+from jaxscale._numerics.pytree import pytree, static
+from jaxscale._numerics.roots import HALVINGS, root
 
 Flops = Callable[[Any, Any], Any]
 LOG_RANGE = (-20.0, 120.0)

@@ -2,7 +2,6 @@ import atexit
 import os
 import shutil
 import tempfile
-from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Compiling is most of the suite; LLVM's optimizations are a quarter of that. XLA_FLAGS= keeps them.
@@ -16,33 +15,10 @@ if "PYTEST_XDIST_WORKER" not in os.environ and "JAX_COMPILATION_CACHE_DIR" not i
 
 import numpy as np
 import pytest
+from cases import TRUTH
 
 import jaxscale
-from jaxscale.synthetic import isoflop_design, simulate
-
-TRUTH = jaxscale.Chinchilla(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.36)
-
-
-class TokensFirst(jaxscale.Law):
-    """L(D, N) = B D^-beta + A N^-alpha + E, its inputs in the other order: no closed form."""
-
-    E: jaxscale.Scalar = jaxscale.offset("e")
-    A: jaxscale.Scalar = jaxscale.coefficient("a", per=dict(N="alpha"))
-    B: jaxscale.Scalar = jaxscale.coefficient("b", per=dict(D="beta"))
-    alpha: jaxscale.Scalar = jaxscale.exponent("x")
-    beta: jaxscale.Scalar = jaxscale.exponent("y")
-
-    def __call__(self, D, N):
-        return self.B * D**-self.beta + self.A * N**-self.alpha + self.E
-
-
-def data_folder() -> Path | None:
-    """The folder of public tables, where a checkout has one beside it."""
-    root = Path(os.environ.get("JAXSCALE_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    return root if (root / "gold.json").is_file() else None
-
-
-needs_data = pytest.mark.skipif(data_folder() is None, reason="no ../shared/data, no JAXSCALE_DATA")
+from jaxscale.datasets.synthetic import isoflop_design, simulate
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,9 @@ from benchmarks import coverage
 from benchmarks.coverage import LEVELS, SIGMA, Cell, asked_of, cells, inputs, names_of, truth
 from benchmarks.coverage_table import coverage as coverages
 from benchmarks.coverage_table import report, shown
-from jaxscale.bootstrap import bootstrap
 from jaxscale.flops import complete
-from jaxscale.quantities import Prediction, evaluate
+from jaxscale.uncertainty.bootstrap import bootstrap
+from jaxscale.uncertainty.quantities import Prediction, evaluate
 
 SMALL = Cell("PowerLaw", 15, "clustered", "line")
 

@@ -13,12 +13,13 @@ import pytest
 from jax import export, lax
 
 import jaxscale
-from jaxscale import engine, implicit
-from jaxscale._precision import cast, scope
-from jaxscale.annealing import MultiPower, Tissue, annealing_gain, summed_rate
-from jaxscale.forecast import Forecaster
-from jaxscale.preparation import prepare
-from jaxscale.starts import random_starts
+from jaxscale import engine
+from jaxscale._numerics.precision import cast, scope
+from jaxscale.engine import implicit
+from jaxscale.fitting.preparation import prepare
+from jaxscale.forecast.annealing import MultiPower, Tissue, annealing_gain, summed_rate
+from jaxscale.forecast.forecaster import Forecaster
+from jaxscale.varpro.starts import random_starts
 
 pytestmark = pytest.mark.slow
 

@@ -15,8 +15,8 @@ import optax
 import pytest
 from jax import lax
 
-from jaxscale.annealing import annealing_gain, summed_rate
-from jaxscale.forecast import Forecaster
+from jaxscale.forecast.annealing import annealing_gain, summed_rate
+from jaxscale.forecast.forecaster import Forecaster
 
 pytestmark = pytest.mark.slow
 
@@ -104,9 +104,9 @@ import dataclasses, jax, jax.numpy as jnp, numpy as np, optax, jaxscale
 from jax.sharding import PartitionSpec as P
 from jaxscale import engine
 from jaxscale.forecast import Forecaster
-from jaxscale.preparation import prepare
-from jaxscale.starts import random_starts
-from jaxscale.synthetic import simulated_runs
+from jaxscale.fitting.preparation import prepare
+from jaxscale.varpro.starts import random_starts
+from jaxscale.datasets.synthetic import simulated_runs
 assert jax.device_count() == 2
 mesh = jax.sharding.Mesh(np.array(jax.devices()), ("data",))
 schedule = optax.cosine_decay_schedule(3e-3, 400)

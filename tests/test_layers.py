@@ -1,4 +1,4 @@
-"""Imports point one way: each module imports from lower levels only."""
+"""The wings of the package: imports point one way, and every room keeps the house's rules."""
 
 import ast
 from pathlib import Path
@@ -6,101 +6,97 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "jaxscale"
-LEVELS = [
-    {"_pytree", "_precision", "_smallmat", "_logarithm", "_roots", "_visible", "_cache", "errors"},
-    {"reading"},
-    {
-        "_durable",
-        "_positive",
-        "intervals",
-        "_programs",
-        "document",
-        "tables",
-        "expressions",
-        "losses",
-    },
-    {"console", "labels"},
-    {"space", "flops", "columns", "annealing", "schedules", "local_level"},
-    {"laws", "runs", "optimizers", "metrics", "forecast"},
-    {"curves"},
-    {"objective", "lawnames", "lawcure", "datasets", "design"},
-    {"separation"},
-    {"normal_equations"},
-    {"grids"},
-    {"engine", "implicit", "starts", "thinning"},
-    {"certificate", "tabulate", "search", "lawcheck"},
-    {"result", "preparation"},
-    {"verification"},
-    {"saved"},
-    {"fit", "allocation", "exponents", "linearized"},
-    {"refit", "resampling", "quantities", "frontier", "splits", "candidates", "comparison_table"},
-    {"jackknife", "influence", "selection", "nested", "sensitivity"},
-    {"bootstrap", "covariance", "stacking"},
-    {
-        "profile",
-        "posterior",
-        "synthetic",
-        "plotting",
-        "warmup",
-        "sweep_spec",
-        "speedup",
-        "asymptote",
-        "comparison",
-    },
-    {"sweep_cells", "sweep_summary", "multiplier"},
-    {"sweep"},
-    {"contours"},
-    {"uncertainty_plots"},
-    {"joint_plots", "analysis_plots", "forecast_plots"},
-    {"outputs"},
-    {"commands"},
-    {"uncertainty_command"},
-    {
-        "sweep_command",
-        "influence_command",
-        "compare_command",
-        "datasets_command",
-        "forecast_command",
-        "laws_command",
-    },
+ROWS = [
+    {"_version", "errors", "text"},
+    {"_numerics"},
+    {"files", "flops", "optimizers"},
+    {"data", "laws"},
+    {"objective", "decisions", "forecast", "datasets"},
+    {"engine", "varpro"},
+    {"checks"},
+    {"fitting"},
+    {"uncertainty"},
+    {"comparison", "recipes", "sweep"},
+    {"plotting"},
     {"cli"},
-    {"__main__"},
 ]
-LEVEL = {name: k for k, names in enumerate(LEVELS) for name in names}
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+"""A module imports from its own wing and from wings of lower rows."""
+
+ROW = {wing: row for row, wings in enumerate(ROWS) for wing in wings}
+NEVER = {
+    "optimizers": set(ROW) - {"_numerics"},
+    **dict.fromkeys(("objective", "varpro", "engine"), {"data"}),
+}
+"""What a wing does not see, beside what stands higher."""
+
+MODULES = sorted(
+    path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem[:2] != "__"
+)
+FACES = [path for path in PACKAGE.rglob("__init__.py")]
 
 
-def room(path: Path) -> str:
+def wing(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-def imported(path: Path) -> set[str]:
+def dotted(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(("jaxscale", *(parts[:-1] if parts[-1] == "__init__" else parts)))
+
+
+def imports(path: Path) -> list[tuple[str, str]]:
+    """All (module, name) that a file imports from the package, at any depth, for types too."""
+    return [
+        (node.module, alias.name)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "jaxscale"
+        for alias in node.names
+    ]
+
+
+def files(path: Path) -> set[str]:
+    """The files of the package that a file needs, by their dotted names."""
+    known = {dotted(p) for p in MODULES}
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            for child in ast.walk(node):
-                child.skip = True
-        if getattr(node, "skip", False):
-            continue
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("jaxscale"):
-            parts = node.module.split(".")
-            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
-    return found
+    for module, name in imports(path):
+        found.add(f"{module}.{name}" if f"{module}.{name}" in known else module)
+    return found & known
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_point_down(path):
-    here = room(path)
-    assert here in LEVEL, f"give {here} a level"
-    for other in imported(path) - {here}:
-        if here in ("commands", "cli", "result") and other not in LEVEL:
-            continue  # names of the package itself, such as __version__
-        assert LEVEL[other] < LEVEL[here], f"{here} imports {other}"
+    here = wing(path)
+    for module in files(path):
+        other = module.split(".")[1]
+        assert ROW[other] < ROW[here] or other == here, f"{here} imports {module}"
+        assert other not in NEVER.get(here, ()) or other == here, f"{here} knows {module}"
+    assert all(name in ROW for module, name in imports(path) if module == "jaxscale")
 
 
-def test_optimizers_know_no_laws_and_no_runs():
-    for path in (PACKAGE / "optimizers").glob("*.py"):
-        assert imported(path) <= {"optimizers", "_smallmat"}, path
+def test_no_circles():
+    needs = {dotted(path): files(path) - {dotted(path)} for path in MODULES}
+    faces = {dotted(path) for path in FACES}
+    while needs:  # take away what needs nothing, until nothing is left
+        free = {name for name, others in needs.items() if not others & needs.keys()}
+        assert free, f"a circle among {sorted(needs)}"
+        needs = {name: others for name, others in needs.items() if name not in free}
+    assert faces
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_private_names_of_other_files(path):
+    for module, name in imports(path):
+        assert not name.startswith("_") or name in ROW or name == "__version__", (module, name)
+
+
+@pytest.mark.parametrize("face", FACES, ids=dotted)
+def test_no_face_hides_a_module(face):
+    beside = {path.stem for path in face.parent.glob("*.py")} | {
+        path.parent.name for path in face.parent.glob("*/__init__.py")
+    }
+    modules = {name for module, name in imports(face) if f"{module}.{name}" in map(dotted, FACES)}
+    handed_on = {name for module, name in imports(face)} - modules
+    assert not handed_on & beside
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -113,7 +109,7 @@ def test_house_rules(path):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in ("eval", "exec"), node.lineno
             if node.func.id == "print":
-                assert room(path) == "console", f"{path} prints"
+                assert dotted(path) == "jaxscale.cli.console", f"{path} prints"
         if isinstance(node, ast.ExceptHandler):
             caught = ast.dump(node.type) if node.type else "everything"
             assert "'Exception'" not in caught and caught != "everything", node.lineno

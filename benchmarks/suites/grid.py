@@ -16,10 +16,10 @@ import jax
 import numpy as np
 
 import jaxscale
-from jaxscale import _programs
-from jaxscale._precision import cast, scope
-from jaxscale.grids import coordinates, surface
-from jaxscale.preparation import prepare
+from jaxscale._numerics import programs
+from jaxscale._numerics.precision import cast, scope
+from jaxscale.fitting.preparation import prepare
+from jaxscale.varpro.grid import coordinates, surface
 
 from ..measure import Job, Options, Ratio, Record, compiled, interleave, ratio
 from ..methods import runs_of, theta_of
@@ -106,7 +106,7 @@ def _kernel(problem: Problem, case: tuple[str, float, bool]) -> Job:
     loss = jaxscale.Huber(problem.delta) if huber else jaxscale.Square()
     law, residual = jaxscale.Chinchilla(), "log" if huber else "relative"
     objective = cast(prepare(law, runs_of(problem), loss, residual).objective, np.float64)
-    made, _ = _programs.program(surface, objective, axes, dtype=np.float64)
+    made, _ = programs.program(surface, objective, axes, dtype=np.float64)
     record = Record("grid", problem.name, len(problem.N), f"surface {name}", "jaxscale",
                     "the compiled kernel", axes[0].size**2, axes[0].size**2)  # fmt: skip
 

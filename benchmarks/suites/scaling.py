@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 import jaxscale
-from jaxscale import _programs, engine
-from jaxscale._precision import cast
-from jaxscale.search import Search
-from jaxscale.starts import random_starts
-from jaxscale.thinning import worth_thinning
+from jaxscale import engine
+from jaxscale._numerics import programs
+from jaxscale._numerics.precision import cast
+from jaxscale.engine.dispatch import Search
+from jaxscale.engine.thinning import worth_thinning
+from jaxscale.varpro.starts import random_starts
 
 from .. import child
 from ..measure import Cost, Job, Options, Ratio, Record, compiled, interleave, ratio
@@ -54,7 +55,7 @@ def solve_job(problem: Problem, starts: int, *, dtype: str, width: int, sweep: s
     def call(_: int = 0) -> Any:
         if sweep == "starts":
             return Search(objective, jaxscale.newton(), dtype).solve(z)
-        return _programs.run(_solve, objective, z, dtype=np.dtype(dtype), width=width)[0]
+        return programs.run(_solve, objective, z, dtype=np.dtype(dtype), width=width)[0]
 
     _, record.first = compiled(call)
 

@@ -18,10 +18,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import jaxscale
+from jaxscale.data.runs import Runs
+from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
-from jaxscale.plotting import plot_fit, save
-from jaxscale.result import FitResult
-from jaxscale.runs import Runs
+from jaxscale.plotting.fit import plot_fit
+from jaxscale.plotting.style import save
 
 DRAWS = 2000
 

@@ -6,6 +6,8 @@ variable JAXSCALE_DATA names, else downloaded once from their source where that 
 (`pip install 'jaxscale[data]'`). Either way their numbers must have the recorded digest.
 """
 
+from __future__ import annotations
+
 from jaxscale.datasets.loading import card, content_digest, load, load_curves, names
 
 __all__ = ["card", "content_digest", "load", "load_curves", "names"]

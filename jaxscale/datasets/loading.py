@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from jaxscale.columns import numeric
+from jaxscale.data.columns import numeric
+from jaxscale.data.runs import Runs, read_runs
+from jaxscale.data.tables import read_table
 from jaxscale.datasets.catalogue import ENTRIES
 from jaxscale.datasets.downloading import downloaded, instead, url_of
 from jaxscale.datasets.entry import Entry, Source
 from jaxscale.errors import DataError
-from jaxscale.runs import Runs, read_runs
-from jaxscale.tables import listing, read_table
+from jaxscale.text import listing
 
 PACKAGE = Path(__file__).parent
 CURVE = ("step", "tokens", "lr", "train_loss", "loss", "accuracy")

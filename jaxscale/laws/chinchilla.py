@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from jaxscale._positive import power
-from jaxscale._pytree import static
+from jaxscale._numerics.positive import power
+from jaxscale._numerics.pytree import static
 from jaxscale.flops import SixND, complete
 from jaxscale.laws.law import Law, Preset, Scalar
-from jaxscale.space import coefficient, exponent, offset
+from jaxscale.laws.parameters import coefficient, exponent, offset
 
 PRESETS = {
     "hoffmann_2022": Preset(

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxscale._positive import power
+from jaxscale._numerics.positive import power
 from jaxscale.laws.law import Law, Preset, Scalar
-from jaxscale.space import coefficient, exponent
+from jaxscale.laws.parameters import coefficient, exponent
 
 SOURCE = "Kaplan et al. 2020, arXiv:2001.08361"
 PF_DAY = 8.64e19

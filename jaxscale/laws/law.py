@@ -17,11 +17,11 @@ from typing import Any, ClassVar, Self, dataclass_transform
 import jax
 import numpy as np
 
-from jaxscale._precision import scope
-from jaxscale._pytree import pytree
+from jaxscale._numerics.precision import scope
+from jaxscale._numerics.pytree import pytree
 from jaxscale.errors import LawError
 from jaxscale.flops import complete
-from jaxscale.space import Parameter
+from jaxscale.laws.parameters import Parameter
 
 Scalar = Any
 """A parameter: None while free, else a float or an array (leading axes make a sample of laws)."""

@@ -10,10 +10,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxscale._positive import log, power
-from jaxscale._pytree import static
+from jaxscale._numerics.positive import log, power
+from jaxscale._numerics.pytree import static
 from jaxscale.laws.law import Law, Scalar
-from jaxscale.space import breakpoint_at, coefficient, exponent, offset
+from jaxscale.laws.parameters import breakpoint_at, coefficient, exponent, offset
 
 EITHER_SIGN = dict(start=(-1.5, 1.5), bounds=(-5.0, 5.0))
 

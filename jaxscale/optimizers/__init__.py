@@ -1,5 +1,7 @@
 """jaxscale's own optimizers, each an optax transformation; every optax optimizer works too."""
 
-from jaxscale.optimizers.newton import NewtonState, newton
+from __future__ import annotations
+
+from jaxscale.optimizers.damped_newton import NewtonState, newton
 
 __all__ = ["NewtonState", "newton"]

@@ -1,0 +1,158 @@
+"""Compiled programs, counted and timed.
+
+`run` compiles a function ahead of time for the shapes and static arguments of a call, keeps the
+executable, and tells how long compiling took. It exists so that a result can say what was
+compile time and what was work, so that a search can plan its memory, and so that a test can
+count recompilations. It holds the last 64 programs.
+
+On a CPU a program is compiled for the widest vectors (`benchmarks.step`) if it consists of what
+`ARITHMETIC` and `MOVES` list and of nothing else: jaxlib 0.10.2 compiles arctan wrongly for them,
+by 1.5. `tests/test_known_answers.py` holds every entry of `ARITHMETIC` against NumPy, and every
+elementary and special function as the compiler makes it otherwise; and a fit is held against its
+law, which is not compiled (`lawcheck`).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxscale._numerics.precision import scope
+
+_PROGRAMS: OrderedDict[Hashable, Program] = OrderedDict()
+_LIMIT = 64
+_LOCK = threading.RLock()
+ARITHMETIC = frozenset(
+    "abs add add_any argmax argmin clamp cumsum div dot_general eq exp ge gt integer_pow "
+    "is_finite le log lt max min mul ne neg reduce_max reduce_min reduce_sum select_n sign sort "
+    "sqrt square sub".split()
+)
+"""Primitives whose values were compared with NumPy's at the widest vectors."""
+MOVES = frozenset(
+    "and bitcast_convert_type broadcast_in_dim closed_call concatenate cond convert_element_type "
+    "copy custom_jvp_call custom_jvp_call_jaxpr dynamic_slice dynamic_update_slice gather iota jit "
+    "not optimization_barrier or pad pjit platform_index reduce_and reduce_or reshape rev scan "
+    "scatter shift_left shift_right_arithmetic shift_right_logical slice split squeeze stack "
+    "stop_gradient transpose unstack while xor".split()
+)
+"""Primitives that move and choose numbers, or hold other programs."""
+compiled = 0
+"""How many programs have been compiled in this process."""
+
+
+def _place(dtype: Any) -> AbstractContextManager[Any]:
+    """Send float64 work to the host where the accelerator has no float64."""
+    if np.dtype(dtype) == np.float64 and jax.default_backend() == "tpu":
+        return jax.default_device(jax.local_devices(backend="cpu")[0])
+    return nullcontext()
+
+
+def compiler_options(jaxpr: Any) -> dict[str, Any] | None:
+    """Return the options that a program is compiled with; None for none."""
+    if jax.default_backend() != "cpu" or not _primitives(jaxpr) <= ARITHMETIC | MOVES:
+        return None
+    return {"xla_cpu_prefer_vector_width": 512}
+
+
+def _primitives(jaxpr: Any) -> set[str]:
+    """Return the names of the primitives of a program and of all that it holds."""
+    jaxpr = getattr(jaxpr, "jaxpr", jaxpr)
+    if not hasattr(jaxpr, "eqns"):
+        return set()
+    found = {equation.primitive.name for equation in jaxpr.eqns}
+    for equation in jaxpr.eqns:
+        for value in equation.params.values():
+            for inner in value if isinstance(value, tuple | list) else (value,):
+                found |= _primitives(inner)
+    return found
+
+
+class Program(NamedTuple):
+    """A compiled function.
+
+    Attributes:
+        executable: takes the arrays of a call.
+        dtype: of its precision scope.
+        memory: bytes of intermediates that a call allocates, by the compiler's own figure; 0
+            where the backend gives none.
+    """
+
+    executable: Any
+    dtype: Any
+    memory: int
+
+
+def program(
+    function: Callable[..., Any], *args: Any, dtype: Any, **static: Any
+) -> tuple[Program, float]:
+    """Return `function` compiled, and the seconds that took (0 if it was there already).
+
+    Args:
+        function: a pure module-level function.
+        *args: pytrees of arrays; new values do not compile anew, new shapes do.
+        dtype: float dtype of the arrays.
+        **static: hashable settings; new values compile anew.
+    """
+    global compiled
+    leaves, structure = jax.tree.flatten(args)
+    shapes = tuple((np.shape(leaf), np.asarray(leaf).dtype.str) for leaf in leaves)
+    key = (function, structure, shapes, tuple(sorted(static.items())), np.dtype(dtype).str)
+    # One thread compiles, others that need the same program wait for it.
+    with _LOCK, scope(dtype), _place(dtype):
+        if key in _PROGRAMS:
+            _PROGRAMS.move_to_end(key)
+            return _PROGRAMS[key], 0.0
+        begin = time.perf_counter()
+        jitted = jax.jit(lambda *a: function(*a, **static))
+        traced = jitted.trace(*args)
+        executable = traced.lower().compile(compiler_options=compiler_options(traced.jaxpr))
+        figures = executable.memory_analysis()  # takes milliseconds: once
+        memory = int(getattr(figures, "temp_size_in_bytes", 0) or 0)
+        seconds = time.perf_counter() - begin
+        compiled += 1
+        _PROGRAMS[key] = Program(executable, dtype, memory)
+        while len(_PROGRAMS) > _LIMIT:
+            _PROGRAMS.popitem(last=False)
+        return _PROGRAMS[key], seconds
+
+
+def call(made: Program, *args: Any) -> Any:
+    """Call a program; returns a pytree of NumPy arrays."""
+    with scope(made.dtype), _place(made.dtype):
+        return jax.device_get(made.executable(*args))
+
+
+def run(function: Callable[..., Any], *args: Any, dtype: Any, **static: Any) -> tuple[Any, float]:
+    """Compile and call `function(*args, **static)`, in the precision scope of `dtype`.
+
+    Returns:
+        The result as a pytree of NumPy arrays, and the seconds spent compiling (0 if cached).
+    """
+    made, seconds = program(function, *args, dtype=dtype, **static)
+    return call(made, *args), seconds
+
+
+def require_backend() -> None:
+    """Check that JAX has the platform that the environment asks for.
+
+    Raises:
+        ValueError: it has not.
+    """
+    platforms = os.environ.get("JAX_PLATFORMS")
+    if platforms:
+        try:
+            jax.default_backend()
+        except (AssertionError, RuntimeError) as error:  # JAX has a sentence for some of them only
+            said = str(error).split(":")[0][:80] or "it does not say why"
+            raise ValueError(
+                f"JAX_PLATFORMS={platforms}: JAX finds no such device ({said}); unset the "
+                "variable, or set it to cpu"
+            ) from error

@@ -1,0 +1,222 @@
+"""What the choice of runs lets nobody know, whatever their losses are.
+
+A law of N and D is identified where the runs spread in both directions of log N and log D. A ladder
+with D = 20 N throughout, one compute budget, two sizes: there some answers of a fit are arbitrary,
+however small its residuals. Said before the losses are looked at, in the words of the field, and
+kept in the certificate. NumPy only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jaxscale.data.runs import Runs
+from jaxscale.errors import DataError
+from jaxscale.laws import Law
+
+NARROW = 0.15
+"""Spread (standard deviation of a logarithm) across a line up to which runs lie on it. Of 38
+public tables the narrowest has .47; D = 20 N +- 10 % has .07."""
+APART = 0.1
+"""Distance of logarithms from which two values of an input tell of its exponent."""
+MIXED = 1e4
+"""Factor between neighbouring sizes from which some rows are in another unit. Of 38 public tables
+the largest is 7.5."""
+
+
+def refuse_unidentified(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> None:
+    """Raise where no value of the losses could determine the free parameters.
+
+    Args:
+        law: what is to be fitted.
+        runs: to which.
+        inputs: [n] each, of the law.
+
+    Raises:
+        DataError: too few distinct rows, equal losses, or an input that does not vary.
+    """
+    used = runs.weights > 0
+    called = ", ".join(runs.label(name) for name in law.inputs)
+    place = f"{runs.source}, {runs.span()}"
+    count, free = int(used.sum()), len(law.free)
+    have = _counted(count, "run")
+    if not used.all():
+        have = f"{count} of {len(used)} runs with a weight above 0"
+
+    def too_few(have: str) -> DataError:
+        return DataError(
+            f"{place}, columns {called} and {runs.label('loss')}: {have} for the {free} free "
+            f"parameters of {type(law).__name__}; it takes at least {free + 1}. Add runs, or fix "
+            f"parameters (--fix {law.free[0]}=VALUE)"
+        )
+
+    if count <= free:
+        raise too_few(have)
+    if np.ptp(runs.loss[used]) == 0:
+        raise DataError(
+            f"{place}, column {runs.label('loss')}: all values are {runs.loss[used][0]:g}; is "
+            "this the loss of different runs?"
+        )
+    for name, column in inputs.items():
+        if np.ptp(column[used]) <= 1e-9 * column.max():  # D = C / (6 N) differs by rounding
+            raise DataError(
+                f"{place}, column {runs.label(name)}: only one distinct value, "
+                f"{column[used][0]:g}, so how the loss depends on {name} cannot be identified; "
+                f"use a law without {name}, or add runs with another {name}"
+            )
+    settings = _distinct(_settings(inputs, used))
+    distinct = _distinct([*_settings(inputs, used), runs.loss[used]])
+    if distinct <= free:
+        raise too_few(f"{have}, {distinct} of them distinct")
+    if settings < free:  # repeats of a setting tell about noise only
+        raise too_few(f"{have} at {_counted(settings, 'setting')}")
+
+
+def weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str, ...]:
+    """Return sentences that say what these runs cannot determine; empty for a sound design.
+
+    Args:
+        law: what is to be fitted.
+        runs: to which.
+        inputs: [n] each, of the law.
+    """
+    used = runs.weights > 0
+    logs = {name: np.log(x[used]) for name, x in inputs.items()}
+    tied = _tied(law)
+    line = _on_a_line(tied, logs, runs.weights[used])
+    found = [*_mixed_units(runs, used), *(line or _few_values(law, tied, logs))]
+    settings = _distinct(_settings(inputs, used))
+    if settings == len(law.free):
+        found.append(
+            f"There are {settings} distinct settings of {_listed(law.inputs)} for {settings} free "
+            "parameters: the law passes through all of them, and nothing tests its form."
+        )
+    return tuple(found)
+
+
+def _settings(inputs: dict[str, np.ndarray], used: np.ndarray) -> list[np.ndarray]:
+    """Return the inputs of the runs used, as logarithms without their rounding."""
+    return [np.round(np.log(x[used]), 9) for x in inputs.values()]
+
+
+def _distinct(columns: list[np.ndarray]) -> int:
+    """Return how many different rows there are."""
+    order = np.lexsort(columns)
+    return 1 + int(np.any([np.diff(column[order]) != 0 for column in columns], axis=0).sum())
+
+
+def _counted(many: int, thing: str) -> str:
+    return f"{many} {thing}{'' if many == 1 else 's'}"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _mixed_units(runs: Runs, used: np.ndarray) -> list[str]:
+    found = []
+    for name in ("N", "D", "C"):
+        column = runs.columns.get(name)
+        if column is None or not (column[used] > 0).all():
+            continue
+        values = np.unique(column[used])
+        factor = values[1:] / values[:-1]
+        if len(factor) == 0 or factor.max() < MIXED:
+            continue
+        k = int(np.argmax(factor))
+        low = int((column[used] <= values[k]).sum())
+        found.append(
+            f"{name} falls into two groups, {_counted(low, 'run')} up to {values[k]:.3g} and "
+            f"{_counted(int(used.sum()) - low, 'run')} from {values[k + 1]:.3g}: are some rows in "
+            "other units?"
+        )
+    return found
+
+
+def _tied(law: Law) -> dict[str, set[str]]:
+    """Return, per input, the free parameters whose unit or power belongs to it."""
+    tied: dict[str, set[str]] = {name: set() for name in law.inputs}
+    for key, spec in law.parameters.items():
+        for name, power in spec.per:
+            both = {key} | ({power.removeprefix("-")} if isinstance(power, str) else set())
+            tied[name] |= both & set(law.free)
+    return tied
+
+
+def _few_values(law: Law, tied: dict[str, set[str]], logs: dict[str, np.ndarray]) -> list[str]:
+    constant = {
+        key
+        for key, spec in law.parameters.items()
+        if spec.role == "offset" and not spec.shift and key in law.free
+    }
+    found: list[str] = []
+    if len(logs) < 2:  # counted as settings
+        return found
+    for name, names in tied.items():
+        needed = len(names) + (1 if constant else 0)
+        values = _apart(logs[name], needed)
+        if len(values) < needed:
+            shown = " and ".join(f"{np.exp(value):.3g}" for value in values)
+            found.append(
+                f"{name} takes only {_counted(len(values), 'value')} ({shown}), a tenth apart: "
+                f"{_listed(tuple(sorted(constant | names)))} need at least {needed}."
+            )
+    return found
+
+
+def _apart(log: np.ndarray, most: int) -> list[float]:
+    """Return up to `most` values of which each lies well above the one before."""
+    values: list[float] = []
+    while len(values) < most:
+        above = log[log > values[-1] + APART] if values else log
+        if len(above) == 0:
+            break
+        values.append(float(above.min()))
+    return values
+
+
+def _on_a_line(
+    tied: dict[str, set[str]], logs: dict[str, np.ndarray], weight: np.ndarray
+) -> list[str]:
+    """Say which two inputs move as one, where each has parameters of its own."""
+    found: list[str] = []
+    names = list(logs)
+    for k, b in enumerate(names):
+        for a in names[:k]:
+            if not (tied[a] - tied[b] and tied[b] - tied[a]):
+                continue
+            # Ascending variances; across a line, what rounding leaves may be below zero.
+            variance, axes = np.linalg.eigh(np.cov(logs[a], logs[b], bias=True, aweights=weight))
+            if variance[0] < NARROW**2:
+                found.append(_line(a, b, logs, axes[:, 0]))
+    return found
+
+
+def _line(a: str, b: str, logs: dict[str, np.ndarray], across: np.ndarray) -> str:
+    """Return the sentence for two inputs on a line; `across` [2] is the direction across it."""
+    n = len(logs[a])
+    slope = -across[0] / across[1] if across[1] else np.inf
+    apart = f"the terms of {a} and {b} cannot be told apart; add runs off that line, fix an "
+    apart += "exponent, or use a law of one input."
+    if abs(slope - 1) < 0.1:
+        return f"{b}/{a} is {_range(logs[b] - logs[a])} in all {n} runs: {apart}"
+    if abs(slope + 1) < 0.1:
+        product = logs[a] + logs[b]
+        if {a, b} == {"N", "D"}:
+            return (
+                f"All {n} runs share one compute budget, C = 6 N D of {_range(product + np.log(6))}"
+                ": what another budget brings is not seen; add runs of other budgets."
+            )
+        return f"{a} times {b} is {_range(product)} in all {n} runs: {apart}"
+    for name, flat in ((b, abs(slope) < 0.1), (a, abs(slope) > 10)):
+        if flat:
+            return (
+                f"{name} is {_range(logs[name])} in all {n} runs: how the loss depends on it is "
+                f"hardly seen; add runs with another {name}, or use a law without it."
+            )
+    return f"{b} follows {a} in all {n} runs ({b} ~ {a}^{slope:.2g}): {apart}"
+
+
+def _range(log: np.ndarray) -> str:
+    low, high = np.exp(log.min()), np.exp(log.max())
+    return f"{low:.3g}" if f"{low:.3g}" == f"{high:.3g}" else f"{low:.3g} to {high:.3g}"

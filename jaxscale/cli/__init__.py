@@ -1,0 +1,5 @@
+"""The command line, one module per command."""
+
+from jaxscale.cli.parser import entry, main
+
+__all__ = ["entry", "main"]

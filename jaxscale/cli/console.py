@@ -1,0 +1,126 @@
+"""The one door where text leaves: answers to stdout, notes and errors to stderr.
+
+Nothing else in the package prints. Control characters are written out here, whoever put them into
+a name, and what the terminal's encoding lacks is replaced, so that no answer is lost for a `²`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any, NoReturn
+
+from jaxscale.text import one_line, visible
+
+STAND_INS = {"²": "^2", "±": "+-", "×": "x", "−": "-"}
+"""For the few signs of the tables that are not ASCII."""
+
+
+class UndeliveredError(Exception):
+    """An answer was found, and could not be printed or written in full."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose words leave by the same door as all others."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        text = message.removesuffix("\n")
+        if file is not None and file is sys.stdout:
+            show(text)
+        else:
+            say_text(text)
+
+    def error(self, message: str) -> NoReturn:
+        """End with a sentence about the usage."""
+        super().error(one_line(message))
+
+
+def occupy_closed_streams() -> None:
+    """Keep files from getting the numbers of closed streams, which libraries print to."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+
+
+def show(text: str) -> None:
+    """Print an answer to stdout, at once.
+
+    Raises:
+        UndeliveredError: stdout is closed, nobody reads it any more, or its disk is full.
+    """
+    stream = sys.stdout
+    if stream is None:
+        raise UndeliveredError("the answer could not be printed: stdout is closed")
+    try:
+        print(_encodable(visible(text), stream), file=stream, flush=True)
+    except OSError as error:
+        _abandon(stream)
+        reason = error.strerror or str(error)
+        raise UndeliveredError(f"the answer could not be printed: {reason}") from error
+
+
+def say(text: str) -> None:
+    """Print a note or an error to stderr, as one line."""
+    _to_stderr(f"jaxscale: {one_line(text)}")
+
+
+def say_text(text: str) -> None:
+    """Print a text with newlines of its own to stderr, such as a traceback."""
+    _to_stderr(visible(text))
+
+
+class BarStream:
+    """Stderr for a progress bar: an answer is not lost because nobody watches it coming."""
+
+    def write(self, text: str) -> int:
+        """Write to stderr while somebody reads it; control characters move the bar."""
+        try:
+            sys.stderr.write(text)
+        except OSError:
+            _abandon(sys.stderr)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush stderr likewise."""
+        try:
+            sys.stderr.flush()
+        except OSError:
+            _abandon(sys.stderr)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+
+def _to_stderr(text: str) -> None:
+    if sys.stderr is None:  # closed; `print` would take stdout in its place
+        return
+    try:
+        print(_encodable(text, sys.stderr), file=sys.stderr, flush=True)
+    except OSError:  # nobody reads it any more: the answer and the exit code still count
+        _abandon(sys.stderr)
+
+
+def _encodable(text: str, stream: Any) -> str:
+    """Return text that the stream's encoding has; what it lacks is replaced, sign by sign."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    lacking: dict[str, str | int | None] = {}
+    for sign in set(text) if not text.isascii() else ():
+        try:
+            sign.encode(encoding)
+        except UnicodeEncodeError:
+            lacking[sign] = STAND_INS.get(sign) or sign.encode("unicode_escape").decode()
+    return text.translate(str.maketrans(lacking))
+
+
+def _abandon(stream: Any) -> None:
+    """Lead a stream that failed nowhere: what it still holds would fail again at exit."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):  # none of the system's
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)

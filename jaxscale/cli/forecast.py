@@ -1,0 +1,335 @@
+"""The command `forecast`: where a run that is still training will end.
+
+Results go to stdout, notes to stderr with `--json` and under their run without, as in `commands`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxscale.cli.console import say
+from jaxscale.cli.options import step_count
+from jaxscale.cli.outputs import check_figure, check_outputs, deliver, inputs_of
+from jaxscale.data.loss_curves import Curve, read_metrics
+from jaxscale.forecast.forecaster import Forecast, Forecaster
+from jaxscale.forecast.local_level import Prior
+from jaxscale.forecast.offline import (
+    forecast_curve,
+    forecast_fan,
+    learn_from,
+    probability_below,
+    scheduled,
+)
+from jaxscale.forecast.schedules import SCHEDULES, Schedule, schedule_named
+from jaxscale.text import columns, one_line, quantity
+
+LAWS = ("annealing", "power")
+RECENT = 0.01
+"""The loss of a step is the mean over this share of the steps before it."""
+FEW = 20
+"""Below so many losses the prior speaks more than the run."""
+APART = 0.03
+"""Largest difference between a logged and a planned rate, of the peak, that is not worth a word."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Outlook:
+    """One run: what was known, what is forecast, and what came of it."""
+
+    curve: Curve  # up to --until
+    forecaster: Forecaster
+    forecast: Forecast
+    now: float
+    below: list[tuple[float, float]]
+    outcome: float | None
+    notes: list[str]
+
+
+def run_forecast(options: argparse.Namespace) -> int:
+    """Forecast the end of every run of the files; print the result."""
+    _consistent(options)
+    curves = [
+        curve
+        for path in options.metrics
+        for curve in read_metrics(
+            path, loss=options.loss, step=options.step, lr=options.lr, run=options.run_name
+        ).values()
+    ]
+    finished = _finished(options, {curve.name for curve in curves})
+    figures = _figure_paths(options, curves)
+    outlooks = [_outlook(options, curve, finished) for curve in curves]
+    deliver(
+        options,
+        "\n\n".join(_block(options, outlook) for outlook in outlooks),
+        lambda: json.dumps(_document(options, outlooks), allow_nan=False),
+        notes=[f"{outlook.curve.name}: {note}" for outlook in outlooks for note in outlook.notes],
+        files=[
+            functools.partial(_draw, options, *drawn)
+            for drawn in zip(outlooks, curves, figures, strict=bool(figures))
+        ],
+    )
+    for path in figures:
+        say(f"wrote {path}")
+    return 0
+
+
+def _consistent(options: argparse.Namespace) -> None:
+    """Refuse options that would have no effect, and figures that could not be written."""
+    if options.law == "power" and options.schedule:
+        raise ValueError("--schedule goes with --law annealing; the power law knows steps only")
+    for name in ("peak_lr", "warmup", "floor", "decay"):
+        if getattr(options, name) is not None and not options.schedule:
+            raise ValueError(f"--{name.replace('_', '-')} goes with --schedule")
+    if options.decay is not None and options.schedule != "wsd":
+        raise ValueError(f"--decay goes with --schedule wsd, not with {options.schedule}")
+    _in_range(options)
+    if options.log_steps and not options.figure:
+        raise ValueError("--log-steps goes with --figure")
+    check_figure("--figure", options.figure)
+
+
+def _in_range(options: argparse.Namespace) -> None:
+    """Refuse numbers that are no level or no loss."""
+    if not 0 < options.level < 1:
+        raise ValueError(f"--level must lie between 0 and 1, got {options.level:g}")
+    if not np.isfinite(options.below).all():
+        given = " ".join(f"{x:g}" for x in options.below)
+        raise ValueError(f"--below takes finite losses, got {given}")
+
+
+def _finished(options: argparse.Namespace, to_forecast: set[str]) -> list[Curve]:
+    """Return the runs to learn from."""
+    if not options.learn:
+        return []
+    found = read_metrics(options.learn, loss=options.loss, step=options.step, lr=options.lr)
+    finished = [curve for name, curve in found.items() if name not in to_forecast]
+    if not finished:
+        raise ValueError(f"--learn {options.learn}: no run in it but those to forecast")
+    return finished
+
+
+def _learned(options: argparse.Namespace, finished: list[Curve], share: float) -> Prior:
+    """Return the prior of finished runs; each had the schedule of the options, over its steps."""
+    known = []
+    for curve in finished:
+        own = argparse.Namespace(**{**vars(options), "final_step": int(curve.step[-1])})
+        known.append((curve, _forecaster(options.law, _schedule(own, curve, []))))
+    return learn_from(known, share)
+
+
+def _forecaster(law: str, schedule: Schedule | None) -> Forecaster:
+    forecaster = Forecaster(schedule=schedule)
+    return forecaster if law == "annealing" else dataclasses.replace(forecaster, annealing=())
+
+
+def _outlook(options: argparse.Namespace, curve: Curve, finished: list[Curve]) -> _Outlook:
+    """Forecast one run."""
+    known = curve if options.until is None else curve.until(options.until)
+    if not len(known):
+        raise ValueError(
+            f"{curve.source}: run {curve.name!r} has no loss up to step {options.until:,}; its "
+            f"first is at step {curve.step[0]:,}"
+        )
+    notes = list(known.notes)
+    schedule = _schedule(options, known, notes)
+    forecaster = _forecaster(options.law, schedule)
+    if finished:
+        share = known.step[-1] / options.final_step
+        forecaster = dataclasses.replace(forecaster, prior=_learned(options, finished, share))
+        notes.append(f"what is usual was learned from {len(finished)} finished runs")
+    forecast = forecast_curve(forecaster, known, options.final_step, options.level)
+    good = int(np.isfinite(known.loss).sum())
+    if good < len(known):
+        notes.append(f"{len(known) - good} of {len(known)} losses are not finite; left out")
+    if good < FEW and not finished:
+        notes.append(f"only {good} losses: the forecast rests on what is usual")
+    chances = probability_below(forecast, options.below).tolist() if options.below else []
+    below = list(zip(options.below, chances, strict=True))
+    now = _mean(known, int(known.step[-1]))
+    later = options.until is not None and len(curve) > len(known)
+    outcome = _mean(curve, options.final_step) if later else None
+    assert now is not None
+    return _Outlook(known, forecaster, forecast, now, below, outcome, notes)
+
+
+def _mean(curve: Curve, step: int) -> float | None:
+    """Return the mean loss of the steps just before a step; None where none is finite."""
+    near = (curve.step <= step) & (curve.step >= (1 - RECENT) * step)
+    loss = curve.loss[near & np.isfinite(curve.loss)]
+    if len(loss):
+        return float(np.sum(loss / len(loss)))  # their sum may be beyond float64
+    loss = curve.loss[np.isfinite(curve.loss) & (curve.step <= step)]
+    return float(loss[-1]) if len(loss) and curve.step[-1] <= step else None
+
+
+def _schedule(options: argparse.Namespace, known: Curve, notes: list[str]) -> Schedule | None:
+    """Return the schedule that the options name; its peak is the largest rate logged."""
+    if options.law == "power":
+        return None
+    if not options.schedule:
+        rate = "" if known.lr is None else f" at {known.lr[-1]:.3g}"
+        notes.append(f"no --schedule: the learning rate is taken to stay{rate}")
+        return None
+    peak = options.peak_lr
+    if peak is None:
+        peak = 1.0 if known.lr is None else float(known.lr.max())
+        if known.lr is None:
+            notes.append(
+                "no learning rate logged and no --peak-lr: a peak of 1 is taken, so the schedule "
+                "counts by its shape only"
+            )
+    given = {"warmup": options.warmup, "floor": options.floor, "decay": options.decay}
+    given = {name: value for name, value in given.items() if value is not None}
+    schedule = schedule_named(options.schedule, peak=peak, steps=options.final_step, **given)
+    if known.lr is not None:
+        planned = scheduled(schedule, known.step)
+        apart = np.abs(planned - known.lr)
+        k = int(np.argmax(apart))
+        if apart[k] > APART * peak:
+            notes.append(
+                f"at step {known.step[k]:,} the log has the learning rate {known.lr[k]:.3g}, the "
+                f"schedule {planned[k]:.3g}: are --peak-lr, --warmup, --floor and --final-step "
+                "those of the run?"
+            )
+    return schedule
+
+
+def _block(options: argparse.Namespace, outlook: _Outlook) -> str:
+    """Return what a person reads of one run."""
+    curve, forecast, level = outlook.curve, outlook.forecast, f"{100 * options.level:g} %"
+    style = _style(forecast)
+    loss, low, high = (f"{x:{style}}" for x in (forecast.loss, forecast.lower, forecast.upper))
+    rows = [
+        ["now", f"{outlook.now:{style}}", f"step {curve.step[-1]:,} of {options.final_step:,}"],
+        ["forecast", loss, f"{low} to {high} ({level})"],
+    ]
+    if outlook.outcome is not None:
+        inside = forecast.lower <= outlook.outcome <= forecast.upper
+        off = 100 * (float(forecast.loss) / outlook.outcome - 1)
+        words = f"forecast {off:+.2f} % off, {'inside' if inside else 'outside'} the interval"
+        rows.append(["turned out", f"{outlook.outcome:{style}}", words])
+    for x, p in outlook.below:
+        rows.append([f"below {quantity(x, 6)}", f"{100 * p:.1f} %", "probability"])
+    lines = [one_line(f"{curve.name}  ({curve.source})"), columns(rows, "<><")]
+    return "\n".join([*lines, *(one_line(f"! {note}") for note in outlook.notes)])
+
+
+def _style(forecast: Forecast) -> str:
+    """Return the format of a loss: the digits that the interval leaves known, and one more."""
+    width, size = float(forecast.upper - forecast.lower), abs(float(forecast.loss))
+    plain = 1e-3 <= size < 1e7  # others would be written as zero, or in hundreds of digits
+    if not width > 0:
+        return ".6f" if plain else ".6e"
+    digits = 2 - math.floor(math.log10(width))
+    if plain:
+        return f".{min(max(digits, 2), 6)}f"
+    return f".{min(max(digits + math.floor(math.log10(size or 1.0)), 2), 6)}e"
+
+
+def _document(options: argparse.Namespace, outlooks: list[_Outlook]) -> dict[str, Any]:
+    """Return what a script reads."""
+    runs = [
+        {
+            "name": each.curve.name,
+            "source": each.curve.source,
+            "losses": len(each.curve),
+            "skipped": int((~np.isfinite(each.curve.loss)).sum()),
+            "step": int(each.curve.step[-1]),
+            "loss": each.now,
+            "forecast": float(each.forecast.loss),
+            "lower": float(each.forecast.lower),
+            "upper": float(each.forecast.upper),
+            "below": [{"loss": x, "probability": p} for x, p in each.below],
+            "outcome": each.outcome,
+            "notes": each.notes,
+        }
+        for each in outlooks
+    ]
+    names = ("final_step", "level", "law", "schedule", "until")
+    return {**{name: getattr(options, name) for name in names}, "runs": runs}
+
+
+def _figure_paths(options: argparse.Namespace, curves: list[Curve]) -> list[str]:
+    """Return the figure file of every run: with its name where there are several runs.
+
+    Raises:
+        ValueError: two runs would have one file, or a file may not be written.
+    """
+    if not options.figure:
+        return []
+    given, paths = Path(options.figure), [options.figure]
+    if len(curves) > 1:
+        safe = [re.sub(r"[^\w.-]+", "_", curve.name).strip("._") or "run" for curve in curves]
+        paths = [str(given.with_name(f"{given.stem}-{name}{given.suffix}")) for name in safe]
+    for curve, path in zip(curves, paths, strict=True):
+        if paths.count(path) > 1:
+            raise ValueError(
+                f"--figure {given}: run {curve.name!r} and another would both be drawn into "
+                f"{path}; draw one of them with --run NAME"
+            )
+    named = {
+        f"--figure of run {curve.name!r}": path for curve, path in zip(curves, paths, strict=True)
+    }
+    check_outputs(named, list(inputs_of(options)))
+    return paths
+
+
+def _draw(options: argparse.Namespace, outlook: _Outlook, whole: Curve, path: str) -> None:
+    from jaxscale import plotting
+    from jaxscale.plotting.forecast import plot_forecast
+
+    known, final = outlook.curve, options.final_step
+    fan = forecast_fan(outlook.forecaster, known, final, options.level)
+    later = (whole.step > known.step[-1]) & (whole.step <= final)
+    truth = dataclasses.replace(whole, step=whole.step[later], loss=whole.loss[later], lr=None)
+    figure = plot_forecast(
+        known,
+        outlook.forecast,
+        fan,
+        level=options.level,
+        truth=truth if len(truth) else None,
+        log=options.log_steps,
+    )
+    plotting.save(figure, path)
+
+
+def forecast_options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `forecast`."""
+    sub.add_argument(
+        "metrics",
+        nargs="+",
+        help="CSV or JSON Lines of metrics, a W&B export, or event files of TensorBoard",
+    )
+    sub.add_argument(
+        "--final-step", type=step_count, required=True, metavar="N", help="where the run ends"
+    )
+    sub.add_argument("--schedule", choices=SCHEDULES, help="default: the rate stays as it is")
+    sub.add_argument("--peak-lr", type=float, metavar="X", help="default the largest rate logged")
+    sub.add_argument("--warmup", type=float, metavar="X", help="steps, or below 1 a fraction")
+    sub.add_argument("--floor", type=float, metavar="X", help="lowest rate, of the peak")
+    sub.add_argument(
+        "--decay", type=float, metavar="X", help="of wsd: steps, or below 1 a fraction; default 0.2"
+    )
+    for name in ("loss", "step", "lr"):
+        sub.add_argument(f"--{name}", metavar="COLUMN", help=f"column of the {name}")
+    sub.add_argument("--run", dest="run_name", metavar="NAME", help="of several runs, this one")
+    sub.add_argument("--until", type=step_count, metavar="STEP", help="use the losses up to there")
+    sub.add_argument(
+        "--below", type=float, nargs="+", default=[], metavar="X", help="how likely is a lower end"
+    )
+    sub.add_argument("--level", type=float, default=0.9, help="of the interval; default 0.9")
+    sub.add_argument("--law", choices=LAWS, default="annealing")
+    sub.add_argument(
+        "--learn", metavar="FILE", help="finished runs of the same recipe: what is usual for it"
+    )
+    sub.add_argument("--figure", metavar="FILE", help="draw losses, forecast and learning rate")
+    sub.add_argument("--log-steps", action="store_true", help="draw them on a logarithmic axis")

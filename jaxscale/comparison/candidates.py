@@ -1,0 +1,93 @@
+"""The laws of a comparison: their labels and their fits."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxscale.data.runs import Runs
+from jaxscale.errors import DataError, FitError
+from jaxscale.fitting.fit import fit
+from jaxscale.fitting.result import FitResult
+from jaxscale.laws import Law
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A law in a comparison: its label, and its fit to all runs or the reason there is none."""
+
+    label: str
+    law: Law
+    fit: FitResult | None
+    reason: str = ""
+
+
+def label_of(law: Law) -> str:
+    """Return a law's own label, with the column and the fixed values that make it what it is."""
+    of = getattr(law, "of", None)
+    held = ", ".join(f"{name}={float(value):g}" for name, value in law.fixed.items())
+    return type(law).__name__ + (f":{of}" if of else "") + (f"({held})" if held else "")
+
+
+def labelled(laws: Mapping[str, Law] | Iterable[Law]) -> dict[str, Law]:
+    """Return laws by label: `Chinchilla`, `PowerLaw:C`, `Chinchilla(E=0)`, or as the user says.
+
+    Raises:
+        ValueError: two laws have one label, or there is none.
+        TypeError: one is no law.
+    """
+    if isinstance(laws, Law):
+        laws = [laws]
+    pairs = laws.items() if isinstance(laws, Mapping) else [("", law) for law in laws]
+    found: dict[str, Law] = {}
+    for given, law in pairs:
+        if not isinstance(law, Law):
+            raise TypeError(f"laws must be laws such as Chinchilla(), got {type(law).__name__}")
+        label = given or label_of(law)
+        if label in found:
+            raise ValueError(f"{label} is given twice: name the laws with laws={{NAME: LAW}}")
+        found[label] = law
+    if not found:
+        raise ValueError("no law to compare: give at least one")
+    return found
+
+
+def fit_all(
+    laws: Mapping[str, Law],
+    runs: Runs,
+    *,
+    progress: Callable[[], None] | None = None,
+    **options: Any,
+) -> tuple[Candidate, ...]:
+    """Fit every law to all runs; one that cannot be fitted stays, with the reason.
+
+    Args:
+        laws: by label.
+        runs: the runs; losses must be positive.
+        progress: called without arguments after each law.
+        **options: those of `fit`.
+
+    Raises:
+        DataError: a loss is not positive, or no law can be fitted.
+    """
+    positive = runs.loss > 0
+    if not positive.all():
+        at = int(np.flatnonzero(~positive)[0])
+        raise DataError(
+            f"{runs.where(at)}, column 'loss': {runs.loss[at]:g}; laws are compared by the error "
+            "of the log loss, so every loss must be positive. Select rows with where (--where)"
+        )
+    found = []
+    for label, law in laws.items():
+        try:
+            found.append(Candidate(label, law, fit(law, runs, **options)))
+        except (DataError, FitError) as error:
+            found.append(Candidate(label, law, None, str(error)))
+        if progress is not None:
+            progress()
+    if all(candidate.fit is None for candidate in found):
+        raise DataError(f"no law can be fitted. {found[0].label}: {found[0].reason}")
+    return tuple(found)

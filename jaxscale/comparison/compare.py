@@ -1,0 +1,213 @@
+"""Comparison of laws, extrapolation first.
+
+`compare` puts together what `selection`, `nested`, `stacking` and `sensitivity` find out about
+several laws on the same runs, ranked by how well each predicts larger runs than it was fitted to.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from jaxscale.comparison.candidates import Candidate, fit_all, labelled
+from jaxscale.comparison.held_out import HeldOut, held_out
+from jaxscale.comparison.likelihood import information
+from jaxscale.comparison.nested import NestedTest, nested, special_case
+from jaxscale.comparison.result import Comparison, Entry, first_of
+from jaxscale.comparison.sensitivity import DELTAS, Sensitivity, sensitivity
+from jaxscale.comparison.splits import Split, by_folds, by_groups, by_size
+from jaxscale.comparison.stacking import MOST, difference, stacking
+from jaxscale.data.runs import Runs
+from jaxscale.engine.dispatch import Progress
+from jaxscale.errors import DataError
+from jaxscale.laws import Law
+from jaxscale.objective.losses import NAMES, Huber, Loss, describe
+from jaxscale.uncertainty.resampling import require_draws
+
+STARTS = 512
+"""Random starts at most of the fits under other widths: a chunk of the program that is there."""
+
+
+def compare(
+    laws: Mapping[str, Law] | Iterable[Law],
+    runs: Runs,
+    *,
+    by: str | None = None,
+    levels: int = 12,
+    share: float = 0.5,
+    folds: int = 10,
+    groups: bool | str | None = None,
+    deltas: Sequence[float] = DELTAS,
+    draws: int = 199,
+    seed: int = 0,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Comparison:
+    """Compare laws on the same runs: by extrapolation, held-out folds, criteria and tests.
+
+    Args:
+        laws: laws, or a mapping from label to law. One that cannot be fitted stays in the result
+            with the reason.
+        runs: the runs; losses must be positive.
+        by: what makes a run large; default C where it is known, else N, D or the laws' own input.
+        levels: bins along `by`; see `rollout`.
+        share: windows fitted to less than this share of the levels are shown but do not count.
+        folds: of the cross-validation, at most one per run; 0 for none.
+        groups: leave out `runs.group` (True) or the values of a column, one at a time; None for
+            `runs.group` where the runs have groups, False for none.
+        deltas: widths under which every law is fitted again, for a Huber loss; empty for none.
+        draws: simulated tables of each nested test; 0 for no tests.
+        seed: of starts, folds, bootstrap and simulations.
+        progress: called with (steps done, steps in all).
+        **options: `loss`, `residual` and `starts` of `fit`.
+
+    Raises:
+        DataError: no law can be fitted, or the runs have no such column.
+        ValueError: an option is not one of those allowed.
+
+    Cost: seconds for three laws on 240 runs, beside compiling, most of it for laws that many
+    starts crawl in, such as Kaplan and PowerLaw (`python -m benchmarks.answers`).
+    """
+    begin = time.perf_counter()
+    named = labelled(laws)
+    loss, residual = _fitting(options)
+    starts = int(options.get("starts", 1024))
+    require_draws(draws or 19, len(runs), 19, "0 for no tests, or ")
+    along = _size(by, named.values(), runs)
+    widths = tuple(deltas) if isinstance(loss, Huber) else ()
+    steps = _Steps(progress, len(named) * (2 + bool(widths)) + bool(draws))
+    sizes = dict(levels=levels, share=share)
+    splits, warnings = _splits(named.values(), runs, along, sizes, folds=folds, seed=seed)
+    if groups or (groups is None and runs.group is not None and len(set(runs.group)) > 1):
+        splits["groups"] = by_groups(runs, groups or True)
+    found = fit_all(named, runs, seed=seed, progress=steps, **options)
+    held = {}
+    if splits:
+        each = held_out(found, list(splits.values()), starts=starts, seed=seed, progress=steps)
+        held = dict(zip(splits, each, strict=True))
+    varied = {}
+    for own in found:
+        if widths and own.fit is not None:
+            varied[own.label] = sensitivity(
+                own.law, runs, deltas=widths, residuals=(residual,), starts=min(starts, STARTS),
+                seed=seed, known=own.fit, label=own.label,
+            )  # fmt: skip
+            steps()
+    tests = _tests(found, draws, seed) if draws else ()
+    steps.finish()
+    settings = dict(by=along, **sizes, folds=folds, deltas=list(widths), draws=draws)
+    return Comparison(
+        entries=_ranked(found, held, varied, seed),
+        held=held,
+        tests=tests,
+        runs=runs,
+        loss=describe(loss),
+        residual=residual,
+        warnings=tuple(warnings),
+        settings={**settings, "starts": starts, "seed": seed},
+        seconds=time.perf_counter() - begin,
+    )
+
+
+class _Steps:
+    """Counts the steps of a comparison for a progress bar."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self.progress, self.done, self.total = progress, 0, total
+
+    def __call__(self) -> None:
+        self.done = min(self.done + 1, self.total)
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+    def finish(self) -> None:
+        self.done = self.total - 1
+        self()
+
+
+def _fitting(options: Mapping[str, Any]) -> tuple[Loss, str]:
+    unknown = sorted(set(options) - {"loss", "residual", "starts"})
+    if unknown:
+        raise TypeError(f"compare() has no option {unknown[0]!r}")
+    loss = options.get("loss") or Huber(1e-3)
+    if type(loss) not in NAMES.values():
+        raise ValueError(
+            f"laws are compared under {', '.join(NAMES)}: {type(loss).__name__} has no likelihood"
+        )
+    return loss, str(options.get("residual", "log"))
+
+
+def _size(by: str | None, laws: Iterable[Law], runs: Runs) -> str:
+    if by is not None:
+        return by
+    have = set(runs.columns)
+    if "C" in have or {"N", "D"} <= have:
+        return "C"
+    inputs = [name for law in laws for name in law.inputs]
+    return next((name for name in inputs if name in have), inputs[0])
+
+
+def _splits(
+    laws: Iterable[Law], runs: Runs, by: str, sizes: Mapping[str, Any], *, folds: int, seed: int
+) -> tuple[dict[str, Split], list[str]]:
+    """Return the splits there are, and sentences about those there are not."""
+    splits: dict[str, Split] = {}
+    warnings = []
+    runs.column(runs.column_called(by))  # a name that is wrong is an error, not a note
+    try:
+        splits["rollout"] = by_size(laws, runs, by, **sizes)
+    except DataError as error:
+        warnings.append(str(error))
+    if folds < 0 or folds == 1:
+        raise ValueError(f"folds must be 0 for none, or at least 2, got {folds}")
+    used = int((runs.weights > 0).sum())
+    if folds and used > 1:
+        splits["folds"] = by_folds(runs, min(folds, used), by=by, seed=seed)
+    return splits, warnings
+
+
+def _tests(found: Sequence[Candidate], draws: int, seed: int) -> tuple[NestedTest, ...]:
+    fits = [(c.label, c.fit) for c in found if c.fit is not None]
+    return tuple(
+        nested(low, high, draws=draws, seed=seed, labels=(a, b), check=False)
+        for a, low in fits
+        for b, high in fits
+        if a != b and special_case(low, high)
+    )
+
+
+def _ranked(
+    found: Sequence[Candidate],
+    held: Mapping[str, HeldOut],
+    varied: Mapping[str, Sensitivity],
+    seed: int,
+) -> tuple[Entry, ...]:
+    kind = first_of(held)
+    main = None if kind is None else held[kind]
+    order = list(range(len(found))) if main is None else main.order()
+    weights = stacking(main) if main is not None and len(found) <= MOST else {}
+    scores = {kind: each.score() for kind, each in held.items()}
+    entries = []
+    for k in order:
+        own = found[k]
+        behind = None
+        if main is not None and k != order[0]:
+            behind = difference(main, k, order[0], seed=seed)
+        entries.append(
+            Entry(
+                label=own.label,
+                law=own.law,
+                fit=own.fit,
+                reason=own.reason,
+                errors={kind: float(score[k]) for kind, score in scores.items()},
+                behind=behind,
+                information=None if own.fit is None else information(own.fit),
+                weight=weights.get(own.label),
+                sensitivity=varied.get(own.label),
+                notes=tuple(
+                    note for each in held.values() for note in each.notes[k] if own.fit is not None
+                ),
+            )
+        )
+    return tuple(entries)

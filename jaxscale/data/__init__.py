@@ -1,0 +1,1 @@
+"""Tables of training runs, and loss curves, as people have them."""

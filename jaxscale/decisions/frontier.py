@@ -1,0 +1,172 @@
+"""The scale at which a law reaches a loss, and the loss it reaches at a scale.
+
+The scale is the only input of a law of one scale, and C along the compute-optimal frontier of a
+law of N and D. Most laws are one curve there, L = E + K S^-gamma, known in closed form: Chinchilla
+and Kaplan with C = k N D as well. The others are searched. Scales are logarithms throughout. The
+functions of one law are pure JAX, differentiable, and can be mapped over a sample of laws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxscale._numerics import programs
+from jaxscale._numerics.positive import power
+from jaxscale._numerics.roots import root
+from jaxscale.decisions.allocation import LOG_C, additive, cheapest, optimum
+from jaxscale.flops import LOG_RANGE, Flops, SixND
+from jaxscale.laws import (
+    Chinchilla,
+    ChinchillaNDC,
+    Henighan,
+    Kaplan,
+    KaplanC,
+    KaplanD,
+    KaplanN,
+    Law,
+    PowerLaw,
+    PurePowerLaw,
+)
+
+Curve = tuple[Any, Any, Any]
+ONE_SCALE: dict[type[Law], Callable[[Any], Curve]] = {
+    PowerLaw: lambda law: (law.c, law.a, -law.b),
+    PurePowerLaw: lambda law: (0.0, law.a, -law.b),
+    Henighan: lambda law: (law.L_inf, law.A, law.alpha),
+    KaplanN: lambda law: (0.0, law.A, law.alpha_N),
+    KaplanD: lambda law: (0.0, law.B, law.alpha_D),
+    KaplanC: lambda law: (0.0, law.K, law.alpha_C),
+}
+"""(E, K, gamma) by the exact class: a subclass may have another formula."""
+
+
+def scale_name(law: Law) -> str:
+    """Return what the scale of a fitted law is called: C, or its only input.
+
+    Raises:
+        ValueError: the law has other inputs, or a free parameter.
+    """
+    if law.free:
+        raise ValueError(f"{type(law).__name__}: {', '.join(law.free)} is free; fit the law first")
+    if len(law.inputs) > 1 and set(law.inputs) != {"N", "D"}:
+        raise ValueError(
+            "this needs a law of one scale, or of N and D; "
+            f"{type(law).__name__} takes {', '.join(law.inputs)}"
+        )
+    return law.inputs[0] if len(law.inputs) == 1 else "C"
+
+
+def curve(law: Law, flops: Flops | None = None) -> Curve | None:
+    """Return (E, K, gamma) of L = E + K S^-gamma; None where the law has no such form.
+
+    Args:
+        law: parameters scalar or [B].
+        flops: FLOPs model of a law of N and D; default its own, else C = 6 N D.
+
+    Source: for Chinchilla, Hoffmann et al. 2022, arXiv:2203.15556, equation 4, put into the law.
+    """
+    at: Any = law
+    if type(law) in ONE_SCALE:
+        return ONE_SCALE[type(law)](at)
+    model = flops or getattr(law, "flops", None) or SixND()
+    if not isinstance(model, SixND):
+        return None
+    terms = additive(law) if type(law) in (Chinchilla, ChinchillaNDC, Kaplan) else None
+    if terms is None:
+        return None
+    K, gamma = _best_split(*terms, model.k)
+    if type(law) is Kaplan:
+        return 0.0, power(K, at.alpha_D), gamma * at.alpha_D
+    return at.E, K, gamma
+
+
+def _best_split(A: Any, B: Any, alpha: Any, beta: Any, k: float) -> tuple[Any, Any]:
+    """Return (K, gamma) of the least A N^-alpha + B D^-beta on the line C = k N D."""
+    total = alpha + beta
+    G = power(alpha * A / (beta * B), 1 / total)
+    gamma = alpha * beta / total
+    return (A * power(G, -alpha) + B * power(G, beta)) * power(k, gamma), gamma
+
+
+def log_scale(law: Law, loss: Any, flops: Flops | None = None) -> Array:
+    """Return log S at which a law reaches a loss; pure, for scalars.
+
+    It is inf where no scale is large enough, -inf where every scale is too large.
+
+    Args:
+        law: of one scale, or of N and D; parameters scalar.
+        loss: the loss, in the units of the runs.
+        flops: FLOPs model in JAX; default the law's own, else C = 6 N D.
+    """
+    found = curve(law, flops)
+    if found is not None:
+        E, K, gamma = found
+        ratio = (loss - E) / K
+        reached = ratio > 0
+        never = jnp.where(gamma > 0, jnp.inf, -jnp.inf)
+        return jnp.where(reached, -jnp.log(jnp.where(reached, ratio, 1.0)) / gamma, never)
+    if len(law.inputs) == 1:
+        return _searched(law, loss)
+    C = cheapest(law, loss, flops)
+    short = optimum(law, jnp.exp(jnp.asarray(LOG_C[1], float)), flops).loss > loss
+    reached = jnp.isfinite(C)
+    return jnp.where(
+        reached, jnp.log(jnp.where(reached, C, 1.0)), jnp.where(short, jnp.inf, -jnp.inf)
+    )
+
+
+def _searched(law: Law, loss: Any) -> Array:
+    """Return the same for a law of one scale that falls or rises throughout, by bisection."""
+    goal = jnp.asarray(loss, float)
+    low, high = (jnp.full((), edge, goal.dtype) for edge in LOG_RANGE)
+    sign = jnp.where(law(jnp.exp(high)) > law(jnp.exp(low)), 1.0, -1.0)
+
+    def passed(x: Array) -> Array:
+        return sign * (law(jnp.exp(x)) - goal)
+
+    never = jnp.where(passed(high) < 0, jnp.inf, -jnp.inf)
+    reached = (passed(low) < 0) & (passed(high) >= 0)
+    return jnp.where(reached, root(passed, *LOG_RANGE, goal), never)
+
+
+def loss_at(law: Law, log_S: Any, flops: Flops | None = None) -> Array:
+    """Return the loss that a law reaches at log S; pure, for scalars, as `log_scale`."""
+    found = curve(law, flops)
+    if found is not None:
+        E, K, gamma = found
+        return E + K * jnp.exp(-gamma * log_S)
+    S = jnp.exp(log_S)
+    return law(S) if len(law.inputs) == 1 else optimum(law, S, flops).loss
+
+
+def _log_scales(law: Law, losses: Array, *, flops: Flops | None) -> Array:
+    one = jax.vmap(lambda law, loss: log_scale(law, loss, flops), (None, 0))
+    return jax.vmap(one)(law, losses)
+
+
+def _losses_at(law: Law, log_S: Array, *, flops: Flops | None) -> Array:
+    one = jax.vmap(lambda law, x: loss_at(law, x, flops), (None, 0))
+    return jax.vmap(one)(law, log_S)
+
+
+def log_scales(law: Law, losses: Any, flops: Flops | None = None) -> np.ndarray:
+    """Return `log_scale` [B, m] of a sample of laws (parameters [B] or scalar) at losses [B, m]."""
+    return _mapped(_log_scales, law, losses, flops)
+
+
+def losses_at(law: Law, log_S: Any, flops: Flops | None = None) -> np.ndarray:
+    """Return `loss_at` [B, m] of a sample of laws (parameters [B] or scalar) at log S [B, m]."""
+    return _mapped(_losses_at, law, log_S, flops)
+
+
+def _mapped(function: Any, law: Law, values: Any, flops: Flops | None) -> np.ndarray:
+    values = np.asarray(values, float)
+    wide = jax.tree.map(lambda x: np.broadcast_to(np.asarray(x, float), values.shape[:1]), law)
+    found, _ = programs.run(function, wide, values, dtype=np.float64, flops=flops)
+    return np.asarray(found, float)

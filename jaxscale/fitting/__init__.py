@@ -1,0 +1,1 @@
+"""Runs and a law in, a certified fit out."""

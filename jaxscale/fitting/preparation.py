@@ -1,0 +1,200 @@
+"""From validated runs and a law to an objective in dimensionless, padded arrays.
+
+All checks that need the law as well as the runs are here: can every parameter be identified, is
+the loss a loss, do N, D and C agree. What makes a fit impossible raises with column and row;
+what is only suspicious becomes a warning in the result.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxscale._numerics.positive import Positive
+from jaxscale._numerics.smallmat import MAX_ORDER
+from jaxscale.checks.design import refuse_unidentified, weaknesses
+from jaxscale.checks.formula import check_formula, check_names
+from jaxscale.data.runs import LETTERS, Runs
+from jaxscale.errors import DataError
+from jaxscale.flops import SixND
+from jaxscale.laws import Law
+from jaxscale.objective.losses import Loss
+from jaxscale.objective.objective import RESIDUALS, Objective
+from jaxscale.objective.space import Space
+from jaxscale.text import short
+
+
+class Prepared(NamedTuple):
+    """An objective with float64 NumPy leaves, ready to cast, and what was noticed."""
+
+    objective: Objective
+    inputs: dict[str, np.ndarray]  # [n] in the units of the runs
+    warnings: tuple[str, ...]
+    weaknesses: tuple[str, ...]  # what the design cannot determine
+
+
+def bucket(n: int) -> int:
+    """Return the padded number of rows: quarter steps between powers of two, at least 32.
+
+    Tables of nearly the same length then share a compiled program.
+    """
+    size = 32
+    while size < n:
+        quarter = max(size // 4, 8)
+        for step in range(1, 5):
+            if n <= size + step * quarter:
+                return size + step * quarter
+        size *= 2
+    return size
+
+
+def prepare(law: Law, runs: Runs, loss: Loss, residual: str) -> Prepared:
+    """Check the runs against the law and build the objective.
+
+    Raises:
+        DataError: the fit would be impossible or meaningless; names column and row.
+        LawError: the formula does something else than the law declares.
+        ValueError: an option is not one of those allowed.
+    """
+    if residual not in RESIDUALS:
+        raise ValueError(f"residual must be one of {', '.join(RESIDUALS)}, got {residual!r}")
+    if not law.free:
+        raise ValueError(f"{type(law).__name__} has no free parameter: nothing to fit")
+    if len(law.free) > MAX_ORDER:
+        raise ValueError(f"{type(law).__name__} has more than {MAX_ORDER} free parameters")
+    check_names(law)
+    for name, value in law.fixed.items():
+        held = np.asarray(value)
+        if held.ndim or held.dtype.kind not in "fiu" or not np.isfinite(held):
+            raise ValueError(
+                f"{type(law).__name__}: {name} is held at {short(value)}, which is no number"
+            )
+    flops = getattr(law, "flops", None)
+    read = list(law.inputs)  # and what the others are worked out from, first
+    if any(name in LETTERS and name not in runs.columns for name in read):
+        read = [*(name for name in LETTERS if name in runs.columns), *read]
+    inputs = {}
+    for name in dict.fromkeys(read):
+        column = runs.column(name, flops)
+        _require(runs, name, column, np.isfinite(column), "a finite number")
+        _require(runs, name, column, column > 0, "a positive number")
+        inputs[name] = column
+    inputs = {name: inputs[name] for name in law.inputs}
+    y = runs.loss
+    _require(runs, "loss", y, np.isfinite(y), "a finite number")
+    if residual != "absolute":
+        rule = f"a positive loss under {residual} residuals (or use residual='absolute')"
+        _require(runs, "loss", y, y > 0, rule)
+    weight = runs.weights
+    _require(runs, "weight", weight, np.isfinite(weight) & (weight >= 0), "a weight >= 0")
+    refuse_unidentified(law, runs, inputs)
+    warnings = (*runs.warnings, *_suspicious(law, runs, inputs))
+    objective = _objective(law, inputs, y, weight, loss=loss, residual=residual)
+    check_formula(objective, inputs, runs.rows)
+    return Prepared(objective, inputs, warnings, weaknesses(law, runs, inputs))
+
+
+def _objective(
+    law: Law,
+    inputs: dict[str, np.ndarray],
+    y: np.ndarray,
+    weight: np.ndarray,
+    *,
+    loss: Loss,
+    residual: str,
+) -> Objective:
+    n = len(y)
+    total = weight.sum()
+    log_scale = {name: float(weight @ np.log(x) / total) for name, x in inputs.items()}
+    if (y > 0).all():
+        loss_scale = float(np.exp(weight @ np.log(y) / total))
+    else:
+        loss_scale = float(np.sqrt(weight @ y**2 / total))
+    pad = bucket(n) - n
+
+    def padded(values: np.ndarray, fill: float) -> np.ndarray:
+        return np.concatenate([values, np.full(pad, fill)])
+
+    def normalized(log_values: np.ndarray) -> Positive:
+        log_values = padded(log_values, 0.0)
+        return Positive(np.exp(log_values), log_values)
+
+    target = padded(y / loss_scale, 1.0)
+    return Objective(
+        law=law.replace(**dict.fromkeys(law.parameters, None)),
+        space=Space(
+            fixed={name: np.asarray(value, float) for name, value in law.fixed.items()},
+            log_scale={name: np.asarray(value) for name, value in log_scale.items()},
+            loss_scale=np.asarray(loss_scale),
+            parameters=tuple(law.parameters.items()),
+        ),
+        inputs=tuple(normalized(np.log(x) - log_scale[name]) for name, x in inputs.items()),
+        target=Positive(target, np.log(np.maximum(target, np.finfo(float).tiny))),
+        weight=padded(weight, 0.0),
+        loss=loss,
+        residual=residual,
+    )
+
+
+def _some(runs: Runs, which: np.ndarray) -> str:
+    rows = ", ".join(str(runs.rows[k]) for k in which[:5])
+    return f"row{'s' if len(which) > 1 else ''} {rows}{' and more' if len(which) > 5 else ''}"
+
+
+def _require(runs: Runs, name: str, column: np.ndarray, good: np.ndarray, rule: str) -> None:
+    bad = np.flatnonzero(~good)
+    if len(bad) == 0:
+        return
+    value = column[bad[0]]
+    more = f"; also {_some(runs, bad[1:])}" if len(bad) > 1 else ""
+    given = "an empty or NaN cell" if np.isnan(value) else f"{value:g}"
+    drop = "" if np.isfinite(value) else " leave such rows out with bad='drop' (--bad drop),"
+    raise DataError(
+        f"{runs.where(bad[0])}, column {runs.label(name)}: expected {rule}, got {given}{more}. "
+        f"Correct the table,{drop} or select rows with where (--where)"
+    )
+
+
+def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str]:
+    found = []
+    n, free = len(runs), len(law.free)
+    if n < 3 * free:
+        found.append(f"only {n} runs for {free} free parameters: expect wide uncertainty")
+    table = np.column_stack([*inputs.values(), runs.loss])
+    _, first, inverse = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    original = first[np.ravel(inverse)]
+    repeats = np.flatnonzero(original != np.arange(n))
+    if len(repeats):
+        found.append(
+            f"{len(repeats)} of {n} rows repeat another in {', '.join(inputs)} and loss "
+            f"({_some(runs, repeats)}; the first repeats row {runs.rows[original[repeats[0]]]}): "
+            "kept, each counts"
+        )
+    # Real models go down to some thousand parameters; in millions, 2,000 would be large.
+    for name, least, unit in (("N", 2e3, "parameters"), ("D", 2e4, "tokens")):
+        column = runs.columns.get(name)
+        if name in inputs and column is not None and np.min(column) < least:
+            found.append(
+                f"column {runs.label(name)} begins at {np.min(column):g}, and {name} counts "
+                f"single {unit}; is the table in millions or billions? Nothing was rescaled"
+            )
+    if all(name in runs.columns for name in LETTERS):
+        found += _contradiction(law, runs)
+    return found
+
+
+def _contradiction(law: Law, runs: Runs) -> list[str]:
+    model = getattr(law, "flops", None) or SixND()
+    N, D, C = (runs.columns[name] for name in LETTERS)
+    with np.errstate(all="ignore"):
+        ratio = C / np.asarray(model(N, D), float)
+    off = np.flatnonzero(~((ratio > 0.5) & (ratio < 2)) & ~np.isnan(ratio))
+    if len(off) == 0:
+        return []
+    rule = "6 N D" if model == SixND() else "the FLOPs function"
+    return [
+        f"column {runs.label('C')} contradicts {rule} by more than a factor two in {len(off)} of "
+        f"{len(runs)} rows ({_some(runs, off)}; the first is {ratio[off[0]]:.3g} times it); the "
+        f"fit uses {', '.join(law.inputs)}"
+    ]

@@ -1,0 +1,298 @@
+"""What a fit returns: the law, the certificate that says why to believe it, and its JSON.
+
+Results hold NumPy arrays and plain numbers, never device arrays. The JSON is the one artefact:
+everything that plots, predictions and allocations need, in full precision, with the data's hash,
+the settings and the versions. `saved.load` reads it back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxscale.data.runs import Runs
+from jaxscale.files.document import plain, versions
+from jaxscale.files.durable import write_atomically
+from jaxscale.fitting.certificate import Certificate
+from jaxscale.flops import SixND
+from jaxscale.laws import Law, derived, predict
+from jaxscale.objective.losses import Loss, loss_named
+from jaxscale.text import columns, marked, one_line, quantity
+
+if TYPE_CHECKING:
+    pass  # SELF
+
+SCHEMA = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class FitResult:
+    """A fitted law with everything that led to it.
+
+    Attributes:
+        law: the law at the optimum, parameters as floats in the units of the runs.
+        value: plain sum of w rho(r) at the optimum, as papers report it.
+        loss: {"loss": name, "delta": width or None}.
+        residual: kind of residual.
+        certificate: why to believe it.
+        statistics: R² and RMSE of the log loss and of the loss itself.
+        runs: the runs it was fitted to.
+        prediction: [n] the law at the runs.
+        start_values: [S] plain value reached from every start; NaN where it was not finite.
+        start_status: [S] `engine.Status` of every start.
+        intervals: per break, the interval in which the data leave it.
+        suspects: indices [k] of runs whose residual exceeds 5 scaled MAD; reported, not removed.
+        warnings: what was noticed about the runs.
+        seconds: {"compile", "solve", "total"}.
+        settings: optimizer, seed, precision, starts, and the origin of a user's law.
+    """
+
+    law: Law
+    value: float
+    loss: Mapping[str, Any]
+    residual: str
+    certificate: Certificate
+    statistics: Mapping[str, float]
+    runs: Runs
+    prediction: np.ndarray
+    start_values: np.ndarray
+    start_status: np.ndarray
+    intervals: Mapping[str, tuple[float, float]]
+    suspects: np.ndarray
+    warnings: tuple[str, ...]
+    seconds: Mapping[str, float]
+    settings: Mapping[str, Any]
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """Names of the parameters that were fixed."""
+        return tuple(self.settings.get("fixed", ()))
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Names of the parameters that were fitted."""
+        return tuple(name for name in self.law.parameters if name not in self.fixed)
+
+    @property
+    def unfitted(self) -> Law:
+        """The law as it was before the fit: what was free is None."""
+        return self.law.replace(**dict.fromkeys(self.free))
+
+    @property
+    def robust(self) -> Loss:
+        """The robust loss; that of the search for absolute loss.
+
+        Raises:
+            ValueError: it was a user's own.
+        """
+        return loss_named(self.loss["loss"], self.loss["delta"])
+
+    def predict(self, **inputs: Any) -> Any:
+        """Evaluate the fitted law at named inputs; see `jaxscale.predict`."""
+        return predict(self.law, **inputs)
+
+    def extrapolation(self, **inputs: Any) -> dict[str, Any]:
+        """Return, per input, how far beyond the runs it lies: a factor, 1 within their range."""
+        factors = {}
+        for name, x in inputs.items():
+            column = self.runs.column(name, getattr(self.law, "flops", None))
+            x = np.asarray(x, float)
+            factors[name] = np.maximum.reduce(
+                [x / column.max(), column.min() / x, np.ones(x.shape)]
+            )
+        return factors
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document as a dict of plain Python values."""
+        certificate = dataclasses.asdict(self.certificate)
+        certificate["trusted"] = self.certificate.trusted
+        certificate["reasons"] = list(self.certificate.reasons)
+        law = type(self.law)
+        runs = stored(self.runs, self.law)
+        document = {
+            "schema_version": SCHEMA,
+            "law": law.__name__,
+            "formula": law.formula(),
+            "params": {name: float(value) for name, value in self.law.values.items()},
+            "derived": derived(self.law),
+            "intervals": {name: list(pair) for name, pair in self.intervals.items()},
+            "objective": {
+                "value": self.value,
+                **self.loss,
+                "residual": self.residual,
+                "n": len(runs),
+            },
+            "statistics": dict(self.statistics),
+            "certificate": certificate,
+            "data": {
+                "n": len(runs),
+                "columns": list(self.law.inputs),
+                "sha256": runs.digest(),
+                "hashed": hashed_names(runs),
+                "source": runs.source,
+                "dropped": [[int(row), reason] for row, reason in runs.dropped],
+                "suspects": [int(runs.rows[k]) for k in self.suspects],
+                "values": {name: column.tolist() for name, column in runs.columns.items()},
+                "loss": runs.loss.tolist(),
+                "weight": None if runs.weight is None else runs.weight.tolist(),
+                "rows": runs.rows.tolist(),
+                "group": None if runs.group is None else runs.group.tolist(),
+                "names": runs.names,
+            },
+            "starts": {"values": self.start_values.tolist(), "status": self.start_status.tolist()},
+            "warnings": list(self.warnings),
+            "seconds": dict(self.seconds),
+            "settings": {**_law_settings(self.law), **self.settings},
+            "versions": versions(),
+        }
+        return plain(document)
+
+    def to_json(self) -> str:
+        """Return the JSON text; numbers keep all digits, NaN and infinities become null."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    def save(self, path: str | Path) -> None:
+        """Write the JSON to a file, the old one staying whole until the new one is.
+
+        Raises:
+            OSError: the file could not be written.
+        """
+        write_atomically(Path(path), self.to_json().encode() + b"\n")
+
+    def __str__(self) -> str:
+        pass  # SELF
+
+        return fit_table(self)
+
+
+def stored(runs: Runs, law: Law) -> Runs:
+    """Return what a file keeps of the runs, so that its digest can be worked out from the file.
+
+    That is N, D, C and the law's inputs; a number that is not finite, which JSON cannot hold,
+    is NaN.
+    """
+    kept: dict[str, Any] = {
+        name: np.where(np.isfinite(column), column, np.nan)
+        for name, column in runs.columns.items()
+        if name in ("N", "D", "C", *law.inputs)
+    }
+    others = {f.name: getattr(runs, f.name) for f in dataclasses.fields(runs)}
+    del others["columns"]
+    return Runs(**others, **kept)
+
+
+def hashed_names(runs: Runs) -> list[str]:
+    """Return the names of what the digest of the runs covers."""
+    return [*sorted(runs.columns), "loss", *([] if runs.weight is None else ["weight"])]
+
+
+def statistics(runs: Runs, prediction: np.ndarray) -> dict[str, float]:
+    """Return R² and RMSE of the loss and of its logarithm, weighted as the fit is."""
+    weight = runs.weights
+
+    def judge(y: np.ndarray, p: np.ndarray) -> tuple[float, float]:
+        unit = float(np.max(np.abs(y)))  # squares of tiny or huge losses leave float64's range
+        y, p = y / unit, p / unit
+        mean = np.average(y, weights=weight)
+        error = np.average((y - p) ** 2, weights=weight)
+        r2 = 1 - error / np.average((y - mean) ** 2, weights=weight)
+        return float(r2), float(error**0.5) * unit
+
+    r2, rmse = judge(runs.loss, prediction)
+    r2_log = rmse_log = float("nan")
+    if (runs.loss > 0).all() and (prediction > 0).all():
+        r2_log, rmse_log = judge(np.log(runs.loss), np.log(prediction))
+    return {"r2": r2, "rmse": rmse, "r2_log": r2_log, "rmse_log": rmse_log}
+
+
+def _law_settings(law: Law) -> dict[str, Any]:
+    """Return what a law holds beside its parameters; a FLOPs function cannot be written down."""
+    settings: dict[str, Any] = {"of": getattr(law, "of", None)}
+    if hasattr(law, "flops"):
+        settings["flops"] = law.flops.k if isinstance(law.flops, SixND) else "user"
+    return settings
+
+
+def fit_table(fit: FitResult) -> str:
+    """Return the short readable account of a fit."""
+    certificate, law = fit.certificate, type(fit.law)
+    delta = fit.loss["delta"]
+    loss = str(fit.loss["loss"]) + (f" (delta {delta:g})" if delta is not None else "")
+    head = [
+        f"{law.__name__}: {law.formula()}",
+        one_line(
+            f"{len(fit.runs)} runs from {fit.runs.source}, {loss} on {fit.residual} residuals"
+        ),
+        "",
+    ]
+    rows = []
+    for name, spec in fit.law.parameters.items():
+        value = float(getattr(fit.law, name))
+        note = spec.doc
+        if name in fit.fixed:
+            note += " (fixed)"
+        if name in fit.intervals:
+            low, high = fit.intervals[name]
+            note += f", between {quantity(low)} and {quantity(high)}"
+        rows.append(("  " + name, quantity(value, 6), note))
+    meanings = fit.law.derived_docs
+    rows += [
+        ("  " + name, quantity(value, 6), meanings.get(name, "derived"))
+        for name, value in derived(fit.law).items()
+    ]
+    stats = fit.statistics
+    facts = [
+        ("objective", f"{fit.value:.10g}  (plain sum)"),
+        ("R²", f"{stats['r2_log']:.5f} on log loss, {stats['r2']:.5f} on loss"),
+        ("RMSE", f"{stats['rmse_log']:.5f} on log loss, {stats['rmse']:.5f} on loss"),
+    ]
+    if delta is not None:
+        facts.append(("inside delta", f"{certificate.inside_delta} of {len(fit.runs)} residuals"))
+    share = f"{100 * certificate.share_at_best:.1f} % of {certificate.starts} at the best value"
+    slope = f"gradient {certificate.grad_norm:.1e}"
+    if certificate.exact:
+        slope = "residuals are rounding"
+    facts += [
+        ("starts", f"{share}, median {certificate.median_steps:.0f} steps"),
+        (
+            "optimum",
+            f"{certificate.status}, {slope}, condition {certificate.condition:.1e}",
+        ),
+        (
+            "time",
+            f"{fit.seconds['total']:.2f} s ({fit.seconds['compile']:.2f} compiling, "
+            f"{fit.seconds['solve']:.2f} solving)",
+        ),
+    ]
+    body = columns(rows, "<><") + "\n\n" + columns(facts, "<<")
+    return "\n".join([*head, body]) + marked(notes(fit))
+
+
+def notes(fit: FitResult) -> list[str]:
+    """Return everything a person should be told beside the numbers."""
+    said = list(fit.certificate.reasons) + list(fit.warnings)
+    if fit.runs.dropped:
+        reasons: dict[str, list[int]] = {}
+        for row, reason in fit.runs.dropped:
+            reasons.setdefault(reason, []).append(row)
+        said += [
+            f"left out {len(rows)} rows ({_some(rows)}): {reason}"
+            for reason, rows in reasons.items()
+        ]
+    if len(fit.suspects):
+        rows = [int(fit.runs.rows[k]) for k in fit.suspects]
+        many, word = ("residuals", "rows") if len(rows) > 1 else ("residual", "row")
+        said.append(
+            f"{len(rows)} {many} beyond 5 scaled MAD ({word} {_some(rows)}): look at these runs"
+        )
+    return said
+
+
+def _some(rows: Sequence[int]) -> str:
+    shown = ", ".join(map(str, rows[:6]))
+    return shown + (", ..." if len(rows) > 6 else "")

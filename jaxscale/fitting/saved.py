@@ -1,0 +1,337 @@
+"""Reading a fit back: everything in the file is checked, and its law is held against its runs.
+
+A file may have been cut, edited or made up. What is read is read as a claim: of the right kind
+and size, finite, within bounds, and what follows from the rest is worked out again
+(`verification`). A file that fails is refused in one sentence that names the field. Loading runs
+no code that the file names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxscale._numerics.precision import PRECISIONS
+from jaxscale.data.runs import Runs
+from jaxscale.engine.loop import Status
+from jaxscale.errors import DataError
+from jaxscale.files.fields import LARGEST, Field
+from jaxscale.files.reading import parse_json, read_text
+from jaxscale.fitting.certificate import Basin, Certificate
+from jaxscale.fitting.result import SCHEMA, FitResult
+from jaxscale.fitting.verification import SAME, verify
+from jaxscale.flops import Flops, SixND
+from jaxscale.laws import CATALOGUE, Law, predict
+from jaxscale.laws.names import running
+from jaxscale.laws.parameters import Parameter
+from jaxscale.objective.losses import NAMES
+from jaxscale.objective.objective import RESIDUALS
+from jaxscale.text import short
+
+MAX_BYTES = 1 << 28
+"""Largest file that is read: some two million runs."""
+LATER: dict[str, Any] = {
+    **{"idle": [], "weaknesses": [], "gain": 0, "excess": 0, "exact": False},
+    "rivals": "starts",
+}
+"""Fields of a certificate that were added since, and what a file without them is read as: a value,
+or the name of the field that says the same."""
+STATUSES = tuple(status.name.lower() for status in Status)
+
+
+def load(path: str | Path, law: type[Law] | None = None, flops: Flops | None = None) -> FitResult:
+    """Load a result that `FitResult.save` or `jaxscale fit --out` wrote.
+
+    Args:
+        path: the JSON file.
+        law: the class of a user's own law; the file alone never makes code run.
+        flops: the FLOPs function of a `ChinchillaNDC` that was fitted with a user's own.
+
+    Raises:
+        DataError: the file is missing, is no such result, or is damaged: a field is missing or of
+            another kind, or the law does not give the objective that the file states for it.
+        TypeError: `law` is no class of laws.
+    """
+    if law is not None and not (isinstance(law, type) and issubclass(law, Law)):
+        raise TypeError(f"law must be a class of laws such as Chinchilla, got {short(law)}")
+    path = Path(path)
+    document = _document(path)
+    name = document.value.get("law")
+    if isinstance(name, str):
+        law = law or CATALOGUE.get(name)
+        if law is None or law.__name__ != name:
+            shown = name if name.isidentifier() else short(name)
+            raise DataError(
+                f"{path}: fitted with the law {short(name)}; give it with --law FILE.py:{shown}"
+            )
+    try:
+        return _result(document, law or Law, flops)
+    except DataError as error:
+        raise DataError(f"{path}: a damaged fit result: {error}") from error
+    except ValueError as error:  # a law of the user's own
+        raise DataError(f"{path}: {error}") from error
+
+
+def _document(path: Path) -> Field:
+    text = read_text(path, MAX_BYTES, f"a result of jaxscale fit RUNS --out {path / 'fit.json'}")
+    try:
+        document = parse_json(text, str(path))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}: not a fit result (it is no JSON: {error})") from error
+    if not isinstance(document, dict) or "params" not in document or "data" not in document:
+        raise DataError(f"{path}: not a fit result; write one with: jaxscale fit RUNS --out {path}")
+    return Field("", document)
+
+
+def _result(document: Field, cls: type[Law], flops: Flops | None) -> FitResult:
+    if document["schema_version"].whole() != SCHEMA:
+        expected = f"{SCHEMA}, the one that this version of jaxscale reads"
+        raise document["schema_version"].wrong(expected)
+    document["law"].text()
+    law, settings = _law(document, cls, flops)
+    n = document["data"]["loss"].length()
+    for name in ("data", "objective"):
+        document[name]["n"].same(n, "values in data.loss")
+    residual = document["objective"]["residual"].text(RESIDUALS)
+    runs = _runs(document["data"], law, residual, n)
+    with running(f"{cls.__name__} on the runs of the file"):
+        flops_model = getattr(law, "flops", None)
+        inputs = {name: runs.column(name, flops_model) for name in law.inputs}
+        prediction = np.asarray(predict(law, **inputs) * np.ones(n), float)
+    if prediction.shape != (n,):
+        raise ValueError(f"{cls.__name__} gives an array of shape {prediction.shape} for {n} runs")
+    start_values, start_status, certificate = _certificate(document, law, settings["fixed"], n)
+    result = FitResult(
+        law=law,
+        value=document["objective"]["value"].number(),
+        loss=_loss(document["objective"]),
+        residual=residual,
+        certificate=certificate,
+        statistics={k: f.number(null=math.nan) for k, f in document["statistics"].items().items()},
+        runs=runs,
+        prediction=prediction,
+        start_values=start_values,
+        start_status=start_status,
+        intervals=_intervals(document["intervals"], law, settings["fixed"]),
+        suspects=_suspects(document["data"], runs),
+        warnings=document["warnings"].texts(),
+        seconds={key: field.number(0) for key, field in document["seconds"].items().items()},
+        settings=settings,
+    )
+    for key in ("compile", "solve", "total"):
+        document["seconds"].need(key)
+    verify(document, result, inputs)
+    return result
+
+
+def _law(document: Field, cls: type[Law], flops: Flops | None) -> tuple[Law, dict[str, Any]]:
+    """Return the law with its parameters, and the settings that are not the law's own."""
+    stated, settings = document["settings"], document["settings"].items()
+    own = _own_settings(cls, {name: stated.get(name) for name in ("of", "flops")}, flops)
+    with running(f"{cls.__name__}()"):
+        specs = cls(**own).parameters
+    params = document["params"].only(tuple(specs), all_of_them=True)
+    values = {name: field.number() for name, field in params.items()}
+    fixed = stated["fixed"].texts(tuple(specs))
+    if len(set(fixed)) == len(specs):
+        raise stated["fixed"].wrong("at least one parameter to be left free")
+    for name in specs.keys() - set(fixed):
+        _within(params[name], specs[name])
+    with running(f"{cls.__name__}({', '.join(specs)})"):
+        law = cls(**values, **own)
+    columns = document["data"]["columns"]
+    if columns.texts() != law.inputs:
+        raise columns.wrong(f"the inputs of {cls.__name__}, {', '.join(law.inputs)}")
+    return law, _settings(stated, settings)
+
+
+def _own_settings(cls: type[Law], stated: dict[str, Field], flops: Flops | None) -> dict[str, Any]:
+    """Return what a law holds beside its parameters."""
+    fields = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    found: dict[str, Any] = {}
+    if "of" in fields:
+        found["of"] = stated["of"].text()
+    elif stated["of"].value is not None:
+        raise stated["of"].wrong(f"null, since {cls.__name__} is no law of one scale")
+    if "flops" in fields and stated["flops"].value != "user":
+        found["flops"] = SixND(stated["flops"].positive())
+    elif "flops" in fields and flops is None:
+        raise DataError(
+            "fitted with a FLOPs function of the user's own: load(path, flops=FUNCTION)"
+        )
+    elif "flops" in fields:
+        found["flops"] = flops
+    return found
+
+
+def _within(field: Field, spec: Parameter) -> None:
+    """Check a fitted parameter; those with a unit of the runs are bounded in other coordinates."""
+    if spec.positive:
+        field.positive()
+    elif not (spec.units or spec.per or spec.shift):
+        (low, high), value = spec.bounds, field.number()
+        slack = SAME * max(1.0, abs(value))  # a search in float32 rounds its bounds
+        if not low - slack <= value <= high + slack:
+            raise field.wrong(f"a number in its bounds, {low:g} to {high:g}")
+
+
+def _settings(stated: Field, settings: dict[str, Field]) -> dict[str, Any]:
+    if "max_steps" in settings:
+        stated["max_steps"].whole(1)
+    if "precision" in settings:
+        stated["precision"].text(PRECISIONS)
+    for name in ("optimizer", "law"):
+        if name in settings:
+            stated[name].text()
+    seed = stated.get("seed")
+    if type(seed.value) is not int and seed.value is not None:
+        raise seed.wrong("a whole number or null")
+    return {name: f.value for name, f in settings.items() if name not in ("of", "flops")}
+
+
+def _runs(data: Field, law: Law, residual: str, n: int) -> Runs:
+    columns: dict[str, Any] = {
+        name: field.numbers(n, gaps=True)
+        for name, field in data["values"].only(("N", "D", "C", *law.inputs)).items()
+    }
+    weight = data["weight"]
+    runs = Runs(
+        loss=data["loss"].numbers(n),
+        weight=None if weight.value is None else weight.numbers(n),
+        rows=data["rows"].wholes(n),
+        source=data["source"].text(),
+        group=_group(data["group"], n),
+        names={key: field.text() for key, field in data["names"].items().items()},
+        dropped=[_dropped(field) for field in data["dropped"].elements()],
+        **columns,
+    )
+    given = len(columns.keys() & set("NDC"))
+    for name in law.inputs:
+        if name not in columns and not (name in "NDC" and given == 2):
+            raise DataError(f"data.values.{name} is missing")
+    read = set(law.inputs) if set(law.inputs) <= set(columns) else {*law.inputs, *columns}
+    for name in read & set(columns):
+        _require(data["values"][name], columns[name] > 0, "a positive number")
+    if residual != "absolute":
+        _require(data["loss"], runs.loss > 0, f"a positive loss under {residual} residuals")
+    _require(weight, runs.weights >= 0, "a weight >= 0")
+    if not runs.weights.any():
+        raise weight.wrong("a weight above 0")
+    return runs
+
+
+def _require(field: Field, good: np.ndarray, expected: str) -> None:
+    for k in np.flatnonzero(~good)[:1]:
+        raise Field(f"{field.name}[{k}]", field.value[k]).wrong(expected)
+
+
+def _group(field: Field, n: int) -> np.ndarray | None:
+    if field.value is None:
+        return None
+    for kind in (bool, str, int, float):
+        if all(type(label.value) is kind for label in field.elements(n)):
+            return np.array(field.value)
+    return field.numbers(n, gaps=True)
+
+
+def _dropped(field: Field) -> tuple[int, str]:
+    row, reason = field.elements(2)
+    return row.whole(), reason.text()
+
+
+def _suspects(data: Field, runs: Runs) -> np.ndarray:
+    place = {row: k for k, row in enumerate(runs.rows.tolist())}
+    for field in data["suspects"].elements():
+        if field.whole() not in place:
+            raise field.wrong("one of data.rows")
+    return np.array([place[row] for row in data["suspects"].value], int)
+
+
+def _loss(objective: Field) -> dict[str, Any]:
+    name, delta = objective["loss"].text(), objective["delta"]
+    if not name.isidentifier():
+        raise objective["loss"].wrong("the name of a loss")
+    if name == "huber" or (name not in NAMES and delta.value is not None):
+        return {"loss": name, "delta": delta.positive()}
+    if delta.value is not None:
+        raise delta.wrong(f"null, since the loss {name} has no width")
+    return {"loss": name, "delta": None}
+
+
+def _intervals(field: Field, law: Law, fixed: list[str]) -> dict[str, tuple[float, float]]:
+    specs = law.parameters.items()
+    breaks = [name for name, spec in specs if spec.role == "breakpoint" and name not in fixed]
+    found = {}
+    for name, pair in field.only(breaks, all_of_them=True).items():
+        low, high = (end.positive() for end in pair.elements(2))
+        if not low <= law.values[name] <= high:
+            raise pair.wrong(f"two numbers with {name} = {law.values[name]:g} between them")
+        found[name] = (low, high)
+    return found
+
+
+def _certificate(
+    document: Field, law: Law, fixed: list[str], n: int
+) -> tuple[np.ndarray, np.ndarray, Certificate]:
+    """Return the value and status of every start, and the certificate that agrees with them."""
+    stated, starts = document["certificate"], document["starts"]
+    S = stated["starts"].whole(1)
+    values = starts["values"].numbers(S, gaps=True)
+    status = np.array(starts["status"].wholes(S, max(Status)), int)
+    free = [name for name in law.parameters if name not in fixed]
+    counts = {Status(s).name.lower(): int(np.sum(status == s)) for s in np.unique(status)}
+    statuses = {name: field.whole(1) for name, field in stated["statuses"].only(STATUSES).items()}
+    if statuses != counts:
+        raise stated["statuses"].wrong(f"the counts of starts.status, {counts}")
+    share = stated["share_at_best"]
+    if share.number(0) > 1:
+        raise share.wrong("a share between 0 and 1")
+    basins = tuple(_basin(field, S) for field in stated["basins"].elements())
+    best = np.min(values, initial=math.inf, where=np.isfinite(values))
+    if not (basins and abs(basins[0].value - best) <= SAME * min(abs(best), LARGEST)):
+        raise stated["basins"].wrong(f"the lowest of starts.values, {best:.9g}, in the first")
+    stated["trusted"].flag()
+    stated["reasons"].texts()
+    known = {field.name for field in dataclasses.fields(Certificate)}
+    stated.only([*known, "trusted", "reasons"])
+    certificate = Certificate(
+        status=stated["status"].text(STATUSES),
+        starts=S,
+        share_at_best=share.number(),
+        rivals=_later(stated, "rivals").whole(0, S),
+        basins=basins,
+        statuses=statuses,
+        grad_norm=stated["grad_norm"].number(0, null=math.inf),
+        condition=stated["condition"].number(0, null=math.inf),
+        at_bound=stated["at_bound"].texts(free),
+        degenerate=stated["degenerate"].texts(free),
+        idle=_later(stated, "idle").texts(free),
+        weaknesses=_later(stated, "weaknesses").texts(),
+        gain=_later(stated, "gain").number(0, null=math.inf),
+        excess=_later(stated, "excess").number(0, null=math.inf),
+        exact=_later(stated, "exact").flag(),
+        inside_delta=stated["inside_delta"].whole(0, n),
+        median_steps=stated["median_steps"].number(0, null=math.inf),
+    )
+    return values, status, certificate
+
+
+def _later(stated: Field, name: str) -> Field:
+    """Return a field of the certificate that older files do not have: then it says nothing."""
+    if name in stated.value:
+        return stated.need(name)
+    neutral = LATER[name]
+    return stated[neutral] if isinstance(neutral, str) else Field(f"certificate.{name}", neutral)
+
+
+def _basin(field: Field, S: int) -> Basin:
+    return Basin(
+        value=field["value"].number(),
+        count=field["count"].whole(1, S),
+        status=field["status"].text(STATUSES),
+    )

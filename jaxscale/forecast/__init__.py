@@ -1,0 +1,6 @@
+"""Where a run that is still training will end."""
+
+from jaxscale.forecast.forecaster import Forecast, Forecaster, State
+from jaxscale.forecast.learning import learn_prior
+
+__all__ = ["Forecast", "Forecaster", "State", "learn_prior"]

@@ -1,0 +1,218 @@
+"""Regression with a level that wanders: the statistics behind a forecast.
+
+What a run has shown is explained, relative to its current loss, by
+
+    y(s) = E + A S^-alpha - B G(s) + w(log S) + noise,
+
+w a random walk. For given alpha, size of the walk and size of the noise, all else is linear and
+Gaussian: one Kalman pass over the bins whitens every column at once, and A and B solve a 2 x 2
+system with their prior. A grid over the three others, and over forms of G, is a mixture of such
+solutions, each weighed by its evidence. Pure JAX; float32 is enough, losses enter as y - 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxscale._numerics.pytree import pytree, static
+from jaxscale._numerics.roots import root
+
+OUTLYING = 3.0
+"""Innovations beyond so many standard deviations count less."""
+
+SPREADS = 2.2
+"""Prior spreads that the grid reaches to each side."""
+
+
+@pytree
+class Prior:
+    """What is known before the run, relative to its current loss; static.
+
+    Each pair is a middle and a spread; the spread of `alpha`, `walk` and `noise` is in e-folds.
+    The defaults were chosen in view of the runs of `benchmarks.forecasts`, 4e3 to 1e9 parameters; a
+    prior that is learned from finished runs of the same recipe is sharper, above all in `gain`.
+
+    Attributes:
+        alpha: exponent of the summed rate.
+        reducible: A S^-alpha now: what endless training at this rate would win.
+        gain: B: what lowering the rate from its peak to zero wins.
+        walk: standard deviation of the walk over one e-fold of S.
+        noise: standard deviation of one bin of losses.
+    """
+
+    alpha: tuple[Any, Any] = static(default=(0.4, 0.5))
+    reducible: tuple[Any, Any] = static(default=(0.3, 0.2))
+    gain: tuple[Any, Any] = static(default=(0.1, 0.08))
+    walk: tuple[Any, Any] = static(default=(0.004, 1.0))
+    noise: tuple[Any, Any] = static(default=(0.001, 1.3))
+
+
+class Evidence(NamedTuple):
+    """What a run has shown, in bins [K], the end appended where it has a say [K + 1]."""
+
+    used: Array  # [K] bins that count
+    share: Array  # [K] noise of each bin, as a multiple of the variance of a full one
+    loss: Array  # [K] over `scale`, minus one
+    log_s: Array  # [K + 1] log S, zero at the last bin
+    gain: Array  # [K + 1, G] the rate's drops so far, in units of its peak, one per form
+    scale: Array  # the current loss
+
+
+class Mixture(NamedTuple):
+    """Normal distributions of the loss at the end, one per cell [M]."""
+
+    weight: Array
+    mean: Array
+    sd: Array
+
+    def below(self, loss: Any) -> Array:
+        """Return the probability of less than `loss`; elementwise."""
+        z = (jnp.asarray(loss, self.mean.dtype)[..., None] - self.mean) / self.sd
+        total = jnp.sum(self.weight * 0.5 * lax.erfc(-z * 0.5**0.5), axis=-1)
+        return jnp.minimum(total, 1)  # weights add up to 1 but for their rounding
+
+    def quantile(self, p: Any) -> Array:
+        """Return the loss below which lies probability `p`; elementwise, NaN unless 0 < p < 1."""
+        p = jnp.asarray(p, self.mean.dtype)
+        center = jnp.sum(self.weight * self.mean)
+        far = jnp.max(jnp.abs(self.mean - center) + 8 * self.sd)
+        like = jnp.zeros_like(p * center)
+        t = root(lambda t: self.below(center + far * t) - p, -1.0, 1.0, like)
+        return jnp.where((p > 0) & (p < 1), center + far * t, jnp.nan)
+
+
+class _Cells(NamedTuple):
+    """The grid: walk and noise [M], alpha [A], log prior [M, 1, A]."""
+
+    walk: Array
+    noise: Array
+    alpha: Array
+    log_prior: Array
+
+
+class _Pass(NamedTuple):
+    """One Kalman pass over the columns of every cell."""
+
+    innovation: Array  # [K, M, C]
+    variance: Array  # [K, M] of the innovations; one where a bin is not used
+    level: Array  # [M, C] the filtered level of each column
+    uncertainty: Array  # [M] of that level, a variance
+
+
+class _Solved(NamedTuple):
+    """What every cell [M, G, A] says."""
+
+    log_evidence: Array
+    mean: Array
+    sd: Array
+    A: Array
+    B: Array
+
+
+def forecast_mixture(seen: Evidence, prior: Prior, grid: tuple[int, int, int]) -> Mixture:
+    """Return what the cells of a grid over alpha, walk and noise say of the end.
+
+    Pure and differentiable, in the numbers of the prior as well. Costs two scans over the bins.
+    """
+    cells = _cells(prior, grid, seen.loss.dtype)
+    powers = jnp.expm1(-cells.alpha * seen.log_s[:, None])
+    largest = jnp.max(jnp.where(seen.used[:, None], powers[:-1], 1.0), axis=0)  # no overflow
+    largest = jnp.where(largest > 0, largest, 1.0)  # zero where S never rose, or of a single bin
+    loss = jnp.append(seen.loss, 0.0)
+    columns = jnp.concatenate([loss[:, None], -seen.gain, powers / largest], axis=1)
+    extra = jnp.zeros_like(seen.loss)
+    for _ in range(2):  # the second time, what stood out the first time counts less
+        passed = _kalman(columns[:-1], seen, extra, cells)
+        solved = _solve(passed, columns[-1] - passed.level, seen, cells, (prior, largest))
+        evidence = jnp.where(jnp.isnan(solved.log_evidence), -jnp.inf, solved.log_evidence)
+        log_weight = evidence + cells.log_prior
+        extra = _outlying(passed, solved, log_weight)
+    mean = jnp.where(jnp.any(seen.used), seen.scale * solved.mean, jnp.nan)
+    return Mixture(
+        jax.nn.softmax(log_weight.ravel()), mean.ravel(), (seen.scale * solved.sd).ravel()
+    )
+
+
+def _cells(prior: Prior, grid: tuple[int, int, int], dtype: Any) -> _Cells:
+    a, w, n = (jnp.linspace(-SPREADS, SPREADS, size, dtype=dtype) for size in grid)
+    alpha, walk, noise = (
+        middle * jnp.exp(spread * z)
+        for (middle, spread), z in ((prior.alpha, a), (prior.walk, w), (prior.noise, n))
+    )
+    log_prior = -0.5 * (w[:, None, None] ** 2 + n[:, None] ** 2 + a**2)
+    walk, noise = (x.ravel() for x in jnp.meshgrid(walk, noise, indexing="ij"))
+    return _Cells(walk, noise, alpha, log_prior.reshape(-1, 1, len(alpha)))
+
+
+def _kalman(columns: Array, seen: Evidence, extra: Array, cells: _Cells) -> _Pass:
+    """Filter every column [K, C] as a random walk in log S, seen with noise."""
+    log_s = seen.log_s[:-1]
+    apart = jnp.diff(log_s, prepend=log_s[:1])
+
+    def one_bin(carry: tuple[Array, Array], x: Any) -> tuple[Any, Any]:
+        level, variance = carry
+        row, used, share, extra, apart = x
+        variance = variance + cells.walk**2 * apart
+        seen_with = variance + cells.noise**2 * share + extra
+        gain = jnp.where(used, variance / seen_with, 0.0)
+        innovation = jnp.where(used, row - level, 0.0)
+        out = innovation, jnp.where(used, seen_with, 1.0)
+        return (level + gain[:, None] * innovation, (1 - gain) * variance), out
+
+    zero = jnp.where(seen.used[0], 0.0, 0.0)  # varies over a mesh where the run does
+    level = jnp.zeros((len(cells.walk), columns.shape[1]), columns.dtype) + zero
+    start = level.astype(columns.dtype), jnp.ones_like(cells.walk) + zero.astype(columns.dtype)
+    rows = (columns, seen.used, seen.share, extra, apart)
+    (level, uncertainty), (innovation, variance) = lax.scan(one_bin, start, rows)
+    return _Pass(innovation, variance, level, uncertainty)
+
+
+def _solve(
+    passed: _Pass, to_come: Array, seen: Evidence, cells: _Cells, known: tuple[Prior, Array]
+) -> _Solved:
+    """Solve every cell for A and B; forecast the end, where columns change by `to_come` [M, C].
+
+    `known` is the prior, and what the columns of powers were divided by: A is in its units.
+    """
+    prior, largest = known
+    inverse, cuts = 1 / passed.variance, (1, 1 + seen.gain.shape[1])
+
+    def product(a: Array, b: Array) -> Array:
+        return jnp.sum(a * b * inverse[..., None, None], axis=0)
+
+    def split(columns: Array) -> tuple[Array, Array, Array]:  # y, G and powers: [M, G, A]
+        y, g, x = jnp.split(columns, cuts, axis=-1)
+        return y[..., None], g[..., None], x[..., None, :]
+
+    y, g, x = split(passed.innovation)
+    (a0, sa), (b0, sb) = prior.reducible, prior.gain
+    a0, sa = a0 * largest, sa * largest
+    xx, gg, xg = product(x, x) + 1 / sa**2, product(g, g) + 1 / sb**2, product(x, g)
+    bx, bg = product(x, y) + a0 / sa**2, product(g, y) + b0 / sb**2
+    # What the powers leave of G; rounding must not take more of it than the prior gave.
+    rest = jnp.maximum(gg - xg * xg / xx, 1 / sb**2)
+    B = (bg - xg * bx / xx) / rest
+    A = (bx - xg * B) / xx
+    unexplained = product(y, y) + (a0 / sa) ** 2 + (b0 / sb) ** 2 - A * bx - B * bg
+    log_variance = jnp.sum(jnp.log(passed.variance), axis=0)[:, None, None]
+    log_evidence = -0.5 * (unexplained + log_variance + jnp.log(xx) + jnp.log(rest))
+    log_evidence -= jnp.log(sa) + jnp.log(sb)
+    _, g, x = split(to_come)
+    mean = 1 + passed.level[:, :1, None] + A * x + B * g
+    ahead = seen.log_s[-1] - seen.log_s[-2]
+    walked = cells.walk**2 * ahead + passed.uncertainty + cells.noise**2
+    unsure = x * x / xx + (g - xg * x / xx) ** 2 / rest
+    return _Solved(log_evidence, mean, jnp.sqrt(walked[:, None, None] + unsure), A, B)
+
+
+def _outlying(passed: _Pass, solved: _Solved, log_weight: Array) -> Array:
+    """Return the variance [K] that brings every innovation of the best cell to `OUTLYING`."""
+    m, g, a = jnp.unravel_index(jnp.argmax(log_weight), log_weight.shape)
+    e, forms = passed.innovation[:, m], solved.B.shape[1]
+    left = e[:, 0] - solved.B[m, g, a] * jnp.take(e, 1 + g, axis=1)
+    left -= solved.A[m, g, a] * jnp.take(e, 1 + forms + a, axis=1)
+    return lax.stop_gradient(jnp.maximum(left**2 / OUTLYING**2 - passed.variance[:, m], 0.0))

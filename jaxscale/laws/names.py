@@ -1,0 +1,190 @@
+"""Laws by name: the catalogue's, or a class of a user's own file.
+
+Loading a user's file runs it. So only a name that the user wrote is ever looked up here, never
+one that came out of a result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import hashlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jaxscale.errors import JaxscaleError
+from jaxscale.files.reading import read_bytes
+from jaxscale.laws import CATALOGUE, Law
+from jaxscale.text import listing, short
+
+ANY = (Exception, SystemExit)
+"""What a person's own code may raise; only around such code is everything caught."""
+MAX_BYTES = 1 << 22
+"""Largest file of laws that is run."""
+
+
+@contextlib.contextmanager
+def running(what: str, file: Path | None = None) -> Iterator[None]:
+    """Turn whatever a person's own code raises, or its exit, into one sentence.
+
+    Args:
+        what: what was attempted, e.g. "cannot load mylaws.py".
+        file: where the code is; its last line that was reached is named.
+
+    Raises:
+        ValueError: the code raised; an interrupt passes, and so does what jaxscale says itself
+            where there is no file to be named.
+    """
+    try:
+        yield
+    except ANY as error:
+        if isinstance(error, JaxscaleError) and file is None:
+            raise
+        raise ValueError(f"{what}: {_said(error, file)}") from error
+
+
+def _said(error: BaseException, file: Path | None) -> str:
+    """Return the line, the kind and the first words of an error."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if file and frame.filename == str(file)]
+    if isinstance(error, SyntaxError) and file and error.filename == str(file):
+        lines.append(error.lineno)
+    try:
+        text = " ".join(str(error).split())
+    except ANY:  # their text is their code too
+        text = "(it cannot say what)"
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:200])
+    place = f"line {lines[-1]}: " if lines else ""
+    return f"{place}{type(error).__name__}" + (f": {shown}" if shown else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedLaw:
+    """What a text such as `Chinchilla`, `PowerLaw:C` or `mylaws.py:Mine` stands for.
+
+    Attributes:
+        text: as the user wrote it.
+        cls: the class.
+        of: the column of a law of one scale, else None.
+        source: SHA-256 of the user's file; empty for a law of the catalogue.
+    """
+
+    text: str
+    cls: type[Law]
+    of: str | None
+    source: str
+
+    @property
+    def label(self) -> str:
+        """The canonical name, e.g. `PowerLaw:C`."""
+        return self.cls.__name__ + (f":{self.of}" if self.of else "")
+
+    def law(self, **values: Any) -> Law:
+        """Return the law with some parameters fixed."""
+        settings = {"of": self.of} if self.of else {}
+        return self.cls(**settings).replace(**values)  # type: ignore[arg-type]
+
+
+def named_law(text: str, folder: Path = Path()) -> NamedLaw:
+    """Return the law that `LAW`, `LAW:OF`, `FILE.py:CLASS` or `FILE.py:CLASS:OF` stands for.
+
+    Args:
+        text: the name; OF is the column that a law of one scale reads.
+        folder: where a relative FILE.py is looked for.
+
+    Raises:
+        ValueError: there is no such law, or OF is missing or out of place.
+    """
+    source = ""
+    path = law_file(text, folder)
+    if path is not None:
+        file, _, rest = text.partition(".py:")
+        name, _, of = rest.partition(":")
+        cls = find_law(f"{file}.py:{name}", folder)
+        source = hashlib.sha256(_source(path)).hexdigest()
+    else:
+        name, _, of = text.partition(":")
+        cls = find_law(name)
+    one_scale = "of" in {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    if one_scale and not of:
+        raise ValueError(f"{text} is a law of one scale: say which column, e.g. {text}:C")
+    if of and not one_scale:
+        inputs = ", ".join(cls().inputs)
+        raise ValueError(f"{cls.__name__} takes {inputs}; {of!r} after the colon does not apply")
+    return NamedLaw(text, cls, of or None, source)
+
+
+def law_file(text: str, folder: Path = Path()) -> Path | None:
+    """Return the file of a law written as `FILE.py:CLASS`; None for a law of the catalogue."""
+    file, mark, _ = text.partition(".py:")
+    return folder / f"{file}.py" if mark else None
+
+
+def find_law(text: str, folder: Path = Path()) -> type[Law]:
+    """Return a law class by its name in the catalogue, or from a user's file as `FILE.py:CLASS`.
+
+    Raises:
+        ValueError: there is no such law, or the file does not define it.
+    """
+    path = law_file(text, folder)
+    return _from_catalogue(text) if path is None else _from_file(path, text.partition(".py:")[2])
+
+
+def _from_catalogue(name: str) -> type[Law]:
+    by_name = {known.lower(): law for known, law in CATALOGUE.items()}
+    if name.lower() not in by_name:
+        near = difflib.get_close_matches(name.lower(), by_name, n=1)
+        hint = f"did you mean {by_name[near[0]].__name__}? " if near else ""
+        raise ValueError(
+            f"no law {name!r}; {hint}there are {', '.join(CATALOGUE)}, or FILE.py:CLASS"
+        )
+    return by_name[name.lower()]
+
+
+def _from_file(path: Path, name: str) -> type[Law]:
+    _source(path)
+    # A name of its own: a file called json.py must not take the place of the library's.
+    tag = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    file = path.absolute()
+    spec = importlib.util.spec_from_file_location(f"jaxscale_law_file_{tag}", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    with running(f"cannot load {path}", file):
+        spec.loader.exec_module(module)
+        found: Any = getattr(module, name, None)
+        own = [key for key, value in vars(module).items() if _is_law(value)]
+        own = [key for key in own if vars(module)[key].__module__ == module.__name__]
+    if not _is_law(found):
+        there = f"; it has {listing(own)}" if own else ""
+        raise ValueError(f"{path} defines no jaxscale.Law {short(name)}{there}")
+    if found.__name__ not in [key for key, value in vars(module).items() if value is found]:
+        raise ValueError(
+            f"{path}: the class {name} calls itself {found.__name__}, a name under which a saved "
+            "fit could not find it again; name both alike"
+        )
+    with running(f"{path}: {name}() fails", file):
+        law = found()
+        inputs, free = law.inputs, law.free
+    if found.__call__ is Law.__call__ or not inputs:
+        raise ValueError(f"{path}: {name} has no formula; write __call__(self, N, ...)")
+    if not free:
+        raise ValueError(f"{path}: {name} has no parameter; declare one, e.g. E = offset('...')")
+    return found
+
+
+def _is_law(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Law) and value is not Law
+
+
+def _source(path: Path) -> bytes:
+    """Return the content of a file of laws, which is then run."""
+    try:
+        return read_bytes(path, MAX_BYTES, "FILE.py:CLASS")
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error

@@ -1,0 +1,250 @@
+"""The objective of a fit: law + runs + robust loss + kind of residual, as a function of z.
+
+`Objective` is what the engine minimizes: sum of w * rho(r) / scale, in dimensionless
+coordinates. It works out value, gradient and two curvatures from the law's own derivatives by
+nested forward mode, one coordinate at a time, so that a term which does not depend on a
+coordinate costs nothing. `Reduced` eliminates the linear parameters (variable projection) at
+given exponents. Both are pure, follow the dtype of their data, and never raise on values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxscale._numerics.logarithm import log
+from jaxscale._numerics.positive import Positive
+from jaxscale._numerics.pytree import pytree, static
+from jaxscale.laws import Law
+from jaxscale.objective.losses import Loss
+from jaxscale.objective.space import Space
+
+BLOCK = 512
+"""Runs of a block of a long table; what `preparation.bucket` pads to is a multiple of it."""
+LONG = 2048
+"""Runs from which a table is long."""
+ONE_PRODUCT = ("float32",)
+"""Types whose sums over runs are one matrix product; on a CPU float64 is quicker in three."""
+RESIDUALS = ("log", "relative", "absolute")
+
+
+@pytree
+class Objective:
+    """Sum over runs of w rho(r) / scale at coordinates z [P].
+
+    Attributes:
+        law: supplies the formula and static settings; its parameter values are not used.
+        space: the free coordinates.
+        inputs: one array [n] per input of the law, divided by its normalization.
+        target: the loss [n], divided by its normalization.
+        weight: w [n]; zero removes a run.
+        loss: the robust loss.
+        residual: static; "log" (log p - log y), "relative" ((p - y) / y) or "absolute" (p - y,
+            in the units of the runs).
+    """
+
+    law: Law
+    space: Space
+    inputs: tuple[Positive, ...]
+    target: Positive
+    weight: Any
+    loss: Loss
+    residual: str = static(default="log")
+
+    def prediction(self, *z: Any) -> Array:
+        """Return the dimensionless prediction [n] at P scalar coordinates."""
+        law = self.law.replace(**self.space.normalized(z))
+        return law(*self.inputs) * jnp.ones_like(self.target.value)
+
+    def _link(self, p: Array, stored: bool = False) -> tuple[Array, Array, float]:
+        """Return the residual r, dr/dp, and the number (d²r/dp²) / (dr/dp)².
+
+        Args:
+            p: predictions [..., n].
+            stored: static; whether r has many users, so that it pays to work it out once.
+        """
+        y = self.target
+        if self.residual == "log":
+            return _log_ratio(p, y.log) if stored else jnp.log(p) - y.log, 1 / p, -1.0
+        slope = 1 / y.value if self.residual == "relative" else self.space.loss_scale
+        slope = slope * jnp.ones_like(y.value)
+        return (p - y.value) * slope, slope, 0.0
+
+    def residuals(self, z: Array) -> Array:
+        """Return the residuals r [n] at `z` [P]."""
+        return self._link(self.prediction(*z))[0]
+
+    def value(self, z: Array) -> Array:
+        """Return sum w rho(r) / scale at `z` [P]."""
+        return jnp.sum(self.weight * self.loss.rho(self.residuals(z))) / self.loss.scale
+
+    def plain(self, z: Array) -> Array:
+        """Return the unscaled sum w rho(r) that papers report."""
+        return self.value(z) * self.loss.scale
+
+    def floor(self) -> Array:
+        """Return a value that rounding alone can produce: below it, a fit is exact."""
+        y = self.target.value
+        unit = jnp.ones_like(y) * 16 * jnp.finfo(y.dtype).eps
+        if self.residual == "absolute":
+            unit = unit * y * self.space.loss_scale
+        return jnp.sum(self.weight * self.loss.rho(unit)) / self.loss.scale
+
+    def model(self, z: Array) -> tuple[Array, Array, Array, Array]:
+        """Return value, gradient [P] and two curvatures [P, P] at `z` [P].
+
+        The first curvature is Gauss-Newton with the weights of iteratively reweighted least
+        squares: positive semi-definite everywhere, an upper model of the robust loss. The second
+        is the exact (generalized) Hessian. Under `jit`, what the caller leaves unused is not
+        computed. A long table is summed up block by block, so that a block stays in the caches.
+        """
+        n = self.weight.shape[0]
+        if n < LONG or n % BLOCK:
+            return self._model(z)
+        data = (self.inputs, self.target, self.weight)
+        blocks = jax.tree.map(lambda leaf: leaf.reshape(-1, BLOCK), data)
+
+        def add(total: Any, chosen: Array) -> tuple[Any, None]:
+            # A product with a row of the identity, exact, and stored: a slice would be fused into
+            # every user, whose loops XLA's CPU backend then does not vectorise.
+            inputs, target, weight = jax.tree.map(lambda leaf: dot(chosen, leaf), blocks)
+            here = dataclasses.replace(self, inputs=inputs, target=target, weight=weight)
+            return jax.tree.map(jnp.add, total, here._model(z)), None
+
+        order, rows = len(z), jnp.eye(n // BLOCK, dtype=self.target.value.dtype)
+        shapes = ((), (order,), (order, order), (order, order))
+        zeros = tuple(jnp.zeros(shape, self.target.value.dtype) for shape in shapes)
+        value, grad, gauss_newton, exact = jax.lax.scan(add, zeros, rows)[0]
+        return value, grad, gauss_newton, exact
+
+    def _model(self, z: Array) -> tuple[Array, Array, Array, Array]:
+        point = tuple(z)
+        order = len(point)
+        slopes = [partial(self.prediction, k) for k in range(order)]
+        r, slope, bend = self._link(self.prediction(*point), stored=True)
+        weight = self.weight / self.loss.scale
+        irls = weight * self.loss.weight(r)
+        psi = irls * r
+        rows = jnp.stack([along(*point) for along in slopes]) * slope
+        inner = weight * self.loss.curvature(r) + bend * psi
+        # Sums over runs are batched products: those add up each lane in the same order however
+        # many lanes there are, a plain sum does not.
+        values = weight * self.loss.rho(r)
+        if r.dtype.name in ONE_PRODUCT:
+            left = jnp.concatenate([rows * irls, rows * inner, psi[None], jnp.ones_like(r)[None]])
+            product = dot(left, jnp.concatenate([rows, values[None]]).T)
+            value, grad = product[-1, -1], product[-2, :order]
+        else:
+            product = dot(jnp.concatenate([rows * irls, rows * inner]), rows.T)
+            value, grad = dot(values, jnp.ones_like(r)), dot(rows, psi)
+        gauss_newton, exact = product[:order, :order], product[order : 2 * order, :order]
+        return value, grad, gauss_newton, exact + self._second(point, slopes, psi * slope, grad)
+
+    def _second(
+        self,
+        point: tuple[Array, ...],
+        slopes: list[Callable[..., Array]],
+        pull: Array,
+        grad: Array,
+    ) -> Array:
+        """Return [P, P]: sum over runs of `pull` times the second derivatives of the law."""
+        order = len(point)
+        pairs = [(k, m) for k in range(order) for m in range(k + 1)]
+        zero = jnp.zeros_like(point[0])
+        value = dict.fromkeys(pairs, zero)
+        # The law is affine in exp(z) here, so that its second derivative is its first.
+        affine = [k for k, spec in enumerate(self.space.specs) if spec.linear and spec.positive]
+        value.update({(k, k): grad[k] for k in affine})
+        left = [(k, m) for k, m in pairs if k != m or k not in affine]
+        bends = [partial(slopes[k], m) for k, m in left]
+        present = [not gone for gone in vanishing(bends, point)]
+        bends = [bend for bend, used in zip(bends, present, strict=True) if used]
+        if bends:
+            sums = dot(jnp.stack([bend(*point) for bend in bends]), pull)
+            left = [pair for pair, used in zip(left, present, strict=True) if used]
+            value.update(zip(left, sums, strict=True))
+        return jnp.stack(
+            [jnp.stack([value[max(k, m), min(k, m)] for m in range(order)]) for k in range(order)]
+        )
+
+    def shares(self, z: Array) -> Array:
+        """Return [P]: the largest relative change of any prediction per unit of each coordinate.
+
+        For the coefficient of an additive term it is the term's largest share of the prediction.
+        """
+        p = self.prediction(*z)
+        used = self.weight > 0
+
+        def largest(k: int) -> Array:
+            tangent = partial(self.prediction, k)(*z)
+            return jnp.max(jnp.where(used, jnp.abs(tangent / p), 0.0))
+
+        return jnp.stack([largest(k) for k in range(len(z))])
+
+    def law_at(self, z: Array) -> Law:
+        """Return the law in the units of the runs at `z` [P]."""
+        return self.law.replace(**self.space.physical(tuple(z)))
+
+    def bounds(self) -> tuple[Array, Array]:
+        """Return (lower [P], upper [P]) in the dtype of the data."""
+        lower, upper = self.space.bounds()
+        dtype = self.target.value.dtype
+        return jnp.array(lower, dtype), jnp.array(upper, dtype)
+
+
+def _log_ratio(p: Array, log_y: Array) -> Array:
+    """Return log p - log y [..., n]."""
+    if p.dtype != jnp.float64:
+        return jnp.log(p) - log_y
+    # A sum written as a product with (1, 1). XLA fuses a cheap expression into every one of its
+    # users, which here would work out the logarithm six times; a product is stored. What that
+    # saves on a CPU: `python -m benchmarks.step`.
+    pair = jnp.stack([log(p), jnp.broadcast_to(-log_y, p.shape)])
+    return jnp.einsum(
+        "k,k...->...", jnp.ones(2, p.dtype), pair, precision=jax.lax.Precision.HIGHEST
+    )
+
+
+def dot(a: Array, b: Array) -> Array:
+    """Matrix product at full precision (GPU and TPU default to less)."""
+    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+
+
+def partial(function: Callable[..., Array], k: int) -> Callable[..., Array]:
+    """Return the derivative of `function(*z)` in its k-th scalar argument, as a function of z."""
+
+    def derivative(*z: Array) -> Array:
+        def along(t: Array) -> Array:
+            return function(*z[:k], t, *z[k + 1 :])
+
+        return jax.jvp(along, (z[k],), (jnp.ones_like(z[k]),))[1]
+
+    return derivative
+
+
+def vanishing(functions: list[Callable[..., Array]], point: tuple[Array, ...]) -> list[bool]:
+    """Return which functions of `point` are zero by structure, found in their jaxpr.
+
+    The terms of a law share few coordinates, so most of its second derivatives are zeros that
+    forward mode writes out as arrays.
+    """
+    program = jax.make_jaxpr(lambda *z: [function(*z) for function in functions])(*point).jaxpr
+    made = {out: equation for equation in program.eqns for out in equation.outvars}
+
+    def is_zero(atom: Any) -> bool:
+        if hasattr(atom, "val"):
+            return np.ndim(atom.val) == 0 and not isinstance(atom.val, Array) and atom.val == 0
+        equation = made.get(atom)
+        if equation is None:
+            return False
+        if equation.primitive.name in ("broadcast_in_dim", "convert_element_type", "neg"):
+            return is_zero(equation.invars[0])
+        return equation.primitive.name == "mul" and any(map(is_zero, equation.invars))
+
+    return [is_zero(out) for out in program.outvars]

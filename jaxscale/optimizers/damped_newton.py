@@ -1,0 +1,227 @@
+"""A damped Newton method for robust curve fits, as an optax transformation.
+
+Two curvatures, each with its own damping. Far from the optimum the step comes from the
+Gauss-Newton matrix with reweighting (positive semi-definite, an upper model of the loss) plus
+lambda times the identity. Once a step gains less than `switch` of the value, *and* no
+coordinate has lost its influence, it comes from the exact Hessian. The second condition is what
+tells an optimum from a plateau: where a term of the law has vanished, its diagonal entry of the
+Gauss-Newton matrix is tiny next to the others, and an exact Newton step would stay there.
+
+One evaluation per step: `update` gets value, gradient and curvature at the *trial* point, keeps
+the best point in its state, accepts or rejects, and returns the move to the next trial. So it
+runs in any optax loop; the last parameters may be a rejected trial, the best are in the state.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+from jax.flatten_util import ravel_pytree
+
+from jaxscale._numerics.smallmat import MAX_ORDER, solve_psd
+
+
+class NewtonState(NamedTuple):
+    """What `newton` carries. Arrays are of the flattened parameters [P]."""
+
+    best: Array  # [P] the best point so far
+    value: Array  # its value; inf before the first accepted point
+    grad: Array  # [P] its gradient
+    gauss_newton: Array  # [P, P] its positive semi-definite curvature
+    hessian: Array  # [P, P] its exact curvature
+    damping: Array  # lambda of Gauss-Newton steps, relative to the mean diagonal
+    newton_damping: Array  # lambda of exact steps
+    gain: Array  # relative decrease of the last accepted step
+    predicted: Array  # decrease that the model promised for the trial under way
+    exact: Array  # whether the trial under way is an exact Newton step
+    decrement: Array  # expected decrease at the last trial, once its model can be trusted; else inf
+
+
+class _Step(NamedTuple):
+    move: Array
+    predicted: Array
+    exact: Array
+    refused: Array  # the exact Hessian was due but not positive definite at its damping
+
+
+class _Settings(NamedTuple):
+    switch: float
+    plateau: float
+    damping: float
+    newton_damping: float
+    raise_by: float
+    lower_by: float
+
+
+@functools.cache
+def newton(
+    *,
+    switch: float = 0.01,
+    plateau: float = 1e-3,
+    damping: float = 1e-3,
+    newton_damping: float = 1e-3,
+    raise_by: float = 4.0,
+    lower_by: float = 10.0,
+) -> optax.GradientTransformationExtraArgs:
+    """Build the damped Newton method; for at most 12 parameters.
+
+    Use it for scaling laws and other small robust fits; use optax.lbfgs or optax.adam for many
+    parameters. Factories are cached by their arguments, so building it twice compiles once.
+
+    Args:
+        switch: relative gain of a step below which the exact Hessian may take over.
+        plateau: smallest ratio of diagonal entries of the Gauss-Newton matrix at which it may.
+        damping: initial lambda of Gauss-Newton steps, relative to the mean diagonal.
+        newton_damping: initial lambda of exact steps.
+        raise_by: factor on lambda after a rejected step; more after a very bad one.
+        lower_by: divisor of lambda after a step that kept its promise, and at most.
+
+    Returns:
+        A transformation whose `update` takes `value`, `grad` (optional), `value_fn`, and, where
+        the caller knows them, `curvature_fn(params) -> (psd, exact)`, `lower`, `upper`. Without
+        `curvature_fn` both curvatures are the Hessian of `value_fn`.
+
+    Cost: one value, gradient and curvature per step, and two P x P Cholesky solves.
+
+    Source: Levenberg 1944 and Marquardt 1963 for the damping, Holland and Welsch 1977 for the
+    reweighting, Nielsen 1999 for the change of damping; the two-damping switch was found by
+    experiment (`python -m benchmarks.ablation`).
+    """
+    settings = _Settings(switch, plateau, damping, newton_damping, raise_by, lower_by)
+
+    def update(
+        updates: Any,
+        state: NewtonState,
+        params: Any = None,
+        *,
+        value: Array,
+        value_fn: Callable[[Any], Array] | None = None,
+        curvature_fn: Callable[[Any], tuple[Array, Array]] | None = None,
+        lower: Array | None = None,
+        upper: Array | None = None,
+        **extra: Any,
+    ) -> tuple[Any, NewtonState]:
+        del extra
+        if params is None:
+            raise ValueError("newton() needs params in update()")
+        flat, unravel = ravel_pytree(params)
+        grad, _ = ravel_pytree(updates)
+        if curvature_fn is None:
+            if value_fn is None:
+                raise ValueError("newton() needs value_fn= or curvature_fn= in update()")
+            hessian = jax.hessian(lambda x: value_fn(unravel(x)))(flat)
+            curvature = (hessian, hessian)
+        else:
+            curvature = curvature_fn(params)
+        low = jnp.full_like(flat, -jnp.inf) if lower is None else lower
+        high = jnp.full_like(flat, jnp.inf) if upper is None else upper
+        state = _judge(settings, state, (flat, jnp.asarray(value, flat.dtype), grad, *curvature))
+        step = _propose(settings, state, low, high)
+        trial = jnp.clip(state.best + step.move, low, high)
+        state = state._replace(
+            predicted=step.predicted,
+            exact=step.exact,
+            newton_damping=state.newton_damping * jnp.where(step.refused, settings.raise_by, 1.0),
+        )
+        return unravel(trial - flat), state
+
+    return optax.GradientTransformationExtraArgs(functools.partial(_init, settings), update)
+
+
+def _init(settings: _Settings, params: Any) -> NewtonState:
+    flat, _ = ravel_pytree(params)
+    order = flat.shape[0]
+    if order > MAX_ORDER:
+        raise ValueError(
+            f"newton() is for at most {MAX_ORDER} parameters, got {order}; use optax.lbfgs()"
+        )
+    zero = jnp.zeros_like(flat)
+    matrix = jnp.zeros((order, order), flat.dtype)
+    scalar = functools.partial(jnp.asarray, dtype=flat.dtype)
+    return NewtonState(
+        best=flat,
+        value=scalar(jnp.inf),
+        grad=zero,
+        gauss_newton=matrix,
+        hessian=matrix,
+        damping=scalar(settings.damping),
+        newton_damping=scalar(settings.newton_damping),
+        gain=scalar(jnp.inf),
+        predicted=scalar(0.0),
+        exact=jnp.array(False),
+        decrement=scalar(jnp.inf),
+    )
+
+
+def _judge(settings: _Settings, state: NewtonState, trial: tuple[Array, ...]) -> NewtonState:
+    """Accept or reject the trial point, and adapt both dampings."""
+    value = trial[1]
+    accepted = jnp.isfinite(value) & (value < state.value)
+    first = jnp.isinf(state.value)
+    decrease = state.value - value
+    best, kept, grad, gauss_newton, hessian = (
+        jnp.where(accepted, new, old) for new, old in zip(trial, state[: len(trial)], strict=True)
+    )
+    ratio = decrease / jnp.maximum(state.predicted, jnp.finfo(value.dtype).tiny)
+    # Nielsen's smooth rule; a rejected trial, NaN included, raises the damping.
+    smooth = jnp.clip(1 - (2 * ratio - 1) ** 3, 1 / settings.lower_by, settings.raise_by)
+    # A trial far above the best point took a step that was too long by far.
+    worse = jnp.where(value > state.value, jnp.sqrt(value / state.value), 1.0)
+    factor = jnp.where(accepted, smooth, settings.raise_by * jnp.clip(worse, 1.0, 64.0))
+    small = jnp.finfo(value.dtype).tiny ** 0.1
+    factor = jnp.where(first, 1.0, factor)
+    lam = jnp.where(state.exact, state.damping, state.damping * factor)
+    lam_newton = jnp.where(state.exact, state.newton_damping * factor, state.newton_damping)
+    trusted = state.exact & (state.newton_damping < 0.01)
+    return NewtonState(
+        best=best,
+        value=kept,
+        grad=grad,
+        gauss_newton=gauss_newton,
+        hessian=hessian,
+        damping=jnp.clip(lam, small, 1 / small),
+        newton_damping=jnp.clip(lam_newton, 1e-12, 1e6),
+        gain=jnp.where(accepted & ~first, decrease / state.value, state.gain),
+        predicted=state.predicted,
+        exact=state.exact,
+        decrement=jnp.where(trusted, state.predicted, jnp.inf),
+    )
+
+
+def _propose(settings: _Settings, state: NewtonState, low: Array, high: Array) -> _Step:
+    """Work out the step from the best point; coordinates held by a bound do not move."""
+    diagonal = jnp.diagonal(state.gauss_newton)
+    held = ((state.best <= low) & (state.grad > 0)) | ((state.best >= high) & (state.grad < 0))
+    # A coordinate without any influence (a break between two data) has no step either.
+    held = held | ((diagonal == 0) & (state.grad == 0))
+    free = (~held).astype(diagonal.dtype)
+    mask = free[:, None] * free[None, :]
+    eye = jnp.eye(len(diagonal), dtype=diagonal.dtype)
+    grad = jnp.where(held, 0.0, state.grad)
+    size = jnp.sum(jnp.abs(diagonal) * free) / jnp.maximum(jnp.sum(free), 1.0)
+    size = jnp.where(size > 0, size, 1.0)
+    influence = jnp.where(held, size, diagonal)
+    near = state.gain < settings.switch
+    near = near & (jnp.min(influence) > settings.plateau * jnp.max(influence))
+
+    def solve(matrix: Array, lam: Array) -> tuple[Array, Array, Array]:
+        model = mask * matrix
+        padded = model + (1 - free) * eye * size + lam * size * free * eye
+        step, ok = solve_psd(padded, grad)
+        return step, grad @ step - 0.5 * step @ (model @ step), ok
+
+    slow, slow_gain, _ = solve(state.gauss_newton, state.damping)
+    fast, fast_gain, ok = solve(state.hessian, state.newton_damping)
+    exact = near & ok
+    return _Step(
+        move=-jnp.where(exact, fast, slow),
+        predicted=jnp.where(exact, fast_gain, slow_gain),
+        exact=exact,
+        refused=near & ~ok,
+    )

@@ -1,0 +1,98 @@
+"""The figure of the runs that decide an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from jaxscale.plotting.captions import called
+from jaxscale.plotting.labels import as_written
+from jaxscale.plotting.style import (
+    INK,
+    LAW,
+    RUN,
+    STYLE,
+    axes_or_new,
+    brief,
+    draw_cloud,
+    log_axis,
+    short_number,
+)
+from jaxscale.text import quantity as number
+
+if TYPE_CHECKING:
+    from jaxscale.uncertainty.influence import Influence
+BARS = 14
+"""Runs that an influence figure ranks."""
+EFFECTS = LinearSegmentedColormap.from_list("effects", [RUN, "#dcdcdc", LAW])
+
+
+def plot_influence(found: Influence, *, most: int = BARS) -> Figure:
+    """Plot which runs decide an answer: the largest by name, and where all of them lie.
+
+    Args:
+        found: what `influence` returned.
+        most: how many runs to rank.
+
+    Returns:
+        A figure: left the change of the quantity without each run; right the runs in the plane
+        of the first two inputs (of input and loss for a law of one), colored by that change.
+    """
+    change = 100 * np.expm1(found.without) if found.log else found.without
+    largest = found.largest(most)
+    scale = "change without the run" + (" (%)" if found.log else "")
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 3.8), layout="constrained")
+        rest = np.delete(np.abs(change), largest)
+        name, _, unit = called(found.quantity).partition("  (")
+        value = brief(found.value) if found.log else number(found.value)
+        title = f"{name} = {value} {unit.rstrip(')')}".rstrip()
+        title += f":  its change without each of {len(found):,} runs"
+        if len(rest):
+            most_left = f"{rest.max():.2g} %" if found.log else f"{rest.max():.2g}"
+            title += f"\nthe runs that are not named move it by at most {most_left}"
+        figure.suptitle(title, fontsize=9, color=INK)
+        left, right = map(axes_or_new, figure.subplots(1, 2, width_ratios=(1, 1.1)))
+        limit = float(np.abs(change).max()) or 1.0
+        places = np.arange(len(largest))
+        colors = EFFECTS(0.5 + 0.5 * change[largest] / limit)
+        left.barh(places, change[largest], color=colors, height=0.72, zorder=2)
+        left.axvline(0, color=INK, lw=0.8, zorder=3)
+        left.set_yticks(places, [_run(found, k) for k in largest])
+        left.set(ylim=(len(largest) - 0.4, -0.6), xlabel=scale)
+        left.grid(visible=False, axis="y")
+        _draw_effects(right, found, change, limit, scale)
+    return figure
+
+
+def _run(found: Influence, k: int) -> str:
+    sizes = ", ".join(
+        f"{as_written(name)} {short_number(float(x[k]), x[k] > 1e15)}"
+        for name, x in found.values.items()
+    )
+    return f"row {found.runs.rows[k]}:  {sizes}"
+
+
+def _draw_effects(ax: Axes, found: Influence, change: np.ndarray, limit: float, scale: str) -> None:
+    """Scatter the runs, colored and sized by what each does; the largest by row."""
+    names = list(found.values)
+    x, y = found.values[names[0]], found.values[names[1]] if len(names) > 1 else found.runs.loss
+    order = np.argsort(np.abs(change), kind="stable")  # the largest last, on top
+    sizes = 8 + 90 * np.abs(change) / limit
+    style: Any = dict(c=change[order], s=sizes[order], cmap=EFFECTS, vmin=-limit, vmax=limit)
+    cloud = draw_cloud(ax, x[order], y[order], **style, edgecolors=INK, linewidths=0.3)
+    bar = ax.figure.colorbar(cloud, ax=ax, pad=0.02, aspect=32)
+    bar.set_label(scale)
+    for k in order[:-4:-1]:
+        spot: Any = dict(textcoords="offset points", color=INK, fontsize=7, zorder=6)
+        ax.annotate(str(found.runs.rows[k]), (x[k], y[k]), (6, 4), **spot)
+    log_axis(ax, "x", x.min() / 1.1, 1.2 * x.max(), names[0])
+    if len(names) > 1:
+        log_axis(ax, "y", y.min() / 1.1, 1.1 * y.max(), names[1])
+    else:
+        ax.set_ylabel("loss")

@@ -1,0 +1,43 @@
+"""Text in figures: names as they stand, formulas and parameters as mathematics.
+
+Names come from tables, logs and law files. In a figure a `$` would begin mathematics, which fails
+to be drawn where it is none, and a control character would break the line or its drawing.
+"""
+
+from __future__ import annotations
+
+import re
+
+from matplotlib.mathtext import MathTextParser
+
+from jaxscale.text import one_line
+
+GREEK = ("alpha", "beta", "gamma", "delta")
+
+
+def as_written(name: str) -> str:
+    """Return a name as a figure shows it: no mathematics, no control characters."""
+    return one_line(name).replace("$", r"\$")
+
+
+def symbol(name: str) -> str:
+    """Return a parameter's name as mathematics, or as it stands where that fails."""
+    stem, _, below = name.partition("_")
+    stem = f"\\{stem}" if stem in GREEK else stem
+    return _parsed(f"${stem}_{{{below}}}$" if below else f"${stem}$", name)
+
+
+def formula(text: str) -> str:
+    """Return a formula set as mathematics, or as it stands where that fails."""
+    math = re.sub(r"\^(-?\w+)", r"^{\1}", re.sub(r"\^\(([^()]*)\)", r"^{\1}", text))
+    math = re.sub(r"_(\w+)|(?<=[A-Za-z])(\d+)", r"_{\1\2}", math)
+    math = re.sub(r"(?<![A-Za-z])(alpha|beta|gamma|delta|log|exp)(?![A-Za-z])", r"{\\\1}", math)
+    return _parsed("$" + math.replace("<=", r"{\leq}").replace(" ", r"\;") + "$", text)
+
+
+def _parsed(math: str, text: str) -> str:
+    try:
+        MathTextParser("path").parse(math)
+    except ValueError:
+        return as_written(text)
+    return math

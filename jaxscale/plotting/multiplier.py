@@ -1,0 +1,69 @@
+"""The figure of the compute multiplier of two recipes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxscale.plotting.labels import as_written
+from jaxscale.plotting.style import (
+    INK,
+    LABELS,
+    LAW,
+    STYLE,
+    WIDE,
+    axes_or_new,
+    log_axis,
+    widened,
+)
+
+if TYPE_CHECKING:
+    from jaxscale.recipes.multiplier import Multiplier
+MUCH = 100.0
+"""Factor around a multiplier that its figure shows at most."""
+
+
+def plot_multiplier(found: Multiplier) -> Figure:
+    """Plot the compute multiplier of one recipe over another against compute.
+
+    Args:
+        found: what `compute_multiplier` returned.
+
+    Returns:
+        A figure; the band is the interval, cut at the top where recipe A may never get there.
+    """
+    order = np.argsort(found.compute, kind="stable")
+    x, y, low, high = (v[order] for v in (found.compute, found.factor, found.low, found.high))
+    seen = np.concatenate([y, low, high, [1.0]])
+    seen = seen[np.isfinite(seen) & (seen > 0)]
+    bottom, top = widened(seen)
+    endless = ~np.isfinite(high) & np.isfinite(low)
+    usual = y[np.isfinite(y)]
+    if len(usual):  # an interval without end must not flatten the curve
+        bottom = max(bottom, min(usual.min(), 1.0) / MUCH)
+        top = min(3 * top if endless.any() else top, max(usual.max(), 1.0) * MUCH)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(5.4, 3.6), layout="constrained")
+        ax = axes_or_new(figure.add_subplot())
+        edges = np.where(endless, top, high), np.where(np.isfinite(low), low, np.nan)
+        label = f"{100 * found.level:g} % interval"
+        ax.fill_between(x, *edges, color=WIDE, lw=0, zorder=1, label=label)
+        y = np.where(np.isfinite(y), y, np.nan)
+        ax.plot(x, y, color=LAW, lw=1.4, marker="o", ms=3.5, zorder=3, label="multiplier")
+        ax.axhline(1, color=INK, lw=0.8, zorder=2)
+        if endless.any():
+            share = f"A never gets there in up to {100 * np.nanmax(found.never):.2g} % of the draws"
+            ax.plot(
+                x[endless], np.full(endless.sum(), top / 1.1), "^", color=INK, ms=4, label=share
+            )
+        log_axis(ax, "x", x.min(), x.max(), found.scale)
+        log_axis(ax, "y", bottom, top)
+        ax.set_xlabel(f"{LABELS.get(found.scale) or as_written(found.scale)} of recipe B")
+        ax.set_ylabel(f"{as_written(found.scale)} of recipe A for the same loss / that of B")
+        how = f"{found.draws:,} {'paired' if found.paired else 'independent'} draws"
+        figure.suptitle(f"Compute multiplier of B over A, {how}", fontsize=9, color=INK)
+        ax.legend(loc="best")
+    return figure

@@ -1,0 +1,1 @@
+"""Two recipes compared: how much faster, how much less compute."""

@@ -1,0 +1,1 @@
+"""Many laws, tables and settings fitted in one resumable go."""

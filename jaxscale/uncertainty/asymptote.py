@@ -1,0 +1,267 @@
+"""What the runs say of a law's asymptote, and how much a prediction hangs on it.
+
+The asymptote E of a saturating law is what a few runs determine worst and what an extrapolation
+depends on most; often it is pinned by hand. The profile refits everything else at every E of a
+grid, says which E the runs admit, and how far the predictions move over those.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxscale._numerics.level import check_level
+from jaxscale.data.runs import Runs
+from jaxscale.fitting.fit import fit as fit_law
+from jaxscale.fitting.refit import refit
+from jaxscale.fitting.result import FitResult
+from jaxscale.laws import Law
+from jaxscale.objective.losses import Square
+from jaxscale.uncertainty.bootstrap import predictions
+from jaxscale.uncertainty.intervals import student_t
+
+POINTS = 64
+"""Values of the grid."""
+ROUNDS = 5
+"""Solves at most: the grid closes in on what the runs admit until a quarter of it is inside."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AsymptoteProfile:
+    """Least-squares fits at pinned values of the asymptote.
+
+    Attributes:
+        name: the asymptote's parameter, e.g. "E".
+        values: [V] where it was pinned, ascending.
+        objective: [V] plain sum of w r² / 2 at the best other parameters.
+        law: the laws, parameters [V].
+        best: the asymptote of the free least-squares fit.
+        admitted: [V] whether the runs admit the value.
+        low: lower end of what they admit.
+        high: upper end.
+        open: (below, above): whether the grid ends before what they admit does.
+        level: confidence of the interval.
+        freedom: degrees of freedom n - k, the asymptote counted among the k.
+        error: standard deviation of a residual of weight 1 at the best fit.
+        residual: kind of residual.
+        at: inputs of the predictions, each [m].
+        prediction: [V, m].
+    """
+
+    name: str
+    values: np.ndarray
+    objective: np.ndarray
+    law: Law
+    best: float
+    admitted: np.ndarray
+    low: float
+    high: float
+    open: tuple[bool, bool]
+    level: float
+    freedom: int
+    error: float
+    residual: str
+    at: Mapping[str, np.ndarray]
+    prediction: np.ndarray
+
+    def range(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the lowest and the highest prediction [m] over what the runs admit.
+
+        This is what is unknown of the asymptote, with the other parameters at their best; it is
+        no interval for a new run, whose own noise it does not hold.
+        """
+        ends = [self.low, self.high]
+        found = [
+            np.concatenate([np.interp(ends, self.values, column), column[self.admitted]])
+            for column in self.prediction.T
+        ]
+        pairs = np.array([(column.min(), column.max()) for column in found]).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
+
+    def __str__(self) -> str:
+        name, level = self.name, f"{100 * self.level:g} %"
+        below, above = self.open
+        low, high = f"{self.low:.4g}", f"{self.high:.4g}"
+        span = (
+            f"from {low}{' (or below)' if below else ''} to {high}{' (or above)' if above else ''}"
+        )
+        lines = [
+            f"at {level} the runs admit {name} {span}; the best is {self.best:.4g} "
+            f"(least squares of {self.residual} residuals, F rule with {self.freedom} degrees of "
+            "freedom)"
+        ]
+        for k, (least, most) in enumerate(zip(*self.range(), strict=True)):
+            place = ", ".join(f"{key} = {x[k]:.4g}" for key, x in self.at.items())
+            lines.append(
+                f"over those the prediction at {place} moves from {least:.4f} to {most:.4f}, "
+                f"by {100 * (most / least - 1):.2g} %"
+            )
+        return "\n".join(lines)
+
+
+def reducible(runs: Runs, E: float) -> Runs:
+    """Return the runs with loss - E, for a line through log-log axes with a pinned asymptote.
+
+    `fit(PurePowerLaw(of="C"), reducible(runs, E), loss=Square())` is ordinary least squares of
+    log(L - E) on log C; A is its `a`, alpha its `-b`. Small reducible losses count more in it
+    than in `fit(PowerLaw(c=E), ...)`. Its sums of squares at two E do not compare, since the
+    target changes: it has no profile over E.
+
+    Raises:
+        ValueError: E is not below every loss.
+    """
+    if not runs.loss.min() > E:
+        raise ValueError(f"E must lie below every loss; E is {E:g}, the least {runs.loss.min():g}")
+    return runs.replace(loss=runs.loss - E)
+
+
+def asymptote_profile(
+    fit: FitResult | Law,
+    runs: Runs | None = None,
+    *,
+    values: Any = None,
+    at: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    level: float = 0.9,
+    residual: str = "log",
+    starts: int = 256,
+    seed: int = 0,
+) -> AsymptoteProfile:
+    """Pin the asymptote on a grid, refit the rest, and say which values the runs admit.
+
+    A value E is admitted where S(E) <= S_min (1 + F / (n - k)): S is the weighted sum of squared
+    residuals at the best other parameters, F the quantile of F(1, n - k). The variance of the
+    residuals is thus S_min / (n - k), that of the free fit by least squares: whatever loss the
+    given fit has, the profile is one of least squares, with its kind of residual.
+
+    Args:
+        fit: a fit, whose law, runs and kind of residual are kept; or a law, with `runs`.
+        runs: of a law.
+        values: where to pin the asymptote; default 64 values around what the runs admit, none
+            below 0, which takes a loss that falls towards it. The best value joins them.
+        at: inputs at which to predict, by name, each a number or [m]; any two of N, D, C.
+        name: the asymptote's parameter; default the law's only offset.
+        level: confidence of the interval.
+        residual: kind of residual, for a law.
+        starts: of the free fit.
+        seed: of the starts.
+
+    Returns:
+        The profile.
+
+    Raises:
+        DataError: too few runs for a free asymptote.
+        ValueError: the law has no asymptote, or an option is not one of those allowed.
+
+    Cost: a fit and one or two batched solves of 64 refits.
+    """
+    check_level(level)
+    law, runs, residual = _asked(fit, runs, residual)
+    name = _asymptote(law, name)
+    law = law.replace(**{name: None})
+    same = isinstance(fit, FitResult) and fit.loss["loss"] == "square"
+    if isinstance(fit, FitResult) and same and name not in fit.fixed:
+        whole = fit
+    else:
+        whole = fit_law(law, runs, loss=Square(), residual=residual, starts=starts, seed=seed)
+    n = int((runs.weights > 0).sum())
+    freedom = n - len(law.free)
+    # The free optimum is as well the optimum of the law pinned there, which is what refits vary.
+    fixed = [*whole.fixed, name]
+    pinned = dataclasses.replace(whole, settings={**whole.settings, "fixed": fixed})
+    F = student_t(0.5 + level / 2, freedom) ** 2
+    best = float(getattr(whole.law, name))
+    grid = _coarse(whole, name) if values is None else np.asarray(values, float).ravel()
+    grid = np.unique(np.append(grid, best))
+    for _ in range(ROUNDS):
+        found = refit(pinned, fixed={name: grid})
+        distance = _distance(found.value, whole.value, F, freedom)
+        if values is not None or (distance <= 1).sum() > len(grid) / 4:
+            break
+        grid = _finer(grid, distance <= 1, best)
+    low, high = _ends(grid, distance)
+    at = {key: np.atleast_1d(np.asarray(x, float)) for key, x in (at or {}).items()}
+    at = dict(zip(at, np.broadcast_arrays(*at.values()), strict=True))
+    return AsymptoteProfile(
+        name=name,
+        values=grid,
+        objective=found.value,
+        law=found.law,
+        best=best,
+        admitted=distance <= 1,
+        low=low,
+        high=high,
+        open=(bool(distance[0] <= 1), bool(distance[-1] <= 1)),
+        level=level,
+        freedom=freedom,
+        error=float(np.sqrt(2 * whole.value / freedom)),
+        residual=residual,
+        at=at,
+        prediction=predictions(found.law, **at) if at else np.empty((len(grid), 0)),
+    )
+
+
+def _asked(fit: FitResult | Law, runs: Runs | None, residual: str) -> tuple[Law, Runs, str]:
+    """Return the law with its free parameters None, its runs, and the kind of residual."""
+    if isinstance(fit, FitResult):
+        if runs is not None:
+            raise ValueError("a fit has its own runs; give a law to profile it on others")
+        return fit.unfitted, fit.runs, fit.residual
+    if runs is None:
+        raise ValueError(f"give runs to profile {type(fit).__name__} on, or a fit")
+    return fit, runs, residual
+
+
+def _asymptote(law: Law, name: str | None) -> str:
+    known = [
+        key for key, spec in law.parameters.items() if spec.role == "offset" and not spec.shift
+    ]
+    if name in known or (name is None and len(known) == 1):
+        return name or known[0]
+    kind = type(law).__name__
+    if not known:
+        raise ValueError(f"{kind} has no asymptote: {law.formula()}")
+    if name is None:
+        raise ValueError(f"{kind} has several offsets: name one of {', '.join(known)}")
+    raise ValueError(f"{kind} has no asymptote {name!r}; it has {', '.join(known)}")
+
+
+def _coarse(whole: FitResult, name: str) -> np.ndarray:
+    """Return values from 0 to just below the least loss."""
+    runs = whole.runs
+    least = runs.loss[runs.weights > 0].min()
+    if not (least > 0 and getattr(whole.law, name) < least):
+        raise ValueError(
+            f"the default values of {name} are for a positive loss that falls towards it; give "
+            "values="
+        )
+    return np.linspace(0, least * (1 - 1e-3), POINTS - 1)
+
+
+def _finer(grid: np.ndarray, admitted: np.ndarray, best: float) -> np.ndarray:
+    """Return as many values from the last below to the first above what is admitted, and best."""
+    inside = np.flatnonzero(admitted)
+    low, high = grid[max(inside[0] - 1, 0)], grid[min(inside[-1] + 1, len(grid) - 1)]
+    return np.sort(np.append(np.linspace(low, high, POINTS - 1), best))
+
+
+def _distance(value: np.ndarray, least: float, F: float, freedom: int) -> np.ndarray:
+    """Return sqrt(S - S_min) in units of what is admitted: about linear in the asymptote."""
+    least = max(min(least, value.min()), np.finfo(float).tiny)
+    return np.sqrt(np.maximum(value - least, 0) / (least * F / freedom))
+
+
+def _ends(grid: np.ndarray, distance: np.ndarray) -> tuple[float, float]:
+    """Return where the distance passes 1, by interpolation; the grid's end where it does not."""
+    inside = np.flatnonzero(distance <= 1)
+    ends = []
+    for edge, beyond in ((inside[0], inside[0] - 1), (inside[-1], inside[-1] + 1)):
+        end = float(grid[edge])
+        if 0 <= beyond < len(grid) and np.isfinite(distance[beyond]):
+            share = (1 - distance[edge]) / (distance[beyond] - distance[edge])
+            end += float(share * (grid[beyond] - grid[edge]))
+        ends.append(end)
+    return ends[0], ends[1]

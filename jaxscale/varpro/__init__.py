@@ -1,0 +1,1 @@
+"""Variable projection: coefficients solved for, exponents searched on whole grids."""

@@ -1,0 +1,92 @@
+"""The objective with its coefficients solved for: what is left depends on exponents alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxscale._numerics.pytree import pytree
+from jaxscale._numerics.smallmat import nonnegative_solve
+from jaxscale.objective.objective import Objective, dot
+
+
+@pytree
+class Reduced:
+    """The objective with its linear parameters eliminated: a function of the others, q [Q].
+
+    At given q the law is affine in its offsets and coefficients, so they follow from a weighted
+    linear least-squares problem with non-negative coefficients. A robust loss is met by
+    reweighting. With log residuals the linear problem is that of relative residuals, which agree
+    to first order: there the reduction is a generator of starts, not an exact elimination.
+
+    Attributes:
+        full: the objective over all free parameters.
+    """
+
+    full: Objective
+
+    @property
+    def linear(self) -> tuple[int, ...]:
+        """Positions in z of the eliminated coordinates."""
+        return tuple(k for k, spec in enumerate(self.full.space.specs) if spec.linear)
+
+    @property
+    def nonlinear(self) -> tuple[int, ...]:
+        """Positions in z of the coordinates that remain."""
+        return tuple(k for k, spec in enumerate(self.full.space.specs) if not spec.linear)
+
+    def _design(self, q: Array) -> tuple[Array, Array]:
+        """Columns [K, n] of the linear parameters, and the prediction [n] without them."""
+        space = self.full.space
+        names = [space.free[k] for k in self.linear]
+        dtype = self.full.target.value.dtype
+        z = [jnp.zeros((), dtype)] * len(space.specs)
+        for position, coordinate in zip(self.nonlinear, q, strict=True):
+            z[position] = coordinate
+        base = space.normalized(z)
+
+        def predict(coefficients: Array) -> Array:
+            values = dict(base, **dict(zip(names, coefficients, strict=True)))
+            return self.full.law.replace(**values)(*self.full.inputs) * jnp.ones_like(
+                self.full.target.value
+            )
+
+        zeros = jnp.zeros(len(names), dtype)
+        return jax.jacfwd(predict)(zeros).T, predict(zeros)
+
+    def solve(self, q: Array, rounds: int = 2) -> Array:
+        """Return the full coordinates z [P] at `q` [Q], linear ones at their best.
+
+        Args:
+            q: the non-linear coordinates.
+            rounds: static; how often a robust loss is reweighted.
+        """
+        full = self.full
+        specs = full.space.specs
+        target = full.target.value
+        signed = tuple(not specs[k].positive for k in self.linear)
+        columns, base = self._design(q)
+        slope = full.space.loss_scale if full.residual == "absolute" else 1 / target
+        weight = full.weight * slope * slope
+
+        def reweighted(_: Any, coefficients: Array) -> Array:
+            residual = (dot(coefficients, columns) + base - target) * slope
+            w = weight * full.loss.weight(residual)
+            return nonnegative_solve(
+                dot(columns * w, columns.T), dot(columns * w, target - base), signed
+            )
+
+        plain = dot(columns * weight, columns.T), dot(columns * weight, target - base)
+        coefficients = nonnegative_solve(*plain, signed)
+        coefficients = jax.lax.fori_loop(0, rounds, reweighted, coefficients)
+        tiny = jnp.asarray(1e-6, full.target.value.dtype)  # a dead term must be able to come back
+        z = [jnp.zeros_like(tiny)] * len(specs)
+        for position, coordinate in zip(self.nonlinear, q, strict=True):
+            z[position] = coordinate
+        for k, position in enumerate(self.linear):
+            value = coefficients[k]
+            z[position] = jnp.log(jnp.maximum(value, tiny)) if specs[position].positive else value
+        return jnp.stack(z)

@@ -1,0 +1,157 @@
+"""Where a fit starts: random draws, the variable-projection grid, or points that a user gives.
+
+A random start depends on the seed and on its own index only, never on how many there are or on
+how they are split into chunks. Everything is in dimensionless coordinates, so the same ranges
+serve every table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxscale.laws import Law
+from jaxscale.objective.objective import Objective
+from jaxscale.varpro.grid import cells
+from jaxscale.varpro.reduced import Reduced
+
+CELLS = 1024
+"""Cells of the exponent grid at most."""
+MAX_STARTS = 5_000_000
+"""Random starts at most: they take 1 to 2 GiB of memory, and a saved fit that can be read again."""
+KEPT = 16
+"""How many of the best cells become starts."""
+
+
+def random_starts(objective: Objective, count: int, seed: int) -> np.ndarray:
+    """Draw `count` starts [count, P] uniformly from the start box of every coordinate.
+
+    Positive offsets are drawn relative to the smallest loss; breaks from the gaps of the data.
+    """
+    specs = objective.space.specs
+    unit = np.random.default_rng(seed).random((count, len(specs)))
+    low = np.array([spec.start[0] for spec in specs])
+    high = np.array([spec.start[1] for spec in specs])
+    z = low + unit * (high - low)
+    target = objective.target.value[objective.weight > 0]
+    for k, spec in enumerate(specs):
+        if spec.role == "offset" and spec.positive:
+            z[:, k] += np.log(max(target.min(), 1e-3))
+        if spec.role == "breakpoint":
+            gaps = breaks(objective, k)
+            z[:, k] = gaps[np.minimum((unit[:, k] * len(gaps)).astype(int), len(gaps) - 1)]
+    return z
+
+
+def breaks(objective: Objective, k: int) -> np.ndarray:
+    """Return the candidate positions of break coordinate `k`: one per gap of its input, as log.
+
+    A gap counts if two distinct values lie below it and three above, so that both pieces can be
+    determined; of a table too short for that, every gap counts.
+    """
+    name = objective.space.specs[k].per[0][0]
+    column = objective.inputs[list(objective.space.log_scale).index(name)].log
+    values = np.unique(column[objective.weight > 0])
+    middles = 0.5 * (values[1:] + values[:-1])
+    return middles[1:-2] if len(middles) > 3 else middles
+
+
+def given_starts(objective: Objective, sample: Law | Any) -> np.ndarray:
+    """Return the coordinates [S, P] of user-given starts.
+
+    Args:
+        objective: for its space.
+        sample: a law whose free parameters have a leading axis [S] (in the units of the runs),
+            or an array of coordinates z [S, P].
+
+    Raises:
+        ValueError: the shape does not fit.
+    """
+    order = len(objective.space.specs)
+    if isinstance(sample, Law):
+        missing = [name for name in objective.space.free if getattr(sample, name) is None]
+        if missing:
+            raise ValueError(f"starts: {', '.join(missing)} has no value")
+        with np.errstate(divide="ignore"):
+            columns = objective.space.coordinates(
+                {
+                    name: np.asarray(value, float)
+                    for name, value in sample.values.items()
+                    if value is not None
+                }
+            )
+            z = np.stack(np.broadcast_arrays(*[np.asarray(c) for c in columns]), axis=-1)
+    else:
+        z = np.asarray(sample, float)
+    if z.ndim != 2 or z.shape[1] != order or len(z) == 0:
+        raise ValueError(
+            f"starts must be a law with leaves [S] or an array [S, {order}] of coordinates "
+            f"({', '.join(objective.space.free)}), got shape {z.shape}"
+        )
+    return z
+
+
+def grid_axes(objective: Objective) -> tuple[np.ndarray, ...] | None:
+    """Return the values of each non-linear coordinate on the grid, or None if nothing is linear."""
+    reduced = Reduced(objective)
+    if not reduced.linear:
+        return None
+    specs = objective.space.specs
+    nonlinear = reduced.nonlinear
+    fixed = {k: breaks(objective, k) for k in nonlinear if specs[k].role == "breakpoint"}
+    cells = CELLS
+    for k, candidates in fixed.items():
+        step = max(1, int(np.ceil(len(candidates) / 64)))
+        fixed[k] = candidates[::step]
+        cells = max(1, cells // len(fixed[k]))
+    smooth = [k for k in nonlinear if k not in fixed]
+    # An even number: zero, where power and constant coincide, is no grid point.
+    side = 2 * max(1, int(cells ** (1 / max(1, len(smooth)))) // 2)
+    side = min(side, 64)
+    return tuple(fixed[k] if k in fixed else np.linspace(*specs[k].start, side) for k in nonlinear)
+
+
+def best_cells(objective: Objective, axes: tuple[Array, ...]) -> tuple[Array, Array]:
+    """Return (z [K, P], value [K]) of the best cells of the grid, best first; pure.
+
+    Cost: one matrix product for all cells where the law separates; else one small linear solve
+    and a few passes over the runs per cell.
+    """
+    reduced = Reduced(objective)
+    size = max(1, min(64, 65536 // objective.weight.shape[0]))
+    points = jnp.zeros((1, 0), objective.target.value.dtype)  # nothing but linear parameters
+    if axes:
+        points = jnp.stack(jnp.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+    count = points.shape[0]
+
+    def solve(q: Array, rounds: int) -> tuple[Array, Array]:
+        z = reduced.solve(q, rounds)
+        value = objective.value(z)
+        return z, jnp.where(jnp.isfinite(value), value, jnp.inf)
+
+    # Least squares everywhere, the robust loss only where that looks good.
+    quick = cells(objective, axes) if axes else None
+    if quick is not None:
+        rough = jnp.where(jnp.isfinite(quick[1]), quick[1], jnp.inf)
+    else:
+        rough = jax.lax.map(lambda q: solve(q, 0)[1], points, batch_size=min(size, count))
+    points = points[jnp.argsort(rough)[: min(4 * KEPT, count)]]
+    z, value = jax.vmap(lambda q: solve(q, 2))(points)
+    order = jnp.argsort(value)[: min(KEPT, count)]
+    return z[order], value[order]
+
+
+def completed(objective: Objective, z: Array) -> Array:
+    """Return starts z [S, P] with their linear coordinates at the best value; pure.
+
+    For laws whose coefficients may have either sign: those have no natural range to draw from,
+    and most draws would make the prediction negative.
+    """
+    reduced = Reduced(objective)
+    size = max(1, min(64, 65536 // objective.weight.shape[0]))
+    nonlinear = jnp.array(reduced.nonlinear, int)
+    return jax.lax.map(lambda one: reduced.solve(one[nonlinear]), z, batch_size=min(size, len(z)))

@@ -1,0 +1,120 @@
+"""The command `compare` as a person and a script meet it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxscale.cli.parser import main
+
+pytestmark = pytest.mark.slow
+
+FAST = ["--starts", "32", "--draws", "0", "--folds", "4", "--deltas", "1e-3"]
+
+
+def write(path, columns):
+    rows = zip(*(np.asarray(c).tolist() for c in columns.values()), strict=True)
+    lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory, noisy):
+    N, D = noisy.columns["N"], noisy.columns["D"]
+    columns = {"params": N, "tokens": D, "loss": noisy.loss, "family": np.tile(["x", "y"], 30)}
+    return write(tmp_path_factory.mktemp("compare") / "runs.csv", columns)
+
+
+def run(capsys, *argv):
+    code = main(["compare", *map(str, argv)])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_a_person_reads_one_sentence_and_tables(capsys, table):
+    code, out, err = run(capsys, table, *FAST, "--quiet")
+    assert code == 0 and err == ""
+    assert out.startswith("Chinchilla predicts the larger runs best, ")
+    for word in ("Kaplan", "PowerLaw:C", "6 levels of C", "factor", "folds", "AICc", "weight"):
+        assert word in out
+
+
+def test_a_script_reads_one_json_object(capsys, table, tmp_path):
+    saved = tmp_path / "comparison.json"
+    laws = ["--laws", "Kaplan, Chinchilla", "--by", "N", "--group", "family", "-o", saved]
+    code, out, err = run(capsys, table, *FAST, *laws, "--json")
+    document = json.loads(out)
+    assert code == 0 and json.loads(saved.read_text()) == document
+    assert {law["label"] for law in document["laws"]} == {"Kaplan", "Chinchilla"}
+    assert document["best"] == document["laws"][0]["label"] == "Chinchilla"
+    assert document["rollout"]["by"] == "N" and len(document["folds"]["windows"]) == 4
+    assert [w["label"] for w in document["groups"]["windows"]] == ["x", "y"]
+    assert document["laws"][0]["information"]["parameters"] == 6
+    assert "note: " in err and "5 scaled MAD" in err
+
+
+def test_options_reach_the_table_and_the_fit(capsys, table):
+    code, out, _ = run(
+        capsys, table, *FAST[:-2], "--drop-highest", "1", "--where", "loss < 100",
+        "--laws", "Chinchilla", "--loss", "square", "--levels", "3", "--json",
+    )  # fmt: skip
+    document = json.loads(out)
+    assert code == 0 and document["data"]["n"] == 59 and len(document["data"]["dropped"]) == 1
+    assert document["objective"] == {"loss": "square", "delta": None, "residual": "log"}
+    assert document["laws"][0]["sensitivity"] is None and document["settings"]["levels"] == 3
+
+
+def test_a_law_that_is_not_certified_ends_with_1_and_its_reason(capsys, tmp_path):
+    N = np.logspace(6, 10, 24)
+    noise = np.random.default_rng(0).normal(size=24) * 0.01
+    path = write(tmp_path / "pure.csv", {"N": N, "loss": 20 * N**-0.12 * np.exp(noise)})
+    laws = "KaplanN,Henighan:N,Kaplan"
+    code, out, _ = run(capsys, path, *FAST, "--laws", laws, "--by", "N", "--quiet")
+    assert code == 1 and "Kaplan (!)" in out and "failed" in out
+    assert "no column 'D' of numbers" in out
+
+
+@pytest.mark.parametrize(
+    "columns, want",
+    [
+        (("N", "D"), ["Chinchilla", "Kaplan", "PowerLaw:C"]),
+        (("C",), ["PowerLaw:C", "PowerLaw:C", "LogLaw:C"]),
+        (("S",), ["PowerLaw:S", "PurePowerLaw:S", "LogLaw:S"]),
+    ],
+)
+def test_default_laws_follow_the_columns(noisy, columns, want):
+    import argparse
+
+    from jaxscale.cli.compare import _laws
+
+    runs = noisy.replace(C=noisy.column("C"), S=noisy.columns["N"])
+    kept = {name: runs.columns[name] for name in columns}
+    laws = _laws(argparse.Namespace(laws=None), type(noisy)(loss=noisy.loss, **kept))
+    assert list(laws)[::2] == want[::2]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--laws", "Chinchila"], "did you mean Chinchilla?"),
+        (["--laws", "PowerLaw"], "say which column, e.g. PowerLaw:C"),
+        (["--laws", "Kaplan,Kaplan"], "Kaplan is given twice"),
+        (["--laws", ","], "--laws names no law"),
+        (["--by", "width"], "no column 'width'"),
+        (["--group", "width"], "width"),
+        (["--deltas", "1e-3,wide"], "'wide' is no number"),
+        (["--deltas", "0"], "deltas must be positive"),
+        (["--loss", "square", "--delta", "1"], "--delta goes with --loss huber"),
+        (["--loss", "square", "--deltas", "1"], "--deltas goes with --loss huber"),
+        (["--delta", "0"], "--delta must be positive"),
+        (["--draws", "3"], "at least 19"),
+        (["--map", "N"], "expected LETTER=COLUMN"),
+        (["--map", "group=params", "--group", "family"], "differ"),
+        (["-o", "/nowhere/x.json"], "there is no folder"),
+    ],
+)
+def test_bad_options_are_one_sentence_and_exit_2(capsys, table, options, message):
+    code, out, err = run(capsys, table, *FAST, "--quiet", *options)
+    assert code == 2 and out == ""
+    assert message in err and err.startswith("jaxscale: error: ") and err.count("\n") == 1

@@ -1,0 +1,167 @@
+"""The certificate looks at everything it knows."""
+
+import numpy as np
+import pytest
+from cases import TRUTH
+
+import jaxscale
+from jaxscale import (
+    Chinchilla,
+    FitError,
+    Law,
+    Runs,
+    Scalar,
+    Square,
+    coefficient,
+    exponent,
+    offset,
+    power,
+)
+from jaxscale.datasets.synthetic import isoflop_design, simulate
+from jaxscale.fitting.certificate import certify
+from jaxscale.fitting.preparation import prepare
+
+N, D = isoflop_design(np.logspace(18, 21, 4), sizes=6)
+
+
+@pytest.fixture(scope="module")
+def pieces(fitted):
+    """What `certify` is given for a sound fit."""
+    from jaxscale._numerics import programs
+    from jaxscale._numerics.precision import cast
+    from jaxscale.engine.loop import Solution
+    from jaxscale.fitting.certificate import local
+
+    objective = prepare(Chinchilla(), fitted.runs, jaxscale.Huber(1e-3), "log").objective
+    with jaxscale._precision.scope(float):
+        z = np.array([float(x) for x in objective.space.coordinates(fitted.law.values)])
+    at, _ = programs.run(local, cast(objective, np.float64), z, dtype=np.float64)
+    starts = len(fitted.start_values)
+    solution = Solution(
+        np.tile(z, (starts, 1)), fitted.start_values, fitted.start_status, np.full(starts, 20)
+    )
+    return objective.space, solution, z, 0, at
+
+
+def judged(pieces, **changes):
+    space, solution, z, status, at = pieces
+    return certify(space, solution, z, status, at._replace(**changes))
+
+
+def test_a_sound_fit_has_nothing_against_it(pieces):
+    assert judged(pieces).reasons == ()
+
+
+@pytest.mark.parametrize("factor", [1.0001, 2.0, 17.0])
+def test_a_value_above_that_of_the_starts_is_said(pieces, factor):
+    found = judged(pieces, value=pieces[-1].value * factor)
+    assert found.excess == pytest.approx(factor - 1, rel=1e-3)
+    assert "above the best that a start reached" in found.reasons[0]
+
+
+def test_a_gradient_is_said(pieces):
+    at = pieces[-1]
+    found = judged(pieces, grad=at.grad + 0.01 * at.value)
+    assert found.grad_norm > 1e-3 and "gradient does not vanish" in found.reasons[0]
+
+
+def test_a_gradient_that_rounding_makes_is_not(pieces):
+    at = pieces[-1]
+    assert judged(pieces, grad=at.grad + 1e-9 * at.value).reasons == ()
+
+
+def test_a_parameter_without_influence_is_said(pieces):
+    shares = np.array(pieces[-1].shares)
+    shares[3] = 0.0
+    found = judged(pieces, shares=shares)
+    assert found.idle == ("alpha",) and "No prediction depends on alpha" in found.reasons[0]
+
+
+def test_starts_that_only_the_grid_beats_are_no_share(pieces):
+    """A value below that of all starts was found by the grid: no start reached it."""
+    found = judged(pieces, value=pieces[-1].value * 0.5)
+    assert found.share_at_best == 0 and "of the starts reached" in found.reasons[0]
+
+
+class Ignored(Law):
+    """E + A N^-alpha, and a field that is not used."""
+
+    E: Scalar = offset("bound")
+    A: Scalar = coefficient("height", per=dict(N="alpha"))
+    alpha: Scalar = exponent("rate")
+    z: Scalar = exponent("nothing")
+
+    def __call__(self, N):
+        return self.E + self.A * power(N, -self.alpha)
+
+
+def test_a_field_that_the_formula_ignores_is_not_certified():
+    law = Ignored(E=1.8, A=480.0, alpha=0.35, z=1.0)
+    loss = jaxscale.predict(law, N=N) * np.exp(0.01 * np.random.default_rng(1).normal(size=len(N)))
+    found = jaxscale.fit(Ignored(), Runs(N=N, loss=loss), starts=64).certificate
+    assert found.idle == ("z",) and not found.trusted
+
+
+@pytest.mark.parametrize("loss", [None, Square()], ids=["huber", "square"])
+@pytest.mark.parametrize(
+    "truth",
+    [TRUTH, Chinchilla(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)],
+    ids=["planted", "hoffmann"],
+)
+def test_exact_data_are_certified(truth, loss):
+    fit = jaxscale.fit(Chinchilla(), simulate(truth, N, D, noise=0.0, seed=0), loss=loss, starts=64)
+    assert fit.certificate.exact and fit.certificate.reasons == ()
+    for name in truth.parameters:
+        assert getattr(fit.law, name) == pytest.approx(getattr(truth, name), rel=1e-9)
+    assert "residuals are rounding" in str(fit) and "! " not in str(fit)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3])
+def test_a_break_that_only_the_grid_tried_is_no_doubt(seed):
+    rng = np.random.default_rng(9)
+    S = np.sort(1e7 * np.exp(rng.uniform(0, 7, 60)))
+    loss = np.where(S <= 2e9, 3 - 2e-10 * S, 1 + 500 * S**-0.3)
+    runs = Runs(N=S, loss=loss * np.exp(0.003 * rng.normal(size=60)))
+    fit = jaxscale.fit(jaxscale.Piecewise(of="N"), runs, starts=64, seed=seed)
+    assert fit.certificate.reasons == () and fit.certificate.rivals < 16
+
+
+def test_a_kink_has_no_gradient_to_vanish(pieces):
+    space, solution, z, status, at = pieces
+    steep = at._replace(grad=at.grad + 0.1 * at.value)
+    assert certify(space, solution, z, status, steep, sharpened=True).reasons == ()
+
+
+LOSS = simulate(TRUTH, N, D, noise=0.01, seed=3).loss
+
+
+@pytest.mark.parametrize("unit", [1e-310, 3e-309, 1e307])
+def test_losses_that_a_parameter_cannot_follow_are_refused(unit):
+    with pytest.raises(FitError, match="float64 cannot hold it"):
+        jaxscale.fit(Chinchilla(), Runs(N=N, D=D, loss=LOSS / LOSS.max() * unit), starts=64)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-160])
+def test_an_objective_that_underflows_is_refused(unit):
+    runs = Runs(N=N, D=D, loss=LOSS * unit)
+    with pytest.raises(FitError, match="the objective underflows: .*log residuals"):
+        jaxscale.fit(Chinchilla(), runs, loss=Square(), residual="absolute", starts=64)
+
+
+@pytest.mark.parametrize("unit", [1e-100, 1e-30, 1e30, 1e300])
+def test_other_units_change_nothing(unit):
+    plain = jaxscale.fit(Chinchilla(), Runs(N=N, D=D, loss=LOSS), starts=64)
+    fit = jaxscale.fit(Chinchilla(), Runs(N=N, D=D, loss=LOSS * unit), starts=64)
+    assert fit.certificate.reasons == ()
+    assert fit.law.alpha == pytest.approx(plain.law.alpha, rel=1e-6)
+    assert fit.statistics["r2"] == pytest.approx(plain.statistics["r2"], rel=1e-6)
+    assert fit.statistics["rmse"] == pytest.approx(plain.statistics["rmse"] * unit, rel=1e-6)
+
+
+@pytest.mark.parametrize("weight", [1e-300, 1e-200, 1e300])
+def test_the_size_of_equal_weights_changes_nothing(weight):
+    plain = jaxscale.fit(Chinchilla(), Runs(N=N, D=D, loss=LOSS), starts=64)
+    runs = Runs(N=N, D=D, loss=LOSS, weight=np.full(len(N), weight))
+    fit = jaxscale.fit(Chinchilla(), runs, starts=64)
+    assert fit.certificate.reasons == () and not fit.certificate.exact
+    assert fit.law.alpha == pytest.approx(plain.law.alpha, rel=1e-5)

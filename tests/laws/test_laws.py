@@ -1,0 +1,239 @@
+"""The contract of every law, and what each has of its own."""
+
+import dataclasses
+import inspect
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxscale
+from jaxscale._numerics.precision import scope
+from jaxscale.laws import CATALOGUE, critical_batch, derived, minimum_steps
+from jaxscale.objective.space import Space
+
+RNG = np.random.default_rng(0)
+TRUTHS = {
+    "PowerLaw": dict(a=40.0, b=-0.2, c=1.7),
+    "PurePowerLaw": dict(a=30.0, b=-0.15),
+    "LogLaw": dict(a=-0.21, b=7.0),
+    "Piecewise": dict(a1=-2e-9, b1=6.0, a2=40.0, b2=-0.15, c2=1.0, S0=2.3e8),
+    "Henighan": dict(L_inf=1.7, A=60.0, alpha=0.25),
+    "KaplanN": dict(A=11.0, alpha_N=0.076),
+    "KaplanD": dict(B=18.0, alpha_D=0.095),
+    "KaplanC": dict(K=28.0, alpha_C=0.05),
+    "Kaplan": dict(A=11.0, B=23.0, alpha_N=0.08, alpha_D=0.11),
+    "KaplanSteps": dict(A=11.0, K=300.0, alpha_N=0.077, alpha_S=0.76),
+    "Chinchilla": dict(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.36),
+    "ChinchillaNDC": dict(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.36),
+}
+SCALES = dict(N=(1e7, 1e10), D=(1e8, 1e11), C=(1e18, 1e22), S=(1e7, 1e10))
+NAMES = sorted(CATALOGUE)
+
+
+def truth(name):
+    return CATALOGUE[name](**TRUTHS[name])
+
+
+def inputs(law, n=60):
+    rng = np.random.default_rng(1)
+    return {k: np.exp(rng.uniform(*np.log(SCALES[k]), n)) for k in law.inputs}
+
+
+def test_every_law_has_a_truth_here():
+    assert NAMES == sorted(TRUTHS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_docstring_gives_formula_units_and_source(name):
+    doc = inspect.getdoc(CATALOGUE[name])
+    first = doc.split("\n")[0]
+    assert first.count("=") >= 1 and first.endswith(".")
+    assert "Source:" in doc and "Units:" in doc or "Units as" in doc
+    assert "arXiv" in doc or "specification" in doc
+    for parameter in CATALOGUE[name]().parameters.values():
+        assert parameter.doc
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_law_is_a_pytree_that_keeps_free_and_fixed(name):
+    law = truth(name)
+    leaves, structure = jax.tree.flatten(law)
+    assert len(leaves) == len(law.parameters)
+    again = jax.tree.unflatten(structure, leaves)
+    assert again.values == law.values and again.inputs == law.inputs
+    empty = CATALOGUE[name]()
+    assert empty.free == tuple(TRUTHS[name]) and not jax.tree.leaves(empty)
+    first = next(iter(TRUTHS[name]))
+    assert empty.replace(**{first: 1.0}).fixed == {first: 1.0}
+    with pytest.raises(ValueError, match="has no parameter 'nonsense'"):
+        empty.replace(nonsense=1.0)
+
+
+def space_for(law, xs, loss_scale, fixed=()):
+    return Space(
+        fixed={k: getattr(law, k) for k in fixed},
+        log_scale={k: float(np.log(x).mean()) for k, x in xs.items()},
+        loss_scale=loss_scale,
+        parameters=tuple(law.parameters.items()),
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("fixed", [False, True])
+def test_declared_dimensions_are_those_of_the_formula(name, fixed):
+    """The dimensionless law at normalized inputs is the law itself, whatever is held fixed."""
+    law = truth(name)
+    xs = inputs(law)
+    held = list(TRUTHS[name])[:1] if fixed else []
+    with scope(np.float64):
+        space = space_for(law, xs, 2.5, held)
+        z = [jnp.asarray(c, float) for c in space.coordinates(law.values)]
+        assert len(z) == len(TRUTHS[name]) - len(held)
+        small = law.replace(**space.normalized(z))
+        args = [x / math.exp(space.log_scale[k]) for k, x in xs.items()]
+        np.testing.assert_allclose(2.5 * small(*args), law(*xs.values()), rtol=1e-10)
+        back = space.physical(z)
+    for key, value in law.values.items():
+        np.testing.assert_allclose(back[key], value, rtol=1e-10, err_msg=key)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradient_agrees_with_central_differences(name):
+    law = truth(name)
+    xs = list(inputs(law).values())
+    with scope(np.float64):
+        wide = law.replace(**{k: np.asarray(v) for k, v in law.values.items()})
+        got = jax.jacfwd(lambda one: one(*xs))(wide)
+        for key, value in law.values.items():
+            if law.parameters[key].role == "breakpoint":
+                continue
+            h = 1e-6 * abs(value)
+            up, down = (np.asarray(wide.replace(**{key: value + s})(*xs)) for s in (h, -h))
+            want = (up - down) / (2 * h)
+            rounding = 4 * np.finfo(float).eps * np.abs(np.asarray(wide(*xs))).max() / h
+            np.testing.assert_allclose(getattr(got, key), want, atol=rounding, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fit_recovers_the_truth_without_noise(name):
+    law = truth(name)
+    xs = inputs(law)
+    runs = jaxscale.Runs(loss=jaxscale.predict(law, **xs), **xs)
+    of = {"of": law.of} if hasattr(law, "of") else {}
+    fit = jaxscale.fit(CATALOGUE[name](**of), runs, starts=256)
+    np.testing.assert_allclose(fit.prediction, runs.loss, rtol=1e-7)
+    for key, value in law.values.items():
+        if key in fit.intervals:
+            low, high = fit.intervals[key]
+            assert low <= value <= high
+        else:
+            np.testing.assert_allclose(getattr(fit.law, key), value, rtol=2e-5, err_msg=key)
+
+
+@pytest.mark.parametrize("name, preset", [(n, p) for n in NAMES for p in CATALOGUE[n].presets])
+def test_presets_are_complete_and_give_a_sane_loss(name, preset):
+    law = CATALOGUE[name].preset(preset)
+    assert not law.free
+    assert "arXiv" in CATALOGUE[name].presets[preset].source
+    loss = jaxscale.predict(law, **inputs(law))
+    assert np.all((loss > 0.5) & (loss < 12))
+
+
+@pytest.mark.parametrize(
+    "law, name, published",
+    [
+        (jaxscale.KaplanN.preset("kaplan_2020"), "N_c", 8.8e13),
+        (jaxscale.KaplanD.preset("kaplan_2020"), "D_c", 5.4e13),
+        (jaxscale.KaplanC.preset("kaplan_2020"), "C_c", 3.1e8 * 8.64e19),
+        (jaxscale.Kaplan.preset("kaplan_2020"), "N_c", 6.4e13),
+        (jaxscale.Kaplan.preset("kaplan_2020"), "D_c", 1.8e13),
+        (jaxscale.Chinchilla.preset("hoffmann_2022"), "a", 0.4565),
+        (jaxscale.KaplanSteps(A=1.0, K=2.1e3**0.76, alpha_N=0.08, alpha_S=0.76), "S_c", 2.1e3),
+        (jaxscale.Henighan(L_inf=1.0, A=1e3**0.2, alpha=0.2), "x0", 1e3),
+    ],
+)
+def test_derived_constants_are_the_papers(law, name, published):
+    assert derived(law)[name] == pytest.approx(published, rel=1e-4)
+
+
+def test_unknown_preset_names_the_known_ones():
+    with pytest.raises(ValueError, match="hoffmann_2022"):
+        jaxscale.Chinchilla.preset("gpt5")
+
+
+def test_predict_takes_any_two_of_n_d_c():
+    law = jaxscale.ChinchillaNDC.preset("hoffmann_2022")
+    want = jaxscale.predict(jaxscale.Chinchilla.preset("hoffmann_2022"), N=7e10, D=1.4e12)
+    C = 6 * 7e10 * 1.4e12
+    for given in (dict(N=7e10, D=1.4e12), dict(N=7e10, C=C), dict(D=1.4e12, C=C)):
+        assert jaxscale.predict(law, **given) == pytest.approx(want, rel=1e-12)
+    other = dataclasses.replace(law, flops=lambda N, D: 7.5 * N * D)
+    assert jaxscale.predict(other, N=7e10, C=C * 1.25) == pytest.approx(want, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "law, given, message",
+    [
+        (jaxscale.Chinchilla(), dict(N=1e9, D=1e9), "is free"),
+        (truth("Chinchilla"), dict(N=1e9), "missing D"),
+        (truth("Chinchilla"), dict(N=1e9, D=1e9, S=1.0), "unknown S"),
+        (truth("PowerLaw"), dict(N=1e9), "missing S"),
+    ],
+)
+def test_predict_refuses_with_a_sentence(law, given, message):
+    with pytest.raises(ValueError, match=message):
+        jaxscale.predict(law, **given)
+
+
+def test_a_sample_of_laws_maps_over_its_leading_axis():
+    laws = [truth("Chinchilla").replace(E=e) for e in (1.5, 1.6, 1.7)]
+    sample = jax.tree.map(lambda *leaves: np.stack(leaves), *laws)
+    with scope(np.float64):
+        got = jax.vmap(lambda law: jaxscale.predict(law, N=1e9, D=1e10))(sample)
+    want = [jaxscale.predict(law, N=1e9, D=1e10) for law in laws]
+    np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+def test_critical_batch_and_minimum_steps_are_kaplans():
+    assert float(critical_batch(1.0)) == pytest.approx(2e8)
+    assert float(critical_batch(2.0)) == pytest.approx(2e8 * 2 ** (-1 / 0.21), rel=1e-5)
+    batch = float(critical_batch(3.0))
+    assert float(minimum_steps(1000.0, batch, 3.0)) == pytest.approx(500.0)
+
+
+def test_one_scale_laws_read_the_column_that_of_names():
+    law = jaxscale.PowerLaw(of="C")
+    assert law.inputs == ("C",)
+    assert dict(law.parameters["a"].per) == {"C": "-b"}
+
+
+@pytest.mark.parametrize("x", [1e-3, 1.0, 7.0, 1e15])
+def test_positive_behaves_as_its_value(x):
+    from jaxscale._numerics.positive import Positive, log, power
+
+    with scope(np.float64):
+        p = Positive(jnp.asarray(x), jnp.log(x))
+        pairs = [
+            (p**0.3, x**0.3),
+            (p + 2, x + 2),
+            (2 + p, 2 + x),
+            (p - 2, x - 2),
+            (2 - p, 2 - x),
+            (p * 3, x * 3),
+            (3 / p, 3 / x),
+            (p / 3, x / 3),
+            (-p, -x),
+            (p * p, x * x),
+            (jnp.sqrt(p), math.sqrt(x)),
+            (jnp.log(p), math.log(x)),
+            (log(p), math.log(x)),
+            (power(p, -0.2), x**-0.2),
+            (power(x, -0.2), x**-0.2),
+            (jnp.ones(3) * p, np.ones(3) * x),
+        ]
+        for got, want in pairs:
+            np.testing.assert_allclose(got, want, rtol=1e-14)
+        assert bool(p > x / 2) and bool(p <= x) and p.shape == ()
