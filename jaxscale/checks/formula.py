@@ -143,7 +143,7 @@ def check_fit(
     """
     with scope(np.float64), np.errstate(all="ignore"):
         raw = evaluated(law, inputs)
-        typical = np.sqrt(np.mean(prediction**2)) if objective.residual == "absolute" else 0.0
+        typical = np.sqrt(np.mean(prediction**2)) if objective.residual.has_unit else 0.0
         allowed = TIGHT * (np.abs(prediction) + typical)
         used = np.asarray(objective.weight)[: len(prediction)] > 0
         if not (_apart(raw, prediction, allowed) & used).any():

@@ -18,7 +18,7 @@ from jaxscale.fitting.saved import load
 from jaxscale.laws import CATALOGUE, Law
 from jaxscale.laws.names import find_law
 from jaxscale.objective.losses import NAMES, Loss, loss_named
-from jaxscale.objective.objective import RESIDUALS
+from jaxscale.objective.residuals import RESIDUALS
 
 
 def robust_loss(options: argparse.Namespace) -> Loss:

@@ -74,7 +74,7 @@ def _draw_surface(result: FitResult, path: str) -> None:
     grid = exponent_grid(
         result.unfitted,
         result.runs,
-        loss=result.robust,
+        loss=result.loss,
         residual=result.residual,
         resolution=0.0025,
     )

@@ -22,7 +22,8 @@ from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress
 from jaxscale.errors import DataError
 from jaxscale.laws import Law
-from jaxscale.objective.losses import NAMES, Huber, Loss, describe
+from jaxscale.objective.losses import Huber, Loss
+from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.uncertainty.resampling import require_draws
 
 STARTS = 512
@@ -56,7 +57,8 @@ def compare(
         folds: of the cross-validation, at most one per run; 0 for none.
         groups: leave out `runs.group` (True) or the values of a column, one at a time; None for
             `runs.group` where the runs have groups, False for none.
-        deltas: widths under which every law is fitted again, for a Huber loss; empty for none.
+        deltas: widths under which every law is fitted again, for a loss that has one; empty for
+            none.
         draws: simulated tables of each nested test; 0 for no tests.
         seed: of starts, folds, bootstrap and simulations.
         progress: called with (steps done, steps in all).
@@ -75,7 +77,7 @@ def compare(
     starts = int(options.get("starts", 1024))
     require_draws(draws or 19, len(runs), 19, "0 for no tests, or ")
     along = _size(by, named.values(), runs)
-    widths = tuple(deltas) if isinstance(loss, Huber) else ()
+    widths = tuple(deltas) if loss.width is not None else ()
     steps = _Steps(progress, len(named) * (2 + bool(widths)) + bool(draws))
     sizes = dict(levels=levels, share=share)
     splits, warnings = _splits(named.values(), runs, along, sizes, folds=folds, seed=seed)
@@ -90,9 +92,16 @@ def compare(
     for own in found:
         if widths and own.fit is not None:
             varied[own.label] = sensitivity(
-                own.law, runs, deltas=widths, residuals=(residual,), starts=min(starts, STARTS),
-                seed=seed, known=own.fit, label=own.label,
-            )  # fmt: skip
+                own.law,
+                runs,
+                deltas=widths,
+                losses=(loss,),
+                residuals=(residual,),
+                starts=min(starts, STARTS),
+                seed=seed,
+                known=own.fit,
+                label=own.label,
+            )
             steps()
     tests = _tests(found, draws, seed) if draws else ()
     steps.finish()
@@ -102,7 +111,7 @@ def compare(
         held=held,
         tests=tests,
         runs=runs,
-        loss=describe(loss),
+        loss=loss,
         residual=residual,
         warnings=tuple(warnings),
         settings={**settings, "starts": starts, "seed": seed},
@@ -126,16 +135,12 @@ class _Steps:
         self()
 
 
-def _fitting(options: Mapping[str, Any]) -> tuple[Loss, str]:
+def _fitting(options: Mapping[str, Any]) -> tuple[Loss, Residual]:
     unknown = sorted(set(options) - {"loss", "residual", "starts"})
     if unknown:
         raise TypeError(f"compare() has no option {unknown[0]!r}")
     loss = options.get("loss") or Huber(1e-3)
-    if type(loss) not in NAMES.values():
-        raise ValueError(
-            f"laws are compared under {', '.join(NAMES)}: {type(loss).__name__} has no likelihood"
-        )
-    return loss, str(options.get("residual", "log"))
+    return loss, residual_named(options.get("residual", "log"))
 
 
 def _size(by: str | None, laws: Iterable[Law], runs: Runs) -> str:

@@ -25,7 +25,7 @@ from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import chunk_size
 from jaxscale.engine.loop import Status
 from jaxscale.fitting.certificate import CONVERGED
-from jaxscale.fitting.fit import fit
+from jaxscale.fitting.fit import fit_problem
 from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law, predict
@@ -219,10 +219,9 @@ def _one_by_one(
 ) -> tuple[Law, list[Status]]:
     """Return the law with leaves [W, 1], fitted to each row of weights [W, n]."""
     fits = [
-        fit(law, result.runs.replace(weight=w), loss=result.robust, residual=result.residual,
-            starts=starts, seed=seed)
+        fit_problem(result.problem.on(result.runs.replace(weight=w)), starts=starts, seed=seed)
         for w in weights
-    ]  # fmt: skip
+    ]
     leaves = {n: np.array([[float(getattr(f.law, n))] for f in fits]) for n in law.free}
     return law.replace(**leaves), [Status[f.certificate.status.upper()] for f in fits]
 

@@ -138,7 +138,7 @@ def gradient(objective: Objective, z: Array) -> Array:
     differentiation being wrong at r = 0 and not quite zero beyond the threshold.
     """
     point = tuple(z)
-    r, slope, _ = objective._link(objective.prediction(*point))
+    r, slope, _ = objective.linked(objective.prediction(*point))
     pull = objective.weight * psi(objective.loss, r) * slope / objective.loss.scale
     rows = [partial(objective.prediction, k)(*point) for k in range(len(point))]
     return dot(jnp.stack(rows), pull)

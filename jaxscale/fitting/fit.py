@@ -22,11 +22,12 @@ from jaxscale.engine.dispatch import NEWTON_STEPS, Progress, Search
 from jaxscale.engine.loop import Solution, Status
 from jaxscale.errors import FitError
 from jaxscale.fitting.certificate import Local, certify, local
-from jaxscale.fitting.preparation import Prepared, prepare
+from jaxscale.fitting.preparation import Problem, prepare
 from jaxscale.fitting.result import FitResult, statistics
 from jaxscale.laws import Law
-from jaxscale.objective.losses import Huber, Loss, describe
+from jaxscale.objective.losses import Huber, Loss
 from jaxscale.objective.objective import Objective
+from jaxscale.objective.residuals import Residual
 from jaxscale.optimizers import newton
 from jaxscale.varpro.starts import (
     MAX_STARTS,
@@ -47,7 +48,7 @@ def fit(
     runs: Runs,
     *,
     loss: Loss | None = None,
-    residual: str = "log",
+    residual: str | Residual = "log",
     optimizer: optax.GradientTransformation | None = None,
     starts: int | Law | Any = 1024,
     seed: int = 0,
@@ -61,8 +62,9 @@ def fit(
     Args:
         law: e.g. `Chinchilla()`; parameters with a value stay fixed.
         runs: the runs, n of them.
-        loss: robust loss; default `Huber(1e-3)`. `Square()` and `Absolute()` are the others.
-        residual: "log", "relative" or "absolute".
+        loss: robust loss; default `Huber(1e-3)`. `Square()` and `Absolute()` are the others, and
+            whatever else subclasses `Loss`.
+        residual: "log", "relative" or "absolute", or a `Residual`.
         optimizer: an optax transformation; default `newton()`. Build it once and reuse it: every
             fresh closure compiles anew.
         starts: how many random starts, or the starts themselves: a law whose free parameters
@@ -99,13 +101,52 @@ def fit(
     refuse_tracers((law, runs.loss), "fit")
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
-    prepared = prepare(law, runs, Huber(1e-3) if loss is None else loss, residual)
+    problem = prepare(law, runs, Huber(1e-3) if loss is None else loss, residual)
+    return fit_problem(
+        problem,
+        optimizer=optimizer,
+        starts=starts,
+        seed=seed,
+        precision=precision,
+        max_steps=max_steps,
+        progress=progress,
+        mesh=mesh,
+        begin=begin,
+    )
+
+
+def fit_problem(
+    problem: Problem,
+    *,
+    optimizer: optax.GradientTransformation | None = None,
+    starts: int | Law | Any = 1024,
+    seed: int = 0,
+    precision: str = "float64",
+    max_steps: int | None = None,
+    progress: Progress | None = None,
+    mesh: Mesh | None = None,
+    begin: float | None = None,
+) -> FitResult:
+    """Fit a problem that is prepared already; options and errors as `fit`.
+
+    Args:
+        problem: of another fit, say: `fit_problem(result.problem.under(loss=Square()))`.
+        optimizer: see `fit`.
+        starts: see `fit`.
+        seed: see `fit`.
+        precision: see `fit`.
+        max_steps: see `fit`.
+        progress: see `fit`.
+        mesh: see `fit`.
+        begin: `time.perf_counter()` from which the total counts; default now.
+    """
+    begin = time.perf_counter() if begin is None else begin
     optimizer = newton() if optimizer is None else optimizer
     own = optimizer is newton()
     steps = (NEWTON_STEPS if own else OTHER_STEPS) if max_steps is None else max_steps
     if not 1 <= steps <= MAX_STEPS:
         raise ValueError(f"max_steps must be between 1 and {MAX_STEPS:,}, got {max_steps}")
-    search = Search(prepared.objective, optimizer, precision, steps, mesh)
+    search = Search(problem.objective, optimizer, precision, steps, mesh)
     lanes, extra = _starts(search, starts, seed)
     solution = search.solve(lanes, progress)
     z, status = _best(search, solution)
@@ -116,17 +157,14 @@ def fit(
         "max_steps": steps,
         "seed": seed,
         "precision": precision,
-        "fixed": list(law.fixed),
     }
-    result = _result(prepared, search, runs, solution, (z, status))
+    result = _result(problem, search, solution, (z, status))
     seconds = {
         "compile": search.compile,
         "solve": search.work,
         "total": time.perf_counter() - begin,
     }
-    return dataclasses.replace(
-        result, law=_filled(law, result.law), settings=settings, seconds=seconds
-    )
+    return dataclasses.replace(result, settings=settings, seconds=seconds)
 
 
 def _at(objective: Objective, z: Any) -> tuple[Local, Law, Any]:
@@ -186,21 +224,18 @@ def _best(search: Search, solution: Solution) -> tuple[np.ndarray, int]:
 
 
 def _result(
-    prepared: Prepared,
-    search: Search,
-    runs: Runs,
-    solution: Solution,
-    point: tuple[np.ndarray, int],
+    problem: Problem, search: Search, solution: Solution, point: tuple[np.ndarray, int]
 ) -> FitResult:
-    objective, n = search.objective, len(runs)
+    objective, runs = search.objective, problem.runs
+    n = len(runs)
     z, status = point
     at, fitted, prediction = search.run(_at, objective, z.astype(float), dtype=np.float64)
-    if objective.loss.refinements():
+    if objective.loss.kinked:
         # A kink has no curvature: the condition is that of the smooth loss of the search.
-        smooth, *_ = search.run(_at, prepared.objective, z.astype(float), dtype=np.float64)
+        smooth, *_ = search.run(_at, problem.objective, z.astype(float), dtype=np.float64)
         at = at._replace(hessian=smooth.hessian)
     rounding = 16 * np.finfo(float).eps * float(objective.space.loss_scale)
-    if objective.residual == "absolute" and not rounding**2 > np.finfo(float).tiny:
+    if objective.residual.has_unit and not rounding**2 > np.finfo(float).tiny:
         raise FitError(
             f"the objective underflows: losses of about {np.median(np.abs(runs.loss)):.1g}, "
             "squared, are below what float64 can hold; give the loss in larger units, or use log "
@@ -213,34 +248,36 @@ def _result(
         objective,
         z.astype(float),
         law,
-        inputs=prepared.inputs,
+        inputs=problem.inputs,
         prediction=prediction,
         rows=runs.rows,
     )
     return FitResult(
-        law=law,
+        law=_filled(problem.law, law),
         value=float(at.value),
-        loss=describe(objective.loss),
-        residual=objective.residual,
+        loss=problem.loss,
+        residual=problem.residual,
+        fixed=tuple(problem.law.fixed),
         certificate=certify(
             objective.space,
             solution,
             z.astype(float),
             status,
             at,
-            weaknesses=prepared.weaknesses,
-            sharpened=bool(objective.loss.refinements()),
+            weaknesses=problem.weaknesses,
+            sharpened=objective.loss.kinked,
         ),
         statistics=statistics(runs, prediction),
         runs=runs,
         prediction=prediction,
         start_values=np.where(np.isfinite(solution.value), solution.value, np.nan),
         start_status=solution.status,
-        intervals=_intervals(law, objective.space.free, prepared.inputs),
+        intervals=_intervals(law, objective.space.free, problem.inputs),
         suspects=_suspects(at.residuals[:n], rounding=bool(at.value <= at.floor)),
-        warnings=prepared.warnings,
+        warnings=problem.warnings,
         seconds={},
         settings={},
+        prepared=problem,
     )
 
 

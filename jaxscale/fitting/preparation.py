@@ -7,7 +7,7 @@ what is only suspicious becomes a warning in the result.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import dataclasses
 
 import numpy as np
 
@@ -20,18 +20,70 @@ from jaxscale.errors import DataError
 from jaxscale.flops import SixND
 from jaxscale.laws import Law
 from jaxscale.objective.losses import Loss
-from jaxscale.objective.objective import RESIDUALS, Objective
+from jaxscale.objective.objective import Objective
+from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.objective.space import Space
 from jaxscale.text import short
 
 
-class Prepared(NamedTuple):
-    """An objective with float64 NumPy leaves, ready to cast, and what was noticed."""
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """Runs, a law, a loss and a residual, as an objective that is ready to be minimized.
 
+    A fit keeps its problem: whatever is asked of the fit afterwards starts from it, and the runs
+    are not checked and scaled again.
+
+    Attributes:
+        law: the law; parameters with a value are fixed.
+        runs: the runs, n of them.
+        objective: in dimensionless, padded float64 NumPy arrays, ready to cast.
+        inputs: per input of the law [n], in the units of the runs.
+        warnings: what was noticed about the runs.
+        weaknesses: what the design cannot determine.
+    """
+
+    law: Law
+    runs: Runs
     objective: Objective
-    inputs: dict[str, np.ndarray]  # [n] in the units of the runs
+    inputs: dict[str, np.ndarray]
     warnings: tuple[str, ...]
-    weaknesses: tuple[str, ...]  # what the design cannot determine
+    weaknesses: tuple[str, ...]
+
+    @property
+    def loss(self) -> Loss:
+        """The robust loss."""
+        return self.objective.loss
+
+    @property
+    def residual(self) -> Residual:
+        """The kind of residual."""
+        return self.objective.residual
+
+    def under(self, loss: Loss | None = None, residual: str | Residual | None = None) -> Problem:
+        """Return the same problem under another loss or residual.
+
+        Raises:
+            DataError: the residual needs positive losses, and one is not.
+        """
+        kind = self.residual if residual is None else residual_named(residual)
+        _require_losses(self.runs, kind)
+        own = self.loss if loss is None else loss
+        objective = dataclasses.replace(self.objective, loss=own, residual=kind)
+        return dataclasses.replace(self, objective=objective)
+
+    def on(self, runs: Runs) -> Problem:
+        """Return the same problem with other losses or weights of the same runs, unchecked."""
+        objective = _objective(
+            self.law, self.inputs, runs.loss, runs.weights, loss=self.loss, residual=self.residual
+        )
+        return dataclasses.replace(self, runs=runs, objective=objective)
+
+    def pinned(self, **values: float) -> Problem:
+        """Return the same problem with further parameters held at values."""
+        law = self.law.replace(**values)
+        space = dataclasses.replace(self.objective.space, fixed=_held(law))
+        objective = dataclasses.replace(self.objective, space=space)
+        return dataclasses.replace(self, law=law, objective=objective)
 
 
 def bucket(n: int) -> int:
@@ -49,7 +101,7 @@ def bucket(n: int) -> int:
     return size
 
 
-def prepare(law: Law, runs: Runs, loss: Loss, residual: str) -> Prepared:
+def prepare(law: Law, runs: Runs, loss: Loss, residual: str | Residual) -> Problem:
     """Check the runs against the law and build the objective.
 
     Raises:
@@ -57,8 +109,7 @@ def prepare(law: Law, runs: Runs, loss: Loss, residual: str) -> Prepared:
         LawError: the formula does something else than the law declares.
         ValueError: an option is not one of those allowed.
     """
-    if residual not in RESIDUALS:
-        raise ValueError(f"residual must be one of {', '.join(RESIDUALS)}, got {residual!r}")
+    residual = residual_named(residual)
     if not law.free:
         raise ValueError(f"{type(law).__name__} has no free parameter: nothing to fit")
     if len(law.free) > MAX_ORDER:
@@ -83,16 +134,14 @@ def prepare(law: Law, runs: Runs, loss: Loss, residual: str) -> Prepared:
     inputs = {name: inputs[name] for name in law.inputs}
     y = runs.loss
     _require(runs, "loss", y, np.isfinite(y), "a finite number")
-    if residual != "absolute":
-        rule = f"a positive loss under {residual} residuals (or use residual='absolute')"
-        _require(runs, "loss", y, y > 0, rule)
+    _require_losses(runs, residual)
     weight = runs.weights
     _require(runs, "weight", weight, np.isfinite(weight) & (weight >= 0), "a weight >= 0")
     refuse_unidentified(law, runs, inputs)
     warnings = (*runs.warnings, *_suspicious(law, runs, inputs))
     objective = _objective(law, inputs, y, weight, loss=loss, residual=residual)
     check_formula(objective, inputs, runs.rows)
-    return Prepared(objective, inputs, warnings, weaknesses(law, runs, inputs))
+    return Problem(law, runs, objective, inputs, warnings, weaknesses(law, runs, inputs))
 
 
 def _objective(
@@ -102,7 +151,7 @@ def _objective(
     weight: np.ndarray,
     *,
     loss: Loss,
-    residual: str,
+    residual: Residual,
 ) -> Objective:
     n = len(y)
     total = weight.sum()
@@ -124,7 +173,7 @@ def _objective(
     return Objective(
         law=law.replace(**dict.fromkeys(law.parameters, None)),
         space=Space(
-            fixed={name: np.asarray(value, float) for name, value in law.fixed.items()},
+            fixed=_held(law),
             log_scale={name: np.asarray(value) for name, value in log_scale.items()},
             loss_scale=np.asarray(loss_scale),
             parameters=tuple(law.parameters.items()),
@@ -135,6 +184,16 @@ def _objective(
         loss=loss,
         residual=residual,
     )
+
+
+def _held(law: Law) -> dict[str, np.ndarray]:
+    return {name: np.asarray(value, float) for name, value in law.fixed.items()}
+
+
+def _require_losses(runs: Runs, residual: Residual) -> None:
+    if residual.positive:
+        rule = f"a positive loss under {residual} residuals (or use residual='absolute')"
+        _require(runs, "loss", runs.loss, runs.loss > 0, rule)
 
 
 def _some(runs: Runs, which: np.ndarray) -> str:

@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxscale._numerics.precision import scope
 from jaxscale.data.runs import Runs
 from jaxscale.files.document import plain, versions
 from jaxscale.files.durable import write_atomically
 from jaxscale.fitting.certificate import Certificate
+from jaxscale.fitting.preparation import Problem, prepare
 from jaxscale.flops import SixND
 from jaxscale.laws import Law, derived, predict
-from jaxscale.objective.losses import Loss, loss_named
+from jaxscale.objective.losses import Loss
+from jaxscale.objective.residuals import Residual
 from jaxscale.text import columns, marked, one_line, quantity
 
 if TYPE_CHECKING:
@@ -37,8 +40,9 @@ class FitResult:
     Attributes:
         law: the law at the optimum, parameters as floats in the units of the runs.
         value: plain sum of w rho(r) at the optimum, as papers report it.
-        loss: {"loss": name, "delta": width or None}.
+        loss: the robust loss, as it was given: for absolute loss, that of the search.
         residual: kind of residual.
+        fixed: names of the parameters that were fixed.
         certificate: why to believe it.
         statistics: R² and RMSE of the log loss and of the loss itself.
         runs: the runs it was fitted to.
@@ -49,13 +53,15 @@ class FitResult:
         suspects: indices [k] of runs whose residual exceeds 5 scaled MAD; reported, not removed.
         warnings: what was noticed about the runs.
         seconds: {"compile", "solve", "total"}.
-        settings: optimizer, seed, precision, starts, and the origin of a user's law.
+        settings: optimizer, steps, seed, precision, and the origin of a user's law.
+        prepared: the problem that was solved; made again where a result was read from a file.
     """
 
     law: Law
     value: float
-    loss: Mapping[str, Any]
-    residual: str
+    loss: Loss
+    residual: Residual
+    fixed: tuple[str, ...]
     certificate: Certificate
     statistics: Mapping[str, float]
     runs: Runs
@@ -67,11 +73,7 @@ class FitResult:
     warnings: tuple[str, ...]
     seconds: Mapping[str, float]
     settings: Mapping[str, Any]
-
-    @property
-    def fixed(self) -> tuple[str, ...]:
-        """Names of the parameters that were fixed."""
-        return tuple(self.settings.get("fixed", ()))
+    prepared: Problem | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -84,13 +86,34 @@ class FitResult:
         return self.law.replace(**dict.fromkeys(self.free))
 
     @property
-    def robust(self) -> Loss:
-        """The robust loss; that of the search for absolute loss.
+    def problem(self) -> Problem:
+        """The problem that the fit solved: its runs, checked and scaled, and its objective."""
+        known = self.prepared
+        if known is None or not (
+            known.runs is self.runs
+            and known.loss is self.loss
+            and known.residual == self.residual
+            and tuple(known.law.fixed) == self.fixed
+        ):
+            known = prepare(self.unfitted, self.runs, self.loss, self.residual)
+            object.__setattr__(self, "prepared", known)  # kept: the one thing worked out later
+        return known
 
-        Raises:
-            ValueError: it was a user's own.
-        """
-        return loss_named(self.loss["loss"], self.loss["delta"])
+    @property
+    def optimum(self) -> np.ndarray:
+        """Coordinates [P] of the optimum, in the space of the problem's objective."""
+        space = self.problem.objective.space
+        with scope(np.float64), np.errstate(divide="ignore"):
+            values = {name: float(value) for name, value in self.law.values.items()}
+            z = np.array([float(x) for x in space.coordinates(values)])
+        return np.clip(z, *space.bounds())
+
+    def pinned(self, *names: str) -> FitResult:
+        """Return the same optimum, with further parameters held where they are."""
+        values = {name: getattr(self.law, name) for name in names}
+        return dataclasses.replace(
+            self, fixed=(*self.fixed, *names), prepared=self.problem.pinned(**values)
+        )
 
     def predict(self, **inputs: Any) -> Any:
         """Evaluate the fitted law at named inputs; see `jaxscale.predict`."""
@@ -123,8 +146,8 @@ class FitResult:
             "intervals": {name: list(pair) for name, pair in self.intervals.items()},
             "objective": {
                 "value": self.value,
-                **self.loss,
-                "residual": self.residual,
+                **self.loss.document(),
+                "residual": self.residual.name,
                 "n": len(runs),
             },
             "statistics": dict(self.statistics),
@@ -147,7 +170,7 @@ class FitResult:
             "starts": {"values": self.start_values.tolist(), "status": self.start_status.tolist()},
             "warnings": list(self.warnings),
             "seconds": dict(self.seconds),
-            "settings": {**_law_settings(self.law), **self.settings},
+            "settings": {**_law_settings(self.law), **self.settings, "fixed": list(self.fixed)},
             "versions": versions(),
         }
         return plain(document)
@@ -221,12 +244,10 @@ def _law_settings(law: Law) -> dict[str, Any]:
 def fit_table(fit: FitResult) -> str:
     """Return the short readable account of a fit."""
     certificate, law = fit.certificate, type(fit.law)
-    delta = fit.loss["delta"]
-    loss = str(fit.loss["loss"]) + (f" (delta {delta:g})" if delta is not None else "")
     head = [
         f"{law.__name__}: {law.formula()}",
         one_line(
-            f"{len(fit.runs)} runs from {fit.runs.source}, {loss} on {fit.residual} residuals"
+            f"{len(fit.runs)} runs from {fit.runs.source}, {fit.loss} on {fit.residual} residuals"
         ),
         "",
     ]
@@ -251,8 +272,10 @@ def fit_table(fit: FitResult) -> str:
         ("R²", f"{stats['r2_log']:.5f} on log loss, {stats['r2']:.5f} on loss"),
         ("RMSE", f"{stats['rmse_log']:.5f} on log loss, {stats['rmse']:.5f} on loss"),
     ]
-    if delta is not None:
-        facts.append(("inside delta", f"{certificate.inside_delta} of {len(fit.runs)} residuals"))
+    if fit.loss.width is not None:
+        facts.append(
+            (f"inside {fit.loss.width}", f"{certificate.inside_delta} of {len(fit.runs)} residuals")
+        )
     share = f"{100 * certificate.share_at_best:.1f} % of {certificate.starts} at the best value"
     slope = f"gradient {certificate.grad_norm:.1e}"
     if certificate.exact:

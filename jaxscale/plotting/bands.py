@@ -79,7 +79,7 @@ def plot_bands(draws: Draws, *, reach: float = 100.0, level: float = 0.9) -> Fig
     wide = draws.predict(level=level, **line.inputs)
     half = draws.predict(level=0.5, **line.inputs)
     new = draws.predict(level=level, new_run=True, **line.inputs)
-    ratio = fit.residual != "absolute" and bool((wide.center > 0).all())
+    ratio = fit.residual.positive and bool((wide.center > 0).all())
     here, shades = scale_of(fit)[1], ((new, OUTER), (wide, WIDE), (half, NARROW))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 5.0), layout="constrained")

@@ -22,7 +22,6 @@ from jaxscale.plotting.style import (
     ALERT,
     HUES,
     INK,
-    LABELS,
     LAW,
     MUTED,
     RUN,
@@ -77,8 +76,9 @@ def plot_residuals(fit: FitResult, ax: Axes | None = None) -> Axes:
     Returns:
         The axes: suspects ringed and named by row, a band where a Huber loss is quadratic.
     """
-    y, p, delta = fit.runs.loss, fit.prediction, fit.loss["delta"]
-    r = {"log": np.log(np.abs(p / y)), "relative": p / y - 1}.get(fit.residual, p - y)
+    delta = fit.loss.threshold
+    with np.errstate(all="ignore"):
+        r = fit.residual.between(fit.prediction, fit.runs.loss)
     with matplotlib.rc_context(STYLE):
         ax = axes_or_new(ax)
         if delta is not None:
@@ -88,7 +88,7 @@ def plot_residuals(fit: FitResult, ax: Axes | None = None) -> Axes:
         name, x = scale_of(fit)
         draw_cloud(ax, x, r, color=RUN, alpha=0.8 if len(r) <= 500 else 0.4)
         log_axis(ax, "x", x.min(), x.max(), name)
-        ax.set(ylabel=LABELS[fit.residual], ymargin=0.1)
+        ax.set(ylabel=fit.residual.label, ymargin=0.1)
         bulk = 1.5 * float(np.quantile(np.abs(r), 0.9))
         if np.abs(r).max() > 5 * bulk > 0:
             ax.set_yscale("asinh", linear_width=bulk)
@@ -120,7 +120,7 @@ def plot_fit(fit: FitResult) -> Figure:
     Returns:
         A figure as wide as a page, 7.2 by 4.4 inches; write it with `save`.
     """
-    law, loss = type(fit.law), fit.loss["loss"].capitalize()
+    law, loss = type(fit.law), type(fit.loss).__name__
     title = f"{law.__name__}:  {formula(law.formula())}\n{len(fit.runs):,} runs, "
     title += f"{loss} loss of {fit.residual} residuals"
     title += "" if fit.certificate.trusted else "; not certified"

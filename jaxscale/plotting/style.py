@@ -59,8 +59,6 @@ HUES = "#009E73 #56B4E9 #0072B2 #E69F00 #D55E00 #000000 #CC79A7 #8a8a8a".split()
 # Colors of Okabe and Ito, told apart by all; viridis without its pale end, lost on white paper.
 SIZES = LinearSegmentedColormap.from_list("s", matplotlib.colormaps["viridis"](np.arange(230)))
 LABELS = {"N": "parameters N", "D": "training tokens D", "C": "training compute C (FLOPs)"}
-LABELS |= {"log": "log (predicted / observed)", "relative": "predicted / observed \u2212 1"}
-LABELS |= {"absolute": "predicted \u2212 observed"}
 ENDINGS = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}  # what makes files differ
 RASTERIZE = 5000  # points beyond which a cloud becomes pixels within a vector file
 

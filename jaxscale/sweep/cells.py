@@ -129,7 +129,7 @@ class Chunk:
         # Every chunk has the same shape, so all of them share one compiled program.
         padding = np.repeat(weights[:1], self.size - self.count, axis=0)
         solved = refit(result, weights=np.concatenate([weights, padding]), guards=1)
-        free = [name for name in result.law.parameters if name not in result.settings["fixed"]]
+        free = [name for name in result.law.parameters if name not in result.fixed]
         leaves = {f"param_{name}": getattr(solved.law, name) for name in free}
         leaves |= {"value": solved.value, "status": solved.status}
         arrays: dict[str, Any] = {

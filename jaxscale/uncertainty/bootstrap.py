@@ -35,7 +35,6 @@ from jaxscale.uncertainty.resampling import (
     require_draws,
     residual_losses,
     wild_losses,
-    with_residuals,
 )
 
 METHODS = ("auto", "residual", "case", "bayesian", "cluster", "wild", "wild-cluster")
@@ -183,7 +182,7 @@ class Draws:
             rng = np.random.default_rng([self.seed, len(draws)])
             noise = self.noise.draw((len(draws),), rng)  # one run per draw, wherever it stands
             noise = noise.reshape(-1, *[1] * (draws.ndim - 1))
-            draws = with_residuals(draws, noise, self.fit.residual)
+            draws = self.fit.residual.losses(draws, noise)
         low, high = percentile(draws, tail(level, self.freedom, self.widening))
         return Band(center, low, high, level, "a new run" if new_run else "the mean law")
 
@@ -361,7 +360,7 @@ def _doubts(fit: FitResult, method: str, trend: str) -> list[str]:
         said.append(f"{names} is at its bound: no method is known to cover there")
     if method not in CLUSTERED and fit.runs.group is not None:
         said.append("the runs have groups; if their errors move together, use method='cluster'")
-    if method in ("wild", "wild-cluster") and fit.loss["loss"] != "square":
+    if method in ("wild", "wild-cluster") and not fit.loss.quadratic:
         said.append(
             "random signs of residuals take the fit for least squares; under a Huber width below "
             "the noise they cover far too little: use method='residual' or 'case'"

@@ -19,7 +19,6 @@ import numpy as np
 from jax import Array
 
 from jaxscale._numerics import programs
-from jaxscale.fitting.refit import reopen
 from jaxscale.fitting.result import FitResult
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import Objective
@@ -130,7 +129,7 @@ def linearize(fit: FitResult) -> Linearized:
 
     Cost: a compiled pass over the runs; compiles once per law and shape.
     """
-    objective, z = reopen(fit)
+    objective, z = fit.problem.objective, fit.optimum
     found, _ = programs.run(slopes, objective, z, dtype=np.float64)
     n = len(fit.runs)
     residual, rows, psi, curvature = (np.asarray(leaf)[:n] for leaf in found)

@@ -19,7 +19,6 @@ from jax import Array
 
 from jaxscale._numerics.precision import scope
 from jaxscale.fitting.result import FitResult
-from jaxscale.objective.losses import log_normalizer
 from jaxscale.objective.objective import Objective
 from jaxscale.uncertainty.bootstrap import Draws
 from jaxscale.uncertainty.covariance import inverse_curvature, noise_ratio
@@ -108,7 +107,7 @@ def _potential(u: Array, objective: Objective, z: Array, root: Array, start: flo
     used = objective.weight > 0
     w = jnp.where(used, objective.weight, 1.0)
     r, loss = objective.residuals(z), objective.loss
-    each = w * loss.rho(r) * jnp.exp(-log_s) + log_normalizer(loss, log_s - jnp.log(w))
+    each = w * loss.rho(r) * jnp.exp(-log_s) + loss.log_normalizer(log_s - jnp.log(w))
     total = jnp.sum(jnp.where(used, each, 0.0))
     return jnp.where(jnp.all((z >= lower) & (z <= upper)), total, jnp.inf)
 
