@@ -310,9 +310,9 @@ def test_bad_input_is_refused_with_a_sentence(noisy, case):
         ),
         (lambda r: sensitivity(C(), r, deltas=[]), ValueError, "nothing to vary"),
         (
-            lambda r: profile_likelihood(1.0, np.ones(3), loss="mine"),
+            lambda r: profile_likelihood(1.0, np.ones(3), Heavy()),
             ValueError,
-            "no likelihood for the loss 'mine'",
+            "the loss heavy stands for no density",
         ),
         (
             lambda r: stacking(

@@ -142,7 +142,7 @@ def test_rising_scores_and_absolute_residuals_keep_linear_axes(single):
     D = single.fit.runs.columns["D"]
     exact = jaxscale.predict(law, D=D)
     runs = jaxscale.Runs(D=D, loss=exact + 0.01 * rng.normal(size=25), names={"loss": "accuracy"})
-    fit = dataclasses.replace(single.fit, law=law, runs=runs, prediction=exact, residual="absolute")
+    fit = dataclasses.replace(single.fit, law=law, runs=runs, prediction=exact, residual=ABSOLUTE)
     sample = law.replace(c=0.93 + 0.01 * rng.normal(size=100))
     top, below = rendered(plot_bands(dataclasses.replace(single, law=sample, fit=fit))).axes
     assert (top.get_ylabel(), top.get_yscale()) == ("accuracy", "linear")

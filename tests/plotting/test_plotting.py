@@ -113,7 +113,7 @@ def test_rising_score_keeps_its_name(joint):
     fit = _result(joint, law, names={"loss": "accuracy"}, D=np.geomspace(1e3, 1e7, 25))
     ax = plot_law(fit)
     assert (ax.get_ylabel(), ax.get_yscale()) == ("accuracy", "linear")
-    absolute = dataclasses.replace(fit, residual="absolute")
+    absolute = dataclasses.replace(fit, residual=residual_named("absolute"))
     assert plot_residuals(absolute).get_ylabel() == "predicted \u2212 observed"
 
 

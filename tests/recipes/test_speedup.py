@@ -315,7 +315,7 @@ def of_runs(fit, law, runs):
     """A least-squares fit with another law and other runs in it: refits need no more."""
     N, D = runs.columns["N"], runs.columns["D"]
     return dataclasses.replace(
-        fit, law=law, runs=runs, prediction=jaxscale.predict(law, N=N, D=D), residual="log"
+        fit, law=law, runs=runs, prediction=jaxscale.predict(law, N=N, D=D), residual=residual_named("log")
     )
 
 
