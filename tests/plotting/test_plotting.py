@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 import jaxscale
 from jaxscale.engine.loop import Status
+from jaxscale.objective.residuals import residual_named
 from jaxscale.plotting import labels
 from jaxscale.plotting.fit import plot_fit, plot_law, plot_residuals
 from jaxscale.plotting.starts import plot_starts
@@ -139,7 +140,7 @@ def test_residuals_show_delta_and_name_the_suspects(joint):
 
 
 def test_residuals_without_delta_or_suspects_need_no_legend(single):
-    plain = dataclasses.replace(single, loss={"loss": "square", "delta": None})
+    plain = dataclasses.replace(single, loss=jaxscale.Square())
     assert plot_residuals(plain).get_legend() is None
 
 

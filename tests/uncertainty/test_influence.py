@@ -11,7 +11,6 @@ from scipy.stats import spearmanr
 import jaxscale
 from jaxscale._numerics import programs
 from jaxscale.datasets.synthetic import isoflop_design, simulate
-from jaxscale.objective.losses import describe
 from jaxscale.uncertainty.influence import influence
 from jaxscale.uncertainty.quantities import Best, evaluate
 

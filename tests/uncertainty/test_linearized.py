@@ -9,8 +9,8 @@ from scipy import integrate, stats
 
 import jaxscale
 from jaxscale._numerics.precision import scope
-from jaxscale.objective.residuals import residual_named
 from jaxscale.objective.losses import Loss
+from jaxscale.objective.residuals import residual_named
 from jaxscale.uncertainty.linearized import bandwidth, linearize
 from jaxscale.uncertainty.resampling import (
     FEWEST,
@@ -31,7 +31,7 @@ LOSSES = [jaxscale.Huber(1e-3), jaxscale.Huber(3e-2), jaxscale.Square(), jaxscal
 GROUPS = np.repeat(np.arange(12), 5)
 
 
-class Cauchy(Loss):
+class Cauchy(jaxscale.Loss):
     """log(1 + (r / c)²) c² / 2: a user's own, through the generic smoothed curvature."""
 
     c = 0.02
