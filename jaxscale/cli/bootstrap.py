@@ -34,7 +34,8 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.flops import complete
 from jaxscale.text import columns, count, marked, one_line
 from jaxscale.text import quantity as number
-from jaxscale.uncertainty.bootstrap import CLUSTERED, METHODS, Draws, bootstrap
+from jaxscale.uncertainty.bootstrap import CLUSTERED, METHODS, bootstrap
+from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import KINDS, Interval
 from jaxscale.uncertainty.profile import Profile, profile
 from jaxscale.uncertainty.quantities import (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,8 @@ from jaxscale.errors import DataError, FitError
 from jaxscale.fitting.fit import fit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
+from jaxscale.objective.losses import Loss
+from jaxscale.objective.residuals import Residual
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,16 +60,22 @@ def fit_all(
     laws: Mapping[str, Law],
     runs: Runs,
     *,
+    loss: Loss | None = None,
+    residual: str | Residual = "log",
+    starts: int = 1024,
+    seed: int = 0,
     progress: Callable[[], None] | None = None,
-    **options: Any,
 ) -> tuple[Candidate, ...]:
     """Fit every law to all runs; one that cannot be fitted stays, with the reason.
 
     Args:
         laws: by label.
         runs: the runs; losses must be positive.
+        loss: see `fit`.
+        residual: see `fit`.
+        starts: random starts of each fit.
+        seed: of the starts.
         progress: called without arguments after each law.
-        **options: those of `fit`.
 
     Raises:
         DataError: a loss is not positive, or no law can be fitted.
@@ -83,7 +90,8 @@ def fit_all(
     found = []
     for label, law in laws.items():
         try:
-            found.append(Candidate(label, law, fit(law, runs, **options)))
+            fitted = fit(law, runs, loss=loss, residual=residual, starts=starts, seed=seed)
+            found.append(Candidate(label, law, fitted))
         except (DataError, FitError) as error:
             found.append(Candidate(label, law, None, str(error)))
         if progress is not None:

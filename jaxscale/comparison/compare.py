@@ -21,6 +21,7 @@ from jaxscale.comparison.stacking import MOST, difference, stacking
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress
 from jaxscale.errors import DataError
+from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
 from jaxscale.objective.losses import Huber, Loss
 from jaxscale.objective.residuals import Residual, residual_named
@@ -42,8 +43,10 @@ def compare(
     deltas: Sequence[float] = DELTAS,
     draws: int = 199,
     seed: int = 0,
+    loss: Loss | None = None,
+    residual: str | Residual = "log",
+    starts: int = 1024,
     progress: Progress | None = None,
-    **options: Any,
 ) -> Comparison:
     """Compare laws on the same runs: by extrapolation, held-out folds, criteria and tests.
 
@@ -61,8 +64,10 @@ def compare(
             none.
         draws: simulated tables of each nested test; 0 for no tests.
         seed: of starts, folds, bootstrap and simulations.
+        loss: see `fit`; one that stands for a density.
+        residual: see `fit`.
+        starts: random starts of each fit.
         progress: called with (steps done, steps in all).
-        **options: `loss`, `residual` and `starts` of `fit`.
 
     Raises:
         DataError: no law can be fitted, or the runs have no such column.
@@ -73,8 +78,7 @@ def compare(
     """
     begin = time.perf_counter()
     named = labelled(laws)
-    loss, residual = _fitting(options)
-    starts = int(options.get("starts", 1024))
+    loss, residual = Huber(1e-3) if loss is None else loss, residual_named(residual)
     require_draws(draws or 19, len(runs), 19, "0 for no tests, or ")
     along = _size(by, named.values(), runs)
     widths = tuple(deltas) if loss.width is not None else ()
@@ -83,25 +87,17 @@ def compare(
     splits, warnings = _splits(named.values(), runs, along, sizes, folds=folds, seed=seed)
     if groups or (groups is None and runs.group is not None and len(set(runs.group)) > 1):
         splits["groups"] = by_groups(runs, groups or True)
-    found = fit_all(named, runs, seed=seed, progress=steps, **options)
+    found = fit_all(
+        named, runs, loss=loss, residual=residual, starts=starts, seed=seed, progress=steps
+    )
     held = {}
     if splits:
         each = held_out(found, list(splits.values()), starts=starts, seed=seed, progress=steps)
         held = dict(zip(splits, each, strict=True))
     varied = {}
-    for own in found:
-        if widths and own.fit is not None:
-            varied[own.label] = sensitivity(
-                own.law,
-                runs,
-                deltas=widths,
-                losses=(loss,),
-                residuals=(residual,),
-                starts=min(starts, STARTS),
-                seed=seed,
-                known=own.fit,
-                label=own.label,
-            )
+    for own in found if widths else ():
+        if own.fit is not None:
+            varied[own.label] = _varied(own, own.fit, widths, starts=starts, seed=seed)
             steps()
     tests = _tests(found, draws, seed) if draws else ()
     steps.finish()
@@ -135,12 +131,20 @@ class _Steps:
         self()
 
 
-def _fitting(options: Mapping[str, Any]) -> tuple[Loss, Residual]:
-    unknown = sorted(set(options) - {"loss", "residual", "starts"})
-    if unknown:
-        raise TypeError(f"compare() has no option {unknown[0]!r}")
-    loss = options.get("loss") or Huber(1e-3)
-    return loss, residual_named(options.get("residual", "log"))
+def _varied(
+    own: Candidate, fit: FitResult, widths: Sequence[float], *, starts: int, seed: int
+) -> Sensitivity:
+    return sensitivity(
+        own.law,
+        fit.runs,
+        deltas=widths,
+        losses=(fit.loss,),
+        residuals=(fit.residual,),
+        starts=min(starts, STARTS),
+        seed=seed,
+        known=fit,
+        label=own.label,
+    )
 
 
 def _size(by: str | None, laws: Iterable[Law], runs: Runs) -> str:

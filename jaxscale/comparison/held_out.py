@@ -29,6 +29,8 @@ from jaxscale.fitting.fit import fit_problem
 from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law, predict
+from jaxscale.objective.losses import Loss
+from jaxscale.objective.residuals import Residual
 
 ABSURD = 1.0
 """Log error of a prediction that is not positive, whose logarithm does not exist: 100 %."""
@@ -248,9 +250,10 @@ def rollout(
     levels: int = 12,
     share: float = 0.5,
     horizon: str = "all",
+    loss: Loss | None = None,
+    residual: str | Residual = "log",
     starts: int = 1024,
     seed: int = 0,
-    **options: Any,
 ) -> HeldOut:
     """Fit laws to the smaller runs and predict the larger, for an expanding window of sizes.
 
@@ -261,9 +264,10 @@ def rollout(
         levels: quantile bins along `by` where its values are no few levels; see `splits.by_size`.
         share: windows fitted to a smaller share of the levels do not count in `score`.
         horizon: "all" predicts all larger runs, "next" those of the next level.
+        loss: see `fit`.
+        residual: see `fit`.
         starts: random starts of the fits.
         seed: of random starts.
-        **options: `loss` and `residual` of `fit`.
 
     Returns:
         The errors of every law in every window; `split.factor` is how far each extrapolates.
@@ -276,7 +280,7 @@ def rollout(
     """
     named = labelled(laws)
     split = by_size(named.values(), runs, by, levels=levels, horizon=horizon, share=share)
-    found = fit_all(named, runs, starts=starts, seed=seed, **options)
+    found = fit_all(named, runs, loss=loss, residual=residual, starts=starts, seed=seed)
     return held_out(found, [split], starts=starts, seed=seed)[0]
 
 
@@ -287,9 +291,10 @@ def cross_validate(
     folds: int = 10,
     groups: bool | str = False,
     by: str = "C",
+    loss: Loss | None = None,
+    residual: str | Residual = "log",
     starts: int = 1024,
     seed: int = 0,
-    **options: Any,
 ) -> HeldOut:
     """Fit laws to all but one fold or group of runs and predict it, for each in turn.
 
@@ -300,9 +305,10 @@ def cross_validate(
         groups: True leaves out `runs.group`, a name the values of that column, one at a time, in
             place of folds.
         by: column along which every fold is spread.
+        loss: see `fit`.
+        residual: see `fit`.
         starts: random starts of the fits.
         seed: of the folds and of random starts.
-        **options: `loss` and `residual` of `fit`.
 
     Raises:
         DataError: there is no such group, or no law can be fitted.
@@ -310,5 +316,5 @@ def cross_validate(
     """
     named = labelled(laws)
     split = by_groups(runs, groups) if groups else by_folds(runs, folds, by=by, seed=seed)
-    found = fit_all(named, runs, starts=starts, seed=seed, **options)
+    found = fit_all(named, runs, loss=loss, residual=residual, starts=starts, seed=seed)
     return held_out(found, [split], starts=starts, seed=seed)[0]

@@ -16,17 +16,15 @@ import optax
 from jax.sharding import Mesh
 
 from jaxscale._numerics.precision import PRECISIONS, cast, refuse_tracers, scope
-from jaxscale.checks.formula import check_fit
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import NEWTON_STEPS, Progress, Search
 from jaxscale.engine.loop import Solution, Status
 from jaxscale.errors import FitError
-from jaxscale.fitting.certificate import Local, certify, local
+from jaxscale.fitting.assembly import assembled
 from jaxscale.fitting.preparation import Problem, prepare
-from jaxscale.fitting.result import FitResult, statistics
+from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
 from jaxscale.objective.losses import Huber, Loss
-from jaxscale.objective.objective import Objective
 from jaxscale.objective.residuals import Residual
 from jaxscale.optimizers import newton
 from jaxscale.varpro.starts import (
@@ -158,18 +156,13 @@ def fit_problem(
         "seed": seed,
         "precision": precision,
     }
-    result = _result(problem, search, solution, (z, status))
+    result = assembled(problem, search, solution, (z, status))
     seconds = {
         "compile": search.compile,
         "solve": search.work,
         "total": time.perf_counter() - begin,
     }
     return dataclasses.replace(result, settings=settings, seconds=seconds)
-
-
-def _at(objective: Objective, z: Any) -> tuple[Local, Law, Any]:
-    prediction = objective.prediction(*z) * objective.space.loss_scale
-    return local(objective, z), objective.law_at(z), prediction
 
 
 def _starts(search: Search, starts: Any, seed: int) -> tuple[np.ndarray, int]:
@@ -221,106 +214,3 @@ def _best(search: Search, solution: Solution) -> tuple[np.ndarray, int]:
     if sharper:
         search.objective = cast(dataclasses.replace(search.objective, loss=sharper[-1]), np.float64)
     return z, status
-
-
-def _result(
-    problem: Problem, search: Search, solution: Solution, point: tuple[np.ndarray, int]
-) -> FitResult:
-    objective, runs = search.objective, problem.runs
-    n = len(runs)
-    z, status = point
-    at, fitted, prediction = search.run(_at, objective, z.astype(float), dtype=np.float64)
-    if objective.loss.kinked:
-        # A kink has no curvature: the condition is that of the smooth loss of the search.
-        smooth, *_ = search.run(_at, problem.objective, z.astype(float), dtype=np.float64)
-        at = at._replace(hessian=smooth.hessian)
-    rounding = 16 * np.finfo(float).eps * float(objective.space.loss_scale)
-    if objective.residual.has_unit and not rounding**2 > np.finfo(float).tiny:
-        raise FitError(
-            f"the objective underflows: losses of about {np.median(np.abs(runs.loss)):.1g}, "
-            "squared, are below what float64 can hold; give the loss in larger units, or use log "
-            "residuals"
-        )
-    law = fitted.replace(**{name: float(value) for name, value in fitted.values.items()})
-    prediction = prediction[:n]
-    _representable(law, objective.space.free)
-    check_fit(
-        objective,
-        z.astype(float),
-        law,
-        inputs=problem.inputs,
-        prediction=prediction,
-        rows=runs.rows,
-    )
-    return FitResult(
-        law=_filled(problem.law, law),
-        value=float(at.value),
-        loss=problem.loss,
-        residual=problem.residual,
-        fixed=tuple(problem.law.fixed),
-        certificate=certify(
-            objective.space,
-            solution,
-            z.astype(float),
-            status,
-            at,
-            weaknesses=problem.weaknesses,
-            sharpened=objective.loss.kinked,
-        ),
-        statistics=statistics(runs, prediction),
-        runs=runs,
-        prediction=prediction,
-        start_values=np.where(np.isfinite(solution.value), solution.value, np.nan),
-        start_status=solution.status,
-        intervals=_intervals(law, objective.space.free, problem.inputs),
-        suspects=_suspects(at.residuals[:n], rounding=bool(at.value <= at.floor)),
-        warnings=problem.warnings,
-        seconds={},
-        settings={},
-        prepared=problem,
-    )
-
-
-def _representable(law: Law, free: tuple[str, ...]) -> None:
-    """Raise where a fitted parameter has no number in the units of the runs."""
-    for name in free:
-        value = getattr(law, name)
-        zero = value == 0 and law.parameters[name].positive
-        if zero or not np.isfinite(value):
-            raise FitError(
-                f"the fitted {name} is {value:g} in the units of the runs: float64 cannot hold "
-                "it; give the loss or the inputs in other units"
-            )
-
-
-def _filled(law: Law, fitted: Law) -> Law:
-    """Return the user's law with its free parameters filled in; fixed values stay to the bit."""
-    return law.replace(**{name: getattr(fitted, name) for name in law.free})
-
-
-def _suspects(residuals: np.ndarray, rounding: bool) -> np.ndarray:
-    """Return the indices of residuals beyond 5 scaled median absolute deviations.
-
-    Rounding, which is all that an exact fit leaves, points to no run.
-    """
-    if rounding:
-        return np.zeros(0, int)
-    center = np.median(residuals)
-    mad = 1.4826 * np.median(np.abs(residuals - center))
-    return np.flatnonzero(np.abs(residuals - center) > 5 * mad) if mad > 0 else np.zeros(0, int)
-
-
-def _intervals(
-    law: Law, free: tuple[str, ...], inputs: dict[str, np.ndarray]
-) -> dict[str, tuple[float, float]]:
-    """Return, per free break, the neighboring data values between which it lies."""
-    found = {}
-    for name, spec in law.parameters.items():
-        if spec.role == "breakpoint" and name in free:
-            values = np.unique(inputs[spec.per[0][0]])
-            at = float(getattr(law, name))
-            found[name] = (
-                float(values[values <= at].max(initial=values[0])),
-                float(values[values >= at].min(initial=values[-1])),
-            )
-    return found

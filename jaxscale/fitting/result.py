@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,9 @@ class FitResult:
         residual: kind of residual.
         fixed: names of the parameters that were fixed.
         certificate: why to believe it.
+        errors: standard errors by the sandwich, of the free parameters and of what the law derives
+            from them; NaN where there is none to state.
+        unstated: why some have none; empty if all do.
         statistics: R² and RMSE of the log loss and of the loss itself.
         runs: the runs it was fitted to.
         prediction: [n] the law at the runs.
@@ -63,6 +67,8 @@ class FitResult:
     residual: Residual
     fixed: tuple[str, ...]
     certificate: Certificate
+    errors: Mapping[str, float]
+    unstated: str
     statistics: Mapping[str, float]
     runs: Runs
     prediction: np.ndarray
@@ -143,6 +149,8 @@ class FitResult:
             "formula": law.formula(),
             "params": {name: float(value) for name, value in self.law.values.items()},
             "derived": derived(self.law),
+            "errors": dict(self.errors),
+            "unstated": self.unstated,
             "intervals": {name: list(pair) for name, pair in self.intervals.items()},
             "objective": {
                 "value": self.value,
@@ -260,10 +268,10 @@ def fit_table(fit: FitResult) -> str:
         if name in fit.intervals:
             low, high = fit.intervals[name]
             note += f", between {quantity(low)} and {quantity(high)}"
-        rows.append(("  " + name, quantity(value, 6), note))
+        rows.append(("  " + name, quantity(value, 6), _error(fit, name), note))
     meanings = fit.law.derived_docs
     rows += [
-        ("  " + name, quantity(value, 6), meanings.get(name, "derived"))
+        ("  " + name, quantity(value, 6), _error(fit, name), meanings.get(name, "derived"))
         for name, value in derived(fit.law).items()
     ]
     stats = fit.statistics
@@ -292,13 +300,19 @@ def fit_table(fit: FitResult) -> str:
             f"{fit.seconds['solve']:.2f} solving)",
         ),
     ]
-    body = columns(rows, "<><") + "\n\n" + columns(facts, "<<")
+    body = columns(rows, "<><<") + "\n\n" + columns(facts, "<<")
     return "\n".join([*head, body]) + marked(notes(fit))
+
+
+def _error(fit: FitResult, name: str) -> str:
+    error = fit.errors.get(name, math.nan)
+    return f"± {quantity(error, 2)}" if math.isfinite(error) else ""
 
 
 def notes(fit: FitResult) -> list[str]:
     """Return everything a person should be told beside the numbers."""
     said = list(fit.certificate.reasons) + list(fit.warnings)
+    said += [fit.unstated] if fit.unstated else []
     if fit.runs.dropped:
         reasons: dict[str, list[int]] = {}
         for row, reason in fit.runs.dropped:

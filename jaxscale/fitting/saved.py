@@ -27,7 +27,7 @@ from jaxscale.fitting.certificate import Basin, Certificate
 from jaxscale.fitting.result import SCHEMA, FitResult
 from jaxscale.fitting.verification import SAME, verify
 from jaxscale.flops import Flops, SixND
-from jaxscale.laws import CATALOGUE, Law, predict
+from jaxscale.laws import CATALOGUE, Law, derived, predict
 from jaxscale.laws.names import running
 from jaxscale.laws.parameters import Parameter
 from jaxscale.objective.losses import NAMES, Loss
@@ -124,6 +124,8 @@ def _result(
         residual=residual,
         fixed=fixed,
         certificate=certificate,
+        errors=_errors(document.get("errors"), law),
+        unstated=document["unstated"].text() if "unstated" in document.value else "",
         statistics={k: f.number(null=math.nan) for k, f in document["statistics"].items().items()},
         runs=runs,
         prediction=prediction,
@@ -288,6 +290,14 @@ def _loss(objective: Field, own: type[Loss] | None) -> Loss:
         fields |= {key: field.positive() for key, field in stated.only(known).items()}
     with running(cls.__name__):
         return cls(**fields)
+
+
+def _errors(field: Field, law: Law) -> dict[str, float]:
+    """Return the standard errors, which older files do not have."""
+    if field.value is None:
+        return {}
+    known = field.only((*law.parameters, *derived(law)))
+    return {name: error.number(0, null=math.nan) for name, error in known.items()}
 
 
 def _intervals(field: Field, law: Law, fixed: Sequence[str]) -> dict[str, tuple[float, float]]:

@@ -36,7 +36,7 @@ from jaxscale.plotting.style import (
     short_number,
     widened,
 )
-from jaxscale.uncertainty.bootstrap import Band, Draws
+from jaxscale.uncertainty.draws import Band, Draws
 from jaxscale.uncertainty.intervals import Interval
 
 POINTS = 64

@@ -14,7 +14,7 @@ from jaxscale.plotting.labels import as_written, symbol
 from jaxscale.plotting.style import (
     brief,
 )
-from jaxscale.uncertainty.bootstrap import Draws
+from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import Interval
 
 UNITS = {"N*(": "parameters", "D*(": "tokens", "D*/N*(": "tokens per parameter", "C(L": "FLOPs"}

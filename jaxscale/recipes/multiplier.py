@@ -16,6 +16,7 @@ import numpy as np
 
 from jaxscale._numerics.level import check_level
 from jaxscale.decisions.frontier import log_scales, losses_at, scale_name
+from jaxscale.fitting.linearized import linearize
 from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import Flops
@@ -23,7 +24,6 @@ from jaxscale.laws import Law
 from jaxscale.text import columns
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.intervals import percentile, tail
-from jaxscale.uncertainty.linearized import linearize
 from jaxscale.uncertainty.resampling import case_weights
 
 OTHER_STREAM = 0x9E3779B9

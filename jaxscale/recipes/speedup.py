@@ -20,15 +20,16 @@ from jaxscale._numerics import programs
 from jaxscale._numerics.level import check_level
 from jaxscale._numerics.precision import refuse_tracers
 from jaxscale.decisions.frontier import curve, log_scale, log_scales, scale_name
+from jaxscale.fitting.linearized import linearize
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import Flops
 from jaxscale.laws import Law
 from jaxscale.objective.objective import Objective
 from jaxscale.uncertainty.bootstrap import METHODS as SCHEMES
-from jaxscale.uncertainty.bootstrap import Draws, bootstrap
+from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.covariance import covariance
+from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import percentile, student_t, tail
-from jaxscale.uncertainty.linearized import linearize
 
 METHODS = ("none", "lack of fit", "paired", *SCHEMES)
 

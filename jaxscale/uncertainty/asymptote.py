@@ -22,7 +22,7 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
 from jaxscale.objective.losses import Square
 from jaxscale.objective.residuals import Residual
-from jaxscale.uncertainty.bootstrap import predictions
+from jaxscale.uncertainty.draws import predictions
 from jaxscale.uncertainty.intervals import student_t
 
 POINTS = 64

@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError, FitError
-from jaxscale.uncertainty.linearized import Linearized
+from jaxscale.fitting.linearized import Linearized
 
 FEWEST = {"cluster": 8, "wild-cluster": 5}
 """Clusters below which a scheme is refused."""

@@ -19,6 +19,7 @@ from jaxscale.comparison.held_out import HeldOut
 from jaxscale.comparison.splits import Split
 from jaxscale.engine.loop import Status
 from jaxscale.fitting.certificate import Basin
+from jaxscale.fitting.linearized import Noise
 from jaxscale.objective.residuals import residual_named
 from jaxscale.plotting.bands import _line, plot_bands
 from jaxscale.plotting.captions import called, stated
@@ -30,10 +31,10 @@ from jaxscale.plotting.rollout import plot_rollout
 from jaxscale.plotting.starts import plot_waterfall
 from jaxscale.recipes.multiplier import Multiplier
 from jaxscale.uncertainty.asymptote import AsymptoteProfile
-from jaxscale.uncertainty.bootstrap import Draws, bootstrap
+from jaxscale.uncertainty.bootstrap import bootstrap
+from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.influence import Influence
 from jaxscale.uncertainty.intervals import Interval, student_t
-from jaxscale.uncertainty.linearized import Noise
 from jaxscale.uncertainty.profile import Profile
 from jaxscale.uncertainty.quantities import Best
 

@@ -10,6 +10,7 @@ from scipy import stats
 
 import jaxscale
 from jaxscale.datasets.synthetic import simulate
+from jaxscale.fitting.linearized import linearize
 from jaxscale.fitting.refit import Refits
 from jaxscale.uncertainty.bootstrap import (
     METHODS,
@@ -22,7 +23,6 @@ from jaxscale.uncertainty.bootstrap import (
 from jaxscale.uncertainty.covariance import covariance
 from jaxscale.uncertainty.intervals import KINDS, bca, from_draws, tail
 from jaxscale.uncertainty.jackknife import jackknife
-from jaxscale.uncertainty.linearized import linearize
 from jaxscale.uncertainty.quantities import Best, ComputeFor, Prediction
 from jaxscale.uncertainty.resampling import case_weights, residual_losses
 

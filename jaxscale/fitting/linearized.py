@@ -19,6 +19,7 @@ import numpy as np
 from jax import Array
 
 from jaxscale._numerics import programs
+from jaxscale.fitting.preparation import Problem
 from jaxscale.fitting.result import FitResult
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import Objective
@@ -129,9 +130,21 @@ def linearize(fit: FitResult) -> Linearized:
 
     Cost: a compiled pass over the runs; compiles once per law and shape.
     """
-    objective, z = fit.problem.objective, fit.optimum
-    found, _ = programs.run(slopes, objective, z, dtype=np.float64)
-    n = len(fit.runs)
+    z = fit.optimum
+    return linearized(
+        fit.problem, z, programs.run(slopes, fit.problem.objective, z, dtype=np.float64)[0]
+    )
+
+
+def linearized(problem: Problem, z: np.ndarray, found: Slopes) -> Linearized:
+    """Return a problem linearized at `z` [P], where its slopes are known.
+
+    Args:
+        problem: the problem.
+        z: the point.
+        found: what `slopes` gives there.
+    """
+    objective, n = problem.objective, len(problem.runs)
     residual, rows, psi, curvature = (np.asarray(leaf)[:n] for leaf in found)
     weight = np.asarray(objective.weight, float)[:n]
     lower, upper = map(np.array, objective.space.bounds())

@@ -9,9 +9,9 @@ from scipy import integrate, stats
 
 import jaxscale
 from jaxscale._numerics.precision import scope
+from jaxscale.fitting.linearized import bandwidth, linearize
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import residual_named
-from jaxscale.uncertainty.linearized import bandwidth, linearize
 from jaxscale.uncertainty.resampling import (
     FEWEST,
     WEBB,
