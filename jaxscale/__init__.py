@@ -19,6 +19,7 @@ from jaxscale.fitting.fit import fit
 from jaxscale.fitting.refit import Refits, refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.saved import load
+from jaxscale.fitting.solver import Solver, solver
 from jaxscale.fitting.warmup import Warmup, warmup
 from jaxscale.flops import SixND
 from jaxscale.forecast.forecaster import Forecaster
@@ -54,10 +55,9 @@ from jaxscale.uncertainty.profile import profile
 from jaxscale.varpro.reduced import Reduced
 
 __all__ = [
-    "__version__",
-    "CATALOGUE",
     "Absolute",
     "Allocation",
+    "CATALOGUE",
     "Certificate",
     "Chinchilla",
     "ChinchillaNDC",
@@ -87,9 +87,11 @@ __all__ = [
     "Runs",
     "Scalar",
     "SixND",
+    "Solver",
     "Square",
     "SweepResult",
     "Warmup",
+    "__version__",
     "allocate",
     "bootstrap",
     "breakpoint_at",
@@ -115,5 +117,6 @@ __all__ = [
     "refit",
     "run_sweep",
     "scale",
+    "solver",
     "warmup",
 ]
