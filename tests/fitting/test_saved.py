@@ -383,6 +383,7 @@ def test_a_clean_file_of_any_kind_loads(tmp_path, fitted, name, loss, residual):
             statistics=statistics(runs, p),
             certificate=dataclasses.replace(fitted.certificate, inside_delta=0),
             suspects=np.zeros(0, int),
+            errors={},
         )
     if not math.isfinite(fit.value) or (loss.name, residual, name) == NARROW:
         return  # half the square of 1e200 is no number; the kink of |r| is rounded within 1e-12
@@ -464,6 +465,7 @@ def test_a_break_lies_in_its_interval(tmp_path, fitted):
             intervals={"S0": (9e7, 1.1e8)},
             certificate=dataclasses.replace(fitted.certificate, inside_delta=0),
             suspects=np.zeros(0, int),
+            errors={},
         )
     fit.save(tmp_path / "fit.json")
     assert jaxscale.load(tmp_path / "fit.json").intervals == {"S0": (9e7, 1.1e8)}
