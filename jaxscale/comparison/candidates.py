@@ -12,6 +12,7 @@ from jaxscale.errors import DataError, FitError
 from jaxscale.fitting.fit import fit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
+from jaxscale.laws.names import law_given
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
 
@@ -33,20 +34,19 @@ def label_of(law: Law) -> str:
     return type(law).__name__ + (f":{of}" if of else "") + (f"({held})" if held else "")
 
 
-def labelled(laws: Mapping[str, Law] | Iterable[Law]) -> dict[str, Law]:
+def labelled(laws: Mapping[str, Law] | Iterable[Law | type[Law] | str]) -> dict[str, Law]:
     """Return laws by label: `Chinchilla`, `PowerLaw:C`, `Chinchilla(E=0)`, or as the user says.
 
     Raises:
         ValueError: two laws have one label, or there is none.
         TypeError: one is no law.
     """
-    if isinstance(laws, Law):
+    if isinstance(laws, Law | type | str):
         laws = [laws]
     pairs = laws.items() if isinstance(laws, Mapping) else [("", law) for law in laws]
     found: dict[str, Law] = {}
     for given, law in pairs:
-        if not isinstance(law, Law):
-            raise TypeError(f"laws must be laws such as Chinchilla(), got {type(law).__name__}")
+        law = law_given(law)
         label = given or label_of(law)
         if label in found:
             raise ValueError(f"{label} is given twice: name the laws with laws={{NAME: LAW}}")

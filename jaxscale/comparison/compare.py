@@ -32,7 +32,7 @@ STARTS = 512
 
 
 def compare(
-    laws: Mapping[str, Law] | Iterable[Law],
+    laws: Mapping[str, Law] | Iterable[Law | type[Law] | str],
     runs: Runs,
     *,
     by: str | None = None,

@@ -243,7 +243,7 @@ def _notes(split: Split, reasons: Sequence[str], oddities: Sequence[str]) -> lis
 
 
 def rollout(
-    laws: Mapping[str, Law] | Iterable[Law],
+    laws: Mapping[str, Law] | Iterable[Law | type[Law] | str],
     runs: Runs,
     *,
     by: str = "C",
@@ -285,7 +285,7 @@ def rollout(
 
 
 def cross_validate(
-    laws: Mapping[str, Law] | Iterable[Law],
+    laws: Mapping[str, Law] | Iterable[Law | type[Law] | str],
     runs: Runs,
     *,
     folds: int = 10,

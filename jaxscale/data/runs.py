@@ -25,7 +25,7 @@ from jaxscale.data.columns import (
     refuse_near_miss,
 )
 from jaxscale.data.expressions import keep_rows
-from jaxscale.data.tables import Table, read_table, table_from_dataframe
+from jaxscale.data.tables import Table, read_table, table_from_arrays, table_from_dataframe
 from jaxscale.errors import DataError
 from jaxscale.flops import Flops, SixND, parameters_for, tokens_for
 from jaxscale.text import listing, short
@@ -142,6 +142,23 @@ class Runs:
         if name in self.columns:
             return name
         return next((here for here, called in self.names.items() if called == name), name)
+
+    @classmethod
+    def of(cls, given: Any) -> Runs:
+        """Return runs as they are, or make them from a dataframe or a dict of arrays.
+
+        Columns are recognized by their names, as in a file; see `read_runs` for options.
+
+        Raises:
+            DataError: a column is missing, or a cell cannot be read; names column and row.
+        """
+        if isinstance(given, Runs):
+            return given
+        if isinstance(given, Mapping):
+            table = table_from_arrays(given)
+        else:
+            table = table_from_dataframe(given)
+        return cls._from_table(table, _Reading({}, None, 0, "raise", "plain"))
 
     @classmethod
     def from_dataframe(

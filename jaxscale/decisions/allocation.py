@@ -20,8 +20,9 @@ from jax import Array
 from jaxscale._numerics.positive import power
 from jaxscale._numerics.precision import scope
 from jaxscale._numerics.roots import Function, root, slope_solve
+from jaxscale.errors import FitError
 from jaxscale.flops import Flops, SixND, tokens_for
-from jaxscale.laws import Chinchilla, ChinchillaNDC, Kaplan, Law
+from jaxscale.laws import Chinchilla, ChinchillaNDC, Fitted, Kaplan, Law, law_of
 
 LOG_N = (math.log(1e3), math.log(1e18))
 """Range of model sizes that the numeric search looks at."""
@@ -66,7 +67,7 @@ class Optimum(NamedTuple):
 
 
 def allocate(
-    law: Law,
+    law: Law | Fitted,
     *,
     compute: float | None = None,
     target_loss: float | None = None,
@@ -75,7 +76,8 @@ def allocate(
     """Return the best N and D for a compute budget, or the cheapest run that reaches a loss.
 
     Args:
-        law: a fitted law of N and D; its parameters may have a leading axis [B].
+        law: a fit of a law of N and D; or such a law itself, whose parameters may have a leading
+            axis [B].
         compute: budget C in FLOPs; give this or `target_loss`.
         target_loss: loss to reach, in the units of the runs.
         flops: FLOPs model; default the law's own, else C = 6 N D.
@@ -84,11 +86,18 @@ def allocate(
         The allocation: floats, or arrays [B] under a sample of laws.
 
     Raises:
+        FitError: the fit is not certified: what follows from it may be wrong by any factor.
         ValueError: the law is not one of N and D, an argument is not positive, or no budget
             reaches the target loss (under a sample of laws: its members that do not get NaN).
 
     Source: Hoffmann et al. 2022, arXiv:2203.15556, equation 4.
     """
+    if isinstance(law, Fitted) and law.doubts:
+        raise FitError(
+            f"no allocation from a fit that is not certified ({law.doubts[0]}): it may be wrong by "
+            "any factor. Mend what its reasons say, or see what it would be: allocate(fit.law, ...)"
+        )
+    law = law_of(law)
     if set(law.inputs) != {"N", "D"}:
         raise ValueError(
             f"allocate() needs a law of N and D; {type(law).__name__} takes {', '.join(law.inputs)}"
@@ -108,10 +117,10 @@ def allocate(
     if target_loss is not None and not sample:
         _reachable(law, target_loss, model)
     with scope(np.float64):
-        law = jax.tree.map(lambda leaf: np.asarray(leaf, float), law)
+        wide: Law = jax.tree.map(lambda leaf: np.asarray(leaf, float), law)
         if sample:
             size = max(leaf.size for leaf in leaves)
-            law = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (size,)), law)
+            wide = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (size,)), wide)
 
         def one(law: Law) -> tuple[Array, Optimum]:
             C = jnp.asarray(goal, float) if name == "compute" else cheapest(law, goal, model)
@@ -119,8 +128,8 @@ def allocate(
             best = optimum(law, C, model)
             return C, best._replace(N=jnp.where(jnp.isnan(C), C, best.N))
 
-        closed = isinstance(model, SixND) and additive(law) is not None
-        found = jax.device_get(jax.vmap(one)(law) if sample else one(law))
+        closed = isinstance(model, SixND) and additive(wide) is not None
+        found = jax.device_get(jax.vmap(one)(wide) if sample else one(wide))
     C, best = jax.tree.map(lambda leaf: np.asarray(leaf)[()], found)
     return _made(C, best, "closed form" if closed else "numeric", sample)
 

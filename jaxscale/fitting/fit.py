@@ -21,9 +21,10 @@ from jaxscale.engine.dispatch import NEWTON_STEPS, Progress, Search
 from jaxscale.engine.loop import Solution, Status
 from jaxscale.errors import FitError
 from jaxscale.fitting.assembly import assembled
-from jaxscale.fitting.preparation import Problem, prepare
+from jaxscale.fitting.preparation import Problem, prepare, runs_given
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
+from jaxscale.laws.names import law_given
 from jaxscale.objective.losses import Huber, Loss
 from jaxscale.objective.residuals import Residual
 from jaxscale.optimizers import newton
@@ -42,8 +43,8 @@ MAX_STEPS = 1_000_000_000
 
 
 def fit(
-    law: Law,
-    runs: Runs,
+    law: Law | type[Law] | str,
+    runs: Runs | Any,
     *,
     loss: Loss | None = None,
     residual: str | Residual = "log",
@@ -58,8 +59,10 @@ def fit(
     """Fit the free parameters of a law to runs.
 
     Args:
-        law: e.g. `Chinchilla()`; parameters with a value stay fixed.
-        runs: the runs, n of them.
+        law: e.g. `Chinchilla()`, whose parameters with a value stay fixed; its class, or its name
+            in the catalogue, "PowerLaw:C".
+        runs: the runs, n of them; or a dataframe, or a dict of arrays, whose columns are
+            recognized by their names.
         loss: robust loss; default `Huber(1e-3)`. `Square()` and `Absolute()` are the others, and
             whatever else subclasses `Loss`.
         residual: "log", "relative" or "absolute", or a `Residual`.
@@ -89,14 +92,11 @@ def fit(
     of compiling the first time (`python -m benchmarks run --suite epoch`).
     """
     begin = time.perf_counter()
-    if not isinstance(runs, Runs):
-        raise TypeError(
-            f"runs must be jaxscale.Runs, got {type(runs).__name__}; make them with "
-            "jaxscale.read_runs(path), jaxscale.Runs.from_dataframe(df) or Runs(N=..., loss=...)"
-        )
-    if not isinstance(law, Law) or not isinstance(loss, Loss | None):
-        raise TypeError("law must be a Law such as Chinchilla(), loss one such as Huber(1e-3)")
-    refuse_tracers((law, runs.loss), "fit")
+    if not isinstance(loss, Loss | None):
+        raise TypeError(f"loss must be one such as Huber(1e-3), got {type(loss).__name__}")
+    law = law_given(law)
+    refuse_tracers((law, runs.loss if isinstance(runs, Runs) else runs), "fit")
+    runs = runs_given(law, runs)
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     problem = prepare(law, runs, Huber(1e-3) if loss is None else loss, residual)

@@ -8,6 +8,9 @@ what is only suspicious becomes a warning in the result.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -84,6 +87,27 @@ class Problem:
         space = dataclasses.replace(self.objective.space, fixed=_held(law))
         objective = dataclasses.replace(self.objective, space=space)
         return dataclasses.replace(self, law=law, objective=objective)
+
+
+def runs_given(law: Law, given: Any) -> Runs:
+    """Return the runs for a law; a column of a dict that nothing uses is refused by name.
+
+    Raises:
+        DataError: a column is missing, unused, or cannot be read.
+        TypeError: it is no table.
+    """
+    if isinstance(given, str | Path):
+        raise TypeError(f"{str(given)!r} is a path; read it: jaxscale.read_runs(path)")
+    runs = Runs.of(given)
+    if isinstance(given, Mapping):
+        used = {*law.inputs, *LETTERS}
+        unused = [runs.label(name) for name in runs.columns if name not in used]
+        if unused:
+            raise DataError(
+                f"{runs.source}: {type(law).__name__} takes {', '.join(law.inputs)}; nothing uses "
+                f"column {unused[0]}. Leave it out, or give Runs, which may hold more"
+            )
+    return runs
 
 
 def bucket(n: int) -> int:

@@ -87,6 +87,11 @@ class FitResult:
         return tuple(name for name in self.law.parameters if name not in self.fixed)
 
     @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why not to trust the fit; empty if nothing speaks against it."""
+        return tuple(self.certificate.reasons)
+
+    @property
     def unfitted(self) -> Law:
         """The law as it was before the fit: what was free is None."""
         return self.law.replace(**dict.fromkeys(self.free))

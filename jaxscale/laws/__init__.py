@@ -12,7 +12,7 @@ from jaxscale.laws.kaplan import (
     critical_batch,
     minimum_steps,
 )
-from jaxscale.laws.law import Law, Preset, Scalar, derived, predict
+from jaxscale.laws.law import Fitted, Law, Preset, Scalar, derived, law_of, predict
 from jaxscale.laws.power import Henighan, LogLaw, Piecewise, PowerLaw, PurePowerLaw
 
 CATALOGUE: dict[str, type[Law]] = {
@@ -44,6 +44,7 @@ __all__ = [
     "KaplanD",
     "KaplanN",
     "KaplanSteps",
+    "Fitted",
     "Law",
     "LogLaw",
     "Piecewise",
@@ -53,6 +54,7 @@ __all__ = [
     "Scalar",
     "critical_batch",
     "derived",
+    "law_of",
     "minimum_steps",
     "predict",
 ]

@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self, dataclass_transform
+from typing import Any, ClassVar, Protocol, Self, dataclass_transform, runtime_checkable
 
 import jax
 import numpy as np
@@ -175,12 +175,40 @@ class Law:
         return (inspect.getdoc(cls) or "").split("\n", 1)[0].rstrip(".")
 
 
-def predict(law: Law, **inputs: Any) -> Any:
+@runtime_checkable
+class Fitted(Protocol):
+    """What has a law, such as a fit: it is taken wherever a law is."""
+
+    @property
+    def law(self) -> Law:
+        """The law."""
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why not to trust it; empty if nothing speaks against it."""
+
+
+def law_of(source: Law | Fitted) -> Law:
+    """Return a law, or that of a fit.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    law = source.law if isinstance(source, Fitted) else source
+    if not isinstance(law, Law):
+        raise TypeError(
+            f"expected a law such as Chinchilla.preset('hoffmann_2022'), or a fit, got "
+            f"{type(source).__name__}"
+        )
+    return law
+
+
+def predict(law: Law | Fitted, **inputs: Any) -> Any:
     """Evaluate a law at named inputs.
 
     Args:
-        law: a law without free parameters; leaves may have a leading sample axis, then map over
-            it with `jax.vmap`.
+        law: a law without free parameters, or a fit; leaves may have a leading sample axis, then
+            map over it with `jax.vmap`.
         **inputs: one array per input of the law, broadcastable, in raw counts (N parameters,
             D tokens, C FLOPs). A law of N and D takes any two of N, D, C (C = 6 N D, or the
             law's own `flops`).
@@ -192,6 +220,7 @@ def predict(law: Law, **inputs: Any) -> Any:
     Raises:
         ValueError: an input is missing or unknown, or a parameter is still free.
     """
+    law = law_of(law)
     if law.free:
         raise ValueError(f"{type(law).__name__}: {', '.join(law.free)} is free; fit the law first")
     if {"N", "D"} <= set(law.inputs) and "C" in inputs and len(inputs.keys() & set("NDC")) == 2:

@@ -90,6 +90,27 @@ class NamedLaw:
         return self.cls(**settings).replace(**values)  # type: ignore[arg-type]
 
 
+def law_given(law: Law | type[Law] | str) -> Law:
+    """Return a law given as an instance, as a class, or by its name, `Chinchilla`, `PowerLaw:C`.
+
+    Raises:
+        TypeError: it is none of those.
+        ValueError: the catalogue has no such law. A file is never run for its name.
+    """
+    if isinstance(law, str):
+        if law_file(law) is not None:
+            raise ValueError(f"{law!r} names a file: import its class, and give that")
+        return named_law(law).law()
+    if isinstance(law, type) and issubclass(law, Law) and law is not Law:
+        return law()
+    if isinstance(law, Law):
+        return law
+    raise TypeError(
+        f"law must be a law such as Chinchilla(), its class, or a name, 'PowerLaw:C', got "
+        f"{type(law).__name__}"
+    )
+
+
 def named_law(text: str, folder: Path = Path()) -> NamedLaw:
     """Return the law that `LAW`, `LAW:OF`, `FILE.py:CLASS` or `FILE.py:CLASS:OF` stands for.
 

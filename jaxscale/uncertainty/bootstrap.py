@@ -9,11 +9,13 @@ random starts is no error and does not appear here.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress
 from jaxscale.fitting.linearized import Linearized, linearize
 from jaxscale.fitting.refit import Refits, refit
@@ -21,7 +23,8 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.resampling import (
-    WEIGHTS,
+    bayesian_weights,
+    case_weights,
     cluster_labels,
     cluster_weights,
     require_draws,
@@ -29,8 +32,62 @@ from jaxscale.uncertainty.resampling import (
     wild_losses,
 )
 
-METHODS = ("auto", "residual", "case", "bayesian", "cluster", "wild", "wild-cluster")
-CLUSTERED = ("cluster", "wild-cluster")
+
+class _Table(NamedTuple):
+    """What a scheme draws from."""
+
+    fit: FitResult
+    at: Linearized
+    labels: Any  # [n] clusters, or None
+    seed: int
+    draws: int
+
+
+class _Scheme(NamedTuple):
+    """One way to draw runs again."""
+
+    versions: Callable[[_Table], dict[str, np.ndarray]]
+    """Replicate weights or losses [draws, n], as `refit` takes them."""
+    clustered: bool = False
+    widening: Callable[[_Table], float] = lambda table: 1.0
+    """Factor by which its draws are too narrow."""
+
+
+def _weights(scheme: Callable[[Runs, int, int, int], np.ndarray]) -> _Scheme:
+    return _Scheme(
+        lambda t: {"weights": scheme(t.fit.runs, t.seed, 0, t.draws)},
+        widening=lambda t: _case_widening(t.at),
+    )
+
+
+def _residuals(t: _Table) -> dict[str, np.ndarray]:
+    return {"losses": residual_losses(t.at, t.fit.prediction, t.seed, 0, t.draws)}
+
+
+def _wild(t: _Table) -> dict[str, np.ndarray]:
+    return {"losses": wild_losses(t.at, t.fit.prediction, t.seed, 0, t.draws, labels=t.labels)}
+
+
+def _clusters(t: _Table) -> dict[str, np.ndarray]:
+    return {"weights": cluster_weights(t.fit.runs, t.labels, t.seed, 0, t.draws)}
+
+
+def _cluster_widening(t: _Table) -> float:
+    G = len(np.unique(t.labels))
+    return math.sqrt(G / (G - 1))
+
+
+SCHEMES = {
+    "residual": _Scheme(_residuals),
+    "case": _weights(case_weights),
+    "bayesian": _weights(bayesian_weights),
+    "cluster": _Scheme(_clusters, clustered=True, widening=_cluster_widening),
+    "wild": _Scheme(_wild),
+    "wild-cluster": _Scheme(_wild, clustered=True),
+}
+"""Every scheme by its name; another one is a line here."""
+METHODS = ("auto", *SCHEMES)
+CLUSTERED = tuple(name for name, scheme in SCHEMES.items() if scheme.clustered)
 SIZES_DIFFER = 2.4
 """Standard errors of a rank correlation from which residuals count as of different sizes: 5 % in
 all, over two inputs and the predicted loss."""
@@ -88,26 +145,16 @@ def bootstrap(
         raise ValueError(f"group goes with method='cluster' or 'wild-cluster', not {method!r}")
     runs, at = fit.runs, linearize(fit)
     labels: np.ndarray | None = None
-    freedom, widening = float(at.freedom), 1.0
+    freedom = float(at.freedom)
     trend = _trend(fit, at)
     if method == "auto":
         method = "case" if trend else "residual"
-    if method in WEIGHTS:
-        versions: dict[str, Any] = {"weights": WEIGHTS[method](runs, seed, 0, draws)}
-        widening = _case_widening(at)
-    elif method == "residual":
-        versions = {"losses": residual_losses(at, fit.prediction, seed, 0, draws)}
-    else:
-        if method != "wild":
-            labels = cluster_labels(runs, group, method)
-            G = len(np.unique(labels))
-            freedom = float(min(G - 1, at.freedom))
-        if method == "cluster":
-            assert labels is not None
-            versions = {"weights": cluster_weights(runs, labels, seed, 0, draws)}
-            widening = math.sqrt(G / (G - 1))
-        else:
-            versions = {"losses": wild_losses(at, fit.prediction, seed, 0, draws, labels=labels)}
+    scheme = SCHEMES[method]
+    if scheme.clustered:
+        labels = cluster_labels(runs, group, method)
+        freedom = float(min(len(np.unique(labels)) - 1, at.freedom))
+    table = _Table(fit, at, labels, seed, draws)
+    versions: dict[str, Any] = scheme.versions(table)
     found = refit(fit, **versions, guards=guards, seed=seed, progress=progress)
     notes = [*_failures(found), *_doubts(fit, method, trend)]
     return Draws(
@@ -117,7 +164,7 @@ def bootstrap(
         seed=seed,
         noise=at.noise(),
         freedom=freedom,
-        widening=widening,
+        widening=scheme.widening(table),
         notes=tuple(notes),
         seconds=dict(found.seconds),
         labels=labels,

@@ -7,8 +7,6 @@ Plain NumPy; nothing here fits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from jaxscale.data.runs import Runs
@@ -165,9 +163,3 @@ def wild_losses(
     signs = [rng.choice(WEBB, int(member.max()) + 1) for rng in generators(seed, first, count)]
     drawn = np.array(signs).reshape(count, -1)[:, member] * free
     return at.objective.residual.losses(prediction, drawn)
-
-
-WEIGHTS: dict[str, Callable[[Runs, int, int, int], np.ndarray]] = {
-    "case": case_weights,
-    "bayesian": bayesian_weights,
-}

@@ -15,7 +15,6 @@ from jaxscale.objective.residuals import residual_named
 from jaxscale.uncertainty.resampling import (
     FEWEST,
     WEBB,
-    WEIGHTS,
     bayesian_weights,
     case_weights,
     cluster_labels,
@@ -286,7 +285,6 @@ def test_weights_are_the_runs_own_on_average(fitted, scheme, own):
 
 
 def test_the_weights_that_bootstrap_knows_by_name():
-    assert WEIGHTS == {"case": case_weights, "bayesian": bayesian_weights}
 
 
 def test_clusters_stay_whole_whatever_their_labels(fitted):
