@@ -38,9 +38,11 @@ from jaxscale.laws import (
     PowerLaw,
     PurePowerLaw,
     Scalar,
+    Sum,
+    Term,
     predict,
 )
-from jaxscale.laws.parameters import breakpoint_at, coefficient, exponent, offset, scale
+from jaxscale.laws.parameters import breakpoint_at, coefficient, constant, exponent, offset, scale
 from jaxscale.objective.losses import Absolute, Huber, Loss, Square
 from jaxscale.objective.objective import Objective
 from jaxscale.optimizers import newton
@@ -88,13 +90,16 @@ __all__ = [
     "Scalar",
     "SixND",
     "Square",
+    "Sum",
     "SweepResult",
+    "Term",
     "Warmup",
     "allocate",
     "bootstrap",
     "breakpoint_at",
     "coefficient",
     "compare",
+    "constant",
     "datasets",
     "effective_speedup",
     "engine",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jaxscale.laws.chinchilla import Chinchilla, ChinchillaNDC
+from jaxscale.laws.closed_form import Sum, Term
 from jaxscale.laws.kaplan import (
     Kaplan,
     KaplanC,
@@ -51,6 +52,8 @@ __all__ = [
     "Preset",
     "PurePowerLaw",
     "Scalar",
+    "Sum",
+    "Term",
     "critical_batch",
     "derived",
     "minimum_steps",

@@ -136,7 +136,7 @@ def plot_fit(fit: FitResult) -> Figure:
 
 def _draw_joint(fit: FitResult, ax: Axes, by: str) -> None:
     """Draw a law of N and D against compute: runs, curves at fixed `by`, frontier."""
-    law, flops, other = fit.law, getattr(fit.law, "flops", None), "D" if by == "N" else "N"
+    law, flops, other = fit.law, fit.law.flops, "D" if by == "N" else "N"
     column, along, C = column_of(fit, by), column_of(fit, other), scale_of(fit)[1]
     distinct = np.unique(column)
     levels = distinct if len(distinct) <= 5 else nice_ticks(column.min(), column.max(), 6)

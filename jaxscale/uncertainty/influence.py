@@ -34,6 +34,7 @@ from jaxscale.errors import FitError
 from jaxscale.fitting.refit import reopen
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
+from jaxscale.objective.inputs import in_units_of_runs
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import LONG, Objective, dot, partial
 from jaxscale.text import columns, count, one_line
@@ -184,9 +185,7 @@ def influence(
         condition=float(found.condition),
         rounds=rounds,
         runs=fit.runs,
-        values={
-            name: fit.runs.column(name, getattr(fit.law, "flops", None)) for name in fit.law.inputs
-        },
+        values={name: fit.runs.column(name, fit.law.flops) for name in fit.law.inputs},
     )
 
 
@@ -219,7 +218,7 @@ def effects(
         "loss": objective.target.value * space.loss_scale,
         "weight": objective.weight,
         "inputs": {
-            name: x.value * jnp.exp(scale)
+            name: in_units_of_runs(x, scale)
             for name, x, scale in zip(objective.law.inputs, objective.inputs, scales, strict=True)
         },
         "fixed": space.fixed,
