@@ -49,7 +49,7 @@ def normalized(x: Any, unit: Any, kind: str, rows: int) -> Any:
         logs = log(x) - unit
         logs = xp.concatenate([logs, xp.full(missing, 0.0, logs.dtype)])
         return Positive(exp(logs), logs)
-    scaled = x * exp(-unit) if kind == "signed" else x
+    scaled = x * xp.exp(-unit) if kind == "signed" else x
     return xp.concatenate([scaled, xp.broadcast_to(scaled[:1], (missing,))])
 
 

@@ -62,7 +62,8 @@ class Influence:
         without: [n] change of the quantity if the run is left out.
         loss: [n] derivative in the loss of each run, per unit of the loss.
         weight: [n] derivative in the weight of each run.
-        inputs: per input [n] derivative in the logarithm of each run's input.
+        inputs: per input [n] derivative in the logarithm of each run's input: the input times the
+            derivative in it, whatever its sign.
         delta: derivative in the width of the Huber loss; None for another loss.
         fixed: per pinned parameter, derivative in its value.
         leverage: [n] share of a run's own residual in what the fit makes of it, between 0 (it
