@@ -39,9 +39,11 @@ from jaxscale.laws import (
     PowerLaw,
     PurePowerLaw,
     Scalar,
+    Sum,
+    Term,
     predict,
 )
-from jaxscale.laws.parameters import breakpoint_at, coefficient, exponent, offset, scale
+from jaxscale.laws.parameters import breakpoint_at, coefficient, constant, exponent, offset, scale
 from jaxscale.objective.losses import Absolute, Huber, Loss, Square
 from jaxscale.objective.objective import Objective
 from jaxscale.optimizers import newton
@@ -89,7 +91,9 @@ __all__ = [
     "SixND",
     "Solver",
     "Square",
+    "Sum",
     "SweepResult",
+    "Term",
     "Warmup",
     "__version__",
     "allocate",
@@ -97,6 +101,7 @@ __all__ = [
     "breakpoint_at",
     "coefficient",
     "compare",
+    "constant",
     "datasets",
     "effective_speedup",
     "engine",

@@ -165,7 +165,7 @@ def _prediction(fit: FitResult, at: Mapping[str, float]) -> _Section:
     words = ", ".join(f"{name} {count(x)}" for name, x in at.items()).replace("e+", "e")
     if {"N", "D"} <= set(fit.law.inputs) and len(set("NDC") & set(at)) == 2:
         known = {name: at.get(name) for name in "NDC"}
-        whole = complete(**known, flops=getattr(fit.law, "flops", None))
+        whole = complete(**known, flops=fit.law.flops)
         far = _outside(fit, **{k: float(x) for k, x in zip("NDC", whole, strict=True)})
     else:
         far = _outside(fit, **at)

@@ -93,7 +93,10 @@ def given_inputs(options: argparse.Namespace, law: Law) -> dict[str, list[float]
     for name, value in options.at:
         inputs.setdefault(name, []).append(value)
     for name, values in inputs.items():
-        if not all(value > 0 and math.isfinite(value) for value in values):
+        signed = law.kinds.get(name, "positive") != "positive"
+        if not all(math.isfinite(value) and (signed or value > 0) for value in values):
+            if signed:
+                raise ValueError(f"{name} must be finite")
             raise ValueError(f"{name} must be positive and finite, got {min(values):g}")
     lengths = {len(values) for values in inputs.values()} - {1}
     if len(lengths) > 1:

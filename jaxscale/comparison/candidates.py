@@ -29,9 +29,8 @@ class Candidate:
 
 def label_of(law: Law) -> str:
     """Return a law's own label, with the column and the fixed values that make it what it is."""
-    of = getattr(law, "of", None)
     held = ", ".join(f"{name}={float(value):g}" for name, value in law.fixed.items())
-    return type(law).__name__ + (f":{of}" if of else "") + (f"({held})" if held else "")
+    return type(law).__name__ + (f":{law.of}" if law.of else "") + (f"({held})" if held else "")
 
 
 def labelled(laws: Mapping[str, Law] | Iterable[Law | type[Law] | str]) -> dict[str, Law]:

@@ -213,7 +213,7 @@ def _refitted(
 
 
 def _inputs(law: Law, runs: Runs, name: str) -> np.ndarray:
-    return runs.column(name, getattr(law, "flops", None))
+    return runs.column(name, law.flops)
 
 
 def _one_by_one(

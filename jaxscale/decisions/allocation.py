@@ -1,7 +1,8 @@
 """How to spend a compute budget: the best N and D under a fitted law.
 
-Closed form for Chinchilla and Kaplan with C = k N D; for any other law of N and D, or another
-FLOPs model, a numeric search along the line of constant compute. `optimum` and `cheapest` are
+Closed form where the law says one (`Law.closed_form`: a term of N and a term of D) and C = k N D;
+for any other law of N and D, or another FLOPs model, a numeric search along the line of constant
+compute. `optimum` and `cheapest` are
 pure JAX, differentiable in the law, and can be mapped over a sample of laws; `allocate` is the
 host's door.
 """
@@ -22,7 +23,7 @@ from jaxscale._numerics.precision import scope
 from jaxscale._numerics.roots import Function, root, slope_solve
 from jaxscale.errors import FitError
 from jaxscale.flops import Flops, SixND, tokens_for
-from jaxscale.laws import Chinchilla, ChinchillaNDC, Fitted, Kaplan, Law, law_of
+from jaxscale.laws import Fitted, Law, Sum, Term, law_of
 
 LOG_N = (math.log(1e3), math.log(1e18))
 """Range of model sizes that the numeric search looks at."""
@@ -106,7 +107,7 @@ def allocate(
         raise ValueError(f"{type(law).__name__}: {', '.join(law.free)} is free; fit the law first")
     if (compute is None) == (target_loss is None):
         raise ValueError("give exactly one of compute and target_loss")
-    model = flops or getattr(law, "flops", None) or SixND()
+    model = flops or law.flops
     goal, name = (compute, "compute") if compute is not None else (target_loss, "target_loss")
     assert goal is not None
     if not (goal > 0 and math.isfinite(goal)):
@@ -141,19 +142,18 @@ def _made(C: Any, best: Optimum, method: str, sample: bool) -> Allocation:
     return Allocation(float(C), N, D, float(best.loss), D / N, method, bool(best.at_edge))
 
 
-def additive(law: Law) -> tuple[Any, Any, Any, Any] | None:
-    """Return (A, B, alpha, beta) of the sum A N^-alpha + B D^-beta that a law rises with, or None.
+def additive(law: Law) -> tuple[Sum, Term, Term] | None:
+    """Return the closed form of a law of N and D with its terms of N and of D; None without one.
 
-    Kaplan's L(N, D) to the power 1 / alpha_D is such a sum, with beta = 1. A subclass with a
-    formula of its own is none.
+    The law rises with the sum of the two terms, which are one of each input, in any order.
     """
-    own = type(law).__call__
-    if isinstance(law, Chinchilla) and own in (Chinchilla.__call__, ChinchillaNDC.__call__):
-        return law.A, law.B, law.alpha, law.beta
-    if isinstance(law, Kaplan) and own is Kaplan.__call__:
-        up, down = power(law.A, 1 / law.alpha_D), power(law.B, 1 / law.alpha_D)
-        return up, down, law.alpha_N / law.alpha_D, 1.0
-    return None
+    form = law.closed_form()
+    if form is None or set(law.inputs) != {"N", "D"}:
+        return None
+    terms = {term.input: term for term in form.terms}
+    if len(form.terms) != 2 or set(terms) != {"N", "D"}:
+        return None
+    return form, terms["N"], terms["D"]
 
 
 def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
@@ -164,13 +164,16 @@ def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
         C: budget in FLOPs.
         flops: FLOPs model in JAX; default the law's own, else C = 6 N D.
     """
-    model = flops or getattr(law, "flops", None) or SixND()
+    model = flops or law.flops
     C = jnp.asarray(C, float)
-    terms = additive(law)
-    if terms is not None and isinstance(model, SixND):
-        A, B, alpha, beta = terms
-        # One of the two resources is worth nothing.
-        edge = jnp.logical_not(jnp.logical_and(alpha * A > 0, beta * B > 0))
+    found = additive(law)
+    if found is not None and isinstance(model, SixND):
+        form, of_N, of_D = found
+        A, B, alpha, beta = of_N.coefficient, of_D.coefficient, of_N.exponent, of_D.exponent
+        # One of the two resources is worth nothing; or where the two balance is the worst run.
+        edge = jnp.logical_not((alpha * A > 0) & (beta * B > 0) & (alpha + beta > 0))
+        if not form.plain:  # a law that falls where the sum rises has no best run
+            edge = edge | jnp.logical_not(form.power > 0)
         up, down = jnp.where(edge, 1.0, alpha * A), jnp.where(edge, 1.0, beta * B)
         total = jnp.where(edge, 1.0, alpha + beta)
         N = power(up / down, 1 / total) * power(C / model.k, beta / total)
@@ -183,7 +186,7 @@ def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
 
 def _loss(law: Law, N: Any, D: Any) -> Array:
     given = {"N": N, "D": D}  # in the law's own order
-    return law(*(given[name] for name in law.inputs))
+    return law.loss(*(given[name] for name in law.inputs))
 
 
 def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:

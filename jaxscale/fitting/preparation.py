@@ -16,12 +16,14 @@ import numpy as np
 
 from jaxscale._numerics.positive import Positive
 from jaxscale._numerics.smallmat import MAX_ORDER
+from jaxscale.checks.declaration import check_names
 from jaxscale.checks.design import refuse_unidentified, weaknesses
-from jaxscale.checks.formula import check_formula, check_names
+from jaxscale.checks.formula import check_formula
 from jaxscale.data.runs import LETTERS, Runs
 from jaxscale.errors import DataError
 from jaxscale.flops import SixND
-from jaxscale.laws import Law
+from jaxscale.laws import CATALOGUE, Law
+from jaxscale.objective.inputs import log_unit, normalized
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import Objective
 from jaxscale.objective.residuals import Residual, residual_named
@@ -145,15 +147,17 @@ def prepare(law: Law, runs: Runs, loss: Loss, residual: str | Residual) -> Probl
             raise ValueError(
                 f"{type(law).__name__}: {name} is held at {short(value)}, which is no number"
             )
-    flops = getattr(law, "flops", None)
     read = list(law.inputs)  # and what the others are worked out from, first
     if any(name in LETTERS and name not in runs.columns for name in read):
         read = [*(name for name in LETTERS if name in runs.columns), *read]
     inputs = {}
     for name in dict.fromkeys(read):
-        column = runs.column(name, flops)
+        column = runs.column(name, law.flops)
         _require(runs, name, column, np.isfinite(column), "a finite number")
-        _require(runs, name, column, column > 0, "a positive number")
+        if law.kinds.get(name, "positive") == "positive":
+            _require(
+                runs, name, column, column > 0, "a positive number", otherwise=_otherwise(law, name)
+            )
         inputs[name] = column
     inputs = {name: inputs[name] for name in law.inputs}
     y = runs.loss
@@ -179,30 +183,26 @@ def _objective(
 ) -> Objective:
     n = len(y)
     total = weight.sum()
-    log_scale = {name: float(weight @ np.log(x) / total) for name, x in inputs.items()}
+    kinds, rows = law.kinds, bucket(n)
+    units = {name: log_unit(x, weight, kinds[name]) for name, x in inputs.items()}
     if (y > 0).all():
         loss_scale = float(np.exp(weight @ np.log(y) / total))
     else:
         loss_scale = float(np.sqrt(weight @ y**2 / total))
-    pad = bucket(n) - n
 
     def padded(values: np.ndarray, fill: float) -> np.ndarray:
-        return np.concatenate([values, np.full(pad, fill)])
-
-    def normalized(log_values: np.ndarray) -> Positive:
-        log_values = padded(log_values, 0.0)
-        return Positive(np.exp(log_values), log_values)
+        return np.concatenate([values, np.full(rows - n, fill)])
 
     target = padded(y / loss_scale, 1.0)
     return Objective(
         law=law.replace(**dict.fromkeys(law.parameters, None)),
         space=Space(
             fixed=_held(law),
-            log_scale={name: np.asarray(value) for name, value in log_scale.items()},
+            log_scale={name: np.asarray(value) for name, value in units.items()},
             loss_scale=np.asarray(loss_scale),
             parameters=tuple(law.parameters.items()),
         ),
-        inputs=tuple(normalized(np.log(x) - log_scale[name]) for name, x in inputs.items()),
+        inputs=tuple(normalized(x, units[name], kinds[name], rows) for name, x in inputs.items()),
         target=Positive(target, np.log(np.maximum(target, np.finfo(float).tiny))),
         weight=padded(weight, 0.0),
         loss=loss,
@@ -225,7 +225,20 @@ def _some(runs: Runs, which: np.ndarray) -> str:
     return f"row{'s' if len(which) > 1 else ''} {rows}{' and more' if len(which) > 5 else ''}"
 
 
-def _require(runs: Runs, name: str, column: np.ndarray, good: np.ndarray, rule: str) -> None:
+def _otherwise(law: Law, name: str) -> str:
+    """Return how a law of the user's own says that an input may be zero or negative."""
+    if type(law) in CATALOGUE.values() or name not in law.inputs:
+        return ""
+    argument = "S" if name == law.of else name
+    return (
+        f". Where {name} may be zero or negative, the law says so: input_kinds: ClassVar = "
+        f"dict({argument}='signed'), or 'raw' for a number without a unit"
+    )
+
+
+def _require(
+    runs: Runs, name: str, column: np.ndarray, good: np.ndarray, rule: str, *, otherwise: str = ""
+) -> None:
     bad = np.flatnonzero(~good)
     if len(bad) == 0:
         return
@@ -235,7 +248,7 @@ def _require(runs: Runs, name: str, column: np.ndarray, good: np.ndarray, rule: 
     drop = "" if np.isfinite(value) else " leave such rows out with bad='drop' (--bad drop),"
     raise DataError(
         f"{runs.where(bad[0])}, column {runs.label(name)}: expected {rule}, got {given}{more}. "
-        f"Correct the table,{drop} or select rows with where (--where)"
+        f"Correct the table,{drop} or select rows with where (--where){otherwise}"
     )
 
 
@@ -268,7 +281,7 @@ def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str
 
 
 def _contradiction(law: Law, runs: Runs) -> list[str]:
-    model = getattr(law, "flops", None) or SixND()
+    model = law.flops
     N, D, C = (runs.columns[name] for name in LETTERS)
     with np.errstate(all="ignore"):
         ratio = C / np.asarray(model(N, D), float)

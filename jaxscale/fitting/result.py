@@ -131,14 +131,22 @@ class FitResult:
         return predict(self.law, **inputs)
 
     def extrapolation(self, **inputs: Any) -> dict[str, Any]:
-        """Return, per input, how far beyond the runs it lies: a factor, 1 within their range."""
+        """Return, per input, how far beyond the runs it lies: a factor, 1 within their range.
+
+        Of a positive input it is the ratio to the nearest run; of a signed or raw one, where ratios
+        mean nothing, by what factor the range of the runs would have to be stretched about its
+        middle.
+        """
         factors = {}
         for name, x in inputs.items():
-            column = self.runs.column(name, getattr(self.law, "flops", None))
+            column = self.runs.column(name, self.law.flops)
             x = np.asarray(x, float)
-            factors[name] = np.maximum.reduce(
-                [x / column.max(), column.min() / x, np.ones(x.shape)]
-            )
+            low, high = column.min(), column.max()
+            if self.law.kinds.get(name, "positive") == "positive":
+                beyond = [x / high, low / x]
+            else:
+                beyond = [np.abs(x - (low + high) / 2) / ((high - low) / 2)]
+            factors[name] = np.maximum.reduce([*beyond, np.ones(x.shape)])
         return factors
 
     def to_dict(self) -> dict[str, Any]:
@@ -248,8 +256,8 @@ def statistics(runs: Runs, prediction: np.ndarray) -> dict[str, float]:
 
 def _law_settings(law: Law) -> dict[str, Any]:
     """Return what a law holds beside its parameters; a FLOPs function cannot be written down."""
-    settings: dict[str, Any] = {"of": getattr(law, "of", None)}
-    if hasattr(law, "flops"):
+    settings: dict[str, Any] = {"of": law.of}
+    if "flops" in {field.name for field in dataclasses.fields(law)}:  # type: ignore[arg-type]
         settings["flops"] = law.flops.k if isinstance(law.flops, SixND) else "user"
     return settings
 

@@ -111,8 +111,7 @@ def _result(
     residual = RESIDUALS[document["objective"]["residual"].text(RESIDUALS)]
     runs = _runs(document["data"], law, residual, n)
     with running(f"{cls.__name__} on the runs of the file"):
-        flops_model = getattr(law, "flops", None)
-        inputs = {name: runs.column(name, flops_model) for name in law.inputs}
+        inputs = {name: runs.column(name, law.flops) for name in law.inputs}
         prediction = np.asarray(predict(law, **inputs) * np.ones(n), float)
     if prediction.shape != (n,):
         raise ValueError(f"{cls.__name__} gives an array of shape {prediction.shape} for {n} runs")
@@ -189,7 +188,7 @@ def _within(field: Field, spec: Parameter) -> None:
     """Check a fitted parameter; those with a unit of the runs are bounded in other coordinates."""
     if spec.positive:
         field.positive()
-    elif not (spec.units or spec.per or spec.shift):
+    elif spec.dimensionless:
         (low, high), value = spec.bounds, field.number()
         slack = SAME * max(1.0, abs(value))  # a search in float32 rounds its bounds
         if not low - slack <= value <= high + slack:
@@ -232,7 +231,8 @@ def _runs(data: Field, law: Law, residual: Residual, n: int) -> Runs:
             raise DataError(f"data.values.{name} is missing")
     read = set(law.inputs) if set(law.inputs) <= set(columns) else {*law.inputs, *columns}
     for name in read & set(columns):
-        _require(data["values"][name], columns[name] > 0, "a positive number")
+        if law.kinds.get(name, "positive") == "positive":
+            _require(data["values"][name], columns[name] > 0, "a positive number")
     if residual.positive:
         _require(data["loss"], runs.loss > 0, f"a positive loss under {residual} residuals")
     _require(weight, runs.weights >= 0, "a weight >= 0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jaxscale.laws.chinchilla import Chinchilla, ChinchillaNDC
+from jaxscale.laws.closed_form import Sum, Term
 from jaxscale.laws.kaplan import (
     Kaplan,
     KaplanC,
@@ -52,6 +53,8 @@ __all__ = [
     "Preset",
     "PurePowerLaw",
     "Scalar",
+    "Sum",
+    "Term",
     "critical_batch",
     "derived",
     "law_of",

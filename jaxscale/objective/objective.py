@@ -40,7 +40,8 @@ class Objective:
     Attributes:
         law: supplies the formula and static settings; its parameter values are not used.
         space: the free coordinates.
-        inputs: one array [n] per input of the law, divided by its normalization.
+        inputs: one array [n] per input of the law, divided by its normalization; `Positive` for
+            a positive input.
         target: the loss [n], divided by its normalization.
         weight: w [n]; zero removes a run.
         loss: the robust loss.
@@ -49,7 +50,7 @@ class Objective:
 
     law: Law
     space: Space
-    inputs: tuple[Positive, ...]
+    inputs: tuple[Any, ...]
     target: Positive
     weight: Any
     loss: Loss
@@ -58,7 +59,7 @@ class Objective:
     def prediction(self, *z: Any) -> Array:
         """Return the dimensionless prediction [n] at P scalar coordinates."""
         law = self.law.replace(**self.space.normalized(z))
-        return law(*self.inputs) * jnp.ones_like(self.target.value)
+        return law.loss(*self.inputs) * jnp.ones_like(self.target.value)
 
     def linked(self, p: Array, stored: bool = False) -> tuple[Array, Array, float]:
         """Return the residual of predictions [..., n], its slope and bend; see `Residual.link`."""

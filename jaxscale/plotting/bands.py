@@ -18,7 +18,6 @@ from matplotlib.figure import Figure
 from jaxscale.decisions.allocation import allocate
 from jaxscale.decisions.frontier import scale_name
 from jaxscale.fitting.result import FitResult
-from jaxscale.flops import SixND
 from jaxscale.plotting.captions import column_of, loss_label, origin, scale_of, stated
 from jaxscale.plotting.labels import as_written, formula
 from jaxscale.plotting.style import (
@@ -112,7 +111,7 @@ def _line(fit: FitResult, reach: float) -> _Line:
         found = {k: np.log([getattr(each, k) for each in best]) for k in "ND"}
         at = {k: np.exp(np.interp(np.log(scale), np.log(few), v)) for k, v in found.items()}
         return _Line(name, scale, at, "fitted law, best N and D")
-    N, D, flops = column_of(fit, "N"), column_of(fit, "D"), getattr(law, "flops", SixND())
+    N, D, flops = column_of(fit, "N"), column_of(fit, "D"), law.flops
     share = math.exp(float(np.mean(np.log(D / N))))
     sizes = np.geomspace(N.min() * 1e-8, N.max() * 1e8, 4000)
     log_C = np.log(np.asarray(flops(sizes, share * sizes), float))

@@ -197,7 +197,7 @@ def _same_rows(a: FitResult, b: FitResult) -> tuple[np.ndarray, np.ndarray] | No
     if len(a.runs) != len(b.runs) or set(a.law.inputs) != set(b.law.inputs):
         return None
     keys = [
-        np.round(np.log([fit.runs.column(n, getattr(fit.law, "flops", None)) for n in names]), 6)
+        np.round(np.log([fit.runs.column(n, fit.law.flops) for n in names]), 6)
         for fit in (a, b)
         for names in [sorted(fit.law.inputs)]
     ]

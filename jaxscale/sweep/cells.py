@@ -190,7 +190,7 @@ def _key(spec: Spec, cell: Cell, runs: Runs, law: Law) -> str:
             "code": code(),
             "versions": {**versions(), "jaxlib": metadata.version("jaxlib")},
             "cell": cell.id,
-            "law": [cell.law.text, cell.law.source, getattr(law, "of", None), dict(cell.fix)],
+            "law": [cell.law.text, cell.law.source, law.of, dict(cell.fix)],
             "loss": [cell.loss, cell.delta, cell.residual],
             "search": [cell.seed, spec.starts, spec.precision],
             "runs": table,

@@ -220,7 +220,7 @@ def _asked(
 
 def _asymptote(law: Law, name: str | None) -> str:
     known = [
-        key for key, spec in law.parameters.items() if spec.role == "offset" and not spec.shift
+        key for key, spec in law.parameters.items() if spec.role == "offset" and not spec.shifted
     ]
     if name in known or (name is None and len(known) == 1):
         return name or known[0]

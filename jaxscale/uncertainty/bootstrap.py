@@ -243,7 +243,7 @@ def _doubts(fit: FitResult, method: str, trend: str) -> list[str]:
 def _trend(fit: FitResult, at: Linearized) -> str:
     """Return in words how the size of the residuals moves with something; empty if it does not."""
     size, used = np.abs(at.residual) * np.sqrt(at.weight), at.weight > 0
-    flops = getattr(fit.law, "flops", None)
+    flops = fit.law.flops
     scales = {name: fit.runs.column(name, flops) for name in fit.law.inputs}
     scales["the predicted loss"] = fit.prediction
     ranks = {name: _rank_correlation(size[used], scale[used]) for name, scale in scales.items()}

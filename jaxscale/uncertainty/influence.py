@@ -33,6 +33,7 @@ from jaxscale.engine.implicit import argmin_law, condition, confined, moving, ps
 from jaxscale.errors import FitError
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
+from jaxscale.objective.inputs import in_units_of_runs
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import LONG, Objective, dot, partial
 from jaxscale.text import columns, count, one_line
@@ -60,7 +61,8 @@ class Influence:
         without: [n] change of the quantity if the run is left out.
         loss: [n] derivative in the loss of each run, per unit of the loss.
         weight: [n] derivative in the weight of each run.
-        inputs: per input [n] derivative in the logarithm of each run's input.
+        inputs: per input [n] derivative in the logarithm of each run's input: the input times the
+            derivative in it, whatever its sign.
         delta: derivative in the width of the loss; None for one without.
         fixed: per pinned parameter, derivative in its value.
         leverage: [n] share of a run's own residual in what the fit makes of it, between 0 (it
@@ -183,9 +185,7 @@ def influence(
         condition=float(found.condition),
         rounds=rounds,
         runs=fit.runs,
-        values={
-            name: fit.runs.column(name, getattr(fit.law, "flops", None)) for name in fit.law.inputs
-        },
+        values={name: fit.runs.column(name, fit.law.flops) for name in fit.law.inputs},
     )
 
 
@@ -218,7 +218,7 @@ def effects(
         "loss": objective.target.value * space.loss_scale,
         "weight": objective.weight,
         "inputs": {
-            name: x.value * jnp.exp(scale)
+            name: in_units_of_runs(x, scale)
             for name, x, scale in zip(objective.law.inputs, objective.inputs, scales, strict=True)
         },
         "fixed": space.fixed,

@@ -284,9 +284,6 @@ def test_weights_are_the_runs_own_on_average(fitted, scheme, own):
         )
 
 
-def test_the_weights_that_bootstrap_knows_by_name():
-
-
 def test_clusters_stay_whole_whatever_their_labels(fitted):
     labels = np.array(["b", "a", "c"] * 20)
     drawn = cluster_weights(fitted.runs, labels, 1, 0, 50)
