@@ -120,6 +120,7 @@ def assembled(
         warnings=problem.warnings,
         seconds={},
         settings={},
+        constraints=problem.constraints,
         prepared=problem,
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,13 @@ from jaxscale.engine.dispatch import NEWTON_STEPS, Progress, Search
 from jaxscale.engine.loop import Solution, Status
 from jaxscale.errors import FitError
 from jaxscale.fitting.assembly import assembled
+from jaxscale.fitting.constraints import Constraints, with_errors
 from jaxscale.fitting.preparation import Problem, prepare, runs_given
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
 from jaxscale.laws.names import law_given
 from jaxscale.objective.losses import Huber, Loss
-from jaxscale.objective.residuals import Residual
+from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.optimizers import newton
 from jaxscale.varpro.starts import (
     MAX_STARTS,
@@ -53,6 +55,9 @@ def fit(
     seed: int = 0,
     precision: str = "float64",
     max_steps: int | None = None,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    tie: Mapping[str, str] | None = None,
+    error: Any = None,
     progress: Progress | None = None,
     mesh: Mesh | None = None,
 ) -> FitResult:
@@ -74,6 +79,11 @@ def fit(
         seed: of the random starts; start i depends on the seed and i only.
         precision: "float64", "float32", or "mixed" (float32 search, float64 polish).
         max_steps: evaluations per start; default 400 for `newton()`, 5000 for others.
+        bounds: ranges of parameters in the units of the runs, {"E": (1, 2)}. Other bounds compile
+            anew.
+        tie: parameters that are to be what another one is, {"beta": "alpha"}.
+        error: standard errors [n] of the losses, or the name of their column: runs are weighted
+            by their inverse squares, beside their own weights.
         progress: called between chunks with (starts done, starts in all).
         mesh: devices over which the starts are split, all their processes taking part. Default
             one device, and on a CPU all its cores.
@@ -96,10 +106,13 @@ def fit(
         raise TypeError(f"loss must be one such as Huber(1e-3), got {type(loss).__name__}")
     law = law_given(law)
     refuse_tracers((law, runs.loss if isinstance(runs, Runs) else runs), "fit")
+    residual = residual_named(residual)
     runs = runs_given(law, runs)
+    runs = runs if error is None else with_errors(runs, error, residual)
+    constraints = Constraints.of(law, bounds, tie)
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
-    problem = prepare(law, runs, Huber(1e-3) if loss is None else loss, residual)
+    problem = prepare(law, runs, Huber(1e-3) if loss is None else loss, residual, constraints)
     return fit_problem(
         problem,
         optimizer=optimizer,

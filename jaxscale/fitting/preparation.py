@@ -21,6 +21,7 @@ from jaxscale.checks.design import refuse_unidentified, weaknesses
 from jaxscale.checks.formula import check_formula
 from jaxscale.data.runs import LETTERS, Runs
 from jaxscale.errors import DataError
+from jaxscale.fitting.constraints import FREE, Constraints
 from jaxscale.flops import SixND
 from jaxscale.laws import CATALOGUE, Law
 from jaxscale.objective.inputs import log_unit, normalized
@@ -45,6 +46,7 @@ class Problem:
         inputs: per input of the law [n], in the units of the runs.
         warnings: what was noticed about the runs.
         weaknesses: what the design cannot determine.
+        constraints: bounds and ties of parameters.
     """
 
     law: Law
@@ -53,6 +55,7 @@ class Problem:
     inputs: dict[str, np.ndarray]
     warnings: tuple[str, ...]
     weaknesses: tuple[str, ...]
+    constraints: Constraints = FREE
 
     @property
     def loss(self) -> Loss:
@@ -81,6 +84,7 @@ class Problem:
         objective = _objective(
             self.law, self.inputs, runs.loss, runs.weights, loss=self.loss, residual=self.residual
         )
+        objective = _constrained(objective, self.constraints)
         return dataclasses.replace(self, runs=runs, objective=objective)
 
     def pinned(self, **values: float) -> Problem:
@@ -127,8 +131,21 @@ def bucket(n: int) -> int:
     return size
 
 
-def prepare(law: Law, runs: Runs, loss: Loss, residual: str | Residual) -> Problem:
+def prepare(
+    law: Law,
+    runs: Runs,
+    loss: Loss,
+    residual: str | Residual,
+    constraints: Constraints = FREE,
+) -> Problem:
     """Check the runs against the law and build the objective.
+
+    Args:
+        law: the law; parameters with a value are fixed.
+        runs: the runs, n of them.
+        loss: the robust loss.
+        residual: the kind of residual, or its name.
+        constraints: bounds and ties.
 
     Raises:
         DataError: the fit would be impossible or meaningless; names column and row.
@@ -169,7 +186,21 @@ def prepare(law: Law, runs: Runs, loss: Loss, residual: str | Residual) -> Probl
     warnings = (*runs.warnings, *_suspicious(law, runs, inputs))
     objective = _objective(law, inputs, y, weight, loss=loss, residual=residual)
     check_formula(objective, inputs, runs.rows)
-    return Problem(law, runs, objective, inputs, warnings, weaknesses(law, runs, inputs))
+    return Problem(
+        law=law,
+        runs=runs,
+        objective=_constrained(objective, constraints),
+        inputs=inputs,
+        warnings=warnings,
+        weaknesses=weaknesses(law, runs, inputs),
+        constraints=constraints,
+    )
+
+
+def _constrained(objective: Objective, constraints: Constraints) -> Objective:
+    if constraints == FREE:
+        return objective
+    return dataclasses.replace(objective, space=constraints.applied(objective.space))
 
 
 def _objective(

@@ -21,6 +21,7 @@ from jaxscale.data.runs import Runs
 from jaxscale.files.document import plain, versions
 from jaxscale.files.durable import write_atomically
 from jaxscale.fitting.certificate import Certificate
+from jaxscale.fitting.constraints import FREE, Constraints
 from jaxscale.fitting.preparation import Problem, prepare
 from jaxscale.flops import SixND
 from jaxscale.laws import Law, derived, predict
@@ -44,6 +45,7 @@ class FitResult:
         loss: the robust loss, as it was given: for absolute loss, that of the search.
         residual: kind of residual.
         fixed: names of the parameters that were fixed.
+        constraints: bounds and ties that it was held to.
         certificate: why to believe it.
         errors: standard errors by the sandwich, of the free parameters and of what the law derives
             from them; NaN where there is none to state.
@@ -79,12 +81,14 @@ class FitResult:
     warnings: tuple[str, ...]
     seconds: Mapping[str, float]
     settings: Mapping[str, Any]
+    constraints: Constraints = FREE
     prepared: Problem | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def free(self) -> tuple[str, ...]:
         """Names of the parameters that were fitted."""
-        return tuple(name for name in self.law.parameters if name not in self.fixed)
+        bound = {*self.fixed, *dict(self.constraints.tied)}
+        return tuple(name for name in self.law.parameters if name not in bound)
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -94,7 +98,7 @@ class FitResult:
     @property
     def unfitted(self) -> Law:
         """The law as it was before the fit: what was free is None."""
-        return self.law.replace(**dict.fromkeys(self.free))
+        return self.law.replace(**dict.fromkeys((*self.free, *dict(self.constraints.tied))))
 
     @property
     def problem(self) -> Problem:
@@ -105,8 +109,9 @@ class FitResult:
             and known.loss is self.loss
             and known.residual == self.residual
             and tuple(known.law.fixed) == self.fixed
+            and known.constraints == self.constraints
         ):
-            known = prepare(self.unfitted, self.runs, self.loss, self.residual)
+            known = prepare(self.unfitted, self.runs, self.loss, self.residual, self.constraints)
             object.__setattr__(self, "prepared", known)  # kept: the one thing worked out later
         return known
 
@@ -191,10 +196,16 @@ class FitResult:
             "starts": {"values": self.start_values.tolist(), "status": self.start_status.tolist()},
             "warnings": list(self.warnings),
             "seconds": dict(self.seconds),
-            "settings": {**_law_settings(self.law), **self.settings, "fixed": list(self.fixed)},
+            "settings": {**_law_settings(self.law), **self.settings, **self._held()},
             "versions": versions(),
         }
         return plain(document)
+
+    def _held(self) -> dict[str, Any]:
+        bounds, tied = self.constraints
+        found: dict[str, Any] = {"fixed": list(self.fixed)}
+        found |= {"tied": dict(tied)} if tied else {}
+        return found | ({"bounds": {name: list(x) for name, x in bounds}} if bounds else {})
 
     def to_json(self) -> str:
         """Return the JSON text; numbers keep all digits, NaN and infinities become null."""
@@ -272,12 +283,14 @@ def fit_table(fit: FitResult) -> str:
         ),
         "",
     ]
-    rows = []
+    rows, tied = [], dict(fit.constraints.tied)
     for name, spec in fit.law.parameters.items():
         value = float(getattr(fit.law, name))
         note = spec.doc
         if name in fit.fixed:
             note += " (fixed)"
+        if name in tied:
+            note += f" (tied to {tied[name]})"
         if name in fit.intervals:
             low, high = fit.intervals[name]
             note += f", between {quantity(low)} and {quantity(high)}"
@@ -319,7 +332,8 @@ def fit_table(fit: FitResult) -> str:
 
 def _error(fit: FitResult, name: str) -> str:
     error = fit.errors.get(name, math.nan)
-    return f"± {quantity(error, 2)}" if math.isfinite(error) else ""
+    rounding = 1e-12 * abs(fit.law.values.get(name) or 1.0)  # of what ties and laws determine
+    return f"± {quantity(error, 2)}" if rounding < error < math.inf else ""
 
 
 def notes(fit: FitResult) -> list[str]:

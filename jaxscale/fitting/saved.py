@@ -24,6 +24,7 @@ from jaxscale.errors import DataError
 from jaxscale.files.fields import LARGEST, Field
 from jaxscale.files.reading import parse_json, read_text
 from jaxscale.fitting.certificate import Basin, Certificate
+from jaxscale.fitting.constraints import Constraints
 from jaxscale.fitting.result import SCHEMA, FitResult
 from jaxscale.fitting.verification import SAME, verify
 from jaxscale.flops import Flops, SixND
@@ -42,6 +43,8 @@ LATER: dict[str, Any] = {
 }
 """Fields of a certificate that were added since, and what a file without them is read as: a value,
 or the name of the field that says the same."""
+OWN = ("of", "flops", "fixed", "tied", "bounds")
+"""Settings that have fields of their own in a result."""
 STATUSES = tuple(status.name.lower() for status in Status)
 
 
@@ -105,6 +108,7 @@ def _result(
         raise document["schema_version"].wrong(expected)
     document["law"].text()
     law, fixed, settings = _law(document, cls, flops)
+    constraints = _constraints(document["settings"], law, fixed)
     n = document["data"]["loss"].length()
     for name in ("data", "objective"):
         document[name]["n"].same(n, "values in data.loss")
@@ -135,6 +139,7 @@ def _result(
         warnings=document["warnings"].texts(),
         seconds={key: field.number(0) for key, field in document["seconds"].items().items()},
         settings=settings,
+        constraints=constraints,
     )
     for key in ("compile", "solve", "total"):
         document["seconds"].need(key)
@@ -206,7 +211,27 @@ def _settings(stated: Field, settings: dict[str, Field]) -> dict[str, Any]:
     seed = stated.get("seed")
     if type(seed.value) is not int and seed.value is not None:
         raise seed.wrong("a whole number or null")
-    return {name: f.value for name, f in settings.items() if name not in ("of", "flops", "fixed")}
+    return {name: f.value for name, f in settings.items() if name not in OWN}
+
+
+def _constraints(settings: Field, law: Law, fixed: Sequence[str]) -> Constraints:
+    """Return bounds and ties, which most fits do not have."""
+    tied, bounds = settings.get("tied"), settings.get("bounds")
+    free = law.replace(**dict.fromkeys(name for name in law.parameters if name not in fixed))
+    pairs = {} if tied.value is None else {k: f.text() for k, f in tied.items().items()}
+    ranges = {} if bounds.value is None else bounds.items()
+    limits = {
+        name: (low.number(null=-math.inf), high.number(null=math.inf))
+        for name, (low, high) in ((name, pair.elements(2)) for name, pair in ranges.items())
+    }
+    try:
+        found = Constraints.of(free, limits, pairs)
+    except ValueError as error:
+        raise DataError(f"settings: {error}") from error
+    for name, other in found.tied:
+        if getattr(law, name) != getattr(law, other):
+            raise tied.wrong(f"{name} to be {other}, as params have it")
+    return found
 
 
 def _runs(data: Field, law: Law, residual: Residual, n: int) -> Runs:

@@ -30,22 +30,31 @@ class Space:
         log_scale: per input, log of its normalization; 0 for one that is used as it is.
         loss_scale: normalization of the loss.
         parameters: static; (name, Parameter) of every parameter, in order.
+        tied: static; (name, other) of parameters that are always what another one is.
     """
 
     fixed: dict[str, Any]
     log_scale: dict[str, Any]
     loss_scale: Any
     parameters: tuple[tuple[str, Parameter], ...] = static()
+    tied: tuple[tuple[str, str], ...] = static(default=())
+
+    @property
+    def _bound(self) -> frozenset[str]:
+        """Names of the parameters that are no coordinate: fixed ones and tied ones."""
+        return frozenset((*self.fixed, *(name for name, _ in self.tied)))
 
     @property
     def free(self) -> tuple[str, ...]:
         """Names of the free parameters: the meaning of z[0], z[1], ..."""
-        return tuple(name for name, _ in self.parameters if name not in self.fixed)
+        bound = self._bound
+        return tuple(name for name, _ in self.parameters if name not in bound)
 
     @property
     def specs(self) -> tuple[Parameter, ...]:
         """Specifications of the free parameters, in the order of z."""
-        return tuple(spec for name, spec in self.parameters if name not in self.fixed)
+        bound = self._bound
+        return tuple(spec for name, spec in self.parameters if name not in bound)
 
     def _log_unit(self, spec: Parameter, values: Mapping[str, Any]) -> Any:
         """Log of the part of a unit that comes from the inputs."""
@@ -69,11 +78,12 @@ class Space:
         return total
 
     def _in_order(self) -> list[tuple[str, Parameter]]:
-        """Parameters that others' units refer to first, shifted offsets last."""
+        """Parameters that others' units refer to first, tied ones after, shifted offsets last."""
+        tied = dict(self.tied)
 
-        def rank(named: tuple[str, Parameter]) -> tuple[bool, bool]:
-            spec = named[1]
-            return spec.shifted, bool(spec.per) or isinstance(spec.units, str)
+        def rank(named: tuple[str, Parameter]) -> tuple[bool, bool, bool]:
+            name, spec = named
+            return spec.shifted, bool(spec.per) or isinstance(spec.units, str), name in tied
 
         return sorted(self.parameters, key=rank)
 
@@ -81,8 +91,11 @@ class Space:
         """Return every parameter of the dimensionless law at coordinates `z` (a sequence of P)."""
         values: dict[str, Any] = {}
         physical: dict[str, Any] = {}
-        index = {name: k for k, name in enumerate(self.free)}
+        index, tied = {name: k for k, name in enumerate(self.free)}, dict(self.tied)
         for name, spec in self._in_order():
+            if name in tied:
+                values[name] = physical[name] = values[tied[name]]  # without a unit, both
+                continue
             if name in index:
                 coordinate = z[index[name]]
                 values[name] = exp(coordinate) if spec.positive else coordinate
@@ -100,8 +113,10 @@ class Space:
     def physical(self, z: Any) -> dict[str, Any]:
         """Return every parameter in the units of the runs at coordinates `z` (P scalars)."""
         values: dict[str, Any] = dict(self.fixed)
-        index = {name: k for k, name in enumerate(self.free)}
+        index, tied = {name: k for k, name in enumerate(self.free)}, dict(self.tied)
         for name, spec in self._in_order():
+            if name in tied:
+                values[name] = values[tied[name]]
             if name not in index:
                 continue
             coordinate = z[index[name]]
