@@ -29,7 +29,10 @@ class Candidate:
 
 def label_of(law: Law) -> str:
     """Return a law's own label, with the column and the fixed values that make it what it is."""
-    held = ", ".join(f"{name}={float(value):g}" for name, value in law.fixed.items())
+    usual = {field.name: field.default for field in dataclasses.fields(law)}  # type: ignore[arg-type]
+    held = ", ".join(
+        f"{name}={float(value):g}" for name, value in law.fixed.items() if value != usual[name]
+    )
     return type(law).__name__ + (f":{law.of}" if law.of else "") + (f"({held})" if held else "")
 
 

@@ -187,7 +187,12 @@ class Law:
     code, a sign, a dropout rate, a log-ratio; it has no unit, and may be compared with ==.
     """
     response: ClassVar[str] = "loss"
-    """What the formula gives: "loss", or "log" for the logarithm of the loss."""
+    """What the formula gives: "loss", or "log" for the logarithm of the loss.
+
+    Fits, predictions and decisions are of the loss itself in either case. The logarithm of a loss
+    has no unit: an `offset` moves with the loss's unit, a `coefficient` has the units `per=` alone,
+    and what has the loss's own unit, E in log(E + A x^-a), is a `scale(..., units=1)`.
+    """
     flops: Flops = SixND()
     """FLOPs model that ties N, D and C; a law may have it as a static field."""
     of: str | None = None
