@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 from jaxscale._numerics.precision import PRECISIONS, cast, refuse_tracers, scope
 from jaxscale.checks.formula import check_fit
 from jaxscale.data.runs import Runs
-from jaxscale.engine.dispatch import NEWTON_STEPS, Progress, Search
+from jaxscale.engine.dispatch import Progress, Search
 from jaxscale.engine.loop import Solution, Status
 from jaxscale.errors import FitError
 from jaxscale.fitting.certificate import Local, certify, local
@@ -27,7 +27,7 @@ from jaxscale.fitting.result import FitResult, statistics
 from jaxscale.laws import Law
 from jaxscale.objective.losses import Huber, Loss, describe
 from jaxscale.objective.objective import Objective
-from jaxscale.optimizers import newton
+from jaxscale.optimizers import name_of, row_of, transformation
 from jaxscale.varpro.starts import (
     MAX_STARTS,
     best_cells,
@@ -37,7 +37,6 @@ from jaxscale.varpro.starts import (
     random_starts,
 )
 
-OTHER_STEPS = 5000
 MAX_STEPS = 1_000_000_000
 """Evaluations per start at most: they are counted in 32 bits."""
 
@@ -48,7 +47,7 @@ def fit(
     *,
     loss: Loss | None = None,
     residual: str = "log",
-    optimizer: optax.GradientTransformation | None = None,
+    optimizer: str | optax.GradientTransformation | None = None,
     starts: int | Law | Any = 1024,
     seed: int = 0,
     precision: str = "float64",
@@ -63,14 +62,15 @@ def fit(
         runs: the runs, n of them.
         loss: robust loss; default `Huber(1e-3)`. `Square()` and `Absolute()` are the others.
         residual: "log", "relative" or "absolute".
-        optimizer: an optax transformation; default `newton()`. Build it once and reuse it: every
-            fresh closure compiles anew.
+        optimizer: a name of `optimizers.OPTIMIZERS` or an optax transformation; default "newton".
+            Build a transformation once and reuse it: every fresh closure compiles anew.
         starts: how many random starts, or the starts themselves: a law whose free parameters
             have a leading axis [S], or coordinates z [S, P]. Unless starts are given, the best
             cells of an exponent grid are added.
         seed: of the random starts; start i depends on the seed and i only.
         precision: "float64", "float32", or "mixed" (float32 search, float64 polish).
-        max_steps: evaluations per start; default 400 for `newton()`, 5000 for others.
+        max_steps: evaluations per start; default what the table says of the optimizer, 400 for
+            "newton", and 5000 for a transformation that is not in it.
         progress: called between chunks with (starts done, starts in all).
         mesh: devices over which the starts are split, all their processes taking part. Default
             one device, and on a CPU all its cores.
@@ -82,7 +82,7 @@ def fit(
         DataError: the runs cannot determine the law; names column and row.
         FitError: every start was non-finite, or a parameter leaves the range of float64.
         LawError: the law's formula does something else than its fields declare.
-        TypeError: law, runs or loss is of another kind, or a tracer.
+        TypeError: law, runs, loss or optimizer is of another kind, or a tracer.
         ValueError: an option is not one of those allowed.
 
     Cost: about 0.05 s for 1,024 starts of Chinchilla on 240 runs on two CPU cores, after 3 to 4 s
@@ -99,10 +99,9 @@ def fit(
     refuse_tracers((law, runs.loss), "fit")
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    optimizer = transformation(optimizer)
     prepared = prepare(law, runs, Huber(1e-3) if loss is None else loss, residual)
-    optimizer = newton() if optimizer is None else optimizer
-    own = optimizer is newton()
-    steps = (NEWTON_STEPS if own else OTHER_STEPS) if max_steps is None else max_steps
+    steps = row_of(optimizer).steps if max_steps is None else max_steps
     if not 1 <= steps <= MAX_STEPS:
         raise ValueError(f"max_steps must be between 1 and {MAX_STEPS:,}, got {max_steps}")
     search = Search(prepared.objective, optimizer, precision, steps, mesh)
@@ -112,7 +111,7 @@ def fit(
     if len(lanes) > extra:  # the grid's cells are no sample of the start box
         solution = Solution(*(leaf[extra:] for leaf in solution))
     settings = {
-        "optimizer": "newton" if own else "optax",
+        "optimizer": name_of(optimizer),
         "max_steps": steps,
         "seed": seed,
         "precision": precision,
