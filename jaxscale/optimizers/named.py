@@ -23,6 +23,10 @@ class Optimizer(NamedTuple):
             anew.
         steps: evaluations per start unless a caller says otherwise.
         needs: extra arguments of `update` that it cannot do without.
+        leaves: share of the excess of the start's loss over the lowest one that may be left after
+            `steps` steps on a smooth problem of order one (Moré and Wild 2009).
+        any_units: whether, in a plain loop, it reaches the optimum too where the parameters are
+            of very different orders; else they should be of order one.
         thins: whether a table of many runs is first fitted on a part of them. It pays for an
             optimizer that ends within a few steps when it starts beside the optimum.
     """
@@ -30,15 +34,17 @@ class Optimizer(NamedTuple):
     build: Callable[[], optax.GradientTransformation]
     steps: int
     needs: tuple[str, ...] = ()
+    leaves: float = 1e-6
+    any_units: bool = False
     thins: bool = False
 
 
 OPTIMIZERS = {
-    "newton": Optimizer(newton, steps=400, needs=("value", "value_fn"), thins=True),
+    "newton": Optimizer(newton, steps=400, needs=("value", "value_fn"), any_units=True, thins=True),
     "lbfgs": Optimizer(
         functools.cache(optax.lbfgs), steps=5000, needs=("value", "grad", "value_fn")
     ),
-    "adam": Optimizer(functools.cache(lambda: optax.adam(1e-2)), steps=5000),
+    "adam": Optimizer(functools.cache(lambda: optax.adam(1e-2)), steps=5000, leaves=1e-3),
 }
 """The first is the default."""
 
