@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
 import jaxscale
@@ -175,7 +176,7 @@ def test_the_demo_replaces_only_its_own_results(capsys, monkeypatch, folder, nam
 
 
 def figure():
-    drawn = plotting.Figure()
+    drawn = Figure()
     drawn.add_subplot().plot(np.arange(9.0))
     return drawn
 

@@ -7,6 +7,7 @@ import re
 import matplotlib.text
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from jaxscale import plotting
 from jaxscale.cli.parser import main
@@ -213,6 +214,6 @@ def test_names_stand_in_figures_as_they_are(tmp_path, fitted, where, name):
     "name", ["alpha", "a_b", "a_b_c_d", "alpha_", "_x", "a__b", "α", "lambda_1", "E_inf"]
 )
 def test_parameters_of_any_name_can_be_drawn(tmp_path, name):
-    figure = plotting.Figure()
+    figure = Figure()
     figure.suptitle(f"best {labels.symbol(name)} at each {labels.symbol('beta')}")
     plotting.save(figure, tmp_path / "a.svg")

@@ -28,12 +28,12 @@ N, D = isoflop_design(np.logspace(18, 21, 4), sizes=6)
 def pieces(fitted):
     """What `certify` is given for a sound fit."""
     from jaxscale._numerics import programs
-    from jaxscale._numerics.precision import cast
+    from jaxscale._numerics.precision import cast, scope
     from jaxscale.engine.loop import Solution
     from jaxscale.fitting.certificate import local
 
     objective = prepare(Chinchilla(), fitted.runs, jaxscale.Huber(1e-3), "log").objective
-    with jaxscale._precision.scope(float):
+    with scope(float):
         z = np.array([float(x) for x in objective.space.coordinates(fitted.law.values)])
     at, _ = programs.run(local, cast(objective, np.float64), z, dtype=np.float64)
     starts = len(fitted.start_values)
