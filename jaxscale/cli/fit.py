@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable
 from typing import Any
-
-import optax
 
 from jaxscale.cli.options import column_map, problem_options, robust_loss, table, table_options
 from jaxscale.cli.outputs import deliver, with_progress
@@ -17,6 +14,7 @@ from jaxscale.fitting.fit import fit
 from jaxscale.fitting.result import notes
 from jaxscale.laws import Law
 from jaxscale.laws.names import find_law
+from jaxscale.optimizers import OPTIMIZERS
 
 
 def fit_options(sub: argparse.ArgumentParser) -> None:
@@ -30,13 +28,6 @@ def fit_options(sub: argparse.ArgumentParser) -> None:
     table_options(sub)
     sub.add_argument("-o", "--out", metavar="FILE", help="write the result as JSON")
     sub.add_argument("--quiet", action="store_true", help="no progress bar")
-
-
-OPTIMIZERS: dict[str, Callable[[], Any]] = {
-    "newton": lambda: None,
-    "lbfgs": optax.lbfgs,
-    "adam": lambda: optax.adam(1e-2),
-}
 
 
 def _law(options: argparse.Namespace, runs: Runs) -> Law:
@@ -73,7 +64,7 @@ def run_fit(options: argparse.Namespace) -> int:
             runs,
             loss=loss,
             residual=options.residual,
-            optimizer=OPTIMIZERS[options.optimizer](),
+            optimizer=options.optimizer,
             starts=options.starts,
             seed=options.seed,
             precision=options.precision,
@@ -81,9 +72,6 @@ def run_fit(options: argparse.Namespace) -> int:
             progress=progress,
         ),
     )
-    result = dataclasses.replace(
-        result,
-        settings={**result.settings, "optimizer": options.optimizer, "law": options.law},
-    )
+    result = dataclasses.replace(result, settings={**result.settings, "law": options.law})
     deliver(options, str(result), result.to_json, out=options.out, notes=notes(result))
     return 0 if result.certificate.trusted else 1

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
 
 from jaxscale.cli.console import say
 from jaxscale.cli.options import code, doubts, source, source_options
@@ -15,7 +14,17 @@ from jaxscale.fitting.exponent_grid import exponent_grid
 from jaxscale.fitting.result import FitResult
 from jaxscale.text import one_line
 
-FIGURES = ("all", "law", "residuals", "starts", "waterfall", "bands")
+
+class Kinds:
+    """Names of the figures of a fit, looked up when they are needed: drawing is slow to import."""
+
+    def __iter__(self) -> Iterator[str]:
+        from jaxscale.plotting import figures_of_a_fit
+
+        return iter(figures_of_a_fit())
+
+    def __contains__(self, name: object) -> bool:
+        return name in list(self)
 
 
 def plot_options(sub: argparse.ArgumentParser) -> None:
@@ -23,7 +32,14 @@ def plot_options(sub: argparse.ArgumentParser) -> None:
     source_options(sub)
     sub.add_argument("-o", "--out", required=True, help="figure file: .png, .svg or .pdf")
     what = sub.add_mutually_exclusive_group()
-    what.add_argument("--figure", dest="panels", choices=FIGURES, default="all")
+    what.add_argument(
+        "--figure",
+        dest="panels",
+        choices=Kinds(),
+        metavar="KIND",
+        default="all",
+        help="one of %(choices)s",
+    )
     what.add_argument(
         "--surface", action="store_true", help="draw_fit the objective over the law's exponents"
     )
@@ -47,29 +63,11 @@ def draw_fit(result: FitResult, path: str, figure: str = "all") -> None:
     """Draw one kind of figure of a fit into a file."""
     from jaxscale import plotting
 
-    if figure == "waterfall":
-        from jaxscale.plotting.starts import plot_waterfall
-
-        plotting.save(plot_waterfall(result), path)
-        return
-    if figure == "bands":
-        from jaxscale.plotting.bands import plot_bands
-        from jaxscale.uncertainty.bootstrap import bootstrap
-
-        plotting.save(plot_bands(bootstrap(result)), path)
-        return
-    panels: dict[str, Callable[[FitResult], Any]] = {
-        "law": plotting.plot_law,
-        "residuals": plotting.plot_residuals,
-        "starts": plotting.plot_starts,
-    }
-    drawn = plotting.plot_fit(result) if figure == "all" else panels[figure](result).figure
-    plotting.save(drawn, path)
+    plotting.save(plotting.draw_fit(result, figure), path)
 
 
 def _draw_surface(result: FitResult, path: str) -> None:
-    from jaxscale import plotting
-    from jaxscale.plotting.surface import plot_surface
+    from jaxscale.plotting import plot_surface, save
 
     grid = exponent_grid(
         result.unfitted,
@@ -80,5 +78,4 @@ def _draw_surface(result: FitResult, path: str) -> None:
     )
     for line in str(grid).splitlines():
         say(line)
-    drawn: Any = plot_surface(grid).figure
-    plotting.save(drawn, path)
+    save(plot_surface(grid), path)

@@ -28,9 +28,8 @@ from jaxscale.engine.loop import VECTOR, Limits, Solution, Status
 from jaxscale.engine.thinning import thinned, worth_thinning
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import BLOCK, Objective
-from jaxscale.optimizers import newton
+from jaxscale.optimizers import newton, row_of
 
-NEWTON_STEPS = 400
 CHUNKS = (16, 64, 272, 528)
 """Sizes of a compiled chunk of starts on a CPU; the last is repeated."""
 ACCELERATOR_CHUNKS = (16, 64, 1040, 16384)
@@ -66,13 +65,14 @@ class Search:
         objective: Objective,
         optimizer: Any,
         precision: str = "float64",
-        steps: int = NEWTON_STEPS,
+        steps: int | None = None,
         mesh: Mesh | None = None,
     ) -> None:
         self.objective = cast(objective, np.float64)
         self.optimizer = optimizer
         self.polished = precision == "mixed"
         self.dtype = np.dtype(np.float64 if precision == "float64" else np.float32)
+        steps = row_of(optimizer).steps if steps is None else steps
         self.limits = Limits.for_dtype(self.dtype, steps)
         self.mesh = mesh
         self.compile = 0.0
@@ -102,8 +102,8 @@ class Search:
         """Solve from every row of z [S, P]; values plain, in float64."""
         objective = cast(self.objective, self.dtype)
         job = _Job(objective, self.optimizer, self.limits, self.mesh)
-        own = self.optimizer is newton() and problems is None
-        if not own or not worth_thinning(objective, len(z)):
+        thins = row_of(self.optimizer).thins and problems is None
+        if not thins or not worth_thinning(objective, len(z)):
             return self._run(job, z, progress, problems)
         thin = dataclasses.replace(job, objective=thinned(objective))
         half = None if progress is None else _half(progress, 0)
@@ -117,7 +117,8 @@ class Search:
     def polish(self, z: np.ndarray, loss: Loss) -> Solution:
         """Solve from a few points in float64 with `newton()` under a given loss."""
         objective = cast(dataclasses.replace(self.objective, loss=loss), np.float64)
-        job = _Job(objective, newton(), Limits.for_dtype(np.float64, NEWTON_STEPS), None)
+        limits = Limits.for_dtype(np.float64, row_of(newton()).steps)
+        job = _Job(objective, newton(), limits, None)
         return self._run(job, z, None, None)
 
     def _run(

@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 
 from jaxscale._numerics.precision import PRECISIONS, cast, refuse_tracers, scope
 from jaxscale.data.runs import Runs
-from jaxscale.engine.dispatch import NEWTON_STEPS, Progress, Search
+from jaxscale.engine.dispatch import Progress, Search
 from jaxscale.engine.loop import Solution, Status
 from jaxscale.errors import FitError
 from jaxscale.fitting.assembly import assembled
@@ -29,7 +29,7 @@ from jaxscale.laws import Law
 from jaxscale.laws.names import law_given
 from jaxscale.objective.losses import Huber, Loss
 from jaxscale.objective.residuals import Residual, residual_named
-from jaxscale.optimizers import newton
+from jaxscale.optimizers import name_of, row_of, transformation
 from jaxscale.varpro.starts import (
     MAX_STARTS,
     best_cells,
@@ -39,7 +39,6 @@ from jaxscale.varpro.starts import (
     random_starts,
 )
 
-OTHER_STEPS = 5000
 MAX_STEPS = 1_000_000_000
 """Evaluations per start at most: they are counted in 32 bits."""
 
@@ -50,7 +49,7 @@ def fit(
     *,
     loss: Loss | None = None,
     residual: str | Residual = "log",
-    optimizer: optax.GradientTransformation | None = None,
+    optimizer: str | optax.GradientTransformation | None = None,
     starts: int | Law | Any = 1024,
     seed: int = 0,
     precision: str = "float64",
@@ -71,14 +70,15 @@ def fit(
         loss: robust loss; default `Huber(1e-3)`. `Square()` and `Absolute()` are the others, and
             whatever else subclasses `Loss`.
         residual: "log", "relative" or "absolute", or a `Residual`.
-        optimizer: an optax transformation; default `newton()`. Build it once and reuse it: every
-            fresh closure compiles anew.
+        optimizer: a name of `optimizers.OPTIMIZERS` or an optax transformation; default "newton".
+            Build a transformation once and reuse it: every fresh closure compiles anew.
         starts: how many random starts, or the starts themselves: a law whose free parameters
             have a leading axis [S], or coordinates z [S, P]. Unless starts are given, the best
             cells of an exponent grid are added.
         seed: of the random starts; start i depends on the seed and i only.
         precision: "float64", "float32", or "mixed" (float32 search, float64 polish).
-        max_steps: evaluations per start; default 400 for `newton()`, 5000 for others.
+        max_steps: evaluations per start; default what the table says of the optimizer, 400 for
+            "newton", and 5000 for a transformation that is not in it.
         bounds: ranges of parameters in the units of the runs, {"E": (1, 2)}. Other bounds compile
             anew.
         tie: parameters that are to be what another one is, {"beta": "alpha"}.
@@ -95,7 +95,7 @@ def fit(
         DataError: the runs cannot determine the law; names column and row.
         FitError: every start was non-finite, or a parameter leaves the range of float64.
         LawError: the law's formula does something else than its fields declare.
-        TypeError: law, runs or loss is of another kind, or a tracer.
+        TypeError: law, runs, loss or optimizer is of another kind, or a tracer.
         ValueError: an option is not one of those allowed.
 
     Cost: about 0.05 s for 1,024 starts of Chinchilla on 240 runs on two CPU cores, after 3 to 4 s
@@ -129,7 +129,7 @@ def fit(
 def fit_problem(
     problem: Problem,
     *,
-    optimizer: optax.GradientTransformation | None = None,
+    optimizer: str | optax.GradientTransformation | None = None,
     starts: int | Law | Any = 1024,
     seed: int = 0,
     precision: str = "float64",
@@ -152,9 +152,8 @@ def fit_problem(
         begin: `time.perf_counter()` from which the total counts; default now.
     """
     begin = time.perf_counter() if begin is None else begin
-    optimizer = newton() if optimizer is None else optimizer
-    own = optimizer is newton()
-    steps = (NEWTON_STEPS if own else OTHER_STEPS) if max_steps is None else max_steps
+    optimizer = transformation(optimizer)
+    steps = row_of(optimizer).steps if max_steps is None else max_steps
     if not 1 <= steps <= MAX_STEPS:
         raise ValueError(f"max_steps must be between 1 and {MAX_STEPS:,}, got {max_steps}")
     search = Search(problem.objective, optimizer, precision, steps, mesh)
@@ -164,7 +163,7 @@ def fit_problem(
     if len(lanes) > extra:  # the grid's cells are no sample of the start box
         solution = Solution(*(leaf[extra:] for leaf in solution))
     settings = {
-        "optimizer": "newton" if own else "optax",
+        "optimizer": name_of(optimizer),
         "max_steps": steps,
         "seed": seed,
         "precision": precision,

@@ -14,7 +14,6 @@ from jaxscale._numerics.precision import refuse_tracers
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale.data.runs import Runs
 from jaxscale.engine import implicit
-from jaxscale.engine.dispatch import NEWTON_STEPS
 from jaxscale.engine.loop import Limits, solve
 from jaxscale.fitting.preparation import prepare
 from jaxscale.fitting.result import FitResult
@@ -22,7 +21,7 @@ from jaxscale.laws import Law
 from jaxscale.objective.losses import Huber, Loss
 from jaxscale.objective.objective import Objective
 from jaxscale.objective.residuals import Residual
-from jaxscale.optimizers import newton
+from jaxscale.optimizers import OPTIMIZERS, newton
 from jaxscale.varpro.starts import random_starts
 
 
@@ -40,7 +39,7 @@ class Solver:
 
     objective: Objective
     starts: Any
-    steps: int = static(default=NEWTON_STEPS)
+    steps: int = static(default=OPTIMIZERS["newton"].steps)
 
     def __call__(
         self, losses: Any = None, weights: Any = None, *, fixed: Mapping[str, Any] | None = None
@@ -90,7 +89,7 @@ def solver(
     residual: str | Residual = "log",
     starts: int = 64,
     seed: int = 0,
-    max_steps: int = NEWTON_STEPS,
+    max_steps: int = OPTIMIZERS["newton"].steps,
 ) -> Solver:
     """Check runs against a law once, and return what solves for the law from then on.
 

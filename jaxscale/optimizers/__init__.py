@@ -1,7 +1,22 @@
-"""jaxscale's own optimizers, each an optax transformation; every optax optimizer works too."""
+"""jaxscale's own optimizers and the table of those with a name; every optax optimizer works too."""
 
 from __future__ import annotations
 
 from jaxscale.optimizers.damped_newton import NewtonState, newton
+from jaxscale.optimizers.named import (
+    OPTIMIZERS,
+    Optimizer,
+    name_of,
+    row_of,
+    transformation,
+)
 
-__all__ = ["NewtonState", "newton"]
+__all__ = [
+    "OPTIMIZERS",
+    "NewtonState",
+    "Optimizer",
+    "name_of",
+    "newton",
+    "row_of",
+    "transformation",
+]

@@ -26,6 +26,9 @@ from jax.flatten_util import ravel_pytree
 
 from jaxscale._numerics.smallmat import MAX_ORDER, solve_psd
 
+LEAST_CURVATURE = 1e-3
+"""Curvature of a parameter at least, in units of its gradient over the parameter itself."""
+
 
 class NewtonState(NamedTuple):
     """What `newton` carries. Arrays are of the flattened parameters [P]."""
@@ -83,15 +86,34 @@ def newton(
         lower_by: divisor of lambda after a step that kept its promise, and at most.
 
     Returns:
-        A transformation whose `update` takes `value`, `grad` (optional), `value_fn`, and, where
-        the caller knows them, `curvature_fn(params) -> (psd, exact)`, `lower`, `upper`. Without
-        `curvature_fn` both curvatures are the Hessian of `value_fn`.
+        A transformation. `update(grad, state, params, *, value, ...)` needs the parameters and
+        these extra arguments, where P counts the flattened parameters:
+
+        - `value`: the loss at `params`.
+        - `value_fn`: the loss as a function of the parameters. Its Hessian is both curvatures;
+          needed unless `curvature_fn` is given.
+        - `curvature_fn`: a function of the parameters that returns two matrices [P, P], a
+          positive semi-definite one (Gauss-Newton) and the exact Hessian.
+        - `lower`, `upper`: bounds [P]; default none.
+
+        Further arguments, such as optax's `grad`, are ignored. The best point so far is
+        `state.best` [P], its loss `state.value`; `params` may be a rejected trial.
+
+    With `value_fn` alone the parameters may have any units: a step is worked out in units of the
+    curvature of each parameter. With `curvature_fn`, which is how the engine calls it, they
+    should be of order one, as the coordinates of a fit are: Gauss-Newton steps are damped alike
+    in all of them, which is what tells a term that has vanished from one that has not, and a
+    parameter of order 1e8 would hardly move.
+
+    Raises:
+        ValueError: by `init`, for more than 12 parameters; by `update`, without `params` or
+            without both `value_fn` and `curvature_fn`.
 
     Cost: one value, gradient and curvature per step, and two P x P Cholesky solves.
 
     Source: Levenberg 1944 and Marquardt 1963 for the damping, Holland and Welsch 1977 for the
-    reweighting, Nielsen 1999 for the change of damping; the two-damping switch was found by
-    experiment (`python -m benchmarks.ablation`).
+    reweighting, Nielsen 1999 for the change of damping, Marquardt 1963 for the units; the
+    two-damping switch was found by experiment (`python -m benchmarks.ablation`).
     """
     settings = _Settings(switch, plateau, damping, newton_damping, raise_by, lower_by)
 
@@ -122,7 +144,8 @@ def newton(
         low = jnp.full_like(flat, -jnp.inf) if lower is None else lower
         high = jnp.full_like(flat, jnp.inf) if upper is None else upper
         state = _judge(settings, state, (flat, jnp.asarray(value, flat.dtype), grad, *curvature))
-        step = _propose(settings, state, low, high)
+        propose = _propose_in_any_units if curvature_fn is None else _propose
+        step = propose(settings, state, low, high)
         trial = jnp.clip(state.best + step.move, low, high)
         state = state._replace(
             predicted=step.predicted,
@@ -194,8 +217,46 @@ def _judge(settings: _Settings, state: NewtonState, trial: tuple[Array, ...]) ->
     )
 
 
-def _propose(settings: _Settings, state: NewtonState, low: Array, high: Array) -> _Step:
-    """Work out the step from the best point; coordinates held by a bound do not move."""
+def _propose_in_any_units(
+    settings: _Settings, state: NewtonState, low: Array, high: Array
+) -> _Step:
+    """Work out the step in coordinates of curvature one, whatever the units of the parameters.
+
+    Where a curvature has all but vanished, the gradient over the parameter stands in for it: a
+    damped step is then a multiple of the parameter, not of a rounding error.
+    """
+    apart = state.best != 0
+    slope = jnp.abs(state.grad / jnp.where(apart, state.best, 1.0))
+    curvature = jnp.abs(jnp.diagonal(state.hessian))
+    curvature = jnp.maximum(curvature, jnp.where(apart, LEAST_CURVATURE * slope, 0.0))
+    unit = 1 / jnp.sqrt(jnp.where(curvature > 0, curvature, 1.0))
+    there = state._replace(
+        best=state.best / unit,
+        grad=state.grad * unit,
+        gauss_newton=state.gauss_newton * unit[:, None] * unit[None, :],
+        hessian=state.hessian * unit[:, None] * unit[None, :],
+    )
+    step = _propose(settings, there, low / unit, high / unit, size=jnp.ones_like(state.value))
+    return step._replace(move=step.move * unit)
+
+
+def _propose(
+    settings: _Settings,
+    state: NewtonState,
+    low: Array,
+    high: Array,
+    *,
+    size: Array | None = None,
+) -> _Step:
+    """Work out the step from the best point; coordinates held by a bound do not move.
+
+    Args:
+        settings: the constants of the method.
+        state: the best point and its model.
+        low: lower bounds [P].
+        high: upper bounds [P].
+        size: what the damping is relative to; default the mean diagonal.
+    """
     diagonal = jnp.diagonal(state.gauss_newton)
     held = ((state.best <= low) & (state.grad > 0)) | ((state.best >= high) & (state.grad < 0))
     # A coordinate without any influence (a break between two data) has no step either.
@@ -204,8 +265,9 @@ def _propose(settings: _Settings, state: NewtonState, low: Array, high: Array) -
     mask = free[:, None] * free[None, :]
     eye = jnp.eye(len(diagonal), dtype=diagonal.dtype)
     grad = jnp.where(held, 0.0, state.grad)
-    size = jnp.sum(jnp.abs(diagonal) * free) / jnp.maximum(jnp.sum(free), 1.0)
-    size = jnp.where(size > 0, size, 1.0)
+    if size is None:
+        size = jnp.sum(jnp.abs(diagonal) * free) / jnp.maximum(jnp.sum(free), 1.0)
+        size = jnp.where(size > 0, size, 1.0)
     influence = jnp.where(held, size, diagonal)
     near = state.gain < settings.switch
     near = near & (jnp.min(influence) > settings.plateau * jnp.max(influence))

@@ -1,7 +1,123 @@
-"""Figures of results, each a function that returns what it drew."""
+"""Figures of results, and the table of all of them.
 
+A function here takes one result (`plot_forecast` the three parts of a forecast), works out nothing
+that the result does not say, and leaves pyplot and matplotlib's settings alone. A figure of one
+panel takes `ax=None`, draws into those axes or a figure of its own, and returns the axes; a figure
+of several panels returns the figure, as wide as a page. `save` writes either.
+
+A new figure is a file beside this one and a row of `FIGURES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jaxscale.comparison.held_out import HeldOut
+from jaxscale.fitting.exponent_grid import ExponentGrid
+from jaxscale.fitting.result import FitResult
+from jaxscale.forecast.forecaster import Forecast
+from jaxscale.plotting.bands import plot_bands
+from jaxscale.plotting.corner import plot_joint
 from jaxscale.plotting.fit import plot_fit, plot_law, plot_residuals
-from jaxscale.plotting.starts import plot_starts
+from jaxscale.plotting.forecast import plot_forecast
+from jaxscale.plotting.influence import plot_influence
+from jaxscale.plotting.multiplier import plot_multiplier
+from jaxscale.plotting.profiles import plot_asymptote, plot_profiles
+from jaxscale.plotting.rollout import plot_rollout
+from jaxscale.plotting.starts import plot_starts, plot_waterfall
 from jaxscale.plotting.style import save
+from jaxscale.plotting.surface import plot_surface
+from jaxscale.recipes.multiplier import Multiplier
+from jaxscale.uncertainty.asymptote import AsymptoteProfile
+from jaxscale.uncertainty.bootstrap import bootstrap
+from jaxscale.uncertainty.draws import Draws
+from jaxscale.uncertainty.influence import Influence
+from jaxscale.uncertainty.profile import Profile
 
-__all__ = ["plot_fit", "plot_law", "plot_residuals", "plot_starts", "save"]
+__all__ = [
+    "FIGURES",
+    "Drawing",
+    "draw_fit",
+    "figures_of_a_fit",
+    "plot_asymptote",
+    "plot_bands",
+    "plot_fit",
+    "plot_forecast",
+    "plot_influence",
+    "plot_joint",
+    "plot_law",
+    "plot_multiplier",
+    "plot_profiles",
+    "plot_residuals",
+    "plot_rollout",
+    "plot_starts",
+    "plot_surface",
+    "plot_waterfall",
+    "save",
+]
+
+
+class Drawing(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        draw: the function.
+        takes: kind of its first argument.
+        shows: what it draws, in a few words.
+    """
+
+    draw: Callable[..., Axes | Figure]
+    takes: type
+    shows: str
+
+
+FIGURES = {
+    "all": Drawing(plot_fit, FitResult, "the law, its residuals and its starts on one page"),
+    "law": Drawing(plot_law, FitResult, "the runs and the law against scale"),
+    "residuals": Drawing(plot_residuals, FitResult, "the residuals against scale"),
+    "starts": Drawing(plot_starts, FitResult, "where every start ended"),
+    "waterfall": Drawing(plot_waterfall, FitResult, "the starts and their basins"),
+    "bands": Drawing(plot_bands, Draws, "the law with its bands far beyond the runs"),
+    "joint": Drawing(plot_joint, Draws, "how quantities vary together over the draws"),
+    "surface": Drawing(plot_surface, ExponentGrid, "the objective over the exponents"),
+    "profiles": Drawing(plot_profiles, Profile, "profiles with their intervals"),
+    "asymptote": Drawing(plot_asymptote, AsymptoteProfile, "what the runs say of an asymptote"),
+    "influence": Drawing(plot_influence, Influence, "the runs that decide an answer"),
+    "rollout": Drawing(plot_rollout, HeldOut, "the errors of laws on larger runs"),
+    "multiplier": Drawing(plot_multiplier, Multiplier, "the compute multiplier of two recipes"),
+    "forecast": Drawing(plot_forecast, Forecast, "the losses of a run and its forecast"),
+}
+
+OF_A_FIT: dict[type, Callable[[FitResult], Any]] = {
+    FitResult: lambda fit: fit,
+    Draws: bootstrap,
+}
+"""How a figure's argument follows from a fit alone."""
+
+
+def figures_of_a_fit() -> dict[str, Drawing]:
+    """Return the rows of the figures that a fit is enough for."""
+    return {name: row for name, row in FIGURES.items() if row.takes in OF_A_FIT}
+
+
+def draw_fit(fit: FitResult, name: str = "all") -> Axes | Figure:
+    """Draw a figure of a fit by its name; bootstrap the fit where the figure needs draws.
+
+    Args:
+        fit: the fit.
+        name: a name of `figures_of_a_fit()`.
+
+    Returns:
+        What the figure's function returns.
+
+    Raises:
+        ValueError: no figure of a fit has this name, or the fit's law cannot be drawn so.
+    """
+    rows = figures_of_a_fit()
+    if name not in rows:
+        raise ValueError(f"the figures of a fit are {', '.join(rows)}; there is no {name!r}")
+    return rows[name].draw(OF_A_FIT[rows[name].takes](fit))

@@ -1,8 +1,6 @@
-"""Figures of a bootstrap: prediction bands far beyond the runs, and the joint spread of quantities.
+"""The figure of a bootstrap's prediction bands, far beyond the runs.
 
-Each takes draws and nothing else, refits nothing, and returns a figure as wide as a page; write it
-with `plotting.save`. What a figure states in words is what `Draws.predict` and `Draws.intervals`
-return. No global state changes.
+What it states in words is what `Draws.predict` returns.
 """
 
 from __future__ import annotations
@@ -18,8 +16,8 @@ from matplotlib.figure import Figure
 from jaxscale.decisions.allocation import allocate
 from jaxscale.decisions.frontier import scale_name
 from jaxscale.fitting.result import FitResult
-from jaxscale.plotting.captions import column_of, loss_label, origin, scale_of, stated
-from jaxscale.plotting.labels import as_written, formula
+from jaxscale.plotting.captions import column_of, heading, loss_label, origin, scale_of, stated
+from jaxscale.plotting.labels import as_written
 from jaxscale.plotting.style import (
     INK,
     LAW,
@@ -121,10 +119,9 @@ def _line(fit: FitResult, reach: float) -> _Line:
 
 
 def _bands_title(draws: Draws, line: _Line, wide: Band, reach: float) -> str:
-    law, name = type(draws.fit.law), line.name
-    first = f"{law.__name__}:  {formula(law.formula())}"
+    name, first = line.name, heading(draws.fit.law)
     end = short_number(float(f"{line.scale[-1]:.2g}"), powers=name == "C" or line.scale[-1] > 1e15)
-    second = f"{origin(draws)}; at {as_written(name)} = {end}, {reach:g} times the largest run,"
+    second = f"{origin(draws)}; at {as_written(name, 16)} = {end}, {reach:g} times the largest run,"
     center, low, high = (float(x[-1]) for x in (wide.center, wide.low, wide.high))
     last = Interval("loss", center, low, high, wide.level, math.nan, "")
     text = stated(last, log=False, gap=f" ({100 * wide.level:g} %: ").replace(": (", ": ")

@@ -10,16 +10,28 @@ import numpy as np
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import complete
 from jaxscale.laws import Law
-from jaxscale.plotting.labels import as_written, symbol
-from jaxscale.plotting.style import (
-    brief,
-)
+from jaxscale.plotting.labels import LONGEST_FORMULA, as_written, formula, symbol
+from jaxscale.plotting.style import brief
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import Interval
 
-UNITS = {"N*(": "parameters", "D*(": "tokens", "D*/N*(": "tokens per parameter", "C(L": "FLOPs"}
-UNITS |= {"L*(": "nats/token", "L(": "nats/token"}
+UNITS = {
+    "N*(": "parameters",
+    "D*(": "tokens",
+    "D*/N*(": "tokens per parameter",
+    "C(L": "FLOPs",
+    "L*(": "nats/token",
+    "L(": "nats/token",
+}
+"""Units by the beginning of a quantity's name."""
 POWER = re.compile(r"\b([A-Z])\^(\w+)")
+
+
+def heading(law: Law) -> str:
+    """Return the name of a law with its formula: one line, or two where they are long."""
+    name, text = type(law).__name__, type(law).formula()
+    gap = "  " if len(name) + len(text) <= LONGEST_FORMULA else "\n"
+    return f"{as_written(name)}:{gap}{formula(text)}"
 
 
 def origin(draws: Draws) -> str:

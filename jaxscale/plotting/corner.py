@@ -1,8 +1,6 @@
 """The joint spread of quantities over the draws of a bootstrap: the corner figure.
 
-It takes draws and nothing else, refits nothing, and returns a figure; write it with
-`plotting.save`. The intervals that it states are those of `Draws.intervals`. No global state
-changes.
+The intervals that it states are those of `Draws.intervals`.
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ from matplotlib.patches import Patch
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
 from jaxscale.plotting.captions import called, origin, stated
+from jaxscale.plotting.labels import as_written
 from jaxscale.plotting.style import INK, LAW, RASTERIZE, RUN, STYLE, WIDE, axes_or_new, round_axis
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import Interval
@@ -101,8 +100,9 @@ def plot_joint(draws: Draws, what: Sequence[Asked] | None = None, *, level: floa
     ]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.4, 5.0) if count <= 2 else (7.2, 7.0), layout="constrained")
-        title = f"{type(fit.law).__name__}:  {origin(draws)}"
-        figure.suptitle(title, fontsize=9, color=INK)
+        name, how = as_written(type(fit.law).__name__), origin(draws)
+        gap = "  " if len(name) + len(how) < 13 * figure.get_figwidth() else "\n"
+        figure.suptitle(f"{name}:{gap}{how}", fontsize=9, color=INK)
         sides: Any = dict(width_ratios=(3, 1), height_ratios=(1, 3)) if count == 2 else {}
         grid = figure.add_gridspec(count, count, **sides)
         for row in range(count):

@@ -1,7 +1,4 @@
-"""Figures made from a `FitResult` and from nothing else: law, residuals, starts.
-
-Each draws into given axes or a figure of its own and returns the axes. No global state changes.
-"""
+"""Figures of a fit: the law, the residuals, and both with the starts on one page."""
 
 from __future__ import annotations
 
@@ -15,8 +12,7 @@ from matplotlib.figure import Figure
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import complete
 from jaxscale.laws import predict
-from jaxscale.plotting.captions import column_of, loss_label, scale_of
-from jaxscale.plotting.labels import formula
+from jaxscale.plotting.captions import column_of, heading, loss_label, scale_of
 from jaxscale.plotting.starts import plot_starts
 from jaxscale.plotting.style import (
     ALERT,
@@ -121,8 +117,8 @@ def plot_fit(fit: FitResult) -> Figure:
     Returns:
         A figure as wide as a page, 7.2 by 4.4 inches; write it with `save`.
     """
-    law, loss = type(fit.law), type(fit.loss).__name__
-    title = f"{law.__name__}:  {formula(law.formula())}\n{len(fit.runs):,} runs, "
+    loss = type(fit.loss).__name__
+    title = f"{heading(fit.law)}\n{len(fit.runs):,} runs, "
     title += f"{loss} loss of {fit.residual} residuals"
     title += "" if fit.certificate.trusted else "; not certified"
     with matplotlib.rc_context(STYLE):

@@ -1,8 +1,4 @@
-"""A figure of a run's forecast: losses so far, the way to the end, the learning rate below.
-
-It draws what `curves` worked out and fits nothing; write it with `plotting.save`. No global state
-changes.
-"""
+"""The figure of a run's forecast: losses so far, the way to the end, the learning rate below."""
 
 from __future__ import annotations
 
@@ -102,7 +98,7 @@ def _title(curve: Curve, forecast: Forecast, fan: Fan, level: float) -> str:
     loss, low, high = (float(x) for x in (forecast.loss, forecast.lower, forecast.upper))
     interval = Interval("loss", loss, low, high, level, math.nan, "")
     text = stated(interval, log=False, gap=f" ({100 * level:g} %: ").replace(": (", ": ")
-    name = as_written(curve.name if len(curve.name) <= 40 else curve.name[:37] + "...")
+    name = as_written(curve.name, 40)
     first = f"{name}:  loss {text} at step {fan.step[-1]:,.0f},"
     return f"{first}\nforecast from {len(curve):,} losses up to step {curve.step[-1]:,}"
 

@@ -52,6 +52,7 @@ def plot_influence(found: Influence, *, most: int = BARS) -> Figure:
         rest = np.delete(np.abs(change), largest)
         name, _, unit = called(found.quantity).partition("  (")
         value = brief(found.value) if found.log else number(found.value)
+        value = value.replace("-", "\u2212")
         title = f"{name} = {value} {unit.rstrip(')')}".rstrip()
         title += f":  its change without each of {len(found):,} runs"
         if len(rest):
@@ -66,6 +67,8 @@ def plot_influence(found: Influence, *, most: int = BARS) -> Figure:
         left.axvline(0, color=INK, lw=0.8, zorder=3)
         left.set_yticks(places, [_run(found, k) for k in largest])
         left.set(ylim=(len(largest) - 0.4, -0.6), xlabel=scale)
+        left.xaxis.set_major_formatter(lambda x, _: f"{x:g}".replace("-", "\u2212"))
+        left.tick_params(axis="x", labelsize=7)
         left.grid(visible=False, axis="y")
         _draw_effects(right, found, change, limit, scale)
     return figure
@@ -73,7 +76,7 @@ def plot_influence(found: Influence, *, most: int = BARS) -> Figure:
 
 def _run(found: Influence, k: int) -> str:
     sizes = ", ".join(
-        f"{as_written(name)} {short_number(float(x[k]), x[k] > 1e15)}"
+        f"{as_written(name, 16)} {short_number(float(x[k]), x[k] > 1e15)}"
         for name, x in found.values.items()
     )
     return f"row {found.runs.rows[k]}:  {sizes}"

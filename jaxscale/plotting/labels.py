@@ -13,11 +13,17 @@ from matplotlib.mathtext import MathTextParser
 from jaxscale.text import one_line
 
 GREEK = ("alpha", "beta", "gamma", "delta")
+LONGEST = 40
+"""Characters of a name that a figure shows: more would take the room of what is drawn."""
+LONGEST_FORMULA = 100
+"""Characters of a formula that fit on a line as wide as a page."""
 
 
-def as_written(name: str) -> str:
-    """Return a name as a figure shows it: no mathematics, no control characters."""
-    return one_line(name).replace("$", r"\$")
+def as_written(name: str, most: int = LONGEST) -> str:
+    """Return a name as a figure shows it: no mathematics, no control characters, cut to fit."""
+    text = one_line(name)
+    text = text if len(text) <= most else text[: most - 3] + "..."
+    return text.replace("$", r"\$")
 
 
 def symbol(name: str) -> str:
@@ -28,7 +34,9 @@ def symbol(name: str) -> str:
 
 
 def formula(text: str) -> str:
-    """Return a formula set as mathematics, or as it stands where that fails."""
+    """Return a formula set as mathematics; as it stands, cut to a line, where that fails."""
+    if len(text) > LONGEST_FORMULA:
+        return as_written(text, LONGEST_FORMULA)
     math = re.sub(r"\^(-?\w+)", r"^{\1}", re.sub(r"\^\(([^()]*)\)", r"^{\1}", text))
     math = re.sub(r"_(\w+)|(?<=[A-Za-z])(\d+)", r"_{\1\2}", math)
     math = re.sub(r"(?<![A-Za-z])(alpha|beta|gamma|delta|log|exp)(?![A-Za-z])", r"{\\\1}", math)
@@ -39,5 +47,5 @@ def _parsed(math: str, text: str) -> str:
     try:
         MathTextParser("path").parse(math)
     except ValueError:
-        return as_written(text)
+        return as_written(text, LONGEST_FORMULA)
     return math

@@ -1,8 +1,4 @@
-"""Figures of what lies behind an answer: profiles, restarts, influence, rollouts, multipliers.
-
-Each takes results and nothing else, refits nothing, and returns a figure as wide as a page; write
-it with `plotting.save`. No global state changes.
-"""
+"""Figures of profiles: of quantities, and of an asymptote."""
 
 from __future__ import annotations
 
@@ -138,7 +134,7 @@ def plot_asymptote(found: AsymptoteProfile) -> Figure:
         panels[0].set(ylabel="sum of squares / lowest", ylim=(1 - 0.3 * (limit - 1), top))
         panels[0].legend(loc="upper center")
         for k in range(count):
-            at = {as_written(key): brief(float(x[k])) for key, x in found.at.items()}
+            at = {as_written(key, 16): brief(float(x[k])) for key, x in found.at.items()}
             where = ", ".join(f"{key} {x}" for key, x in at.items())
             style: Any = dict(color=HUES_OF_LAWS[k % 8], marker=MARKS[k % 8], markevery=0.2, ms=4)
             panels[1].plot(found.values, found.prediction[:, k], label=where, **style)

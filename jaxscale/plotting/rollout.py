@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
 from jaxscale.plotting.labels import as_written
 from jaxscale.plotting.style import (
@@ -28,14 +28,15 @@ MARKS = "osD^vPX*"
 HUES_OF_LAWS = (RUN, LAW, HUES[0], HUES[6], HUES[3], HUES[1], HUES[5], MUTED)
 
 
-def plot_rollout(found: Comparison | HeldOut) -> Figure:
+def plot_rollout(found: Comparison | HeldOut, ax: Axes | None = None) -> Axes:
     """Plot how far off each law is against how far it extrapolates.
 
     Args:
         found: what `rollout` or `compare` returned.
+        ax: axes to draw into; default a new figure, 7.2 by 3.8 inches.
 
     Returns:
-        A figure; height is the mean absolute error of log loss over the runs that each window
+        The axes; height is the mean absolute error of log loss over the runs that each window
         has not seen. Windows that do not count in the ranking are hollow.
 
     Raises:
@@ -47,14 +48,13 @@ def plot_rollout(found: Comparison | HeldOut) -> Figure:
     split, score, shared = held.split, 100 * held.score(), held.shared
     errors = 100 * held.by_window()
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 3.8), layout="constrained")
-        ax = axes_or_new(figure.add_subplot())
+        ax = axes_or_new(ax, (7.2, 3.8))
         sort = np.argsort(split.factor, kind="stable")
         for place, k in enumerate(held.order()):
             color, marker = HUES_OF_LAWS[place % 8], MARKS[place % 8]
             each = np.isfinite(errors[k, sort])
             x, y, counts = (v[each] for v in (split.factor[sort], errors[k, sort], shared[sort]))
-            name = as_written(held.laws[k])
+            name = as_written(held.laws[k], 32)
             text = f"{name}  {score[k]:.2g} %" if score[k] >= 0 else name
             ax.plot(x, y, color=color, lw=1.2, marker=marker, ms=5, zorder=4, label=text)
             ax.plot(x[~counts], y[~counts], marker, ms=5, mfc="w", mec=color, zorder=5)
@@ -66,4 +66,4 @@ def plot_rollout(found: Comparison | HeldOut) -> Figure:
         ax.set_ylabel("mean |log error| of larger runs (%)")
         title = "mean over the runs (filled windows)"
         ax.legend(title=title, loc="upper left", bbox_to_anchor=(1, 1), alignment="left")
-    return figure
+    return ax

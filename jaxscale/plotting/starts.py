@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -12,22 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxscale.engine.loop import Status
+from jaxscale.fitting.certificate import CONVERGED, SAME
 from jaxscale.fitting.result import FitResult
-from jaxscale.plotting.style import (
-    HUES,
-    INK,
-    MUTED,
-    STYLE,
-    axes_or_new,
-    draw_cloud,
-)
+from jaxscale.plotting.labels import as_written
+from jaxscale.plotting.style import HUES, INK, MUTED, STYLE, axes_or_new, draw_cloud
 from jaxscale.text import quantity as number
 
-if TYPE_CHECKING:
-    pass
-
-
-from jaxscale.fitting.certificate import CONVERGED, SAME
+FLOOR, CEILING = 1e-16, 1e4
+"""Excess over the best value that the waterfall shows, from rounding to hopeless."""
 
 
 def plot_waterfall(fit: FitResult) -> Figure:
@@ -44,7 +36,7 @@ def plot_waterfall(fit: FitResult) -> Figure:
     order = np.sort(fit.start_values)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 3.6), layout="constrained")
-        title = f"{type(fit.law).__name__}:  {total:,} starts on {len(fit.runs):,} runs"
+        title = f"{as_written(type(fit.law).__name__)}:  {total:,} starts on {len(fit.runs):,} runs"
         figure.suptitle(title, fontsize=9, color=INK)
         left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
         plot_starts(fit, left)
@@ -76,9 +68,6 @@ def _draw_basins(ax: Axes, rows: Sequence[tuple[str, int, str]], total: int) -> 
     for place, one in zip(places, counts, strict=True):
         ax.text(one, place, f" {one:,} ({100 * one / total:.3g} %)", va="center", color=INK)
     ax.grid(visible=False, axis="y")
-
-
-FLOOR, CEILING = 1e-16, 1e4  # excess over the best value, from rounding to hopeless
 
 
 def plot_starts(fit: FitResult, ax: Axes | None = None) -> Axes:

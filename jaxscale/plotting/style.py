@@ -18,7 +18,14 @@ from jaxscale.files.durable import write_atomically
 from jaxscale.plotting.labels import as_written
 from jaxscale.text import quantity as number
 
-RANGE, OUTER, WIDE, NARROW = "#e6edf3", "#cfcfcf", "#f6c9a4", "#e58b4a"
+RANGE = "#e6edf3"
+"""Of the range of the runs."""
+OUTER = "#cfcfcf"
+"""Of the band of a new run."""
+WIDE = "#f6c9a4"
+"""Of an interval."""
+NARROW = "#e58b4a"
+"""Of an interval of 50 %."""
 
 
 def brief(value: float) -> str:
@@ -52,22 +59,52 @@ def round_axis(ax: Axes, which: str, low: float, high: float, *, log: bool, most
     axis.set_ticks([], minor=True)
 
 
-STYLE: Any = {"font.size": 8, "legend.fontsize": 7, "legend.labelspacing": 0.2}
-STYLE |= {"legend.title_fontsize": 7, "legend.handlelength": 1.5, "legend.edgecolor": "none"}
-INK, MUTED, RUN, LAW, ALERT = "#222222", "#8a8a8a", "#0072B2", "#D55E00", "#CC3311"
-HUES = "#009E73 #56B4E9 #0072B2 #E69F00 #D55E00 #000000 #CC79A7 #8a8a8a".split()  # by Status
-# Colors of Okabe and Ito, told apart by all; viridis without its pale end, lost on white paper.
+STYLE: Any = {
+    "font.size": 8,
+    "legend.fontsize": 7,
+    "legend.title_fontsize": 7,
+    "legend.labelspacing": 0.2,
+    "legend.handlelength": 1.5,
+    "legend.edgecolor": "none",
+}
+"""Settings of matplotlib while a figure is drawn and saved."""
+
+# Colors of Okabe and Ito, told apart by all.
+INK = "#222222"
+MUTED = "#8a8a8a"
+RUN = "#0072B2"
+LAW = "#D55E00"
+ALERT = "#CC3311"
+HUES = (
+    "#009E73",
+    "#56B4E9",
+    "#0072B2",
+    "#E69F00",
+    "#D55E00",
+    "#000000",
+    "#CC79A7",
+    "#8a8a8a",
+)
+"""Of what has no color of its own, such as the starts by their `Status`."""
+# Viridis without its pale end, which is lost on white paper.
 SIZES = LinearSegmentedColormap.from_list("s", matplotlib.colormaps["viridis"](np.arange(230)))
-LABELS = {"N": "parameters N", "D": "training tokens D", "C": "training compute C (FLOPs)"}
-ENDINGS = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}  # what makes files differ
-RASTERIZE = 5000  # points beyond which a cloud becomes pixels within a vector file
+LABELS = {
+    "N": "parameters N",
+    "D": "training tokens D",
+    "C": "training compute C (FLOPs)",
+}
+"""What the axis of an input is called."""
+ENDINGS = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}
+"""Endings of a figure file, and what would make two files of one figure differ."""
+RASTERIZE = 5000
+"""Points beyond which a cloud becomes pixels within a vector file."""
 
 
-def save(figure: Figure, path: str | Path) -> None:
+def save(drawn: Axes | Figure, path: str | Path) -> None:
     """Write a figure as PNG, SVG or PDF; the same figure always gives the same bytes.
 
     Args:
-        figure: the figure.
+        drawn: what a function of this wing returned: a figure, or the axes of one.
         path: the file; its ending decides the format.
 
     Raises:
@@ -79,15 +116,16 @@ def save(figure: Figure, path: str | Path) -> None:
     wrong = wrong if ending in ENDINGS else f"a figure file ends in one of {', '.join(ENDINGS)}"
     if wrong:
         raise ValueError(f"{path}: {wrong}")
+    figure: Any = drawn.figure.figure if isinstance(drawn, Axes) else drawn  # of a subfigure too
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": "jaxscale", "pdf.fonttype": 42}):
         picture = io.BytesIO()
         figure.savefig(picture, format=ending[1:], dpi=200, metadata={ENDINGS[ending]: None})
     write_atomically(path, picture.getvalue())
 
 
-def axes_or_new(ax: Axes | None) -> Axes:
-    """Return the axes given, else those of a new figure."""
-    ax = ax or Figure(figsize=(4.6, 3.4), layout="constrained").add_subplot()
+def axes_or_new(ax: Axes | None, size: tuple[float, float] = (4.6, 3.4)) -> Axes:
+    """Return the axes given, else those of a new figure of `size` in inches."""
+    ax = ax or Figure(figsize=size, layout="constrained").add_subplot()
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(color="#e6e6e6", lw=0.5)
     return ax

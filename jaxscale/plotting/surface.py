@@ -1,7 +1,4 @@
-"""The picture of an `ExponentGrid`: the valley that a fit lies in.
-
-Draws into given axes or a figure of its own and returns the axes. No global state changes.
-"""
+"""The figure of an `ExponentGrid`: the valley that a fit lies in."""
 
 from __future__ import annotations
 

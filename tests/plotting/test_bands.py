@@ -360,7 +360,7 @@ def windows(runs: int = 6, kind: str = "window") -> HeldOut:
 @pytest.mark.parametrize("wrap", [lambda x: x, lambda x: SimpleNamespace(held={"rollout": x})])
 def test_rollout_shows_the_error_of_every_window(wrap):
     held = windows()
-    ax = rendered(plot_rollout(wrap(held))).axes[0]
+    ax = rendered(plot_rollout(wrap(held)).figure).axes[0]
     score = 100 * held.score()
     good = line(ax, f"good  {score[0]:.2g} %")
     np.testing.assert_allclose(good[:, 0], [4, 10, 30])
@@ -410,7 +410,7 @@ def test_multiplier_cuts_what_has_no_end(endless):
     high = np.where(np.arange(5) > 3, np.inf, 2 * y) if endless else 2 * y
     never = np.where(np.isinf(high), 0.2, 0.0)
     found = Multiplier(C, y, y, y / 2, high, 0.9, never, True, "C", 500)
-    ax = rendered(plot_multiplier(found)).axes[0]
+    ax = rendered(plot_multiplier(found).figure).axes[0]
     np.testing.assert_allclose(line(ax, "multiplier"), np.column_stack([C, y]))
     x, low, top = edges(ax, "90 % interval")
     np.testing.assert_allclose(low, y / 2)
@@ -418,7 +418,7 @@ def test_multiplier_cuts_what_has_no_end(endless):
     labels = ax.get_legend_handles_labels()[1]
     assert any("20 % of the draws" in label for label in labels) == endless
     assert ax.get_xlabel() == "training compute C (FLOPs) of recipe B"
-    assert "500 paired draws" in ax.figure.get_suptitle()
+    assert "500 paired draws" in ax.get_title()
 
 
 def test_figures_and_commands_leave_pyplot_and_matplotlib_alone():

@@ -1,0 +1,94 @@
+"""The optimizers that have a name: `fit`, the command line and the tests read this table.
+
+A new optimizer is a file beside this one and a row here. It is an optax transformation and sees
+parameters, gradients and curvatures only: no laws, no runs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import optax
+
+from jaxscale.optimizers.damped_newton import newton
+
+
+class Optimizer(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        build: returns the transformation, the same one every time: a fresh one would be compiled
+            anew.
+        steps: evaluations per start unless a caller says otherwise.
+        needs: extra arguments of `update` that it cannot do without.
+        leaves: share of the excess of the start's loss over the lowest one that may be left after
+            `steps` steps on a smooth problem of order one (Moré and Wild 2009).
+        any_units: whether, in a plain loop, it reaches the optimum too where the parameters are
+            of very different orders; else they should be of order one.
+        thins: whether a table of many runs is first fitted on a part of them. It pays for an
+            optimizer that ends within a few steps when it starts beside the optimum.
+    """
+
+    build: Callable[[], optax.GradientTransformation]
+    steps: int
+    needs: tuple[str, ...] = ()
+    leaves: float = 1e-6
+    any_units: bool = False
+    thins: bool = False
+
+
+OPTIMIZERS = {
+    "newton": Optimizer(newton, steps=400, needs=("value", "value_fn"), any_units=True, thins=True),
+    "lbfgs": Optimizer(
+        functools.cache(optax.lbfgs), steps=5000, needs=("value", "grad", "value_fn")
+    ),
+    "adam": Optimizer(functools.cache(lambda: optax.adam(1e-2)), steps=5000, leaves=1e-3),
+}
+"""The first is the default."""
+
+UNNAMED = "optax"
+"""What a transformation is called that is not in the table."""
+UNNAMED_STEPS = 5000
+
+
+def name_of(optimizer: optax.GradientTransformation) -> str:
+    """Return the name of a transformation, `UNNAMED` for one that is not in the table."""
+    rows = OPTIMIZERS.items()
+    return next((name for name, row in rows if row.build() is optimizer), UNNAMED)
+
+
+def row_of(optimizer: optax.GradientTransformation) -> Optimizer:
+    """Return the row of a transformation; one without extra needs for any other."""
+    return OPTIMIZERS.get(name_of(optimizer)) or Optimizer(lambda: optimizer, UNNAMED_STEPS)
+
+
+def transformation(
+    optimizer: str | optax.GradientTransformation | None,
+) -> optax.GradientTransformation:
+    """Return the transformation that a person means.
+
+    Args:
+        optimizer: a name of the table, an optax transformation, or None for the default.
+
+    Raises:
+        TypeError: it is neither a name nor a transformation.
+        ValueError: there is no such name.
+    """
+    if optimizer is None:
+        return next(iter(OPTIMIZERS.values())).build()
+    names = ", ".join(OPTIMIZERS)
+    if isinstance(optimizer, str):
+        if optimizer not in OPTIMIZERS:
+            raise ValueError(
+                f"optimizer must be one of {names} or an optax transformation, got {optimizer!r}"
+            )
+        return OPTIMIZERS[optimizer].build()
+    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+        called = getattr(optimizer, "__name__", type(optimizer).__name__)
+        hint = f"; call it: {called}(...)" if callable(optimizer) else ""
+        raise TypeError(
+            f"optimizer must be one of {names} or an optax transformation, got {called}{hint}"
+        )
+    return optimizer

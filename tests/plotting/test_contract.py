@@ -1,0 +1,367 @@
+"""Every figure of the table: what it returns, what it leaves alone, what it survives."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+from jaxscale.uncertainty.linearized import Noise
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+import jaxscale
+from jaxscale import plotting
+from jaxscale.comparison.held_out import HeldOut
+from jaxscale.comparison.splits import Split
+from jaxscale.data.loss_curves import Curve
+from jaxscale.fitting.exponent_grid import ExponentGrid
+from jaxscale.fitting.result import FitResult
+from jaxscale.forecast.forecaster import Forecast
+from jaxscale.forecast.offline import Fan
+from jaxscale.laws import predict
+from jaxscale.plotting import FIGURES, draw_fit, figures_of_a_fit, save
+from jaxscale.plotting.style import ENDINGS, axes_or_new
+from jaxscale.recipes.multiplier import Multiplier
+from jaxscale.text import CONTROLS
+from jaxscale.uncertainty.asymptote import AsymptoteProfile
+from jaxscale.uncertainty.bootstrap import Draws
+from jaxscale.uncertainty.influence import Influence
+from jaxscale.uncertainty.profile import Profile
+
+NAMES = {
+    "dollar": "cost $5 {a",
+    "newline": "a\nb\x1b[31m",
+    "long": "a very long name " * 12,
+}
+
+
+class OwnInputsWithALongNameThatSomebodyGaveToALawInAFile(jaxscale.Law):
+    """L = E + A W^-alpha + B H^-beta, of inputs that the package has never heard of."""
+
+    E: jaxscale.Scalar = jaxscale.offset("bound, in $")
+    A: jaxscale.Scalar = jaxscale.coefficient("of width", per={"W": "alpha"})
+    B: jaxscale.Scalar = jaxscale.coefficient("of depth", per={"H": "beta"})
+    alpha: jaxscale.Scalar = jaxscale.exponent("exponent " * 12)
+    beta: jaxscale.Scalar = jaxscale.exponent("another\nexponent")
+
+    def __call__(self, W, H):
+        return self.E + self.A * W**-self.alpha + self.B * H**-self.beta
+
+
+CHINCHILLA = jaxscale.Chinchilla(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.36)
+
+
+def law_and_columns(kind, name, rng):
+    """Return a law with the inputs [n] of its runs."""
+    N, D = 10 ** rng.uniform(7, 10, 24), 10 ** rng.uniform(9, 11, 24)
+    if kind == "N and D":
+        return CHINCHILLA, {"N": N, "D": D}
+    if kind == "one size":
+        return CHINCHILLA, {"N": np.full(24, 1e9), "D": D}
+    if kind == "few runs":
+        return CHINCHILLA, {"N": N[:6], "D": D[:6]}
+    if kind == "one scale":
+        return jaxscale.PowerLaw(a=30.0, b=-0.35, c=1.0, of=name), {name: D}
+    law = OwnInputsWithALongNameThatSomebodyGaveToALawInAFile(
+        E=0.5, A=2.0, B=3.0, alpha=0.5, beta=0.4
+    )
+    return law, {"W": rng.uniform(10, 1000, 24), "H": rng.uniform(4, 96, 24)}
+
+
+KINDS = ("N and D", "one size", "few runs", "one scale", "own inputs")
+REFUSED = {("bands", "own inputs"): "W, H"}
+"""Where a figure has no meaning, and what the error names."""
+
+
+def fit_of(base, kind, name):
+    """Return a fit to runs of one group, with odd names, without the cost of fitting."""
+    rng = np.random.default_rng(0)
+    law, columns = law_and_columns(kind, name, rng)
+    exact = np.asarray(predict(law, **columns))
+    n = len(exact)
+    runs = jaxscale.Runs(
+        loss=exact * np.exp(0.01 * rng.normal(size=n)),
+        group=np.full(n, name),
+        names={"loss": name, **dict.fromkeys(columns, name)},
+        source=name,
+        **columns,
+    )
+    return dataclasses.replace(
+        base, law=law, runs=runs, prediction=exact, suspects=np.array([0, n - 1])
+    )
+
+
+def draws_of(fit):
+    rng, n = np.random.default_rng(1), len(fit.runs)
+    spread = {
+        key: value * np.exp(0.02 * rng.normal(size=60)) for key, value in fit.law.values.items()
+    }
+    noise = Noise(np.linspace(-0.01, 0.01, n), np.full(n, 1 / n), 0.001, 1e-4)
+    return Draws(
+        law=fit.law.replace(**spread),
+        fit=fit,
+        method="case",
+        seed=0,
+        noise=noise,
+        freedom=10.0,
+        widening=1.0,
+        notes=(),
+        seconds={},
+    )
+
+
+def exponents_of(fit):
+    return [key for key, spec in fit.law.parameters.items() if spec.role == "exponent"]
+
+
+def grid_of(fit):
+    names = tuple(exponents_of(fit))
+    best = [float(getattr(fit.law, key)) for key in names]
+    axes = tuple(np.linspace(x - 0.2, x + 0.2, 21) for x in best)
+    height = sum(np.meshgrid(*((a - x) ** 2 for a, x in zip(axes, best, strict=True)))) + 1e-3
+    height = height.T if len(axes) == 2 else height
+    basins = fit.law.replace(**{key: np.array([x]) for key, x in zip(names, best, strict=True)})
+    return ExponentGrid(
+        names=names,
+        axes=axes,
+        value=height,
+        law=fit.law,
+        basins=basins,
+        basin_values=np.array([height.min()]),
+        loss=fit.loss,
+        residual=fit.residual,
+        warnings=(),
+        seconds={},
+    )
+
+
+def profiles_of(fit, name):
+    root = np.linspace(-4, 4, 17)
+    return [
+        Profile(each, 0.35, 0.35 + 0.02 * root, root, 20.0, "sandwich", False)
+        for each in (*fit.law.parameters, "N*(C=1e24)", name)
+    ]
+
+
+def asymptote_of(fit, count=2):
+    values = np.linspace(1.5, 1.9, 21)
+    return AsymptoteProfile(
+        name=next(key for key, spec in fit.law.parameters.items() if spec.role == "offset"),
+        values=values,
+        objective=1 + (values - 1.7) ** 2,
+        law=fit.law,
+        best=1.7,
+        admitted=np.abs(values - 1.7) < 0.11,
+        low=1.6,
+        high=1.8,
+        open=(True, False),
+        level=0.9,
+        freedom=10,
+        error=0.1,
+        residual="log",
+        at={key: np.array([1e22, 1e24]) for key in fit.law.inputs},
+        prediction=values[:, None] + np.arange(count) / 10,
+    )
+
+
+def influence_of(fit, name):
+    n = len(fit.runs)
+    zero = np.zeros(n)
+    return Influence(
+        quantity=name,
+        value=9.7e10,
+        log=True,
+        without=0.01 * np.random.default_rng(2).normal(size=n),
+        loss=zero,
+        weight=zero,
+        inputs=dict.fromkeys(fit.law.inputs, zero),
+        delta=1e-3,
+        fixed={},
+        leverage=zero,
+        residual=zero,
+        condition=1e3,
+        rounds=1,
+        runs=fit.runs,
+        values={key: fit.runs.columns[key] for key in fit.law.inputs},
+    )
+
+
+def held_of(fit, name):
+    level = np.arange(6)
+    train = np.array([level <= k for k in (1, 2, 3)])
+    split = Split(
+        kind="window",
+        by=fit.law.inputs[0],
+        labels=("1", "2", "3"),
+        train=train,
+        test=~train,
+        factor=np.array([30.0, 10.0, 4.0]),
+        level=level,
+        counted=np.array([False, True, True]),
+    )
+    error = np.where(~train, 0.01 * (1 + np.random.default_rng(3).random((2, 3, 6))), np.nan)
+    laws = (name, type(fit.law).__name__)
+    return HeldOut(split, laws, error, (("",) * 3,) * 2, ((), ()))
+
+
+def multiplier_of(fit):
+    scale, y = np.geomspace(1e20, 1e24, 5), np.linspace(1.5, 3, 5)
+    never = np.array([0.0, 0.0, 0.0, 0.0, 0.2])
+    high = np.where(never > 0, np.inf, 2 * y)
+    return Multiplier(scale, y, y, y / 2, high, 0.9, never, True, fit.law.inputs[0], 500)
+
+
+def forecast_of(name):
+    step, ahead = np.arange(1, 400), np.linspace(400, 800, 9)
+    curve = Curve(step, 2 + 1 / step, None, name, name)
+    rest = [field.name for field in dataclasses.fields(Forecast)][3:]
+    end = Forecast(*(np.array(x) for x in (2.0, 1.9, 2.1)), **dict.fromkeys(rest))
+    flat = np.full(9, 2.0)
+    return curve, end, Fan(ahead, flat, flat - 0.1, flat + 0.1, ahead, np.linspace(1e-3, 0, 9))
+
+
+def arguments(figure, fit, name):
+    """Return what a figure's function takes, made from a fit."""
+    made = {
+        FitResult: lambda: (fit,),
+        Draws: lambda: (draws_of(fit),),
+        ExponentGrid: lambda: (grid_of(fit),),
+        Profile: lambda: (profiles_of(fit, name),),
+        AsymptoteProfile: lambda: (asymptote_of(fit),),
+        Influence: lambda: (influence_of(fit, name),),
+        HeldOut: lambda: (held_of(fit, name),),
+        Multiplier: lambda: (multiplier_of(fit),),
+        Forecast: lambda: forecast_of(name),
+    }
+    return made[FIGURES[figure].takes]()
+
+
+def drawn(base, figure, kind="N and D", name="D", **options):
+    return FIGURES[figure].draw(*arguments(figure, fit_of(base, kind, name), name), **options)
+
+
+def whole(result):
+    return result.figure if isinstance(result, Axes) else result
+
+
+def lies_within_its_page(figure):
+    """Whether no text, tick or mark reaches over the edge of the figure by more than a hair."""
+    low, high = figure.get_tightbbox().get_points()
+    return (low > -0.05).all() and (high < figure.get_size_inches() + 0.05).all()
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_figure_of_one_panel_draws_into_given_axes_and_others_return_a_figure(fitted, figure):
+    result = drawn(fitted, figure)
+    if "ax" not in inspect.signature(FIGURES[figure].draw).parameters:
+        assert isinstance(result, Figure)
+        return
+    assert isinstance(result, Axes)
+    parts = Figure(figsize=(7, 3), layout="constrained").subfigures(1, 2)
+    given = parts[0].add_subplot()
+    assert drawn(fitted, figure, ax=given) is given
+    assert given.has_data() and given.get_xlabel() and given.get_ylabel()
+    assert [len(given.lines), len(given.collections)] == [
+        len(result.lines),
+        len(result.collections),
+    ]
+    assert not parts[1].axes
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_matplotlib_and_pyplot_are_left_as_they_were(fitted, figure, tmp_path):
+    before, loaded = dict(matplotlib.rcParams), "matplotlib.pyplot" in sys.modules
+    save(drawn(fitted, figure), tmp_path / "a.png")
+    with pytest.raises((ValueError, AttributeError, TypeError)):
+        FIGURES[figure].draw(None)
+    assert dict(matplotlib.rcParams) == before
+    assert ("matplotlib.pyplot" in sys.modules) == loaded
+
+
+def test_pyplot_is_never_imported():
+    code = "import sys, jaxscale.plotting; assert 'matplotlib.pyplot' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "figure", [pytest.param(name, marks=[pytest.mark.slow] * (name != "law")) for name in FIGURES]
+)
+def test_the_same_result_gives_the_same_bytes(fitted, figure, tmp_path):
+    for ending in ENDINGS:
+        for name in "ab":
+            save(drawn(fitted, figure), tmp_path / f"{name}{ending}")
+        a, b = ((tmp_path / f"{name}{ending}").read_bytes() for name in "ab")
+        assert a == b and len(a) > 1000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("figure", FIGURES)
+def test_every_kind_of_law_is_drawn_or_refused_by_name(fitted, figure, kind, tmp_path):
+    if (figure, kind) in REFUSED:
+        with pytest.raises(ValueError, match=REFUSED[figure, kind]):
+            drawn(fitted, figure, kind)
+        return
+    result = whole(drawn(fitted, figure, kind))
+    save(result, tmp_path / "a.png")  # warnings are errors
+    for ax in result.axes:
+        if ax.axison:
+            assert ax.get_position().width > 0 and ax.get_position().height > 0
+    assert lies_within_its_page(result)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+@pytest.mark.parametrize("figure", FIGURES)
+def test_odd_names_are_shown_and_leave_room_for_the_figure(fitted, figure, name, tmp_path):
+    for kind in ("one scale", "own inputs"):
+        if (figure, kind) in REFUSED:
+            continue
+        result = whole(drawn(fitted, figure, kind, name))
+        save(result, tmp_path / "a.svg")
+        texts = [text.get_text() for text in result.findobj(Text)]
+        assert not any(CONTROLS.search(text.replace("\n", "")) for text in texts)
+        assert not any("\x1b" in text or "a\nb" in text for text in texts)
+        panels = [ax for ax in result.axes if ax.axison and ax.get_label() != "<colorbar>"]
+        share = sum(ax.get_position().width * ax.get_position().height for ax in panels)
+        assert share > 0.2, [ax.get_position() for ax in panels]
+        assert lies_within_its_page(result), kind
+
+
+def test_every_figure_function_of_the_wing_is_in_the_table():
+    found = set()
+    for module in pkgutil.iter_modules(plotting.__path__, "jaxscale.plotting."):
+        for name, function in vars(importlib.import_module(module.name)).items():
+            if name.startswith("plot_") and function.__module__ == module.name:
+                found.add(function)
+    assert found == {row.draw for row in FIGURES.values()}
+    for name, row in FIGURES.items():
+        assert re.fullmatch("[a-z]+", name) and row.shows[-1] not in ".!"
+        assert row.draw.__name__ in plotting.__all__
+        assert "Returns:" in row.draw.__doc__ and "Args:" in row.draw.__doc__
+
+
+def test_a_figure_of_a_fit_is_drawn_by_name(fitted):
+    assert set(figures_of_a_fit()) == {
+        *("all", "law", "residuals", "starts", "waterfall", "bands", "joint")
+    }
+    assert isinstance(draw_fit(fitted), Figure)
+    assert isinstance(draw_fit(fitted, "starts"), Axes)
+    with pytest.raises(ValueError, match="all, law, .*, joint; there is no 'surface'"):
+        draw_fit(fitted, "surface")
+
+
+def test_save_takes_axes_within_a_part_of_a_figure(tmp_path):
+    figure = Figure()
+    ax = figure.subfigures(1, 2)[1].add_subplot()
+    save(axes_or_new(ax), tmp_path / "ax.png")
+    save(figure, tmp_path / "figure.png")
+    assert (tmp_path / "ax.png").read_bytes() == (tmp_path / "figure.png").read_bytes()
