@@ -60,7 +60,8 @@ def compare(
         draws: simulated tables of each nested test; 0 for no tests.
         seed: of starts, folds, bootstrap and simulations.
         progress: called with (steps done, steps in all).
-        **options: `loss`, `residual` and `starts` of `fit`.
+        **options: `loss`, `residual`, `starts` and `precision` of `fit`; refits in one batch are
+            in float64.
 
     Raises:
         DataError: no law can be fitted, or the runs have no such column.
@@ -73,6 +74,7 @@ def compare(
     named = labelled(laws)
     loss, residual = _fitting(options)
     starts = int(options.get("starts", 1024))
+    precision = str(options.get("precision", "float64"))
     require_draws(draws or 19, len(runs), 19, "0 for no tests, or ")
     along = _size(by, named.values(), runs)
     widths = tuple(deltas) if isinstance(loss, Huber) else ()
@@ -91,7 +93,7 @@ def compare(
         if widths and own.fit is not None:
             varied[own.label] = sensitivity(
                 own.law, runs, deltas=widths, residuals=(residual,), starts=min(starts, STARTS),
-                seed=seed, known=own.fit, label=own.label,
+                seed=seed, precision=precision, known=own.fit, label=own.label,
             )  # fmt: skip
             steps()
     tests = _tests(found, draws, seed) if draws else ()
@@ -105,7 +107,7 @@ def compare(
         loss=describe(loss),
         residual=residual,
         warnings=tuple(warnings),
-        settings={**settings, "starts": starts, "seed": seed},
+        settings={**settings, "starts": starts, "seed": seed, "precision": precision},
         seconds=time.perf_counter() - begin,
     )
 
@@ -127,7 +129,7 @@ class _Steps:
 
 
 def _fitting(options: Mapping[str, Any]) -> tuple[Loss, str]:
-    unknown = sorted(set(options) - {"loss", "residual", "starts"})
+    unknown = sorted(set(options) - {"loss", "residual", "starts", "precision"})
     if unknown:
         raise TypeError(f"compare() has no option {unknown[0]!r}")
     loss = options.get("loss") or Huber(1e-3)

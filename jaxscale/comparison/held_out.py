@@ -220,7 +220,7 @@ def _one_by_one(
     """Return the law with leaves [W, 1], fitted to each row of weights [W, n]."""
     fits = [
         fit(law, result.runs.replace(weight=w), loss=result.robust, residual=result.residual,
-            starts=starts, seed=seed)
+            starts=starts, seed=seed, precision=result.settings.get("precision", "float64"))
         for w in weights
     ]  # fmt: skip
     leaves = {n: np.array([[float(getattr(f.law, n))] for f in fits]) for n in law.free}

@@ -56,6 +56,7 @@ def sensitivity(
     residuals: Iterable[str] = ("log",),
     starts: int = 512,
     seed: int = 0,
+    precision: str = "float64",
     known: FitResult | None = None,
     label: str = "",
 ) -> Sensitivity:
@@ -69,6 +70,7 @@ def sensitivity(
         residuals: "log", "relative", "absolute".
         starts: random starts of each fit.
         seed: of random starts.
+        precision: as in `fit`.
         known: a fit of the law to the runs, so that its combination is not fitted again.
         label: name of the law in the result.
 
@@ -87,7 +89,7 @@ def sensitivity(
     rows = [
         _fitted(law, known)
         if known is not None and (known.loss, known.residual) == (describe(loss), residual)
-        else _row(law, runs, loss, residual, starts=starts, seed=seed)
+        else _row(law, runs, loss, residual, starts=starts, seed=seed, precision=precision)
         for residual in residuals
         for loss in chosen
     ]
@@ -96,11 +98,9 @@ def sensitivity(
     return Sensitivity(label or label_of(law), tuple(rows))
 
 
-def _row(
-    law: Law, runs: Runs, loss: Loss, residual: str, *, starts: int, seed: int
-) -> dict[str, Any]:
+def _row(law: Law, runs: Runs, loss: Loss, residual: str, **options: Any) -> dict[str, Any]:
     try:
-        result = fit(law, runs, loss=loss, residual=residual, starts=starts, seed=seed)
+        result = fit(law, runs, loss=loss, residual=residual, **options)
     except (DataError, FitError) as error:
         return {
             **describe(loss),

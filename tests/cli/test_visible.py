@@ -7,6 +7,7 @@ import re
 import matplotlib.text
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from jaxscale import plotting
 from jaxscale.cli.parser import main
@@ -97,9 +98,9 @@ PLACES = {
     "cell": ["fit", "cell.csv"],
     "out folder": ["fit", "runs.csv", "-o", f"{NASTY}/x.json"],
     "out is in": ["fit", f"{NASTY}.csv", "-o", f"{NASTY}.csv"],
-    "map column": ["fit", "runs.csv", "--map", f"N={NASTY}"],
-    "map letter": ["fit", "runs.csv", "--map", f"{NASTY}=N"],
-    "map nothing": ["fit", "runs.csv", "--map", NASTY],
+    "map column": ["fit", "runs.csv", "--column", f"N={NASTY}"],
+    "map letter": ["fit", "runs.csv", "--column", f"{NASTY}=N"],
+    "map nothing": ["fit", "runs.csv", "--column", NASTY],
     "where": ["fit", "runs.csv", "--where", NASTY],
     "where column": ["fit", "runs.csv", "--where", f"`{NASTY}` < 3"],
     "where kept": ["fit", "runs.csv", "--where", f"N > 1e8 and D != '{NASTY}'"],
@@ -111,12 +112,12 @@ PLACES = {
     "law raises": ["fit", "runs.csv", "--law", "raises.py:Mine"],
     "law doc": ["laws", "doc.py:Doc"],
     "fix": ["fit", "runs.csv", "--fix", f"{NASTY}=1"],
-    "of": ["fit", "runs.csv", "--law", "PowerLaw", "--of", NASTY],
+    "of": ["fit", "runs.csv", "--law", f"PowerLaw:{NASTY}"],
     "unknown option": ["fit", "runs.csv", f"--{NASTY}"],
     "choice": ["fit", "runs.csv", "--loss", NASTY],
     "command": [NASTY],
     "debug": ["fit", f"no{NASTY}.csv", "--debug"],
-    "compare laws": ["compare", "runs.csv", "--laws", f"PowerLaw:{NASTY}"],
+    "compare laws": ["compare", "runs.csv", "--law", f"PowerLaw:{NASTY}"],
     "compare by": ["compare", "runs.csv", "--by", NASTY],
     "compare deltas": ["compare", "runs.csv", "--deltas", NASTY],
     "group": ["bootstrap", "source.json", "--group", NASTY],
@@ -126,23 +127,30 @@ PLACES = {
     "preset": ["allocate", f"Chinchilla:{NASTY}", "--compute", "1e20"],
     "param": ["influence", "source.json", "--param", NASTY],
     "at": ["predict", "source.json", "--at", f"{NASTY}=1"],
-    "figure's name": ["plot", f"{NASTY}.json", "--figure", "starts", "-o", f"{NASTY}.svg"],
-    "figure's ending": ["plot", "source.json", "-o", f"x.{NASTY}"],
+    "figure's name": ["plot", f"{NASTY}.json", "--kind", "starts", "--figure", f"{NASTY}.svg"],
+    "figure's ending": ["plot", "source.json", "--figure", f"x.{NASTY}"],
     "run": ["forecast", "run.csv", "--final-step", "99"],
     "run as JSON": ["forecast", "run.csv", "--final-step", "99", "--json"],
     "run and figure": ["forecast", "run.csv", "--final-step", "99", "--figure", f"{NASTY}.png"],
     "log": ["forecast", f"{NASTY}-log.csv", "--final-step", "99"],
     "unknown run": ["forecast", "run.csv", "--final-step", "99", "--run", NASTY],
     "known run": ["forecast", "run.csv", "--final-step", "99", "--run", "other"],
-    "column of the loss": ["forecast", "run.csv", "--final-step", "99", "--loss", NASTY],
+    "column of the loss": [
+        "forecast",
+        "run.csv",
+        "--final-step",
+        "99",
+        "--column",
+        f"loss={NASTY}",
+    ],
     "learn": ["forecast", "run.csv", "--final-step", "99", "--learn", f"no{NASTY}"],
     "data set": ["datasets", NASTY],
-    "spec": ["sweep", f"no{NASTY}.toml", "-o", "out"],
-    "spec's cells": ["sweep", f"{NASTY}.toml", "-o", f"out{NASTY}", "--dry-run"],
-    "spec's data": ["sweep", "data.toml", "-o", "out"],
-    "spec's law": ["sweep", "law.toml", "-o", "out"],
-    "spec's map": ["sweep", "map.toml", "-o", "out"],
-    "sweep into a file": ["sweep", "spec.toml", "-o", f"{NASTY}.csv"],
+    "spec": ["sweep", f"no{NASTY}.toml", "--folder", "out"],
+    "spec's cells": ["sweep", f"{NASTY}.toml", "--folder", f"out{NASTY}", "--dry-run"],
+    "spec's data": ["sweep", "data.toml", "--folder", "out"],
+    "spec's law": ["sweep", "law.toml", "--folder", "out"],
+    "spec's map": ["sweep", "map.toml", "--folder", "out"],
+    "sweep into a file": ["sweep", "spec.toml", "--folder", f"{NASTY}.csv"],
 }
 
 
@@ -213,6 +221,6 @@ def test_names_stand_in_figures_as_they_are(tmp_path, fitted, where, name):
     "name", ["alpha", "a_b", "a_b_c_d", "alpha_", "_x", "a__b", "α", "lambda_1", "E_inf"]
 )
 def test_parameters_of_any_name_can_be_drawn(tmp_path, name):
-    figure = plotting.Figure()
+    figure = Figure()
     figure.suptitle(f"best {labels.symbol(name)} at each {labels.symbol('beta')}")
     plotting.save(figure, tmp_path / "a.svg")
