@@ -8,6 +8,7 @@ import dataclasses
 from jaxscale.cli.given import code, doubt_sentences, doubts, has_compute, refusal, source
 from jaxscale.cli.options import force_option, goal_options, out_option, source_options
 from jaxscale.cli.outputs import deliver
+from jaxscale.cli.reach import FAR
 from jaxscale.decisions.allocation import Allocation, allocate
 from jaxscale.text import columns, count, quantity
 
@@ -17,8 +18,6 @@ EXAMPLES = (
     "jaxscale allocate Chinchilla:hoffmann_2022 --target-loss 2.0 --json",
 )
 COMPILES = False
-FAR = 10.0
-"""Factor outside the runs from which a note says so."""
 
 
 def options(sub: argparse.ArgumentParser) -> None:

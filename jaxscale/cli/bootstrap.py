@@ -33,10 +33,10 @@ from jaxscale.cli.options import (
     source_options,
 )
 from jaxscale.cli.outputs import check_figure, deliver, with_progress
+from jaxscale.cli.reach import FAR, note_together, whole_inputs
 from jaxscale.decisions.allocation import allocate
 from jaxscale.decisions.frontier import scale_name
 from jaxscale.fitting.result import FitResult
-from jaxscale.flops import complete
 from jaxscale.text import columns, count, marked, one_line
 from jaxscale.text import quantity as number
 from jaxscale.uncertainty.bootstrap import CLUSTERED, METHODS, Draws, bootstrap
@@ -59,8 +59,6 @@ EXAMPLES = (
 )
 COMPILES = True
 DRAWS = 4000
-FAR = 10.0
-"""Factor outside the runs from which a note says so."""
 
 
 class _Section(NamedTuple):
@@ -200,12 +198,7 @@ def _target(fit: FitResult, loss: float) -> _Section:
 def _prediction(fit: FitResult, at: Mapping[str, float]) -> _Section:
     asked = {"mean_law": quantity(Prediction(dict(at)), fit.law)}
     words = ", ".join(f"{name} {count(x)}" for name, x in at.items()).replace("e+", "e")
-    if {"N", "D"} <= set(fit.law.inputs) and len(set("NDC") & set(at)) == 2:
-        known = {name: at.get(name) for name in "NDC"}
-        whole = complete(**known, flops=getattr(fit.law, "flops", None))
-        far = _outside(fit, **{k: float(x) for k, x in zip("NDC", whole, strict=True)})
-    else:
-        far = _outside(fit, **at)
+    far = _outside(fit, **whole_inputs(fit, at))
     return _Section("prediction", f"loss at {words}", {"inputs": dict(at)}, asked, far)
 
 
@@ -258,6 +251,8 @@ class _Answer:
             if far:
                 words = " and ".join(f"{name} is a factor {number(x, 3)}" for name, x in far)
                 said.append(f"{section.title}: {words} outside the range of the runs")
+            if section.kind == "prediction":
+                said += note_together(self.fit, section.about["inputs"])
         limits = [(i.low, i.high) for found in self.found for i in found.values()]
         if np.isinf(limits).any():
             said.append("an infinite limit: the runs do not bound that side")

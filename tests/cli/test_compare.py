@@ -100,7 +100,7 @@ def test_default_laws_follow_the_columns(noisy, columns, want):
     "options, message",
     [
         (["--law", "Chinchila"], "did you mean Chinchilla?"),
-        (["--law", "PowerLaw"], "say which column, e.g. PowerLaw:C"),
+        (["--law", "PowerLaw"], "say which column, e.g. PowerLaw:N (N, D)"),
         (["--law", "Kaplan,Kaplan"], "Kaplan is given twice"),
         (["--law", ","], "--law names no law"),
         (["--by", "width"], "no column 'width'"),

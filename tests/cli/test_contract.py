@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import jaxscale
 from jaxscale.cli.parser import COMMANDS, main, name_of, parser
 from jaxscale.cli.renamed import RENAMED
 
@@ -234,7 +235,8 @@ def test_examples_are_understood(line):
 
 @slow
 @pytest.mark.parametrize("line", EXAMPLES)
-def test_examples_run(capsys, folder, line):
+def test_examples_run(capsys, folder, monkeypatch, line):
+    monkeypatch.setattr("jaxscale.cli.fit.fit", jaxscale.fit)
     code, out, _ = run(capsys, shlex.split(line)[1:])
     assert code == 0 and out
     words = shlex.split(line)
