@@ -36,7 +36,7 @@ from jaxscale.forecast.offline import (
     scheduled,
 )
 from jaxscale.forecast.schedules import SCHEDULES, Schedule, schedule_named
-from jaxscale.text import columns, one_line, quantity
+from jaxscale.text import columns, many, one_line, quantity
 
 HELP = "Forecast where a run that is still training will end."
 EXAMPLES = (
@@ -196,13 +196,13 @@ def _outlook(options: argparse.Namespace, curve: Curve, finished: list[Curve]) -
     if finished:
         share = known.step[-1] / options.final_step
         forecaster = dataclasses.replace(forecaster, prior=_learned(options, finished, share))
-        notes.append(f"what is usual was learned from {_many(len(finished), 'finished run')}")
+        notes.append(f"what is usual was learned from {many(len(finished), 'finished run')}")
     forecast = forecast_curve(forecaster, known, options.final_step, options.level)
     good = int(np.isfinite(known.loss).sum())
     if good < len(known):
         notes.append(f"{len(known) - good} of {len(known)} losses are not finite; left out")
     if good < FEW and not finished:
-        few = _many(good, "loss", "losses")
+        few = many(good, "loss", "losses")
         notes.append(f"only {few}: the forecast rests on what is usual")
     chances = probability_below(forecast, options.below).tolist() if options.below else []
     below = list(zip(options.below, chances, strict=True))
@@ -211,11 +211,6 @@ def _outlook(options: argparse.Namespace, curve: Curve, finished: list[Curve]) -
     outcome = _mean(curve, options.final_step) if later else None
     assert now is not None
     return _Outlook(known, forecaster, forecast, now, below, outcome, notes)
-
-
-def _many(count: int, one: str, several: str = "") -> str:
-    """Return a count with its noun."""
-    return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 def _mean(curve: Curve, step: int) -> float | None:

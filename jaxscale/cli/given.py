@@ -88,6 +88,8 @@ def law_given(
         ValueError: there is no such law or parameter, or the column is missing or out of place.
     """
     name, column = split_law(text)
+    if "," in name and ".py:" not in name:
+        raise ValueError(f"--law {text}: one law is taken here; jaxscale compare takes several")
     cls = find_law(name)
     one_scale = "of" in {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     if column and not one_scale:

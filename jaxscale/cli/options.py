@@ -96,11 +96,11 @@ def source_options(sub: argparse.ArgumentParser, presets: bool = True) -> None:
 
 def goal_options(sub: argparse._ActionsContainer, several: bool = True) -> None:
     """Add the budgets and the losses to reach."""
-    nargs = {"nargs": "+"} if several else {}
+    nargs = "+" if several else None
     text = "budgets in FLOPs" if several else "the best run of a budget in FLOPs"
-    sub.add_argument("--compute", type=float, metavar="C", help=text, **nargs)  # type: ignore[arg-type]
+    sub.add_argument("--compute", type=float, nargs=nargs, metavar="C", help=text)
     text = "losses to reach" if several else "the least compute for a loss"
-    sub.add_argument("--target-loss", type=float, metavar="L", help=text, **nargs)  # type: ignore[arg-type]
+    sub.add_argument("--target-loss", type=float, nargs=nargs, metavar="L", help=text)
 
 
 def force_option(sub: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ from jaxscale.cli.options import RUNS_FILE, folder_option, quiet_option
 from jaxscale.cli.outputs import deliver
 from jaxscale.sweep.run import Planned, SweepResult, plan_sweep, run_sweep
 from jaxscale.sweep.spec import Spec, read_spec
-from jaxscale.text import columns, one_line, quantity
+from jaxscale.text import columns, many, one_line, quantity
 
 HELP = "Fit many laws and tables, resumably."
 EXAMPLES = (
@@ -90,7 +90,7 @@ def _account(spec: Spec, result: SweepResult, doubted: int) -> str:
     cells, failed = len(result.rows), len(result.failures)
     directory = one_line(str(result.directory))
     lines = [
-        f"{cells} cells in {directory}: {cells - failed} fitted, {failed} failed, "
+        f"{many(cells, 'cell')} in {directory}: {cells - failed} fitted, {failed} failed, "
         f"{doubted} not certified",
         f"{_work(spec)}: {result.reused} reused, {result.computed} computed "
         f"in {result.seconds:.1f} s",
@@ -151,7 +151,8 @@ def _dry_run(spec: Spec, options: argparse.Namespace) -> int:
     deliver(
         options,
         f"{columns([head, *body], '<' * len(head))}\n\n"
-        f"{len(planned)} cells; {_work(spec)}: {reused} would be reused, {total - reused} computed",
+        f"{many(len(planned), 'cell')}; {_work(spec)}: {reused} would be reused, "
+        f"{total - reused} computed",
         lambda: {
             "reused": reused,
             "to_compute": total - reused,

@@ -10,6 +10,7 @@ from jaxscale.cli.given import fixed_values, law_given, robust_loss
 from jaxscale.cli.options import fitting_options, law_option
 from jaxscale.cli.outputs import deliver
 from jaxscale.fitting.warmup import warmup
+from jaxscale.text import many
 
 HELP = "Compile a law's programs ahead of time."
 EXAMPLES = (
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         notes = ["there is no persistent compilation cache, so later processes do not profit"]
     deliver(
         options,
-        f"{done.programs} programs for {label} on {low} to {high} runs, "
+        f"{many(done.programs, 'program')} for {label} on {low} to {high} runs, "
         f"{done.starts} starts, in {done.seconds:.1f} s",
         lambda: {"law": type(law).__name__, "label": label, **dataclasses.asdict(done)},
         notes=notes,

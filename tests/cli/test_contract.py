@@ -142,7 +142,10 @@ def numbers_of(value):
         yield abs(float(value))
 
 
-@pytest.mark.parametrize("name", of(["fit", "bootstrap", "influence", "predict", "allocate"]))
+NUMBERED = ("fit", "bootstrap", "influence", "compare", "predict", "allocate", "forecast")
+
+
+@pytest.mark.parametrize("name", of(NUMBERED))
 def test_json_has_every_number_of_the_text(capsys, folder, name):
     _, text, _ = run(capsys, GOOD[name])
     _, out, _ = run(capsys, [*GOOD[name], "--json"])
@@ -150,6 +153,11 @@ def test_json_has_every_number_of_the_text(capsys, folder, name):
     known = [*numbers_of(document), len(document.get("runs", ()))]
     if name == "influence":  # changes of a logarithm are shown in per cent
         known += [abs(math.expm1(each["without"])) for each in document["runs"]]
+    if name == "compare":  # errors in points of per cent, criteria as differences from the best
+        known += [100 * x for x in known]
+        for each in ("aicc", "bic"):
+            values = [law["information"][each] for law in document["laws"]]
+            known += [value - min(values) for value in values]
     known = np.array(known)
     found = list(numbers_in(text))
     assert len(found) > 5
