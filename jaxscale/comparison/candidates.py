@@ -66,6 +66,7 @@ def fit_all(
     residual: str | Residual = "log",
     starts: int = 1024,
     seed: int = 0,
+    precision: str = "float64",
     progress: Callable[[], None] | None = None,
 ) -> tuple[Candidate, ...]:
     """Fit every law to all runs; one that cannot be fitted stays, with the reason.
@@ -77,6 +78,7 @@ def fit_all(
         residual: see `fit`.
         starts: random starts of each fit.
         seed: of the starts.
+        precision: see `fit`.
         progress: called without arguments after each law.
 
     Raises:
@@ -92,7 +94,15 @@ def fit_all(
     found = []
     for label, law in laws.items():
         try:
-            fitted = fit(law, runs, loss=loss, residual=residual, starts=starts, seed=seed)
+            fitted = fit(
+                law,
+                runs,
+                loss=loss,
+                residual=residual,
+                starts=starts,
+                seed=seed,
+                precision=precision,
+            )
             found.append(Candidate(label, law, fitted))
         except (DataError, FitError) as error:
             found.append(Candidate(label, law, None, str(error)))

@@ -46,6 +46,7 @@ def compare(
     loss: Loss | None = None,
     residual: str | Residual = "log",
     starts: int = 1024,
+    precision: str = "float64",
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare laws on the same runs: by extrapolation, held-out folds, criteria and tests.
@@ -68,6 +69,7 @@ def compare(
         residual: see `fit`.
         starts: random starts of each fit.
         progress: called with (steps done, steps in all).
+        precision: of every fit; refits in one batch are in float64.
 
     Raises:
         DataError: no law can be fitted, or the runs have no such column.
@@ -88,7 +90,14 @@ def compare(
     if groups or (groups is None and runs.group is not None and len(set(runs.group)) > 1):
         splits["groups"] = by_groups(runs, groups or True)
     found = fit_all(
-        named, runs, loss=loss, residual=residual, starts=starts, seed=seed, progress=steps
+        named,
+        runs,
+        loss=loss,
+        residual=residual,
+        starts=starts,
+        seed=seed,
+        precision=precision,
+        progress=steps,
     )
     held = {}
     if splits:
@@ -110,7 +119,7 @@ def compare(
         loss=loss,
         residual=residual,
         warnings=tuple(warnings),
-        settings={**settings, "starts": starts, "seed": seed},
+        settings={**settings, "starts": starts, "seed": seed, "precision": precision},
         seconds=time.perf_counter() - begin,
     )
 
@@ -142,6 +151,7 @@ def _varied(
         residuals=(fit.residual,),
         starts=min(starts, STARTS),
         seed=seed,
+        precision=fit.settings.get("precision", "float64"),
         known=fit,
         label=own.label,
     )

@@ -221,7 +221,12 @@ def _one_by_one(
 ) -> tuple[Law, list[Status]]:
     """Return the law with leaves [W, 1], fitted to each row of weights [W, n]."""
     fits = [
-        fit_problem(result.problem.on(result.runs.replace(weight=w)), starts=starts, seed=seed)
+        fit_problem(
+            result.problem.on(result.runs.replace(weight=w)),
+            starts=starts,
+            seed=seed,
+            precision=result.settings.get("precision", "float64"),
+        )
         for w in weights
     ]
     leaves = {n: np.array([[float(getattr(f.law, n))] for f in fits]) for n in law.free}

@@ -58,6 +58,7 @@ def sensitivity(
     residuals: Iterable[str | Residual] = ("log",),
     starts: int = 512,
     seed: int = 0,
+    precision: str = "float64",
     known: FitResult | None = None,
     label: str = "",
 ) -> Sensitivity:
@@ -71,6 +72,7 @@ def sensitivity(
         residuals: "log", "relative", "absolute".
         starts: random starts of each fit.
         seed: of random starts.
+        precision: as in `fit`.
         known: a fit of the law to the runs, so that its combination is not fitted again.
         label: name of the law in the result.
 
@@ -90,7 +92,7 @@ def sensitivity(
     rows = [
         _fitted(law, known)
         if known is not None and (known.loss.document(), known.residual) == (loss.document(), kind)
-        else _row(law, runs, loss, kind, known, starts=starts, seed=seed)
+        else _row(law, runs, loss, kind, known, starts=starts, seed=seed, precision=precision)
         for kind in map(residual_named, residuals)
         for loss in chosen
     ]
@@ -100,21 +102,14 @@ def sensitivity(
 
 
 def _row(
-    law: Law,
-    runs: Runs,
-    loss: Loss,
-    residual: Residual,
-    known: FitResult | None,
-    *,
-    starts: int,
-    seed: int,
+    law: Law, runs: Runs, loss: Loss, residual: Residual, known: FitResult | None, **options: Any
 ) -> dict[str, Any]:
     try:
         if known is None:
             problem = prepare(law, runs, loss, residual)
         else:
             problem = known.problem.under(loss, residual)
-        result = fit_problem(problem, starts=starts, seed=seed)
+        result = fit_problem(problem, **options)
     except (DataError, FitError) as error:
         return {
             **loss.document(),

@@ -211,7 +211,7 @@ def by_groups(runs: Runs, groups: bool | str) -> Split:
     if values is None:
         raise DataError(
             f"{runs.source}: no column {name!r} to group by; say which holds the group with "
-            "map={'group': 'COLUMN'} (--group COLUMN)"
+            "map={'group': 'COLUMN'} (--leave-out COLUMN)"
         )
     known, group = np.unique(values, return_inverse=True)
     if len(known) < 2:

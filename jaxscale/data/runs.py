@@ -285,7 +285,7 @@ class Runs:
         raise DataError(
             f"{self.source}, {self.span()}: no column {name!r} of numbers, and no way to work it "
             f"out (columns of numbers: {listing([*self.columns, 'loss'])}{third}). Name it with "
-            f"map={{{name!r}: 'COLUMN'}} (--map {name}=COLUMN)"
+            f"map={{{name!r}: 'COLUMN'}} (--column {name}=COLUMN)"
         )
 
     def span(self) -> str:

@@ -392,7 +392,9 @@ def test_command_line_draws_the_surface(fitted, tmp_path, capsys):
 
     fitted.save(tmp_path / "fit.json")
     path = tmp_path / "surface.png"
-    assert main(["plot", str(tmp_path / "fit.json"), "--surface", "-o", str(path)]) == 0
+    assert (
+        main(["plot", str(tmp_path / "fit.json"), "--kind", "surface", "--figure", str(path)]) == 0
+    )
     out, err = capsys.readouterr()
     assert out.strip() == str(path) and "minimum" in err
     assert path.read_bytes()[:4] == b"\x89PNG"
