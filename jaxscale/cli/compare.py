@@ -68,7 +68,8 @@ def options(sub: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare laws on a table; print the result."""
-    loss, deltas, mapping = robust_loss(options), _deltas(options), _mapping(options)
+    loss, mapping = robust_loss(options), _mapping(options)
+    deltas = _deltas(options, loss.width is not None)
     check_figure("--figure", options.figure)
     runs = table(options, mapping)
     laws, columns = _laws(options, runs)
@@ -134,11 +135,11 @@ def _mapping(options: argparse.Namespace) -> dict[str, str]:
     return mapping
 
 
-def _deltas(options: argparse.Namespace) -> list[float]:
+def _deltas(options: argparse.Namespace, width: bool) -> list[float]:
     if options.deltas is None:
-        return list(DELTAS) if options.loss == "huber" else []
-    if options.loss != "huber" and options.deltas:
-        raise ValueError(f"--deltas goes with --loss huber, not with {options.loss}")
+        return list(DELTAS) if width else []
+    if not width and options.deltas:
+        raise ValueError(f"--deltas goes with a loss that has a width, not with {options.loss}")
     found = []
     for text in filter(None, options.deltas.split(",")):
         try:

@@ -6,9 +6,10 @@ import argparse
 import dataclasses
 from typing import Any
 
-from jaxscale.cli.given import column_map, fixed_values, law_given, robust_loss, table
+from jaxscale.cli.given import column_map, fixed_values, law_given, pairs, robust_loss, table
 from jaxscale.cli.options import (
     TABLE,
+    constraint_options,
     fitting_options,
     law_option,
     out_option,
@@ -37,6 +38,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("runs", help=TABLE)
     law_option(sub)
     fitting_options(sub)
+    constraint_options(sub)
     seed_option(sub, "the starts")
     sub.add_argument("--optimizer", choices=OPTIMIZERS, default="newton", help="of every start")
     sub.add_argument(
@@ -52,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     loss, mapping = robust_loss(options), column_map(options)
     runs = table(options, mapping)
     _, law, column = law_given(options.law, fixed_values(options), runs)
-    check_map(mapping, [*law.inputs, column], options.where)
+    check_map(mapping, [*law.inputs, column, options.error or ""], options.where)
     result = with_progress(
         options,
         lambda progress: fit(
@@ -65,6 +67,9 @@ def run(options: argparse.Namespace) -> int:
             seed=options.seed,
             precision=options.precision,
             max_steps=options.max_steps,
+            bounds=pairs(options.bound, "--bound"),
+            tie=pairs(options.tie, "--tie"),
+            error=options.error,
             progress=progress,
         ),
     )

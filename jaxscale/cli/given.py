@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from jaxscale.data.runs import Runs, read_runs
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.saved import load
 from jaxscale.laws import CATALOGUE, Law
-from jaxscale.laws.names import find_law
-from jaxscale.objective.losses import Loss, loss_named
+from jaxscale.laws.names import class_in_file, find_law, law_file, running
+from jaxscale.objective.losses import NAMES, Loss
 
 SCALES = ("S", "N", "D", "C")
 """Columns that a law of one scale takes where none is named, S before the others."""
@@ -23,11 +23,37 @@ SCALES = ("S", "N", "D", "C")
 
 def robust_loss(options: argparse.Namespace) -> Loss:
     """Return the loss that `--loss` and `--delta` name."""
-    if options.delta is not None and options.loss != "huber":
-        raise ValueError(f"--delta goes with --loss huber, not with {options.loss}")
-    if options.delta is not None and not options.delta > 0:
-        raise ValueError(f"--delta must be positive, got {options.delta:g}")
-    return loss_named(options.loss, options.delta)
+    width, cls = options.delta, loss_class(options.loss)
+    if width is not None and cls.width is None:
+        raise ValueError(f"--delta goes with a loss that has a width, not with {options.loss}")
+    if width is not None and not width > 0:
+        raise ValueError(f"--delta must be positive, got {width:g}")
+    with running(f"{cls.__name__}()"):
+        loss = cls()
+    return loss if width is None else loss.with_threshold(width)
+
+
+def loss_class(text: str) -> type[Loss]:
+    """Return the loss of a name, or of a user's FILE.py:CLASS.
+
+    Raises:
+        ValueError: there is no such loss.
+    """
+    path = law_file(text)
+    if path is not None:
+        return class_in_file(path, text.partition(".py:")[2], Loss)  # type: ignore[no-any-return]
+    if text not in NAMES:
+        raise ValueError(f"--loss {text}: there are {', '.join(NAMES)}, or FILE.py:CLASS")
+    return NAMES[text]
+
+
+def pairs(given: Sequence[tuple[str, Any]], flag: str) -> dict[str, Any]:
+    """Return repeated NAME=VALUE options as a dict; raise for a name that is given twice."""
+    names = [name for name, _ in given]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{flag} {twice[0]} is given twice")
+    return dict(given)
 
 
 def column_map(options: argparse.Namespace, known: tuple[str, ...] = ()) -> dict[str, str]:
@@ -117,11 +143,7 @@ def _only_scale(name: str, runs: Runs | None) -> str:
 
 def fixed_values(options: argparse.Namespace) -> dict[str, float]:
     """Return the parameters that `--fix` holds."""
-    names = [name for name, _ in options.fix]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise ValueError(f"--fix {twice[0]} is given twice")
-    return dict(options.fix)
+    return pairs(options.fix, "--fix")
 
 
 def source(options: argparse.Namespace) -> tuple[Law, FitResult | None]:
@@ -134,7 +156,7 @@ def source(options: argparse.Namespace) -> tuple[Law, FitResult | None]:
         if cls is not None:
             raise ValueError(f"--law goes with a file; {options.fit} has its law already")
         return find_law(name).preset(preset), None
-    result = load(options.fit, cls)
+    result = load(options.fit, cls, loss=loss_class(options.loss) if options.loss else None)
     of = result.law.of
     if column and column != of:
         said = f"reads {', '.join(result.law.inputs)}" if of is None else f"was fitted along {of}"

@@ -36,10 +36,10 @@ def fitting_options(sub: argparse.ArgumentParser) -> None:
         type=pair,
         help="hold a parameter at a value; repeatable",
     )
-    sub.add_argument("--loss", choices=NAMES, default="huber", help="the robust loss")
-    sub.add_argument(
-        "--delta", type=float, metavar="X", help="width of the Huber loss; default 1e-3"
-    )
+    text = f"the robust loss: {', '.join(NAMES)}, or FILE.py:CLASS; {RUNS_FILE}"
+    sub.add_argument("--loss", default="huber", metavar="LOSS", help=text)
+    text = "width of the loss; default its own, 1e-3 for huber"
+    sub.add_argument("--delta", type=float, metavar="X", help=text)
     sub.add_argument("--residual", choices=RESIDUALS, default="log", help="what the loss is of")
     sub.add_argument("--starts", type=int, default=1024, metavar="S", help="random starts")
     sub.add_argument("--precision", choices=PRECISIONS, default="float64", help="of the search")
@@ -92,6 +92,30 @@ def source_options(sub: argparse.ArgumentParser, presets: bool = True) -> None:
         metavar=LAW_METAVAR,
         help=f"the law of the file, where it is your own: FILE.py:CLASS; {RUNS_FILE}",
     )
+    text = f"the loss of the file, where it is your own: FILE.py:CLASS; {RUNS_FILE}"
+    sub.add_argument("--loss", metavar="LOSS", help=text)
+
+
+def constraint_options(sub: argparse.ArgumentParser) -> None:
+    """Add what a law is held to beside fixed values, and how well losses are known."""
+    sub.add_argument(
+        "--bound",
+        action="append",
+        default=[],
+        metavar="NAME=LOW:HIGH",
+        type=limits,
+        help="keep a parameter within a range, e.g. E=1:2; repeatable",
+    )
+    sub.add_argument(
+        "--tie",
+        action="append",
+        default=[],
+        metavar="NAME=OTHER",
+        type=names,
+        help="let a parameter be what another one is, e.g. beta=alpha; repeatable",
+    )
+    text = "column with the standard errors of the losses: runs are weighted by them"
+    sub.add_argument("--error", metavar="COLUMN", help=text)
 
 
 def goal_options(sub: argparse._ActionsContainer, several: bool = True) -> None:
@@ -157,6 +181,26 @@ def pair(text: str) -> tuple[str, float]:
         return name, float(value) if mark else float("nan") / 0
     except (ValueError, ZeroDivisionError):
         raise argparse.ArgumentTypeError(f"expected NAME=NUMBER, got {text!r}") from None
+
+
+def limits(text: str) -> tuple[str, tuple[float, float]]:
+    """Return a name and a range that are written as NAME=LOW:HIGH."""
+    name, mark, ends = text.partition("=")
+    low, colon, high = ends.partition(":")
+    try:
+        if mark and colon:
+            return name, (float(low), float(high))
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"expected NAME=LOW:HIGH, e.g. E=1:2, got {text!r}")
+
+
+def names(text: str) -> tuple[str, str]:
+    """Return two names that are written as NAME=OTHER."""
+    name, mark, other = text.partition("=")
+    if not (mark and name and other):
+        raise argparse.ArgumentTypeError(f"expected NAME=OTHER, e.g. beta=alpha, got {text!r}")
+    return name, other
 
 
 def step_count(text: str) -> int:

@@ -96,8 +96,8 @@ def inputs_of(options: argparse.Namespace) -> Iterator[Path]:
             yield Path(text)
             if Path(text).is_dir():
                 yield from Path(text).rglob(f"*{EVENTS}*")
-    laws = getattr(options, "law", None) or ""
-    for text in law_names(laws) if isinstance(laws, list) else [laws]:
+    laws, loss = getattr(options, "law", None) or "", getattr(options, "loss", None) or ""
+    for text in [*(law_names(laws) if isinstance(laws, list) else [laws]), loss]:
         if (path := law_file(text)) is not None:
             yield path
 

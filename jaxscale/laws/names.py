@@ -167,7 +167,17 @@ def _from_catalogue(name: str) -> type[Law]:
     return by_name[name.lower()]
 
 
-def _from_file(path: Path, name: str) -> type[Law]:
+def class_in_file(path: Path, name: str, base: type) -> Any:
+    """Run a user's file, and return the class of a name in it.
+
+    Args:
+        path: the file.
+        name: of the class.
+        base: what it must subclass, `Law` or `Loss`.
+
+    Raises:
+        ValueError: the file cannot be run, or does not define such a class.
+    """
     _source(path)
     # A name of its own: a file called json.py must not take the place of the library's.
     tag = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
@@ -179,16 +189,22 @@ def _from_file(path: Path, name: str) -> type[Law]:
     with running(f"cannot load {path}", file):
         spec.loader.exec_module(module)
         found: Any = getattr(module, name, None)
-        own = [key for key, value in vars(module).items() if _is_law(value)]
+        own = [key for key, value in vars(module).items() if _is_a(value, base)]
         own = [key for key in own if vars(module)[key].__module__ == module.__name__]
-    if not _is_law(found):
+    if not _is_a(found, base):
         there = f"; it has {listing(own)}" if own else ""
-        raise ValueError(f"{path} defines no jaxscale.Law {short(name)}{there}")
+        raise ValueError(f"{path} defines no jaxscale.{base.__name__} {short(name)}{there}")
     if found.__name__ not in [key for key, value in vars(module).items() if value is found]:
         raise ValueError(
             f"{path}: the class {name} calls itself {found.__name__}, a name under which a saved "
             "fit could not find it again; name both alike"
         )
+    return found
+
+
+def _from_file(path: Path, name: str) -> type[Law]:
+    found: Any = class_in_file(path, name, Law)
+    file = path.absolute()
     with running(f"{path}: {name}() fails", file):
         law = found()
         inputs, free = law.inputs, law.free
@@ -199,8 +215,8 @@ def _from_file(path: Path, name: str) -> type[Law]:
     return found
 
 
-def _is_law(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, Law) and value is not Law
+def _is_a(value: Any, base: type) -> bool:
+    return isinstance(value, type) and issubclass(value, base) and value is not base
 
 
 def _source(path: Path) -> bytes:
