@@ -11,6 +11,7 @@ loss, which is what errors are made of.
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -151,7 +152,7 @@ def linearized(problem: Problem, z: np.ndarray, found: Slopes) -> Linearized:
     moving = (z > lower) & (z < upper)
     width = np.asarray(bandwidth(residual[weight > 0]))
     smoothed, _ = programs.run(_smoothed, objective.loss, found[0], width, dtype=np.float64)
-    here = rows[:, moving]
+    here = rows[:, moving] / binary_unit(rows)
     inner = weight * curvature
     inverse = np.linalg.pinv((here * inner[:, None]).T @ here, hermitian=True)
     leverage = np.clip(np.einsum("np,pq,nq->n", here, inverse, here) * inner, 0, 1)
@@ -171,9 +172,17 @@ def linearized(problem: Problem, z: np.ndarray, found: Slopes) -> Linearized:
 
 def bandwidth(r: np.ndarray) -> float:
     """Return Silverman's bandwidth .9 min(sd, IQR / 1.349) n^(-1/5) of residuals `r` [n]."""
+    unit = binary_unit(r)
+    r = r / unit
     quartiles = np.percentile(r, [25, 75])
     spread = min(float(r.std()), float(np.diff(quartiles)[0]) / 1.349) or float(r.std())
-    return max(KERNEL * spread * len(r) ** -0.2, np.finfo(float).tiny)
+    return max(KERNEL * spread * len(r) ** -0.2 * unit, np.finfo(float).tiny)
+
+
+def binary_unit(x: np.ndarray) -> float:
+    """Return the power of two near the largest |x|: dividing by it rounds nothing."""
+    largest = float(np.max(np.abs(x), initial=0.0))
+    return 2.0 ** math.floor(math.log2(largest)) if 0 < largest < math.inf else 1.0
 
 
 def _location(loss: Loss, r: Array, share: Array) -> Array:

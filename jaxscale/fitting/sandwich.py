@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxscale.errors import FitError
-from jaxscale.fitting.linearized import Linearized
+from jaxscale.fitting.linearized import Linearized, binary_unit
 
 SINGULAR = 1e12
 """Condition number from which the curvature determines no errors."""
@@ -70,7 +70,14 @@ def standard_errors(
     """
     specs, free = at.objective.space.specs, at.objective.space.free
     breaks = np.array([spec.role == "breakpoint" for spec in specs])
-    held = dataclasses.replace(at, moving=at.moving & ~breaks)
+    size, heavy = binary_unit(at.rows), binary_unit(at.weight)  # the sandwich has neither unit
+    held = dataclasses.replace(
+        at,
+        moving=at.moving & ~breaks,
+        rows=at.rows / size,
+        psi=at.psi / size,
+        weight=at.weight / heavy,
+    )
     if held.freedom < 1:
         return dict.fromkeys(names, np.nan), "no run is left to estimate the noise from"
     try:
@@ -84,7 +91,9 @@ def standard_errors(
     errors, without = {}, []
     for name, slope in zip(names, slopes, strict=True):
         known = np.isfinite(slope).all() and not slope[~held.moving].any()
-        errors[name] = float(np.sqrt(slope @ matrix @ slope)) if known else np.nan
+        unit = binary_unit(slope)
+        slope = slope / unit
+        errors[name] = unit * float(np.sqrt(slope @ matrix @ slope)) if known else np.nan
         without += [] if known or name in gaps else [name]
     if not without:
         return errors, ""
