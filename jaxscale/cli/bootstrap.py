@@ -250,8 +250,10 @@ class _Answer:
                 said.append(f"{section.title}: the law has no best size of its own there")
             far = [(name, x) for name, x in section.extrapolation.items() if x > FAR]
             if far:
-                words = " and ".join(f"{name} is a factor {number(x, 3)}" for name, x in far)
-                said.append(f"{section.title}: {words} outside the range of the runs")
+                name, x = far[0]
+                words = [f"{name} is a factor {number(x, 3)}"]
+                words += [f"{name} a factor {number(x, 3)}" for name, x in far[1:]]
+                said.append(f"{section.title}: {', '.join(words)} outside the range of the runs")
             if section.kind == "prediction":
                 said += note_together(self.fit, section.about["inputs"])
         limits = [(i.low, i.high) for found in self.found for i in found.values()]
