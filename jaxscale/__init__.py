@@ -10,8 +10,10 @@ from jaxscale import datasets, engine, optimizers
 from jaxscale._numerics.positive import power
 from jaxscale._version import __version__
 from jaxscale.comparison.compare import compare
+from jaxscale.comparison.held_out import cross_validate, rollout
 from jaxscale.data.runs import Runs, read_runs
 from jaxscale.decisions.allocation import Allocation, allocate
+from jaxscale.engine import implicit
 from jaxscale.errors import DataError, FitError, JaxscaleError, LawError
 from jaxscale.fitting.certificate import Certificate
 from jaxscale.fitting.exponent_grid import ExponentGrid, exponent_grid
@@ -23,6 +25,7 @@ from jaxscale.fitting.solver import Solver, solver
 from jaxscale.fitting.warmup import Warmup, warmup
 from jaxscale.flops import SixND
 from jaxscale.forecast.forecaster import Forecaster
+from jaxscale.forecast.learning import learn_prior
 from jaxscale.laws import (
     CATALOGUE,
     Chinchilla,
@@ -46,13 +49,19 @@ from jaxscale.laws import (
 from jaxscale.laws.parameters import breakpoint_at, coefficient, constant, exponent, offset, scale
 from jaxscale.objective.losses import Absolute, Huber, Loss, Square
 from jaxscale.objective.objective import Objective
+from jaxscale.objective.residuals import Residual
 from jaxscale.optimizers import newton
+from jaxscale.recipes.multiplier import compute_multiplier
 from jaxscale.recipes.speedup import effective_speedup
 from jaxscale.sweep.run import SweepResult, run_sweep
 from jaxscale.sweep.spec import read_spec
 from jaxscale.uncertainty import quantities
+from jaxscale.uncertainty.asymptote import asymptote_profile
 from jaxscale.uncertainty.bootstrap import bootstrap
+from jaxscale.uncertainty.covariance import covariance
 from jaxscale.uncertainty.influence import influence
+from jaxscale.uncertainty.jackknife import jackknife
+from jaxscale.uncertainty.posterior import posterior
 from jaxscale.uncertainty.profile import profile
 from jaxscale.varpro.reduced import Reduced
 
@@ -86,6 +95,7 @@ __all__ = [
     "PurePowerLaw",
     "Reduced",
     "Refits",
+    "Residual",
     "Runs",
     "Scalar",
     "SixND",
@@ -97,22 +107,30 @@ __all__ = [
     "Warmup",
     "__version__",
     "allocate",
+    "asymptote_profile",
     "bootstrap",
     "breakpoint_at",
     "coefficient",
     "compare",
+    "compute_multiplier",
     "constant",
+    "covariance",
+    "cross_validate",
     "datasets",
     "effective_speedup",
     "engine",
     "exponent",
     "exponent_grid",
     "fit",
+    "implicit",
     "influence",
+    "jackknife",
+    "learn_prior",
     "load",
     "newton",
     "offset",
     "optimizers",
+    "posterior",
     "power",
     "predict",
     "profile",
@@ -120,6 +138,7 @@ __all__ = [
     "read_runs",
     "read_spec",
     "refit",
+    "rollout",
     "run_sweep",
     "scale",
     "solver",
