@@ -89,16 +89,8 @@ def compare(
     splits, warnings = _splits(named.values(), runs, along, sizes, folds=folds, seed=seed)
     if groups or (groups is None and runs.group is not None and len(set(runs.group)) > 1):
         splits["groups"] = by_groups(runs, groups or True)
-    found = fit_all(
-        named,
-        runs,
-        loss=loss,
-        residual=residual,
-        starts=starts,
-        seed=seed,
-        precision=precision,
-        progress=steps,
-    )
+    search: dict[str, Any] = dict(starts=starts, seed=seed, precision=precision)
+    found = fit_all(named, runs, loss=loss, residual=residual, progress=steps, **search)
     held = {}
     if splits:
         each = held_out(found, list(splits.values()), starts=starts, seed=seed, progress=steps)
@@ -119,7 +111,7 @@ def compare(
         loss=loss,
         residual=residual,
         warnings=tuple(warnings),
-        settings={**settings, "starts": starts, "seed": seed, "precision": precision},
+        settings={**settings, **search},
         seconds=time.perf_counter() - begin,
     )
 
