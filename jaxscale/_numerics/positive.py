@@ -52,10 +52,9 @@ class Positive:
 
     def __eq__(self, other: object) -> Any:
         raise LawError(
-            "an input is compared with == or !=: inside a fit inputs are divided by their mean, so "
-            "that never holds. Fit each category by itself, or hold a field of the input's unit at "
-            "1, one: Scalar = scale('label', per=dict(INPUT=1)), and compare with "
-            "abs(INPUT / self.one - CODE) < 0.5"
+            "an input is compared with == or !=: inside a fit a positive input is divided by its "
+            "mean, so that never holds. Declare a code as raw, input_kinds: ClassVar = "
+            "dict(INPUT='raw'), and it is compared as it is"
         )
 
     __ne__ = __eq__

@@ -176,6 +176,8 @@ def _of_loss(sides: Sides, points: np.ndarray) -> str:
         )
     apart = sides.changing(LOSS)
     for key, spec in sides.law.parameters.items():
+        if spec.role == "constant":
+            continue
         other = dataclasses.replace(spec, units=0 if spec.units else 1)
         if apart.declaring(key, other).agree(points):
             kind = "exponent or scale" if spec.units else "coefficient or offset"

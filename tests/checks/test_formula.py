@@ -409,7 +409,7 @@ REFUSED = {
     Rate: ["unit of N", "r = scale(..., per=dict(N=-1))"],
     Logarithm: ["unit of N", "c = offset(..., shift=dict(N='a'))"],
     WrongShift: ["unit of N", "c = offset(..., shift=dict(N='a'))"],
-    Codes: ["compared with ==", "family == 1"],
+    Codes: ["compared with ==", "family == 1", "dict(INPUT='raw')"],
     Cutoff: ["unit of family"],
     NumPy: ["NumPy or math", "jax.numpy", "np.exp(-self.r * N)"],
     Branch: ["jnp.where"],

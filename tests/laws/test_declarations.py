@@ -260,6 +260,21 @@ class PiAsNumber(Law):
         return self.b1 - jnp.arctan(x / self.b2) / np.pi
 
 
+class PiWithoutUnit(PiAsNumber):
+    """The number is a field, its unit is missing."""
+
+    pi: Scalar = constant(np.pi)
+
+    def __call__(self, x):
+        return self.b1 - jnp.arctan(x / self.b2) / self.pi
+
+
+class YearWithoutUnit(Yearly):
+    """The number is a field, its unit is missing."""
+
+    twelve: Scalar = constant(12.0)
+
+
 class Root(Law):
     """b x^(1/c), the power of x as if it were c."""
 
@@ -283,6 +298,8 @@ class LogWithoutOffset(Breakdown):
         (NoPower, Inverse, ["unit of the loss", "declare c with units=-1"]),
         (BothWrong, Inverse, ["unit of the loss", "declare b, c with units=-1"]),
         (PiAsNumber, Inverse, ["unit of the loss", "constant(NUMBER, units=1)"]),
+        (PiWithoutUnit, Inverse, ["unit of the loss", "declare pi with units=-1"]),
+        (YearWithoutUnit, Yearly, ["unit of x", "twelve = constant(..., per=dict(x=1))"]),
         (Root, Inverse, ["unit of x", "per=dict(x='-1/c')"]),
         (LogWithoutOffset, Breakdown, ["unit of the loss", "offset(..., positive=False)"]),
     ],
