@@ -26,7 +26,6 @@ from benchmarks.problems import default_problem
 from jaxscale._numerics import programs
 from jaxscale._numerics.precision import cast, scope
 from jaxscale.datasets.synthetic import TRUTH, isoflop_design, simulate
-from jaxscale.fitting.refit import reopen
 from jaxscale.uncertainty.influence import effects, influence
 from jaxscale.uncertainty.quantities import Best, evaluate
 
@@ -56,7 +55,7 @@ def median(function: Callable[[], Any], times: int) -> float:
 
 def kernel(fit: jaxscale.FitResult, what: Best, rounds: int) -> float:
     """Return the median seconds of the compiled program behind `influence`."""
-    objective, z = reopen(fit)
+    objective, z = fit.problem.objective, fit.optimum
     args = (cast(objective, np.float64), z, cast(what, np.float64))
     made, _ = programs.program(effects, *args, dtype=np.float64, rounds=rounds, log=True)
     with scope(np.float64):
@@ -68,10 +67,10 @@ def by_scipy(fit: jaxscale.FitResult) -> float:
     """Return the median seconds of one BFGS refit without a run, from the optimum."""
     from scipy.optimize import minimize
 
-    objective, z = reopen(fit)
+    objective, z = fit.problem.objective, fit.optimum
     r0 = {name: x.value[: len(fit.runs)] for name, x in zip("ND", objective.inputs, strict=True)}
     log_y = objective.target.log[: len(fit.runs)]
-    delta = fit.loss["delta"]
+    delta = fit.loss.threshold
 
     def value(z: np.ndarray, w: np.ndarray) -> tuple[float, np.ndarray]:
         E, A, B = np.exp(z[:3])

@@ -12,10 +12,6 @@ import numpy as np
 from jax import lax
 
 import jaxscale
-from jaxscale import engine
-from jaxscale.engine import implicit
-from jaxscale.fitting.preparation import prepare
-from jaxscale.varpro.starts import random_starts
 
 STEPS, EVERY, BATCH, RATE = 3000, 100, 16, 0.1
 LOOKS, FIRST = STEPS // EVERY, 5  # a law of five parameters waits for some losses
@@ -30,13 +26,12 @@ NOISE = 0.3
 SEEN = jnp.arange(len(VARIANCE)) < N[:, None]
 
 
-def make_objective():
-    """Return the objective of all losses there will be, and starts; the losses are stand-ins."""
+def make_solver():
+    """Return what solves for the law of all losses there will be; the losses are stand-ins."""
     size, samples = np.broadcast_arrays(np.asarray(N, float), np.asarray(SAMPLES, float)[:, None])
     loss = size**-0.5 + samples**-0.5
     runs = jaxscale.Runs(N=size.ravel(), D=samples.ravel(), loss=loss.ravel())
-    objective = prepare(jaxscale.Chinchilla(), runs, jaxscale.Huber(1e-2), "log").objective
-    return jax.tree.map(jnp.asarray, (objective, random_starts(objective, 16, seed=0)))
+    return jaxscale.solver(jaxscale.Chinchilla(), runs, loss=jaxscale.Huber(1e-2), starts=16)
 
 
 def train(models, going, step):
@@ -51,16 +46,14 @@ def train(models, going, step):
     return jnp.where(going[:, None], jax.vmap(sgd)(models, SEEN), models)
 
 
-def look(carry, step, objective, starts):
+def look(carry, step, solver):
     """Note the losses, fit the law to what is there, decide who goes on."""
     models, going, losses, weight, _, seen = carry
     k = step // EVERY
     losses = losses.at[k].set(NOISE**2 + jnp.sum(VARIANCE * (1 - models) ** 2, axis=1))
     weight = weight.at[k].set(going)
     # Fixed shapes: what has not happened has weight zero.
-    live = implicit.with_values(objective, loss=losses.ravel(), weight=weight.ravel())
-    found = engine.solve(live, jaxscale.newton(), starts)
-    law = live.law_at(found.z[jnp.argmin(found.value)])
+    law = solver(losses.ravel(), weight.ravel())
     won = 1 - law(N, 2 * SAMPLES[k]) / law(N, SAMPLES[k])
     going = going & ((k < FIRST) | (won > WORTH))
     end = law(N[-1], SAMPLES[-1])
@@ -69,24 +62,24 @@ def look(carry, step, objective, starts):
 
 
 @jax.jit
-def run(objective, starts):
+def run(solver):
     """Train all models to the end."""
 
     def step_(carry, step):
         carry = (train(carry[0], carry[1], step), *carry[1:])
         due = step % EVERY == EVERY - 1
-        carry = lax.cond(due, lambda c: look(c, step, objective, starts), lambda c: c, carry)
+        carry = lax.cond(due, lambda c: look(c, step, solver), lambda c: c, carry)
         return carry, None
 
     models = jnp.zeros((len(N), len(VARIANCE)))
     losses = jnp.ones((LOOKS, len(N)))
-    law = objective.law_at(starts[0])
+    law = jax.tree.map(jnp.zeros_like, jax.eval_shape(solver, losses.ravel()))
     carry = models, N > 0, losses, 0 * losses, law, jnp.zeros((LOOKS, 4))
     return lax.scan(step_, carry, jnp.arange(STEPS))[0]
 
 
 def main() -> None:
-    _, _, losses, weight, law, seen = jax.device_get(run(*make_objective()))
+    _, _, losses, weight, law, seen = jax.device_get(run(make_solver()))
     for k in range(FIRST, LOOKS, 4):
         alpha, beta, E, end = seen[k]
         print(

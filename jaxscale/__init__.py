@@ -19,6 +19,7 @@ from jaxscale.fitting.fit import fit
 from jaxscale.fitting.refit import Refits, refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.saved import load
+from jaxscale.fitting.solver import Solver, solver
 from jaxscale.fitting.warmup import Warmup, warmup
 from jaxscale.flops import SixND
 from jaxscale.forecast.forecaster import Forecaster
@@ -38,9 +39,11 @@ from jaxscale.laws import (
     PowerLaw,
     PurePowerLaw,
     Scalar,
+    Sum,
+    Term,
     predict,
 )
-from jaxscale.laws.parameters import breakpoint_at, coefficient, exponent, offset, scale
+from jaxscale.laws.parameters import breakpoint_at, coefficient, constant, exponent, offset, scale
 from jaxscale.objective.losses import Absolute, Huber, Loss, Square
 from jaxscale.objective.objective import Objective
 from jaxscale.optimizers import newton
@@ -54,10 +57,9 @@ from jaxscale.uncertainty.profile import profile
 from jaxscale.varpro.reduced import Reduced
 
 __all__ = [
-    "__version__",
-    "CATALOGUE",
     "Absolute",
     "Allocation",
+    "CATALOGUE",
     "Certificate",
     "Chinchilla",
     "ChinchillaNDC",
@@ -87,14 +89,19 @@ __all__ = [
     "Runs",
     "Scalar",
     "SixND",
+    "Solver",
     "Square",
+    "Sum",
     "SweepResult",
+    "Term",
     "Warmup",
+    "__version__",
     "allocate",
     "bootstrap",
     "breakpoint_at",
     "coefficient",
     "compare",
+    "constant",
     "datasets",
     "effective_speedup",
     "engine",
@@ -115,5 +122,6 @@ __all__ = [
     "refit",
     "run_sweep",
     "scale",
+    "solver",
     "warmup",
 ]

@@ -39,6 +39,11 @@ def count(value: Any) -> str:
     return quantity(value, 3)
 
 
+def many(number: int, one: str, several: str = "") -> str:
+    """Return a number with its noun: 1 loss, 3 losses; the plural is `one` with an s by default."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
 def marked(notes: Iterable[str]) -> str:
     """Return notes as the lines below a table, each beginning with `!`."""
     return "".join(f"\n! {one_line(note)}" for note in notes)

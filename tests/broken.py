@@ -25,8 +25,8 @@ def with_weight(n, d):
 
 
 BROKEN = {
-    "no loss": (table(header="N,D,accuracy"), ("'loss'", "row 1", "'accuracy'", "--map loss=")),
-    "no D": (table(header="N,depth,loss"), ("'D'", "rows 2 to 9", "'depth'", "--map D=")),
+    "no loss": (table(header="N,D,accuracy"), ("'loss'", "row 1", "'accuracy'", "--column loss=")),
+    "no D": (table(header="N,depth,loss"), ("'D'", "rows 2 to 9", "'depth'", "--column D=")),
     "unnamed D": (table(header="N,,loss"), ("'D'", "rows 2 to 9", "'N'")),
     "no header": (
         table().split("\n", 1)[1],
@@ -37,7 +37,7 @@ BROKEN = {
     "column twice": (table(header="N,N,loss"), ("'N'", "row 1", "twice")),
     "two for N": (
         table(header="params,D,loss,model_size", values=with_weight),
-        ("'params'", "'model_size'", "row 1", "--map N=params"),
+        ("'params'", "'model_size'", "row 1", "--column N=params"),
     ),
     "header again": (table((6, 0, "N"), (6, 1, "D"), (6, 2, "loss")), ("'N'", "row 6")),
     "cell missing": (table().replace("400000000,4000000000,", "400000000,"), ("'loss'", "row 4")),

@@ -37,5 +37,5 @@ def refuse_tracers(tree: Any, verb: str) -> None:
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree)):
         raise TypeError(
             f"{verb}() works on concrete values and cannot run inside jit, vmap or grad. Inside "
-            "your own transformed function use jaxscale.Objective with jaxscale.engine.solve."
+            "your own transformed function use jaxscale.solver(law, runs), which is pure."
         )

@@ -13,12 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from jaxscale._numerics.positive import Positive
 from jaxscale.laws import Law
-from jaxscale.laws.parameters import Parameter
+from jaxscale.laws.parameters import Parameter, Power, exponent_of, power_at
+from jaxscale.objective.inputs import normalized
 from jaxscale.objective.space import Space
 
 LOSS = "the loss"
+STEP = 1e-5
+"""Relative step of a central difference."""
+WITH_UNIT = ("offset", "coefficient", "scale", "constant")
+"""Roles of parameters that may carry the unit of the loss."""
+NUMBERS = (0, 1, -1, 2, -2, 0.5, -0.5)
+"""Powers of the loss that are tried, beside those that follow an exponent."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +47,12 @@ class Sides:
 
     def formula(self, values: dict[str, Any]) -> np.ndarray:
         """Return the formula on normalized inputs [n]."""
-        logs = [np.log(x) - self.space.log_scale[name] for name, x in self.inputs.items()]
-        return self._at(values, [Positive(np.exp(log), log) for log in logs])
+        return self._at(values, self.normalized_inputs())
+
+    def normalized_inputs(self) -> list[Any]:
+        """Return the inputs [n] as a fit takes them."""
+        kinds, units = self.law.kinds, self.space.log_scale
+        return [normalized(x, units[k], kinds[k], len(x)) for k, x in self.inputs.items()]
 
     def both(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the prediction [n] at z [P]: by the formula in the runs' units, by the fit's."""
@@ -53,7 +63,7 @@ class Sides:
     def _at(self, values: dict[str, Any], inputs: list[Any]) -> np.ndarray:
         law = self.law.replace(**{name: np.float64(value) for name, value in values.items()})
         shape = inputs[0].shape
-        return np.broadcast_to(np.asarray(law(*inputs), float), shape)
+        return np.broadcast_to(np.asarray(law.loss(*inputs), float), shape)
 
     def agree(self, points: np.ndarray) -> bool:
         """Return whether both ways agree at every one of the points [k, P], to rounding."""
@@ -94,14 +104,14 @@ def cure(sides: Sides, points: np.ndarray) -> str:
         sides: on the runs.
         points: coordinates [k, P] at which to try.
     """
-    wrong = [name for name in sides.inputs if not sides.changing(name).agree(points)]
-    if sides.changing(LOSS).agree(points):
-        said = []
-    else:
-        said = [_of_loss(sides, points)]
-    said = [_of_input(sides, name, points) for name in wrong] + said
+    scaled = [name for name, kind in sides.law.kinds.items() if kind != "raw"]
+    said = [
+        _of_input(sides, name, points) for name in scaled if not sides.changing(name).agree(points)
+    ]
+    if not sides.changing(LOSS).agree(points):
+        said.append(_of_loss(sides, points))
     if not said:
-        return "a number in the formula carries a unit; make it a field with that unit, held fixed"
+        return "a number in the formula carries a unit; make it a field, constant(NUMBER, per=...)"
     return "; ".join(said)
 
 
@@ -113,8 +123,9 @@ def _of_input(sides: Sides, name: str, points: np.ndarray) -> str:
     return (
         f"the unit of {name} does not come out; let it enter as A * {name}**-alpha with "
         f"A = coefficient(..., per=dict({name}='alpha')), as {name} / x0 with "
-        f"x0 = scale(..., per=dict({name}=1)) held at the number that {name} meets, or as "
-        f"b + a * jnp.log({name}) with b = offset(..., shift=dict({name}='-a'))"
+        f"x0 = constant(NUMBER, per=dict({name}=1)) for the number that {name} meets, or as "
+        f"b + a * jnp.log({name}) with b = offset(..., shift=dict({name}='-a')); or, where {name} "
+        f"is a number without a unit, say input_kinds: ClassVar = dict({name}='raw')"
     )
 
 
@@ -123,15 +134,16 @@ def _candidates(sides: Sides, name: str) -> Iterator[tuple[str, Parameter, str]]
     specs = sides.law.parameters
     powers: list[Any] = [1, -1, 2, -2]
     for key, spec in specs.items():
-        if not (spec.per or spec.shift or spec.units):
-            powers += [key, "-" + key]
-    referred = {str(power).removeprefix("-") for spec in specs.values() for _, power in spec.per}
+        if spec.dimensionless and spec.role == "exponent":
+            powers += [key, "-" + key, "1/" + key, "-1/" + key]
+    referred = {exponent_of(power) for spec in specs.values() for _, power in spec.per}
+    referred |= {exponent_of(spec.units) for spec in specs.values()}
     for key, spec in specs.items():
         if key not in referred and spec.role != "breakpoint":  # a power is a number, without a unit
-            yield from _units(key, spec, name, [p for p in powers if str(p).lstrip("-") != key])
+            yield from _units(key, spec, name, [p for p in powers if exponent_of(p) != key])
         if spec.role == "offset":
             for other, its in specs.items():
-                if its.role == "coefficient" and not its.shift:
+                if its.role == "coefficient" and not its.shifted:
                     yield from _shifts(key, spec, name, other)
 
 
@@ -156,15 +168,72 @@ def _shifts(
 
 
 def _of_loss(sides: Sides, points: np.ndarray) -> str:
+    if sides.law.response == "log":
+        return (
+            "the unit of the loss does not come out: another unit adds a number to log(loss), "
+            "which one offset(..., positive=False) in front has to take up; a parameter with the "
+            "loss's own unit within the logarithm is a scale(..., units=1)"
+        )
     apart = sides.changing(LOSS)
     for key, spec in sides.law.parameters.items():
         other = dataclasses.replace(spec, units=0 if spec.units else 1)
         if apart.declaring(key, other).agree(points):
             kind = "exponent or scale" if spec.units else "coefficient or offset"
             return f"the unit of the loss does not come out; declare {key} with {kind}"
+    powers = _powers_of_loss(apart, points)
+    for key, power in powers.items():
+        spec = dataclasses.replace(apart.law.parameters[key], units=power)
+        apart = apart.declaring(key, spec)
+    if powers and apart.agree(points):
+        words = " and ".join(
+            f"{', '.join(key for key in powers if powers[key] == power)} with units={power!r}"
+            for power in dict.fromkeys(powers.values())
+        )
+        return f"the unit of the loss does not come out; declare {words}"
     carriers = [key for key, spec in sides.law.parameters.items() if spec.units]
     return (
         f"the unit of the loss does not come out: {', '.join(carriers) or 'no parameter'} with "
-        "that unit meets another power or a plain number; let one coefficient in front have it and "
-        "declare the others with scale(...)"
+        "that unit meets another power or a plain number; let the coefficients in front have it, "
+        "declare the others with scale(...), with units= the power of the loss in their unit, and "
+        "a number that has that unit as constant(NUMBER, units=1)"
     )
+
+
+def _powers_of_loss(sides: Sides, points: np.ndarray) -> dict[str, Power]:
+    """Return the powers of the loss that parameters are declared without; empty if none is found.
+
+    A loss in other units, c L, belongs to parameters c^u theta. At c = 1 that is Euler's relation,
+    sum of u theta dL/dtheta = L: linear in the powers u, with an equation per run. At each point it
+    has one solution, which is a number, or moves with an exponent.
+    """
+    specs = sides.law.parameters
+    keys = [key for key, spec in specs.items() if spec.role in WITH_UNIT]
+    values = [sides.normalized(z) for z in points]
+    solved = [_solved_powers(sides, at, keys) for at in values]
+    names = [key for key, spec in specs.items() if spec.role == "exponent"]
+    following: list[Power] = [form + name for name in names for form in ("", "-", "1/", "-1/")]
+    powers: dict[str, Power] = {}
+    for k, key in enumerate(keys):
+        for power in (*NUMBERS, *following):
+            target = np.array([float(power_at(power, at)) for at in values])
+            reached = np.array([u[k] for u in solved])
+            if (np.abs(reached - target) < 1e-4 * (1 + np.abs(target))).all():
+                powers[key] = power
+                break
+        else:
+            return {}
+    return {key: power for key, power in powers.items() if power != specs[key].units}
+
+
+def _solved_powers(sides: Sides, at: dict[str, Any], keys: list[str]) -> np.ndarray:
+    """Return the powers u [K] of Euler's relation at one point; NaN where they are not unique."""
+    loss = sides.formula(at)
+    columns = []
+    for key in keys:
+        up, down = (sides.formula({**at, key: at[key] * (1 + h)}) for h in (STEP, -STEP))
+        columns.append((up - down) / (2 * STEP) / loss)
+    matrix = np.column_stack([np.zeros_like(loss), *columns])[:, 1:]
+    if not np.isfinite(matrix).all():
+        return np.full(len(keys), np.nan)
+    solution, _, rank, _ = np.linalg.lstsq(matrix, np.ones_like(loss), rcond=1e-9)
+    return solution if rank == len(keys) else np.full(len(keys), np.nan)

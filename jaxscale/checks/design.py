@@ -13,6 +13,8 @@ import numpy as np
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.laws import Law
+from jaxscale.laws.parameters import exponent_of
+from jaxscale.objective.inputs import spaced
 
 NARROW = 0.15
 """Spread (standard deviation of a logarithm) across a line up to which runs lie on it. Of 38
@@ -58,14 +60,14 @@ def refuse_unidentified(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> 
             "this the loss of different runs?"
         )
     for name, column in inputs.items():
-        if np.ptp(column[used]) <= 1e-9 * column.max():  # D = C / (6 N) differs by rounding
+        if np.ptp(column[used]) <= 1e-9 * np.abs(column).max():  # D = C / (6 N) is rounded
             raise DataError(
                 f"{place}, column {runs.label(name)}: only one distinct value, "
                 f"{column[used][0]:g}, so how the loss depends on {name} cannot be identified; "
                 f"use a law without {name}, or add runs with another {name}"
             )
-    settings = _distinct(_settings(inputs, used))
-    distinct = _distinct([*_settings(inputs, used), runs.loss[used]])
+    settings = _distinct(_settings(law, inputs, used))
+    distinct = _distinct([*_settings(law, inputs, used), runs.loss[used]])
     if distinct <= free:
         raise too_few(f"{have}, {distinct} of them distinct")
     if settings < free:  # repeats of a setting tell about noise only
@@ -81,11 +83,12 @@ def weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str
         inputs: [n] each, of the law.
     """
     used = runs.weights > 0
-    logs = {name: np.log(x[used]) for name, x in inputs.items()}
+    logs = {name: np.log(inputs[name][used]) for name in inputs if law.kinds[name] == "positive"}
     tied = _tied(law)
     line = _on_a_line(tied, logs, runs.weights[used])
-    found = [*_mixed_units(runs, used), *(line or _few_values(law, tied, logs))]
-    settings = _distinct(_settings(inputs, used))
+    few = _few_values(law, tied, logs) if len(inputs) > 1 else []  # one is counted as settings
+    found = [*_mixed_units(runs, used), *(line or few)]
+    settings = _distinct(_settings(law, inputs, used))
     if settings == len(law.free):
         found.append(
             f"There are {settings} distinct settings of {_listed(law.inputs)} for {settings} free "
@@ -94,9 +97,9 @@ def weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str
     return tuple(found)
 
 
-def _settings(inputs: dict[str, np.ndarray], used: np.ndarray) -> list[np.ndarray]:
-    """Return the inputs of the runs used, as logarithms without their rounding."""
-    return [np.round(np.log(x[used]), 9) for x in inputs.values()]
+def _settings(law: Law, inputs: dict[str, np.ndarray], used: np.ndarray) -> list[np.ndarray]:
+    """Return the inputs of the runs used, on their own scales and without their rounding."""
+    return [np.round(spaced(x[used], law.kinds[name]), 9) for name, x in inputs.items()]
 
 
 def _distinct(columns: list[np.ndarray]) -> int:
@@ -138,8 +141,7 @@ def _tied(law: Law) -> dict[str, set[str]]:
     tied: dict[str, set[str]] = {name: set() for name in law.inputs}
     for key, spec in law.parameters.items():
         for name, power in spec.per:
-            both = {key} | ({power.removeprefix("-")} if isinstance(power, str) else set())
-            tied[name] |= both & set(law.free)
+            tied[name] |= {key, exponent_of(power) or key} & set(law.free)
     return tied
 
 
@@ -147,14 +149,13 @@ def _few_values(law: Law, tied: dict[str, set[str]], logs: dict[str, np.ndarray]
     constant = {
         key
         for key, spec in law.parameters.items()
-        if spec.role == "offset" and not spec.shift and key in law.free
+        if spec.role == "offset" and not spec.shifted and key in law.free
     }
     found: list[str] = []
-    if len(logs) < 2:  # counted as settings
-        return found
-    for name, names in tied.items():
+    for name, log in logs.items():
+        names = tied[name]
         needed = len(names) + (1 if constant else 0)
-        values = _apart(logs[name], needed)
+        values = _apart(log, needed)
         if len(values) < needed:
             shown = " and ".join(f"{np.exp(value):.3g}" for value in values)
             found.append(

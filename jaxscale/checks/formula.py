@@ -23,9 +23,8 @@ import numpy as np
 from jaxscale._numerics.precision import scope
 from jaxscale.checks.cure import Sides, cure
 from jaxscale.errors import LawError
-from jaxscale.laws import CATALOGUE, Law
+from jaxscale.laws import CATALOGUE, Law, Sum
 from jaxscale.laws.names import ANY
-from jaxscale.laws.parameters import Parameter
 from jaxscale.objective.objective import Objective
 from jaxscale.varpro.starts import random_starts
 
@@ -37,46 +36,6 @@ LOOSE = 1e-6
 """Relative difference allowed there; what is declared wrongly differs by its whole size."""
 TIGHT = 1e-9
 """Relative difference allowed at the optimum."""
-
-
-def check_names(law: Law) -> None:
-    """Raise where a unit names an input or a parameter that the law does not have.
-
-    Raises:
-        LawError: naming the field.
-    """
-    specs, name_of_law = law.parameters, type(law).__name__
-    for name, spec in specs.items():
-        for key, power in (*spec.per, *spec.shift):
-            number = isinstance(power, int | float | np.integer | np.floating)
-            if not (isinstance(power, str) or (number and (key, power) in spec.per)):
-                raise LawError(
-                    f"{name_of_law}.{name}: {power!r} is no power of {key}; give a number or the "
-                    "name of an exponent, in shift= the name of a coefficient"
-                )
-        for key in [key for key, _ in (*spec.per, *spec.shift)]:
-            if key not in law.inputs:
-                raise LawError(
-                    f"{name_of_law}.{name} has a unit of {key!r}, which is no input of the law; "
-                    f"its inputs are {', '.join(law.inputs)}"
-                )
-        for _, power in (*spec.per, *spec.shift):
-            other = power.removeprefix("-") if isinstance(power, str) else None
-            if other is not None and other not in specs:
-                raise LawError(
-                    f"{name_of_law}.{name} has a unit with the power {other!r}, which is no "
-                    f"parameter of the law; its parameters are {', '.join(specs)}"
-                )
-        for _, power in spec.per:
-            if isinstance(power, str) and not _dimensionless(specs[power.removeprefix("-")]):
-                raise LawError(
-                    f"{name_of_law}.{name} has a unit with the power {power!r}, which carries a "
-                    "unit itself; a power is a number or the name of an exponent(...)"
-                )
-
-
-def _dimensionless(spec: Parameter) -> bool:
-    return not (spec.per or spec.shift or spec.units)
 
 
 def check_formula(objective: Objective, inputs: dict[str, np.ndarray], rows: np.ndarray) -> None:
@@ -107,6 +66,7 @@ def check_formula(objective: Objective, inputs: dict[str, np.ndarray], rows: np.
         sides = Sides(law, objective.space, some)
         _check_elementwise(sides, points, rows[tried])
         _check_affine(sides, points)
+        _check_closed_form(sides, points, rows[tried])
         for z in points:
             raw, fitted = sides.both(z)
             floor = 1e-6 * np.max(np.abs(fitted), initial=0.0, where=np.isfinite(fitted))
@@ -143,7 +103,7 @@ def check_fit(
     """
     with scope(np.float64), np.errstate(all="ignore"):
         raw = evaluated(law, inputs)
-        typical = np.sqrt(np.mean(prediction**2)) if objective.residual == "absolute" else 0.0
+        typical = np.sqrt(np.mean(prediction**2)) if objective.residual.has_unit else 0.0
         allowed = TIGHT * (np.abs(prediction) + typical)
         used = np.asarray(objective.weight)[: len(prediction)] > 0
         if not (_apart(raw, prediction, allowed) & used).any():
@@ -171,7 +131,7 @@ def check_fit(
 def evaluated(law: Law, inputs: dict[str, np.ndarray]) -> np.ndarray:
     """Return the law at inputs [n] in the units of the runs, not compiled as a whole."""
     n = len(next(iter(inputs.values())))
-    found = law(*(inputs[name] for name in law.inputs))
+    found = law.loss(*(inputs[name] for name in law.inputs))
     return np.broadcast_to(np.asarray(found, float), (n,))
 
 
@@ -253,6 +213,37 @@ def _affine(sides: Sides, points: np.ndarray, names: tuple[str, ...]) -> bool:
         if (np.abs(low + high - 2 * center) > 1e-7 * size).any():
             return False
     return True
+
+
+def _check_closed_form(sides: Sides, points: np.ndarray, rows: np.ndarray) -> None:
+    """Raise where the closed form that a law declares is not its formula."""
+    law = sides.law
+    for z in points:
+        values = sides.normalized(z)
+        form = law.replace(**{k: np.float64(value) for k, value in values.items()}).closed_form()
+        if form is None:
+            return
+        said = f"{type(law).__name__}.closed_form()"
+        if not isinstance(form, Sum):
+            raise LawError(f"{said} returns {type(form).__name__}; it is to return a Sum or None")
+        inputs = dict(zip(law.inputs, sides.normalized_inputs(), strict=True))
+        inputs |= {"S": inputs[law.of]} if law.of in inputs else {}
+        unknown = [term.input for term in form.terms if term.input not in inputs]
+        if unknown:
+            raise LawError(
+                f"{said} has a term of {unknown[0]!r}, which is no input of the law; its inputs "
+                f"are {', '.join(law.inputs)}"
+            )
+        given = sides.formula(values)
+        stated = np.broadcast_to(np.asarray(form(**inputs), float), given.shape)
+        off = _apart(stated, given, LOOSE * np.abs(given))
+        if off.any():
+            k = int(np.argmax(off))
+            raise LawError(
+                f"{said} is not the formula: in row {rows[k]}, at parameters drawn at random, the "
+                f"formula gives {_two(given[k], stated[k])} by the closed form; correct it, or "
+                "leave it out, and the law is searched instead"
+            )
 
 
 def _traceable(objective: Objective) -> None:

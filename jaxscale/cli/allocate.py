@@ -4,46 +4,69 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 
-from jaxscale.cli.console import say, show
-from jaxscale.cli.options import allocates, code, doubts, has_compute, source
-from jaxscale.decisions.allocation import allocate
+from jaxscale.cli.given import code, doubt_sentences, doubts, has_compute, refusal, source
+from jaxscale.cli.options import force_option, goal_options, out_option, source_options
+from jaxscale.cli.outputs import deliver
+from jaxscale.cli.reach import FAR
+from jaxscale.decisions.allocation import Allocation, allocate
 from jaxscale.text import columns, count, quantity
 
+HELP = "Best N and D for a budget, or for a target loss."
+EXAMPLES = (
+    "jaxscale allocate fit.json --compute 1e21 1e24",
+    "jaxscale allocate Chinchilla:hoffmann_2022 --target-loss 2.0 --json",
+)
+COMPILES = False
 
-def run_allocate(options: argparse.Namespace) -> int:
+
+def options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `allocate`."""
+    source_options(sub)
+    goal_options(sub.add_mutually_exclusive_group(required=True))
+    force_option(sub)
+    out_option(sub)
+
+
+def run(options: argparse.Namespace) -> int:
     """Print the best N and D for budgets or target losses."""
     law, result = source(options)
     goals = [dict(compute=c) for c in options.compute or ()]
     goals += [dict(target_loss=x) for x in options.target_loss or ()]
-    if not allocates(options, result):
-        goals = []
-    found = [allocate(law, **goal) for goal in goals]
+    refused = refusal(options, result)
+    found = [] if refused else [allocate(law, **goal) for goal in goals]
     reach = [1.0] * len(found)
     if result is not None and has_compute(result):
         reach = [float(result.extrapolation(C=a.compute)["C"]) for a in found]
-    if options.json:
-        rows = [
-            dict(dataclasses.asdict(a), extrapolation=x) for a, x in zip(found, reach, strict=True)
-        ]
-        show(json.dumps({"law": type(law).__name__, **doubts(result), "allocations": rows}))
-    elif found:
-        head = ["compute", "N", "D", "tokens/param", "loss"]
-        body = [
-            [
-                f"{a.compute:.4g}",
-                count(a.N),
-                count(a.D),
-                quantity(a.tokens_per_parameter),
-                f"{a.loss:.5f}",
-            ]
-            for a in found
-        ]
-        show(columns([head, *body], ">>>>>"))
+    rows = [dict(dataclasses.asdict(a), extrapolation=x) for a, x in zip(found, reach, strict=True)]
+    notes = []
     for a, x in zip(found, reach, strict=True):
         if a.at_edge:
-            say(f"note: the optimum at C = {a.compute:.3g} lies at the edge of the sizes searched")
-        if x > 10:
-            say(f"note: {a.compute:.3g} FLOPs is a factor {x:.3g} outside the range of the runs")
+            notes.append(
+                f"the optimum at C = {a.compute:.3g} lies at the edge of the sizes searched"
+            )
+        if x > FAR:
+            notes.append(f"{a.compute:.3g} FLOPs is a factor {x:.3g} outside the range of the runs")
+    deliver(
+        options,
+        _table(found) if found else None,
+        lambda: {"law": type(law).__name__, **doubts(result), "allocations": rows},
+        notes=notes,
+        told=[*doubt_sentences(result), *refused],
+    )
     return code(result)
+
+
+def _table(found: list[Allocation]) -> str:
+    head = ["compute", "N", "D", "tokens/param", "loss"]
+    body = [
+        [
+            f"{a.compute:.4g}",
+            count(a.N),
+            count(a.D),
+            quantity(a.tokens_per_parameter),
+            f"{a.loss:.5f}",
+        ]
+        for a in found
+    ]
+    return columns([head, *body], ">>>>>")

@@ -1,13 +1,9 @@
-"""The command `bootstrap`.
-
-Results go to stdout, the bar and notes to stderr, as in `commands`.
-"""
+"""The command `bootstrap`: confidence intervals of a fit and of what follows from it."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,26 +11,36 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxscale._numerics.level import check_level
-from jaxscale.cli.options import (
-    allocates,
+from jaxscale.cli.given import (
     code,
     data_of,
+    doubt_sentences,
+    doubts,
     fit_given,
-    force_option,
     has_compute,
-    input_options,
     places,
+    refusal,
+)
+from jaxscale.cli.options import (
+    figure_option,
+    force_option,
+    goal_options,
+    input_options,
+    level_option,
+    out_option,
+    quiet_option,
+    seed_option,
     source_options,
 )
 from jaxscale.cli.outputs import check_figure, deliver, with_progress
+from jaxscale.cli.reach import FAR, note_together, whole_inputs
 from jaxscale.decisions.allocation import allocate
 from jaxscale.decisions.frontier import scale_name
-from jaxscale.files.document import plain, versions
 from jaxscale.fitting.result import FitResult
-from jaxscale.flops import complete
 from jaxscale.text import columns, count, marked, one_line
 from jaxscale.text import quantity as number
-from jaxscale.uncertainty.bootstrap import CLUSTERED, METHODS, Draws, bootstrap
+from jaxscale.uncertainty.bootstrap import CLUSTERED, METHODS, bootstrap
+from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import KINDS, Interval
 from jaxscale.uncertainty.profile import Profile, profile
 from jaxscale.uncertainty.quantities import (
@@ -47,9 +53,13 @@ from jaxscale.uncertainty.quantities import (
     quantity,
 )
 
+HELP = "Confidence intervals of a fit."
+EXAMPLES = (
+    "jaxscale bootstrap fit.json --compute 1e24 --N 70e9 --D 1.4e12 --figure bands.png",
+    "jaxscale bootstrap fit.json --kind profile --level 0.95 --json",
+)
+COMPILES = True
 DRAWS = 4000
-FAR = 10.0
-"""Factor outside the runs from which a note says so."""
 
 
 class _Section(NamedTuple):
@@ -62,13 +72,39 @@ class _Section(NamedTuple):
     extrapolation: dict[str, float]
 
 
-def run_bootstrap(options: argparse.Namespace) -> int:
+def options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `bootstrap`."""
+    source_options(sub, presets=False)
+    sub.add_argument(
+        "--method", choices=METHODS, default="auto", help="what is drawn; auto goes by residuals"
+    )
+    text = f"bootstrap tables that the law is fitted to; default {DRAWS}"
+    sub.add_argument("--draws", type=int, metavar="B", help=text)
+    seed_option(sub, "the draws")
+    level_option(sub)
+    kinds = (*KINDS, "profile")
+    sub.add_argument(
+        "--kind", choices=kinds, default=kinds[0], help="of interval; profile draws nothing"
+    )
+    sub.add_argument("--group", metavar="COLUMN", help="runs that move together: draw them whole")
+    goal_options(sub)
+    input_options(sub)
+    force_option(sub)
+    out_option(sub)
+    figure_option(sub, "the bands, or the profiles,")
+    sub.add_argument("--joint", metavar="FILE", help="draw the joint spread of the exponents there")
+    quiet_option(sub)
+
+
+def run(options: argparse.Namespace) -> int:
     """Print confidence intervals of everything that was asked for."""
     fit = fit_given(options)
     check_level(options.level)
     _consistent(options, fit)
     sections = [_Section("law", "", {}, {q.name: q for q in asked_of(fit)}, {})]
-    if (options.compute or options.target_loss) and allocates(options, fit):
+    spends = bool(options.compute or options.target_loss)
+    refused = refusal(options, fit) if spends else []
+    if not refused:
         sections += [_budget(fit, C) for C in options.compute or ()]
         sections += [_target(fit, loss) for loss in options.target_loss or ()]
     sections += [_prediction(fit, at) for at in places(options, fit)]
@@ -97,9 +133,10 @@ def run_bootstrap(options: argparse.Namespace) -> int:
     deliver(
         options,
         result.table(),
-        lambda: json.dumps(result.document(), allow_nan=False),
-        out=options.out,
+        result.document,
         notes=result.notes,
+        told=[*doubt_sentences(fit), *refused],
+        noted=True,
         files=_figures(options, draws, None if draws else profiles),
     )
     return code(fit)
@@ -121,7 +158,7 @@ def _consistent(options: argparse.Namespace, fit: FitResult) -> None:
     if options.method in CLUSTERED and options.group is None and fit.runs.group is None:
         raise ValueError(
             f"--method {options.method} needs to know which runs move together: give --group "
-            "COLUMN, after jaxscale fit --map group=COLUMN"
+            "COLUMN, after jaxscale fit --column group=COLUMN"
         )
     check_figure("--figure", options.figure)
     check_figure("--joint", options.joint)
@@ -141,7 +178,7 @@ def _group(fit: FitResult, name: str | None) -> Any:
     kept = ", ".join([*runs.columns, *(["group"] if runs.group is not None else [])])
     raise ValueError(
         f"--group {name}: the fit keeps no such column of its table, only {kept}; fit again with "
-        f"--map group={name}"
+        f"--column group={name}"
     )
 
 
@@ -162,12 +199,7 @@ def _target(fit: FitResult, loss: float) -> _Section:
 def _prediction(fit: FitResult, at: Mapping[str, float]) -> _Section:
     asked = {"mean_law": quantity(Prediction(dict(at)), fit.law)}
     words = ", ".join(f"{name} {count(x)}" for name, x in at.items()).replace("e+", "e")
-    if {"N", "D"} <= set(fit.law.inputs) and len(set("NDC") & set(at)) == 2:
-        known = {name: at.get(name) for name in "NDC"}
-        whole = complete(**known, flops=getattr(fit.law, "flops", None))
-        far = _outside(fit, **{k: float(x) for k, x in zip("NDC", whole, strict=True)})
-    else:
-        far = _outside(fit, **at)
+    far = _outside(fit, **whole_inputs(fit, at))
     return _Section("prediction", f"loss at {words}", {"inputs": dict(at)}, asked, far)
 
 
@@ -218,15 +250,19 @@ class _Answer:
                 said.append(f"{section.title}: the law has no best size of its own there")
             far = [(name, x) for name, x in section.extrapolation.items() if x > FAR]
             if far:
-                words = " and ".join(f"{name} is a factor {number(x, 3)}" for name, x in far)
-                said.append(f"{section.title}: {words} outside the range of the runs")
+                name, x = far[0]
+                words = [f"{name} is a factor {number(x, 3)}"]
+                words += [f"{name} a factor {number(x, 3)}" for name, x in far[1:]]
+                said.append(f"{section.title}: {', '.join(words)} outside the range of the runs")
+            if section.kind == "prediction":
+                said += note_together(self.fit, section.about["inputs"])
         limits = [(i.low, i.high) for found in self.found for i in found.values()]
         if np.isinf(limits).any():
             said.append("an infinite limit: the runs do not bound that side")
         return said
 
     def document(self) -> dict[str, Any]:
-        """Return the JSON document."""
+        """Return what JSON says."""
         options, draws, fit = self.options, self.draws, self.fit
         places: dict[str, list[dict[str, Any]]] = {"budget": [], "target": [], "prediction": []}
         for section, found, band in zip(self.sections, self.found, self.new_runs, strict=True):
@@ -238,8 +274,7 @@ class _Answer:
             if section.kind == "prediction":
                 entry["new_run"] = band and {"low": float(band.low), "high": float(band.high)}
             places[section.kind].append(entry)
-        document = {
-            "schema_version": 1,
+        return {
             "law": type(fit.law).__name__,
             "formula": type(fit.law).formula(),
             "method": None if draws is None else draws.method,
@@ -250,13 +285,10 @@ class _Answer:
             "freedom": None if draws is None else draws.freedom,
             "intervals": own,
             **{f"{kind}s": entries for kind, entries in places.items()},
-            "trusted": fit.certificate.trusted,
-            "notes": self.notes,
+            **doubts(fit),
             "data": data_of(fit),
             "seconds": None if draws is None else draws.seconds,
-            "versions": versions(),
         }
-        return dict(plain(document))
 
     def table(self) -> str:
         """Return the text for a person."""
@@ -314,27 +346,3 @@ def _figures(
         plotting.save(plot_joint(draws, level=level), options.joint)
 
     return [draw for draw, path in ((bands, options.figure), (joint, options.joint)) if path]
-
-
-def bootstrap_options(sub: argparse.ArgumentParser) -> None:
-    """Add the options of `bootstrap`."""
-    source_options(sub)
-    sub.add_argument(
-        "--method", choices=METHODS, default="auto", help="what is drawn; default by the residuals"
-    )
-    sub.add_argument("--draws", type=int, help=f"default {DRAWS}")
-    sub.add_argument("--seed", type=int, default=0)
-    sub.add_argument("--level", type=float, default=0.9, help="of the intervals; default 0.9")
-    kinds = (*KINDS, "profile")
-    sub.add_argument(
-        "--kind", choices=kinds, default=kinds[0], help="of interval; profile draws nothing"
-    )
-    sub.add_argument("--group", metavar="COLUMN", help="runs that move together: draw them whole")
-    sub.add_argument("--compute", type=float, nargs="+", metavar="C", help="budgets in FLOPs")
-    sub.add_argument("--target-loss", type=float, nargs="+", metavar="L", help="losses to reach")
-    input_options(sub)
-    force_option(sub)
-    sub.add_argument("-o", "--out", metavar="FILE", help="write the result as JSON")
-    sub.add_argument("--figure", metavar="FILE", help="draw the bands, or the profiles")
-    sub.add_argument("--joint", metavar="FILE", help="draw the joint spread of the exponents")
-    sub.add_argument("--quiet", action="store_true", help="no progress bar")

@@ -1,38 +1,81 @@
-"""The command `compare`.
-
-Results go to stdout, the bar and notes to stderr, as in `commands`.
-"""
+"""The command `compare`: several laws on the same runs, extrapolation first."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
+from jaxscale.cli.console import UndeliveredError
+from jaxscale.cli.given import column_map, fixed_values, law_given, robust_loss, table
 from jaxscale.cli.options import (
     RUNS_FILE,
-    column_map,
-    loss_options,
-    robust_loss,
-    table,
+    TABLE,
+    figure_option,
+    fitting_options,
+    out_option,
+    quiet_option,
+    seed_option,
     table_options,
 )
-from jaxscale.cli.outputs import deliver, with_progress
+from jaxscale.cli.outputs import brief_data, check_figure, deliver, law_names, with_progress
 from jaxscale.comparison.compare import compare
+from jaxscale.comparison.result import Comparison
 from jaxscale.comparison.sensitivity import DELTAS
 from jaxscale.data.columns import check_map
 from jaxscale.data.runs import Runs
 from jaxscale.laws import Law
-from jaxscale.laws.names import named_law
+
+HELP = "Compare laws, extrapolation first."
+EXAMPLES = (
+    "jaxscale compare runs.csv --law Chinchilla,Kaplan,PowerLaw:C --figure rollout.png",
+    "jaxscale compare runs.csv --leave-out family --fix E=1.7 --json",
+)
+COMPILES = True
 
 
-def run_compare(options: argparse.Namespace) -> int:
+def options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `compare`."""
+    sub.add_argument("runs", help=TABLE)
+    sub.add_argument(
+        "--law",
+        action="append",
+        default=[],
+        metavar="LAW[:COLUMN],...",
+        help="e.g. Chinchilla,Kaplan,PowerLaw:C,FILE.py:CLASS; repeatable; default what the "
+        f"columns allow; {RUNS_FILE}",
+    )
+    sub.add_argument(
+        "--by", metavar="COLUMN", help="what makes a run large; default C where it is known"
+    )
+    sub.add_argument("--levels", type=int, default=12, metavar="K", help="bins along it")
+    sub.add_argument(
+        "--folds", type=int, default=10, metavar="K", help="of the cross-validation, 0 for none"
+    )
+    sub.add_argument(
+        "--leave-out", metavar="COLUMN", help="leave out the runs of each of its values in turn"
+    )
+    text = "widths of the Huber loss under which to fit again; default 1e-4,1e-3,1e-2"
+    sub.add_argument("--deltas", metavar="X,...", help=text)
+    text = "bootstrap tables that the laws of each nested test are fitted to, 0 for no tests"
+    sub.add_argument("--draws", type=int, default=199, metavar="B", help=text)
+    fitting_options(sub)
+    seed_option(sub, "starts, folds and draws")
+    table_options(sub)
+    out_option(sub)
+    figure_option(sub, "how far off each law is against how far it extrapolates")
+    quiet_option(sub)
+
+
+def run(options: argparse.Namespace) -> int:
     """Compare laws on a table; print the result."""
-    loss, deltas, mapping = robust_loss(options), _deltas(options), _mapping(options)
+    loss, mapping = robust_loss(options), _mapping(options)
+    deltas = _deltas(options, loss.width is not None)
+    check_figure("--figure", options.figure)
     runs = table(options, mapping)
-    laws = _laws(options, runs)
+    laws, columns = _laws(options, runs)
     used = [name for law in laws.values() for name in law.inputs]
-    check_map(mapping, [*used, options.by or "", options.group or ""], options.where)
+    more = [options.by or "", options.leave_out or ""]
+    check_map(mapping, [*used, *columns, *more], options.where)
     result = with_progress(
         options,
         lambda progress: compare(
@@ -41,7 +84,7 @@ def run_compare(options: argparse.Namespace) -> int:
             by=options.by,
             levels=options.levels,
             folds=options.folds,
-            groups=True if options.group else None,
+            groups=True if options.leave_out else None,
             deltas=deltas,
             draws=options.draws,
             seed=options.seed,
@@ -49,6 +92,7 @@ def run_compare(options: argparse.Namespace) -> int:
             loss=loss,
             residual=options.residual,
             starts=options.starts,
+            precision=options.precision,
         ),
         doing="comparing",
         of="step",
@@ -56,25 +100,46 @@ def run_compare(options: argparse.Namespace) -> int:
     deliver(
         options,
         str(result),
-        lambda: json.dumps(result.to_dict(), allow_nan=False),
-        out=options.out,
+        result.to_dict,
+        brief=_brief,
         notes=result.notes,
+        noted=True,
+        files=[lambda: _draw(result, options.figure)] if options.figure else [],
     )
     return 0 if result.trusted else 1
 
 
+def _brief(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document without every fold and every group, which may be one per run."""
+    brief = brief_data(document)
+    for kind in {"folds", "groups"} & set(brief):
+        brief[kind] = {name: x for name, x in brief[kind].items() if name != "windows"}
+    return brief
+
+
+def _draw(result: Comparison, path: str) -> None:
+    from jaxscale import plotting
+    from jaxscale.plotting.rollout import plot_rollout
+
+    try:
+        drawn = plot_rollout(result)
+    except ValueError as error:  # known only after the comparison, whose text says why
+        raise UndeliveredError(f"--figure {path} was not drawn: {error}") from error
+    plotting.save(drawn, path)
+
+
 def _mapping(options: argparse.Namespace) -> dict[str, str]:
-    mapping = column_map(options)
-    if options.group and mapping.setdefault("group", options.group) != options.group:
-        raise ValueError(f"--group {options.group} and --map group={mapping['group']} differ")
+    mapping, left = column_map(options), options.leave_out
+    if left and mapping.setdefault("group", left) != left:
+        raise ValueError(f"--leave-out {left} and --column group={mapping['group']} differ")
     return mapping
 
 
-def _deltas(options: argparse.Namespace) -> list[float]:
+def _deltas(options: argparse.Namespace, width: bool) -> list[float]:
     if options.deltas is None:
-        return list(DELTAS) if options.loss == "huber" else []
-    if options.loss != "huber" and options.deltas:
-        raise ValueError(f"--deltas goes with --loss huber, not with {options.loss}")
+        return list(DELTAS) if width else []
+    if not width and options.deltas:
+        raise ValueError(f"--deltas goes with a loss that has a width, not with {options.loss}")
     found = []
     for text in filter(None, options.deltas.split(",")):
         try:
@@ -86,21 +151,26 @@ def _deltas(options: argparse.Namespace) -> list[float]:
     return found
 
 
-def _laws(options: argparse.Namespace, runs: Runs) -> dict[str, Law]:
-    """Return the laws by label: those of `--laws`, else what the columns allow."""
-    names = options.laws.split(",") if options.laws else _default_laws(runs)
-    laws: dict[str, Any] = {}
-    for name in filter(None, (name.strip() for name in names)):
-        found = named_law(name)
-        law = found.law()
-        if found.of:
-            law = law.replace(of=runs.column_called(found.of))
-        if found.label in laws:
-            raise ValueError(f"--laws: {found.label} is given twice")
-        laws[found.label] = law
-    if not laws:
-        raise ValueError("--laws names no law; give e.g. --laws Chinchilla,Kaplan,PowerLaw:C")
-    return laws
+def _laws(options: argparse.Namespace, runs: Runs) -> tuple[dict[str, Law], list[str]]:
+    """Return the laws by label, and their columns: those of `--law`, else what the runs allow."""
+    names, fixed = law_names(options.law), fixed_values(options)
+    if options.law and not names:
+        raise ValueError("--law names no law; give e.g. --law Chinchilla,Kaplan,PowerLaw:C")
+    laws: dict[str, Law] = {}
+    columns: list[str] = []
+    idle = set(fixed)
+    for name in names or _default_laws(runs):
+        label, law, column = law_given(name, {}, runs)
+        own = {key: value for key, value in fixed.items() if key in law.parameters}
+        if own:
+            label += f"({', '.join(f'{key}={value:g}' for key, value in own.items())})"
+        if label in laws:
+            raise ValueError(f"--law: {label} is given twice")
+        laws[label], idle = law.replace(**own), idle - set(own)
+        columns.append(column)
+    if idle:
+        raise ValueError(f"--fix {min(idle)}: no law that is compared has such a parameter")
+    return laws, columns
 
 
 def _default_laws(runs: Runs) -> list[str]:
@@ -108,33 +178,9 @@ def _default_laws(runs: Runs) -> list[str]:
     if len(set(have) & set("NDC")) >= 2:
         return ["Chinchilla", "Kaplan", "PowerLaw:C"]
     if not have:
+        column = next(iter(runs.columns), "COLUMN")
         raise ValueError(
-            f"{runs.source}: no column of sizes is recognized; say which with --map N=COLUMN, or "
-            f"name laws of one column, e.g. --laws PowerLaw:{next(iter(runs.columns), 'COLUMN')}"
+            f"{runs.source}: no column of sizes is recognized; say which with --column N=COLUMN, "
+            f"or name laws of one column, e.g. --law PowerLaw:{column}"
         )
     return [f"{law}:{have[0]}" for law in ("PowerLaw", "PurePowerLaw", "LogLaw")]
-
-
-def compare_options(sub: argparse.ArgumentParser) -> None:
-    """Add the options of `compare`."""
-    sub.add_argument("runs", help="CSV, TSV, JSON Lines, JSON or Parquet file")
-    sub.add_argument(
-        "--laws",
-        metavar="LAW,...",
-        help="e.g. Chinchilla,Kaplan,PowerLaw:C,FILE.py:CLASS; default what the columns allow; "
-        + RUNS_FILE,
-    )
-    sub.add_argument("--by", metavar="COLUMN", help="what makes a run large; default C")
-    sub.add_argument("--levels", type=int, default=12, help="bins along it")
-    sub.add_argument("--folds", type=int, default=10, help="of the cross-validation; 0 for none")
-    sub.add_argument("--group", metavar="COLUMN", help="leave out its values, one at a time")
-    sub.add_argument(
-        "--deltas", metavar="X,...", help="fit again under these; default 1e-4 to 1e-2"
-    )
-    sub.add_argument("--draws", type=int, default=199, help="of each nested test; 0 for none")
-    loss_options(sub)
-    sub.add_argument("--delta", type=float, help="width of the Huber loss; default 1e-3")
-    sub.add_argument("--seed", type=int, default=0)
-    table_options(sub)
-    sub.add_argument("-o", "--out", metavar="FILE", help="write the result as JSON")
-    sub.add_argument("--quiet", action="store_true", help="no progress bar")

@@ -21,8 +21,22 @@ class UndeliveredError(Exception):
     """An answer was found, and could not be printed or written in full."""
 
 
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Help that says the default of every option which has one; examples keep their lines."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        text, default = action.help, action.default
+        none = default is None or default is False or default in ([], argparse.SUPPRESS)
+        if none or not action.option_strings:
+            return text
+        return f"{text}; default %(default)s" if text else "default %(default)s"
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose words leave by the same door as all others."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"formatter_class": HelpFormatter, **options})
 
     def _print_message(self, message: str, file: Any = None) -> None:
         text = message.removesuffix("\n")
@@ -33,7 +47,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with a sentence about the usage."""
-        super().error(one_line(message))
+        say(f"error: {message}; see {self.prog} --help")
+        self.exit(2)
 
 
 def occupy_closed_streams() -> None:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import json
 
-from jaxscale.cli.console import show
+from jaxscale.cli.outputs import deliver
 from jaxscale.datasets import card
 from jaxscale.datasets.catalogue import ENTRIES
 from jaxscale.datasets.loading import load
 
+HELP = "List named tables of real runs."
+EXAMPLES = ("jaxscale datasets", "jaxscale datasets stdlib_ladder")
+COMPILES = False
 
-def run_datasets(options: argparse.Namespace) -> int:
+
+def options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `datasets`."""
+    sub.add_argument("name", nargs="?", metavar="NAME", help="show one table's card")
+
+
+def run(options: argparse.Namespace) -> int:
     """Print names with rows and licence, or a card."""
     if options.name:
         text = card(options.name)
-        show(json.dumps({"name": options.name, "card": text}) if options.json else text)
+        deliver(options, text, lambda: {"name": options.name, "card": text})
         return 0
     found = [
         {
@@ -26,10 +34,7 @@ def run_datasets(options: argparse.Namespace) -> int:
         }
         for name, entry in ENTRIES.items()
     ]
-    if options.json:
-        show(json.dumps({"datasets": found}))
-        return 0
     width = max(len(name) for name in ENTRIES)
     lines = [f"{row['name']:<{width}} {row['rows']:>5}  {row['licence']}" for row in found]
-    show("\n".join(lines))
+    deliver(options, "\n".join(lines), lambda: {"datasets": found})
     return 0

@@ -6,57 +6,55 @@ import argparse
 import dataclasses
 from typing import Any
 
-from jaxscale.cli.options import column_map, problem_options, robust_loss, table, table_options
-from jaxscale.cli.outputs import deliver, with_progress
+from jaxscale.cli.given import column_map, fixed_values, law_given, pairs, robust_loss, table
+from jaxscale.cli.options import (
+    TABLE,
+    constraint_options,
+    fitting_options,
+    law_option,
+    out_option,
+    quiet_option,
+    seed_option,
+    table_options,
+)
+from jaxscale.cli.outputs import brief_data, deliver, with_progress
 from jaxscale.data.columns import check_map
-from jaxscale.data.runs import Runs
 from jaxscale.fitting.fit import fit
 from jaxscale.fitting.result import notes
-from jaxscale.laws import Law
-from jaxscale.laws.names import find_law
 from jaxscale.optimizers import OPTIMIZERS
 
+HELP = "Fit a law to a table of runs."
+EXAMPLES = (
+    "jaxscale fit runs.csv --out fit.json",
+    "jaxscale fit runs.csv --law PowerLaw:C --column C=flops --where 'loss < 4' --json",
+)
+COMPILES = True
+LONG = ("values", "loss", "weight", "rows", "group")
+"""Parts of the document's data that are as long as the runs."""
 
-def fit_options(sub: argparse.ArgumentParser) -> None:
+
+def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `fit`."""
-    sub.add_argument("runs", help="CSV, TSV, JSON Lines, JSON or Parquet file")
-    problem_options(sub)
-    sub.add_argument("--delta", type=float, help="width of the Huber loss; default 1e-3")
-    sub.add_argument("--seed", type=int, default=0)
-    sub.add_argument("--optimizer", choices=OPTIMIZERS, default="newton")
-    sub.add_argument("--max-steps", type=int, help="evaluations per start")
+    sub.add_argument("runs", help=TABLE)
+    law_option(sub)
+    fitting_options(sub)
+    constraint_options(sub)
+    seed_option(sub, "the starts")
+    sub.add_argument("--optimizer", choices=OPTIMIZERS, default="newton", help="of every start")
+    sub.add_argument(
+        "--max-steps", type=int, metavar="K", help="evaluations per start; default by the optimizer"
+    )
     table_options(sub)
-    sub.add_argument("-o", "--out", metavar="FILE", help="write the result as JSON")
-    sub.add_argument("--quiet", action="store_true", help="no progress bar")
+    out_option(sub)
+    quiet_option(sub)
 
 
-def _law(options: argparse.Namespace, runs: Runs) -> Law:
-    cls = find_law(options.law)
-    fields = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    settings: dict[str, Any] = {}
-    if "of" in fields:
-        scales = [name for name in ("S", "N", "D", "C") if name in runs.columns]
-        if options.of is None and len(scales) != 1 and "S" not in scales:
-            raise ValueError(
-                f"{cls.__name__} is a law of one scale: say which with --of COLUMN "
-                f"({', '.join(scales or runs.columns)})"
-            )
-        settings["of"] = runs.column_called(options.of or ("S" if "S" in scales else scales[0]))
-    elif options.of is not None:
-        raise ValueError(f"{cls.__name__} takes {', '.join(cls().inputs)}; --of does not apply")
-    names = [name for name, _ in options.fix]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise ValueError(f"--fix {twice[0]} is given twice")
-    return cls(**settings).replace(**dict(options.fix))
-
-
-def run_fit(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Fit a law to a table; print the result."""
     loss, mapping = robust_loss(options), column_map(options)
     runs = table(options, mapping)
-    law = _law(options, runs)
-    check_map(mapping, [*law.inputs, options.of or ""], options.where)
+    _, law, column = law_given(options.law, fixed_values(options), runs)
+    check_map(mapping, [*law.inputs, column, options.error or ""], options.where)
     result = with_progress(
         options,
         lambda progress: fit(
@@ -69,9 +67,19 @@ def run_fit(options: argparse.Namespace) -> int:
             seed=options.seed,
             precision=options.precision,
             max_steps=options.max_steps,
+            bounds=pairs(options.bound, "--bound"),
+            tie=pairs(options.tie, "--tie"),
+            error=options.error,
             progress=progress,
         ),
     )
     result = dataclasses.replace(result, settings={**result.settings, "law": options.law})
-    deliver(options, str(result), result.to_json, out=options.out, notes=notes(result))
+    deliver(options, str(result), result.to_dict, brief=brief_fit, notes=notes(result), noted=True)
     return 0 if result.certificate.trusted else 1
+
+
+def brief_fit(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document of a fit without what is as long as its runs or its starts."""
+    brief = brief_data(document)
+    brief["data"] = {name: each for name, each in brief["data"].items() if name not in LONG}
+    return {name: each for name, each in brief.items() if name not in ("starts", "warnings")}

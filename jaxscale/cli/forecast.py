@@ -1,6 +1,6 @@
 """The command `forecast`: where a run that is still training will end.
 
-Results go to stdout, notes to stderr with `--json` and under their run without, as in `commands`.
+The text has the notes of a run below its numbers.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
-import json
 import math
 import re
 from pathlib import Path
@@ -17,7 +16,14 @@ from typing import Any
 import numpy as np
 
 from jaxscale.cli.console import say
-from jaxscale.cli.options import step_count
+from jaxscale.cli.given import column_map
+from jaxscale.cli.options import (
+    column_option,
+    figure_option,
+    level_option,
+    out_option,
+    step_count,
+)
 from jaxscale.cli.outputs import check_figure, check_outputs, deliver, inputs_of
 from jaxscale.data.loss_curves import Curve, read_metrics
 from jaxscale.forecast.forecaster import Forecast, Forecaster
@@ -30,9 +36,18 @@ from jaxscale.forecast.offline import (
     scheduled,
 )
 from jaxscale.forecast.schedules import SCHEDULES, Schedule, schedule_named
-from jaxscale.text import columns, one_line, quantity
+from jaxscale.text import columns, many, one_line, quantity
 
-LAWS = ("annealing", "power")
+HELP = "Forecast where a run that is still training will end."
+EXAMPLES = (
+    "jaxscale forecast metrics.jsonl --final-step 20000 --schedule cosine --below 2.9",
+    "jaxscale forecast metrics.jsonl --final-step 20000 --column loss=val_loss --figure end.png",
+)
+COMPILES = True
+CURVES = ("annealing", "power")
+"""What a loss curve follows: the summed learning rate and its lowering, or the steps alone."""
+MEASURED = ("loss", "step", "lr")
+"""What a column of a log may be."""
 RECENT = 0.01
 """The loss of a step is the mean over this share of the steps before it."""
 FEW = 20
@@ -54,24 +69,58 @@ class _Outlook:
     notes: list[str]
 
 
-def run_forecast(options: argparse.Namespace) -> int:
+def options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `forecast`."""
+    sub.add_argument(
+        "metrics",
+        nargs="+",
+        help="CSV or JSON Lines of metrics, a W&B export, or event files of TensorBoard",
+    )
+    sub.add_argument(
+        "--final-step", type=step_count, required=True, metavar="N", help="where the run ends"
+    )
+    sub.add_argument("--schedule", choices=SCHEDULES, help="default: the rate stays as it is")
+    sub.add_argument("--peak-lr", type=float, metavar="X", help="default the largest rate logged")
+    sub.add_argument("--warmup", type=float, metavar="X", help="steps, or below 1 a fraction")
+    sub.add_argument("--floor", type=float, metavar="X", help="lowest rate, of the peak")
+    sub.add_argument(
+        "--decay", type=float, metavar="X", help="of wsd: steps, or below 1 a fraction; default 0.2"
+    )
+    column_option(sub, "loss=val_loss", ", ".join(MEASURED))
+    sub.add_argument("--run", metavar="NAME", help="of several runs, this one")
+    sub.add_argument("--until", type=step_count, metavar="STEP", help="use the losses up to there")
+    sub.add_argument(
+        "--below", type=float, nargs="+", default=[], metavar="X", help="how likely is a lower end"
+    )
+    level_option(sub)
+    text = "annealing knows the learning rate, power goes by steps alone"
+    sub.add_argument("--curve", choices=CURVES, default="annealing", help=text)
+    sub.add_argument(
+        "--learn", metavar="FILE", help="finished runs of the same recipe: what is usual for it"
+    )
+    out_option(sub)
+    figure_option(sub, "losses, forecast and learning rate")
+    sub.add_argument("--log-steps", action="store_true", help="draw them on a logarithmic axis")
+
+
+def run(options: argparse.Namespace) -> int:
     """Forecast the end of every run of the files; print the result."""
     _consistent(options)
+    columns = column_map(options, MEASURED)
     curves = [
         curve
         for path in options.metrics
-        for curve in read_metrics(
-            path, loss=options.loss, step=options.step, lr=options.lr, run=options.run_name
-        ).values()
+        for curve in read_metrics(path, run=options.run, **columns).values()
     ]
-    finished = _finished(options, {curve.name for curve in curves})
+    finished = _finished(options, columns, {curve.name for curve in curves})
     figures = _figure_paths(options, curves)
     outlooks = [_outlook(options, curve, finished) for curve in curves]
     deliver(
         options,
         "\n\n".join(_block(options, outlook) for outlook in outlooks),
-        lambda: json.dumps(_document(options, outlooks), allow_nan=False),
+        lambda: _document(options, outlooks),
         notes=[f"{outlook.curve.name}: {note}" for outlook in outlooks for note in outlook.notes],
+        noted=True,
         files=[
             functools.partial(_draw, options, *drawn)
             for drawn in zip(outlooks, curves, figures, strict=bool(figures))
@@ -84,8 +133,8 @@ def run_forecast(options: argparse.Namespace) -> int:
 
 def _consistent(options: argparse.Namespace) -> None:
     """Refuse options that would have no effect, and figures that could not be written."""
-    if options.law == "power" and options.schedule:
-        raise ValueError("--schedule goes with --law annealing; the power law knows steps only")
+    if options.curve == "power" and options.schedule:
+        raise ValueError("--schedule goes with --curve annealing; power knows steps only")
     for name in ("peak_lr", "warmup", "floor", "decay"):
         if getattr(options, name) is not None and not options.schedule:
             raise ValueError(f"--{name.replace('_', '-')} goes with --schedule")
@@ -106,11 +155,13 @@ def _in_range(options: argparse.Namespace) -> None:
         raise ValueError(f"--below takes finite losses, got {given}")
 
 
-def _finished(options: argparse.Namespace, to_forecast: set[str]) -> list[Curve]:
+def _finished(
+    options: argparse.Namespace, columns: dict[str, str], to_forecast: set[str]
+) -> list[Curve]:
     """Return the runs to learn from."""
     if not options.learn:
         return []
-    found = read_metrics(options.learn, loss=options.loss, step=options.step, lr=options.lr)
+    found = read_metrics(options.learn, **columns)
     finished = [curve for name, curve in found.items() if name not in to_forecast]
     if not finished:
         raise ValueError(f"--learn {options.learn}: no run in it but those to forecast")
@@ -122,13 +173,13 @@ def _learned(options: argparse.Namespace, finished: list[Curve], share: float) -
     known = []
     for curve in finished:
         own = argparse.Namespace(**{**vars(options), "final_step": int(curve.step[-1])})
-        known.append((curve, _forecaster(options.law, _schedule(own, curve, []))))
+        known.append((curve, _forecaster(options.curve, _schedule(own, curve, []))))
     return learn_from(known, share)
 
 
-def _forecaster(law: str, schedule: Schedule | None) -> Forecaster:
+def _forecaster(kind: str, schedule: Schedule | None) -> Forecaster:
     forecaster = Forecaster(schedule=schedule)
-    return forecaster if law == "annealing" else dataclasses.replace(forecaster, annealing=())
+    return forecaster if kind == "annealing" else dataclasses.replace(forecaster, annealing=())
 
 
 def _outlook(options: argparse.Namespace, curve: Curve, finished: list[Curve]) -> _Outlook:
@@ -141,17 +192,18 @@ def _outlook(options: argparse.Namespace, curve: Curve, finished: list[Curve]) -
         )
     notes = list(known.notes)
     schedule = _schedule(options, known, notes)
-    forecaster = _forecaster(options.law, schedule)
+    forecaster = _forecaster(options.curve, schedule)
     if finished:
         share = known.step[-1] / options.final_step
         forecaster = dataclasses.replace(forecaster, prior=_learned(options, finished, share))
-        notes.append(f"what is usual was learned from {len(finished)} finished runs")
+        notes.append(f"what is usual was learned from {many(len(finished), 'finished run')}")
     forecast = forecast_curve(forecaster, known, options.final_step, options.level)
     good = int(np.isfinite(known.loss).sum())
     if good < len(known):
         notes.append(f"{len(known) - good} of {len(known)} losses are not finite; left out")
     if good < FEW and not finished:
-        notes.append(f"only {good} losses: the forecast rests on what is usual")
+        few = many(good, "loss", "losses")
+        notes.append(f"only {few}: the forecast rests on what is usual")
     chances = probability_below(forecast, options.below).tolist() if options.below else []
     below = list(zip(options.below, chances, strict=True))
     now = _mean(known, int(known.step[-1]))
@@ -173,7 +225,7 @@ def _mean(curve: Curve, step: int) -> float | None:
 
 def _schedule(options: argparse.Namespace, known: Curve, notes: list[str]) -> Schedule | None:
     """Return the schedule that the options name; its peak is the largest rate logged."""
-    if options.law == "power":
+    if options.curve == "power":
         return None
     if not options.schedule:
         rate = "" if known.lr is None else f" at {known.lr[-1]:.3g}"
@@ -254,7 +306,7 @@ def _document(options: argparse.Namespace, outlooks: list[_Outlook]) -> dict[str
         }
         for each in outlooks
     ]
-    names = ("final_step", "level", "law", "schedule", "until")
+    names = ("final_step", "level", "curve", "schedule", "until")
     return {**{name: getattr(options, name) for name in names}, "runs": runs}
 
 
@@ -300,36 +352,3 @@ def _draw(options: argparse.Namespace, outlook: _Outlook, whole: Curve, path: st
         log=options.log_steps,
     )
     plotting.save(figure, path)
-
-
-def forecast_options(sub: argparse.ArgumentParser) -> None:
-    """Add the options of `forecast`."""
-    sub.add_argument(
-        "metrics",
-        nargs="+",
-        help="CSV or JSON Lines of metrics, a W&B export, or event files of TensorBoard",
-    )
-    sub.add_argument(
-        "--final-step", type=step_count, required=True, metavar="N", help="where the run ends"
-    )
-    sub.add_argument("--schedule", choices=SCHEDULES, help="default: the rate stays as it is")
-    sub.add_argument("--peak-lr", type=float, metavar="X", help="default the largest rate logged")
-    sub.add_argument("--warmup", type=float, metavar="X", help="steps, or below 1 a fraction")
-    sub.add_argument("--floor", type=float, metavar="X", help="lowest rate, of the peak")
-    sub.add_argument(
-        "--decay", type=float, metavar="X", help="of wsd: steps, or below 1 a fraction; default 0.2"
-    )
-    for name in ("loss", "step", "lr"):
-        sub.add_argument(f"--{name}", metavar="COLUMN", help=f"column of the {name}")
-    sub.add_argument("--run", dest="run_name", metavar="NAME", help="of several runs, this one")
-    sub.add_argument("--until", type=step_count, metavar="STEP", help="use the losses up to there")
-    sub.add_argument(
-        "--below", type=float, nargs="+", default=[], metavar="X", help="how likely is a lower end"
-    )
-    sub.add_argument("--level", type=float, default=0.9, help="of the interval; default 0.9")
-    sub.add_argument("--law", choices=LAWS, default="annealing")
-    sub.add_argument(
-        "--learn", metavar="FILE", help="finished runs of the same recipe: what is usual for it"
-    )
-    sub.add_argument("--figure", metavar="FILE", help="draw losses, forecast and learning rate")
-    sub.add_argument("--log-steps", action="store_true", help="draw them on a logarithmic axis")

@@ -1,41 +1,63 @@
-"""The command `influence`.
-
-Results go to stdout, notes to stderr, as in `commands`.
-"""
+"""The command `influence`: which runs decide an answer of a fit."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
-from jaxscale.cli.console import show
-from jaxscale.cli.options import (
-    allocates,
+from jaxscale.cli.given import (
     code,
     data_of,
+    doubt_sentences,
     doubts,
     fit_given,
-    force_option,
-    input_options,
     places,
+    refusal,
+)
+from jaxscale.cli.options import (
+    figure_option,
+    force_option,
+    goal_options,
+    input_options,
+    out_option,
     source_options,
 )
 from jaxscale.cli.outputs import check_figure, deliver
 from jaxscale.decisions.allocation import allocate
-from jaxscale.files.document import plain, versions
 from jaxscale.fitting.result import FitResult
 from jaxscale.uncertainty.influence import Influence, influence
 from jaxscale.uncertainty.quantities import BEST, Best, ComputeFor, Prediction, Quantity, quantity
 
+HELP = "Say which runs decide an answer of a fit."
+EXAMPLES = (
+    "jaxscale influence fit.json --compute 1e24",
+    "jaxscale influence fit.json --param alpha --most 5 --figure influence.png",
+)
+COMPILES = True
 
-def run_influence(options: argparse.Namespace) -> int:
+
+def options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `influence`."""
+    source_options(sub, presets=False)
+    sub.add_argument("--param", metavar="NAME", help="a parameter or derived name, e.g. alpha")
+    goal_options(sub, several=False)
+    sub.add_argument("--best", choices=BEST, default="N", help="what of the best run of a budget")
+    input_options(sub)
+    force_option(sub)
+    sub.add_argument("--most", type=int, default=10, metavar="K", help="runs that are shown")
+    out_option(sub)
+    figure_option(sub, "the runs that decide")
+
+
+def run(options: argparse.Namespace) -> int:
     """Print what each run does to one answer."""
     fit = fit_given(options)
     spends = options.compute is not None or options.target_loss is not None
-    if spends and not allocates(options, fit):
-        if options.json:
-            show(json.dumps({"law": type(fit.law).__name__, **doubts(fit), "runs": []}))
+    refused = refusal(options, fit) if spends else []
+    told = [*doubt_sentences(fit), *refused]
+    if refused:
+        empty = {"law": type(fit.law).__name__, **doubts(fit), "runs": []}
+        deliver(options, None, lambda: empty, told=told)
         return code(fit)
     asked = _one(options, fit)
     check_figure("--figure", options.figure)
@@ -52,7 +74,9 @@ def run_influence(options: argparse.Namespace) -> int:
     deliver(
         options,
         found.table(options.most),
-        lambda: json.dumps(_influence_document(fit, found), allow_nan=False),
+        lambda: _document(fit, found),
+        brief=lambda document: {**document, "runs": document["runs"][: options.most]},
+        told=told,
         files=[draw] if options.figure else [],
     )
     return code(fit)
@@ -78,7 +102,7 @@ def _one(options: argparse.Namespace, fit: FitResult) -> Quantity:
     return quantity(given[0], fit.law)
 
 
-def _influence_document(fit: FitResult, found: Influence) -> dict[str, Any]:
+def _document(fit: FitResult, found: Influence) -> dict[str, Any]:
     runs = [
         {
             "row": int(found.runs.rows[k]),
@@ -93,9 +117,9 @@ def _influence_document(fit: FitResult, found: Influence) -> dict[str, Any]:
         }
         for k in found.largest(len(found))
     ]
-    document = {
-        "schema_version": 1,
+    return {
         "law": type(fit.law).__name__,
+        **doubts(fit),
         "quantity": found.quantity,
         "value": found.value,
         "log": found.log,
@@ -105,19 +129,4 @@ def _influence_document(fit: FitResult, found: Influence) -> dict[str, Any]:
         "condition": found.condition,
         "rounds": found.rounds,
         "data": data_of(fit),
-        "versions": versions(),
     }
-    return dict(plain(document))
-
-
-def influence_options(sub: argparse.ArgumentParser) -> None:
-    """Add the options of `influence`."""
-    source_options(sub)
-    sub.add_argument("--param", metavar="NAME", help="a parameter or derived name, e.g. alpha")
-    sub.add_argument("--compute", type=float, metavar="C", help="the best run of a budget, FLOPs")
-    sub.add_argument("--best", choices=BEST, default="N", help="what of the best run; default N")
-    sub.add_argument("--target-loss", type=float, metavar="L", help="the compute for a loss")
-    input_options(sub)
-    force_option(sub)
-    sub.add_argument("--most", type=int, default=10, help="lines of the table; default 10")
-    sub.add_argument("--figure", metavar="FILE", help="draw the runs that decide")

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import json
 from typing import Any
 
-from jaxscale.cli.console import show
+from jaxscale.cli.options import RUNS_FILE
+from jaxscale.cli.outputs import deliver
 from jaxscale.laws import CATALOGUE, Law, derived
 from jaxscale.laws.names import find_law
 from jaxscale.text import columns, quantity
 
+HELP = "List the laws, their parameters and presets."
+EXAMPLES = ("jaxscale laws", "jaxscale laws Chinchilla")
+COMPILES = False
 
-def run_laws(options: argparse.Namespace) -> int:
+
+def options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `laws`."""
+    text = f"show one law in full: its name, or FILE.py:CLASS; {RUNS_FILE}"
+    sub.add_argument("name", nargs="?", metavar="LAW", help=text)
+
+
+def run(options: argparse.Namespace) -> int:
     """List the laws, or show one in full."""
+    laws = [find_law(options.name)] if options.name else list(CATALOGUE.values())
     if options.name:
-        laws = [find_law(options.name)]
+        text = _law_page(laws[0])
     else:
-        laws = list(CATALOGUE.values())
-    if options.json:
-        show(json.dumps({"laws": [_describe(law) for law in laws]}))
-    elif not options.name:
         rows = [[law.__name__, law.formula(), ", ".join(law.presets)] for law in laws]
-        show(columns([["law", "formula", "presets"], *rows], "<<<"))
-    else:
-        show(_law_page(laws[0]))
+        text = columns([["law", "formula", "presets"], *rows], "<<<")
+    deliver(options, text, lambda: {"laws": [_describe(law) for law in laws]})
     return 0
 
 
@@ -34,9 +40,18 @@ def _describe(law: type[Law]) -> dict[str, Any]:
     return {
         "law": law.__name__,
         "formula": law.formula(),
+        "about": inspect.getdoc(law) or "",
         "inputs": list(example.inputs),
         "parameters": {name: spec.doc for name, spec in example.parameters.items()},
-        "presets": {name: dict(p.values, source=p.source) for name, p in law.presets.items()},
+        "presets": {
+            name: {
+                **preset.values,
+                "source": preset.source,
+                "note": preset.note,
+                "derived": derived(law.preset(name)),
+            }
+            for name, preset in law.presets.items()
+        },
     }
 
 

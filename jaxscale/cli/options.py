@@ -1,137 +1,58 @@
-"""What each command does, once its options are parsed.
+"""The options that commands share, one function per group of them.
 
-Results go to stdout, notes to stderr, by the door that is `console`.
+An option has one meaning in every command: `--figure FILE` is a figure, `--out FILE` the JSON of
+the answer, `--folder DIR` a folder, `--kind` a kind, `--law LAW[:COLUMN]` a law, `--loss` a robust
+loss, `--column NAME=COLUMN` says which column is what. What the options mean is worked out in
+`given`.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-from pathlib import Path
-from typing import Any
 
 from jaxscale._numerics.precision import PRECISIONS
-from jaxscale.cli.console import say
-from jaxscale.data.runs import Runs, read_runs
-from jaxscale.fitting.result import FitResult
-from jaxscale.fitting.saved import load
-from jaxscale.laws import CATALOGUE, Law
-from jaxscale.laws.names import find_law
-from jaxscale.objective.losses import NAMES, Loss, loss_named
-from jaxscale.objective.objective import RESIDUALS
-
-
-def robust_loss(options: argparse.Namespace) -> Loss:
-    """Return the loss that `--loss` and `--delta` name."""
-    if options.delta is not None and options.loss != "huber":
-        raise ValueError(f"--delta goes with --loss huber, not with {options.loss}")
-    if options.delta is not None and not options.delta > 0:
-        raise ValueError(f"--delta must be positive, got {options.delta:g}")
-    return loss_named(options.loss, options.delta)
-
-
-def column_map(options: argparse.Namespace) -> dict[str, str]:
-    """Return what `--map` says of the columns."""
-    mapping: dict[str, str] = {}
-    for text in options.map:
-        letter, mark, name = text.partition("=")
-        if not (letter and mark and name):
-            raise ValueError(f"--map {text}: expected LETTER=COLUMN, e.g. N=params")
-        if letter in mapping:
-            raise ValueError(f"--map {letter} is given twice, {mapping[letter]} and {name}")
-        mapping[letter] = name
-    return mapping
-
-
-def table(options: argparse.Namespace, mapping: dict[str, str]) -> Runs:
-    """Read the table of runs."""
-    return read_runs(
-        options.runs,
-        decimal=options.decimal,
-        map=mapping,
-        where=options.where,
-        drop_highest=options.drop_highest,
-        bad=options.bad,
-        units=options.units,
-    )
-
-
-def source(options: argparse.Namespace) -> tuple[Law, FitResult | None]:
-    """Return the law to use, and the fit it came from (None for a preset)."""
-    cls = find_law(options.law) if options.law else None
-    name, mark, preset = options.fit.partition(":")
-    known = {law.lower() for law in CATALOGUE}
-    if not Path(options.fit).exists() and (mark or name.lower() in known):
-        return find_law(name).preset(preset), None
-    result = load(options.fit, cls)
-    for reason in result.certificate.reasons:
-        say(f"note: this fit is not certified: {reason}")
-    return result.law, result
-
-
-def code(fit: FitResult | None) -> int:
-    """Return the exit code of an answer: 1 where it rests on a fit that is not certified."""
-    return 0 if fit is None or fit.certificate.trusted else 1
-
-
-def allocates(options: argparse.Namespace, fit: FitResult | None) -> bool:
-    """Return whether compute may be spent by this fit; say so where it may not."""
-    if code(fit) == 0 or options.force:
-        return True
-    say(
-        "error: no allocation from a fit that is not certified: it may be wrong by any factor. "
-        "Mend what the notes say, or see what it would be with --force"
-    )
-    return False
-
-
-def given_inputs(options: argparse.Namespace, law: Law) -> dict[str, list[float]]:
-    """Return the inputs that `--N`, `--at` and the like give, equally many of each."""
-    inputs: dict[str, Any] = {
-        name: getattr(options, name) for name in "NDCS" if getattr(options, name) is not None
-    }
-    for name, value in options.at:
-        inputs.setdefault(name, []).append(value)
-    for name, values in inputs.items():
-        if not all(value > 0 and math.isfinite(value) for value in values):
-            raise ValueError(f"{name} must be positive and finite, got {min(values):g}")
-    lengths = {len(values) for values in inputs.values()} - {1}
-    if len(lengths) > 1:
-        raise unequal_inputs(law)
-    many = max(lengths, default=1)
-    return {name: values * (many // len(values)) for name, values in inputs.items()}
-
-
-def unequal_inputs(law: Law) -> ValueError:
-    """Return the error of inputs that are missing, or not equally many."""
-    example = " ".join(f"--{name} 1e9" for name in law.inputs)
-    return ValueError(f"give one value or equally many per input, e.g. {example}")
-
-
-def doubts(result: FitResult | None) -> dict[str, Any]:
-    """Return what JSON says of the fit that an answer rests on; nothing for a preset."""
-    if result is None:
-        return {}
-    return {"trusted": result.certificate.trusted, "reasons": list(result.certificate.reasons)}
-
-
-def has_compute(result: FitResult) -> bool:
-    """Return whether the compute of the runs is known."""
-    return sum(name in result.runs.columns for name in "NDC") >= 2
-
+from jaxscale.objective.losses import NAMES
+from jaxscale.objective.residuals import RESIDUALS
 
 RUNS_FILE = "naming a FILE.py runs it, with all that it does"
+LAW_METAVAR = "LAW[:COLUMN]"
+TABLE = "CSV, TSV, JSON Lines, JSON or Parquet file"
+"""Of a table of runs."""
+
+
+def law_option(sub: argparse.ArgumentParser) -> None:
+    """Add the law of a command that takes one."""
+    text = f"e.g. Chinchilla, PowerLaw:C, FILE.py:CLASS or FILE.py:CLASS:COLUMN; {RUNS_FILE}"
+    sub.add_argument("--law", default="Chinchilla", metavar=LAW_METAVAR, help=text)
+
+
+def fitting_options(sub: argparse.ArgumentParser) -> None:
+    """Add what a fit does, the law and the runs aside."""
+    sub.add_argument(
+        "--fix",
+        action="append",
+        default=[],
+        metavar="NAME=X",
+        type=pair,
+        help="hold a parameter at a value; repeatable",
+    )
+    text = f"the robust loss: {', '.join(NAMES)}, or FILE.py:CLASS; {RUNS_FILE}"
+    sub.add_argument("--loss", default="huber", metavar="LOSS", help=text)
+    text = "width of the loss; default its own, 1e-3 for huber"
+    sub.add_argument("--delta", type=float, metavar="X", help=text)
+    sub.add_argument("--residual", choices=RESIDUALS, default="log", help="what the loss is of")
+    sub.add_argument("--starts", type=int, default=1024, metavar="S", help="random starts")
+    sub.add_argument("--precision", choices=PRECISIONS, default="float64", help="of the search")
+
+
+def seed_option(sub: argparse.ArgumentParser, of: str) -> None:
+    """Add the seed of what is random."""
+    sub.add_argument("--seed", type=int, default=0, metavar="K", help=f"of {of}")
 
 
 def table_options(sub: argparse.ArgumentParser) -> None:
-    """Add how a table is read."""
-    sub.add_argument(
-        "--map",
-        action="append",
-        default=[],
-        metavar="N=COLUMN",
-        help="say which column is N, D, C, S, loss, weight or group; repeatable",
-    )
+    """Add how a table of runs is read."""
+    column_option(sub, "N=params", "N, D, C, S, loss, weight, group, or an input of an own law")
     sub.add_argument("--where", metavar="EXPR", help='keep rows, e.g. "loss < 4 and lr == 3e-4"')
     sub.add_argument(
         "--drop-highest", type=int, default=0, metavar="K", help="leave out the K highest losses"
@@ -148,37 +69,62 @@ def table_options(sub: argparse.ArgumentParser) -> None:
         default="plain",
         help="auto reads 300M, 1.2B, 32.0K, 11%%",
     )
-    sub.add_argument("--decimal", default=".", help="decimal mark of CSV numbers")
+    sub.add_argument("--decimal", default=".", metavar="MARK", help="decimal mark of CSV numbers")
 
 
-def problem_options(sub: argparse.ArgumentParser) -> None:
-    """Add what decides the programs of a fit."""
-    text = f"a law's name, or FILE.py:CLASS; {RUNS_FILE}"
-    sub.add_argument("--law", default="Chinchilla", help=text)
-    sub.add_argument("--of", metavar="COLUMN", help="the scale of a one-scale law, e.g. C")
+def column_option(sub: argparse.ArgumentParser, example: str, names: str) -> None:
+    """Add which column of a table or a log is what."""
     sub.add_argument(
-        "--fix",
+        "--column",
         action="append",
         default=[],
-        metavar="NAME=X",
-        type=_pair,
-        help="hold a parameter at a value; repeatable",
+        metavar="NAME=COLUMN",
+        help=f"say which column is {names}, e.g. {example}; repeatable; default by the header",
     )
-    loss_options(sub)
-    sub.add_argument("--precision", choices=PRECISIONS, default="float64")
 
 
-def loss_options(sub: argparse.ArgumentParser) -> None:
-    """Add what is minimized, and from how many starts."""
-    sub.add_argument("--loss", choices=NAMES, default="huber")
-    sub.add_argument("--residual", choices=RESIDUALS, default="log")
-    sub.add_argument("--starts", type=int, default=1024, help="random starts")
-
-
-def source_options(sub: argparse.ArgumentParser) -> None:
+def source_options(sub: argparse.ArgumentParser, presets: bool = True) -> None:
     """Add the fit, or the preset, that an answer rests on."""
-    sub.add_argument("fit", help="a result of `jaxscale fit --out`, or LAW:PRESET")
-    sub.add_argument("--law", help=f"FILE.py:CLASS of a user's own law; {RUNS_FILE}")
+    text = "a file of `jaxscale fit --out`"
+    sub.add_argument("fit", help=text + (", or LAW:PRESET" if presets else ""))
+    sub.add_argument(
+        "--law",
+        metavar=LAW_METAVAR,
+        help=f"the law of the file, where it is your own: FILE.py:CLASS; {RUNS_FILE}",
+    )
+    text = f"the loss of the file, where it is your own: FILE.py:CLASS; {RUNS_FILE}"
+    sub.add_argument("--loss", metavar="LOSS", help=text)
+
+
+def constraint_options(sub: argparse.ArgumentParser) -> None:
+    """Add what a law is held to beside fixed values, and how well losses are known."""
+    sub.add_argument(
+        "--bound",
+        action="append",
+        default=[],
+        metavar="NAME=LOW:HIGH",
+        type=limits,
+        help="keep a parameter within a range, e.g. E=1:2; repeatable",
+    )
+    sub.add_argument(
+        "--tie",
+        action="append",
+        default=[],
+        metavar="NAME=OTHER",
+        type=names,
+        help="let a parameter be what another one is, e.g. beta=alpha; repeatable",
+    )
+    text = "column with the standard errors of the losses: runs are weighted by them"
+    sub.add_argument("--error", metavar="COLUMN", help=text)
+
+
+def goal_options(sub: argparse._ActionsContainer, several: bool = True) -> None:
+    """Add the budgets and the losses to reach."""
+    nargs = "+" if several else None
+    text = "budgets in FLOPs" if several else "the best run of a budget in FLOPs"
+    sub.add_argument("--compute", type=float, nargs=nargs, metavar="C", help=text)
+    text = "losses to reach" if several else "the least compute for a loss"
+    sub.add_argument("--target-loss", type=float, nargs=nargs, metavar="L", help=text)
 
 
 def force_option(sub: argparse.ArgumentParser) -> None:
@@ -197,17 +143,64 @@ def input_options(sub: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=X",
-        type=_pair,
-        help="value of an input of another name",
+        type=pair,
+        help="value of an input of another name; repeatable",
     )
 
 
-def _pair(text: str) -> tuple[str, float]:
+def level_option(sub: argparse.ArgumentParser) -> None:
+    """Add the level of intervals."""
+    sub.add_argument("--level", type=float, default=0.9, metavar="P", help="of the intervals")
+
+
+def out_option(sub: argparse.ArgumentParser) -> None:
+    """Add the file that takes the whole answer."""
+    sub.add_argument("-o", "--out", metavar="FILE", help="write the whole answer there, as JSON")
+
+
+def figure_option(sub: argparse.ArgumentParser, what: str, required: bool = False) -> None:
+    """Add the file of a figure."""
+    text = f"draw {what} into a .png, .svg or .pdf file"
+    sub.add_argument("--figure", metavar="FILE", required=required, help=text)
+
+
+def folder_option(sub: argparse.ArgumentParser, what: str, required: bool = False) -> None:
+    """Add a folder of results."""
+    sub.add_argument("--folder", metavar="DIR", required=required, help=what)
+
+
+def quiet_option(sub: argparse.ArgumentParser) -> None:
+    """Add `--quiet`."""
+    sub.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def pair(text: str) -> tuple[str, float]:
+    """Return a name and a number that are written as NAME=NUMBER."""
     name, mark, value = text.partition("=")
     try:
         return name, float(value) if mark else float("nan") / 0
     except (ValueError, ZeroDivisionError):
         raise argparse.ArgumentTypeError(f"expected NAME=NUMBER, got {text!r}") from None
+
+
+def limits(text: str) -> tuple[str, tuple[float, float]]:
+    """Return a name and a range that are written as NAME=LOW:HIGH."""
+    name, mark, ends = text.partition("=")
+    low, colon, high = ends.partition(":")
+    try:
+        if mark and colon:
+            return name, (float(low), float(high))
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"expected NAME=LOW:HIGH, e.g. E=1:2, got {text!r}")
+
+
+def names(text: str) -> tuple[str, str]:
+    """Return two names that are written as NAME=OTHER."""
+    name, mark, other = text.partition("=")
+    if not (mark and name and other):
+        raise argparse.ArgumentTypeError(f"expected NAME=OTHER, e.g. beta=alpha, got {text!r}")
+    return name, other
 
 
 def step_count(text: str) -> int:
@@ -219,25 +212,3 @@ def step_count(text: str) -> int:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"expected a whole number of steps, got {text!r}")
-
-
-def fit_given(options: argparse.Namespace) -> FitResult:
-    """Return the fit that the options name; raise for a preset."""
-    _, fit = source(options)
-    if fit is None:
-        raise ValueError(
-            f"{options.fit} is a preset without runs; give a fit: jaxscale fit RUNS --out fit.json"
-        )
-    return fit
-
-
-def places(options: argparse.Namespace, fit: FitResult) -> list[dict[str, float]]:
-    """Return the inputs at which a prediction is asked for."""
-    table = given_inputs(options, fit.law)
-    many = len(next(iter(table.values()), []))
-    return [{name: values[k] for name, values in table.items()} for k in range(many)]
-
-
-def data_of(fit: FitResult) -> dict[str, Any]:
-    """Return what JSON says of the runs."""
-    return {"n": len(fit.runs), "source": fit.runs.source, "sha256": fit.runs.digest()}

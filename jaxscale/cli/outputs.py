@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import stat
 import sys
@@ -14,12 +15,15 @@ from tqdm import tqdm
 
 from jaxscale.cli.console import BarStream, UndeliveredError, say, show
 from jaxscale.data.loss_curves import EVENTS
+from jaxscale.files.document import plain, versions
 from jaxscale.files.durable import same_file, write_atomically
 from jaxscale.laws.names import law_file
 
 INPUTS = ("runs", "fit", "metrics", "learn", "spec")
 OUTPUTS = ("out", "figure", "joint")
 """Attributes of the options that name files, in every command."""
+SCHEMA = 1
+"""Of the JSON that the commands print and write."""
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -29,10 +33,11 @@ def check_options(options: argparse.Namespace) -> None:
         ValueError: an option is empty; an output is an input, is another output, or has no folder.
     """
     for name, value in vars(options).items():
-        if isinstance(value, str) and not value.strip():
-            raise ValueError(
-                f"{_flag(name)} is empty (an unset variable?); give a value, or leave it out"
-            )
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not text.strip():
+                raise ValueError(
+                    f"{_flag(name)} is empty (an unset variable?); give a value, or leave it out"
+                )
     given = {_flag(name): getattr(options, name, None) for name in OUTPUTS}
     check_outputs({flag: path for flag, path in given.items() if path}, list(inputs_of(options)))
 
@@ -79,8 +84,8 @@ def _is_stdout(path: str | Path) -> bool:
 
 
 def _flag(name: str) -> str:
-    name = {"directory": "out", "panels": "figure", "run_name": "run"}.get(name, name)
-    return name if name in ("runs", "fit", "spec", "name") else "--" + name.replace("_", "-")
+    positional = ("runs", "fit", "spec", "name", "metrics")
+    return name if name in positional else "--" + name.replace("_", "-")
 
 
 def inputs_of(options: argparse.Namespace) -> Iterator[Path]:
@@ -91,10 +96,15 @@ def inputs_of(options: argparse.Namespace) -> Iterator[Path]:
             yield Path(text)
             if Path(text).is_dir():
                 yield from Path(text).rglob(f"*{EVENTS}*")
-    several = (getattr(options, "laws", None) or "").split(",")
-    for text in (getattr(options, "law", None) or "", *several):
-        if (path := law_file(text.strip())) is not None:
+    laws, loss = getattr(options, "law", None) or "", getattr(options, "loss", None) or ""
+    for text in [*(law_names(laws) if isinstance(laws, list) else [laws]), loss]:
+        if (path := law_file(text)) is not None:
             yield path
+
+
+def law_names(given: Sequence[str]) -> list[str]:
+    """Return the laws of a `--law` that is repeatable, and takes several with commas between."""
+    return [name.strip() for text in given for name in text.split(",") if name.strip()]
 
 
 def _writable(flag: str, path: Path) -> None:
@@ -122,28 +132,40 @@ def check_figure(flag: str, path: str | None) -> None:
 
 def deliver(
     options: argparse.Namespace,
-    text: str,
-    document: Callable[[], str],
+    text: str | None,
+    document: Callable[[], Mapping[str, Any]],
     *,
-    out: str | None = None,
+    brief: Callable[[dict[str, Any]], Mapping[str, Any]] = dict,
     notes: Sequence[str] = (),
+    told: Sequence[str] = (),
+    noted: bool = False,
     files: Sequence[Callable[[], Any]] = (),
 ) -> None:
     """Write the files that were asked for, then print the answer, whatever became of the files.
 
+    `--out` takes the whole document, `--json` prints what `brief` leaves of it. Both have a
+    schema_version, notes and versions.
+
     Args:
-        options: `json` decides which of the two is printed.
-        text: the answer for a person.
-        document: returns the answer as JSON.
-        out: file that takes the JSON.
-        notes: said on stderr beside the JSON; the text has its own.
+        options: `json` decides which of text and document is printed, `out` is a file for the
+            document.
+        text: the answer for a person; None where there is none to print.
+        document: returns the whole answer.
+        brief: takes away from the document what is as long as the runs or the starts.
+        notes: what a reader should know beside the numbers; said on stderr beside the JSON.
+        told: notes that stderr had before.
+        noted: whether the text has the notes; else stderr has them beside the text too.
         files: write further files, such as figures.
 
     Raises:
         UndeliveredError: a file could not be written, or the answer not be printed.
     """
-    encoded = document() if options.json or out else ""
-    write = [lambda: write_atomically(Path(str(out)), encoded.encode() + b"\n")] if out else []
+    out = getattr(options, "out", None)
+    whole = dict(document()) if options.json or out else {}
+    write: list[Callable[[], Any]] = []
+    if out:
+        raw = _encoded(whole, [*told, *notes]).encode() + b"\n"
+        write.append(lambda: write_atomically(Path(out), raw))
     lost: list[str] = []
     try:
         for each in (*write, *files):
@@ -151,15 +173,36 @@ def deliver(
                 each()
             except OSError as error:
                 lost.append(f"{error.filename} could not be written: {error.strerror or error}")
+            except UndeliveredError as error:
+                lost.append(str(error))
     finally:
         try:
-            show(encoded if options.json else text)
+            answer = _encoded(brief(whole), [*told, *notes]) if options.json else text
+            if answer is not None:
+                show(answer)
         except UndeliveredError as error:
             lost.append(str(error))
-        for note in notes if options.json else ():
+        for note in notes if options.json or not noted else ():
             say(f"note: {note}")
     if lost:
         raise UndeliveredError("; ".join(lost))
+
+
+def _encoded(document: Mapping[str, Any], notes: Sequence[str]) -> str:
+    """Return JSON; what is not finite becomes null."""
+    head = {"schema_version": SCHEMA}
+    return json.dumps(
+        plain({**head, **document, "notes": list(notes), "versions": versions()}), allow_nan=False
+    )
+
+
+def brief_data(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document whose `data` counts the rows that were left out, in place of a list."""
+    data = dict(document["data"])
+    for name in ("dropped", "suspects"):
+        if name in data:
+            data[name] = len(data[name])
+    return {**document, "data": data}
 
 
 T = TypeVar("T")

@@ -1,10 +1,14 @@
 """The command line: fit, bootstrap, compare, sweep, predict, allocate, plot, forecast and others.
 
-Data goes to stdout, everything else to stderr. `--json` prints one JSON object and nothing else.
+Data goes to stdout, everything else to stderr. `--json` prints one JSON object and nothing else;
+it has every number of the text, and nothing as long as the runs. `--out` writes all of the answer.
 Files are written before anything is printed. Exit codes: 0 done; 1 done, but the certificate says
 not to trust it, or no answer, which a sentence explains; 2 bad input or usage; 3 done, but the
 answer could not be printed or a file not be written (stdout is closed, the disk is full); 130
 interrupted. Errors are sentences; `--debug` shows the traceback.
+
+A command is a module of this folder with what `Command` lists. To add one, write its module and
+put it into `COMMANDS`.
 """
 
 from __future__ import annotations
@@ -15,33 +19,63 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from jaxscale._numerics.programs import require_backend
 from jaxscale._version import __version__
-from jaxscale.cli import console, outputs
-from jaxscale.cli.allocate import run_allocate
-from jaxscale.cli.bootstrap import bootstrap_options, run_bootstrap
+from jaxscale.cli import (
+    allocate,
+    bootstrap,
+    compare,
+    console,
+    datasets,
+    demo,
+    fit,
+    forecast,
+    influence,
+    laws,
+    outputs,
+    plot,
+    predict,
+    sweep,
+    warmup,
+)
 from jaxscale.cli.cache import private_cache
-from jaxscale.cli.compare import compare_options, run_compare
-from jaxscale.cli.datasets import run_datasets
-from jaxscale.cli.demo import run_demo
-from jaxscale.cli.fit import fit_options, run_fit
-from jaxscale.cli.forecast import forecast_options, run_forecast
-from jaxscale.cli.influence import influence_options, run_influence
-from jaxscale.cli.laws import run_laws
-from jaxscale.cli.options import RUNS_FILE, force_option, input_options, source_options
-from jaxscale.cli.plot import plot_options, run_plot
-from jaxscale.cli.predict import run_predict
-from jaxscale.cli.sweep import run_sweep_command, sweep_options
-from jaxscale.cli.warmup import run_warmup, warmup_options
+from jaxscale.cli.renamed import refuse_old_names
 from jaxscale.errors import FitError, JaxscaleError
 
-CACHED_COMMANDS = (
-    *("fit", "bootstrap", "compare", "demo", "forecast", "influence", "plot", "sweep", "warmup"),
+
+class Command(Protocol):
+    """A module that is a command; its own name is the command's.
+
+    Attributes:
+        HELP: one sentence on what it does.
+        EXAMPLES: two command lines that work.
+        COMPILES: whether it compiles programs that are worth keeping for the next time.
+    """
+
+    HELP: str
+    EXAMPLES: tuple[str, str]
+    COMPILES: bool
+
+    def options(self, sub: argparse.ArgumentParser) -> None:
+        """Add the options of the command."""
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Do it, deliver the answer, return the exit code."""
+
+
+COMMANDS: tuple[Command, ...] = (
+    *(fit, bootstrap, influence, compare, sweep, warmup, predict),
+    *(allocate, plot, forecast, laws, datasets, demo),
 )
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def name_of(command: Any) -> str:
+    """Return the name of a command, which is that of its module."""
+    return str(command.__name__).rpartition(".")[2]
 
 
 def entry() -> None:
@@ -52,7 +86,8 @@ def entry() -> None:
     directory off its path. A cache that the user has set stays; `JAXSCALE_CACHE=off` switches it
     off.
     """
-    wanted = sys.argv[1:2] and sys.argv[1] in CACHED_COMMANDS and os.name == "posix"
+    cached = [name_of(command) for command in COMMANDS if command.COMPILES]
+    wanted = sys.argv[1:2] and sys.argv[1] in cached and os.name == "posix"
     given = "JAX_COMPILATION_CACHE_DIR" in os.environ
     if wanted and not given and os.environ.get("JAXSCALE_CACHE", "") != "off":
         directory = private_cache()
@@ -79,10 +114,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = argparse.Namespace(debug=False)
     try:
-        options = _parser().parse_args(argv)
+        options, unknown = parser().parse_known_args(argv)
+        if unknown:
+            where = f"jaxscale {name_of(options.command)}"
+            raise ValueError(f"{where} has no {' '.join(unknown)}; see {where} --help")
         outputs.check_options(options)
         require_backend()
-        return int(options.run(options))
+        return int(options.command.run(options))
     except KeyboardInterrupt:
         console.say("interrupted")
         return 130
@@ -104,47 +142,24 @@ def _failed(options: argparse.Namespace, error: Exception, code: int, text: str 
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = console.Parser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = console.Parser(
         prog="jaxscale", description="Fit scaling laws to tables of training runs."
     )
-    parser.add_argument("--version", action="version", version=__version__)
-    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def command(name: str, run: Callable[[Any], int], text: str) -> argparse.ArgumentParser:
-        sub = subparsers.add_parser(name, help=text, description=text)
-        sub.set_defaults(run=run)
-        sub.add_argument("--json", action="store_true", help="print one JSON object")
+    top.add_argument("--version", action="version", version=__version__)
+    subparsers = top.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        examples = "\n".join(f"  {line}" for line in command.EXAMPLES)
+        sub = subparsers.add_parser(
+            name_of(command),
+            help=command.HELP,
+            description=command.HELP,
+            epilog=f"examples:\n{examples}",
+        )
+        sub.set_defaults(command=command)
+        command.options(sub)
+        sub.add_argument("--json", action="store_true", help="print one JSON object, a summary")
         sub.add_argument("--debug", action="store_true", help="show tracebacks")
-        return sub
-
-    fit_options(command("fit", run_fit, "Fit a law to a table of runs."))
-    bootstrap_options(command("bootstrap", run_bootstrap, "Confidence intervals of a fit."))
-    text = "Say which runs decide an answer of a fit."
-    influence_options(command("influence", run_influence, text))
-    compare_options(command("compare", run_compare, "Compare laws, extrapolation first."))
-    sweep_options(command("sweep", run_sweep_command, "Fit many laws and tables, resumably."))
-    warmup_options(command("warmup", run_warmup, "Compile a law's programs ahead of time."))
-    sub = command("predict", run_predict, "Evaluate a fitted law or a preset.")
-    source_options(sub)
-    input_options(sub)
-    sub = command("allocate", run_allocate, "Best N and D for a budget, or for a target loss.")
-    source_options(sub)
-    goal = sub.add_mutually_exclusive_group(required=True)
-    goal.add_argument("--compute", type=float, nargs="+", metavar="C", help="budgets in FLOPs")
-    goal.add_argument("--target-loss", type=float, nargs="+", metavar="L", help="losses to reach")
-    force_option(sub)
-    sub = command("plot", run_plot, "Draw the law, the residuals and the starts of a fit.")
-    plot_options(sub)
-    text = "Forecast where a run that is still training will end."
-    forecast_options(command("forecast", run_forecast, text))
-    sub = command("laws", run_laws, "List the laws, their parameters and presets.")
-    text = f"show one law in full: its name, or FILE.py:CLASS; {RUNS_FILE}"
-    sub.add_argument("name", nargs="?", help=text)
-    sub = command("datasets", run_datasets, "List named tables of real runs.")
-    sub.add_argument("name", nargs="?", help="show one table's card")
-    sub = command("demo", run_demo, "Run the main job on the table of real runs in the package.")
-    sub.add_argument(
-        "-o", "--out", dest="directory", metavar="DIR", help="write fit.json and fit.png there"
-    )
-    return parser
+        refuse_old_names(name_of(command), sub)
+    return top

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from jaxscale.cli.console import say
-from jaxscale.cli.options import code, doubts, source, source_options
+from jaxscale.cli.given import code, doubt_sentences, doubts, source
+from jaxscale.cli.options import figure_option, source_options
 from jaxscale.cli.outputs import check_figure, deliver
-from jaxscale.fitting.exponent_grid import exponent_grid
+from jaxscale.fitting.exponent_grid import ExponentGrid, exponent_grid
 from jaxscale.fitting.result import FitResult
 from jaxscale.text import one_line
 
@@ -21,61 +20,76 @@ class Kinds:
     def __iter__(self) -> Iterator[str]:
         from jaxscale.plotting import figures_of_a_fit
 
-        return iter(figures_of_a_fit())
+        yield from figures_of_a_fit()
+        yield "surface"
 
     def __contains__(self, name: object) -> bool:
         return name in list(self)
 
 
-def plot_options(sub: argparse.ArgumentParser) -> None:
+HELP = "Draw the law, the residuals and the starts of a fit."
+EXAMPLES = (
+    "jaxscale plot fit.json --figure fit.png",
+    "jaxscale plot fit.json --kind surface --figure valley.svg",
+)
+COMPILES = True
+KINDS = Kinds()
+
+
+def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `plot`."""
-    source_options(sub)
-    sub.add_argument("-o", "--out", required=True, help="figure file: .png, .svg or .pdf")
-    what = sub.add_mutually_exclusive_group()
-    what.add_argument(
-        "--figure",
-        dest="panels",
-        choices=Kinds(),
-        metavar="KIND",
-        default="all",
-        help="one of %(choices)s",
-    )
-    what.add_argument(
-        "--surface", action="store_true", help="draw_fit the objective over the law's exponents"
-    )
+    source_options(sub, presets=False)
+    figure_option(sub, "the fit", required=True)
+    text = "of figure, one of %(choices)s: all shows law, residuals and starts"
+    sub.add_argument("--kind", choices=KINDS, metavar="KIND", default="all", help=text)
 
 
-def run_plot(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Draw a fit into a file."""
+    if options.figure in KINDS:
+        raise ValueError(
+            f"--figure {options.figure}: is a kind of figure; give --kind {options.figure} and "
+            "--figure FILE"
+        )
     _, result = source(options)
     if result is None:
         raise ValueError("plot needs a fit with its runs: write one with jaxscale fit --out")
-    check_figure("--out", options.out)
-    draw = functools.partial(draw_fit, result, options.out, options.panels)
-    if options.surface:
-        draw = functools.partial(_draw_surface, result, options.out)
-    document = json.dumps({"figure": options.out, **doubts(result)})
-    deliver(options, one_line(options.out), lambda: document, files=[draw])
+    check_figure("--figure", options.figure)
+    draw: Callable[[], None] = functools.partial(draw_fit, result, options.figure, options.kind)
+    notes: list[str] = []
+    if options.kind == "surface":
+        grid = _surface(result)
+        notes = [line.removeprefix("note: ") for line in str(grid).splitlines()]
+        draw = functools.partial(_draw_surface, grid, options.figure)
+    deliver(
+        options,
+        one_line(options.figure),
+        lambda: {"figure": options.figure, "kind": options.kind, **doubts(result)},
+        notes=notes,
+        told=doubt_sentences(result),
+        files=[draw],
+    )
     return code(result)
 
 
-def draw_fit(result: FitResult, path: str, figure: str = "all") -> None:
+def draw_fit(result: FitResult, path: str, kind: str = "all") -> None:
     """Draw one kind of figure of a fit into a file."""
     from jaxscale import plotting
 
-    plotting.save(plotting.draw_fit(result, figure), path)
+    plotting.save(plotting.draw_fit(result, kind), path)
 
 
-def _draw_surface(result: FitResult, path: str) -> None:
-    from jaxscale.plotting import plot_surface, save
-
-    grid = exponent_grid(
+def _surface(result: FitResult) -> ExponentGrid:
+    return exponent_grid(
         result.unfitted,
         result.runs,
-        loss=result.robust,
+        loss=result.loss,
         residual=result.residual,
         resolution=0.0025,
     )
-    for line in str(grid).splitlines():
-        say(line)
+
+
+def _draw_surface(grid: ExponentGrid, path: str) -> None:
+    from jaxscale.plotting import plot_surface, save
+
     save(plot_surface(grid), path)

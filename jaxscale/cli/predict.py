@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 import numpy as np
 
-from jaxscale.cli.console import show
-from jaxscale.cli.options import code, doubts, given_inputs, source, unequal_inputs
+from jaxscale.cli.given import (
+    code,
+    doubt_sentences,
+    doubts,
+    given_inputs,
+    places,
+    source,
+    unequal_inputs,
+)
+from jaxscale.cli.options import input_options, out_option, source_options
+from jaxscale.cli.outputs import deliver
+from jaxscale.cli.reach import note_together, together, whole_inputs
+from jaxscale.fitting.result import FitResult
 from jaxscale.laws import predict
 from jaxscale.text import columns, count
 
+HELP = "Evaluate a fitted law or a preset."
+EXAMPLES = (
+    "jaxscale predict fit.json --N 70e9 --D 1.4e12",
+    "jaxscale predict Chinchilla:hoffmann_2022 --N 1e9 7e9 --C 1e22 --json",
+)
+COMPILES = False
 
-def run_predict(options: argparse.Namespace) -> int:
+
+def options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `predict`."""
+    source_options(sub)
+    input_options(sub)
+    out_option(sub)
+
+
+def run(options: argparse.Namespace) -> int:
     """Evaluate a fitted law or a preset at given inputs."""
     law, result = source(options)
     table = given_inputs(options, law)
@@ -25,13 +49,11 @@ def run_predict(options: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = [
         dict({k: v[i] for k, v in table.items()}, loss=losses[i]) for i in range(many)
     ]
+    notes: list[str] = []
     if result is not None:
-        factors = result.extrapolation(**{k: np.asarray(v) for k, v in table.items()})
-        for i, row in enumerate(rows):
-            row["extrapolation"] = {name: float(f[i]) for name, f in factors.items()}
-    if options.json:
-        show(json.dumps({"law": type(law).__name__, **doubts(result), "predictions": rows}))
-        return code(result)
+        for row, at in zip(rows, places(options, result), strict=True):
+            row["extrapolation"], said = _outside(result, at)
+            notes += said
     head = [*table, "loss"] + (["outside the runs"] if result is not None else [])
     body = []
     for row in rows:
@@ -40,5 +62,22 @@ def run_predict(options: argparse.Namespace) -> int:
             far = {n: f for n, f in row["extrapolation"].items() if f > 1.0000001}
             cells.append(", ".join(f"{n} x {f:.3g}" for n, f in far.items()) or "within")
         body.append(cells)
-    show(columns([head, *body], ">" * len(head)))
+    deliver(
+        options,
+        columns([head, *body], ">" * len(head)),
+        lambda: {"law": type(law).__name__, **doubts(result), "predictions": rows},
+        notes=notes,
+        told=doubt_sentences(result),
+    )
     return code(result)
+
+
+def _outside(fit: FitResult, at: dict[str, float]) -> tuple[dict[str, float], list[str]]:
+    """Return how far outside the runs a place lies, factors by input, and notes on it."""
+    whole = whole_inputs(fit, at)
+    named = {name: x for name, x in whole.items() if name in at or name in fit.law.inputs}
+    factors = {name: float(factor) for name, factor in fit.extrapolation(**named).items()}
+    apart = note_together(fit, at)
+    if apart:
+        factors["together"] = together(fit, whole)
+    return factors, apart

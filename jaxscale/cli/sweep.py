@@ -1,14 +1,10 @@
-"""The commands `sweep` and `warmup`.
-
-Results go to stdout, the bar and notes to stderr, as in `commands`.
-"""
+"""The command `sweep`: many fits, resumably."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import dataclasses
-import json
 import os
 import shlex
 import signal
@@ -19,48 +15,74 @@ from typing import Any
 
 from tqdm import tqdm
 
-from jaxscale.cli.console import BarStream, say, say_text, show
-from jaxscale.cli.options import RUNS_FILE
+from jaxscale.cli.console import BarStream, say, say_text
+from jaxscale.cli.options import RUNS_FILE, folder_option, quiet_option
+from jaxscale.cli.outputs import deliver
 from jaxscale.sweep.run import Planned, SweepResult, plan_sweep, run_sweep
 from jaxscale.sweep.spec import Spec, read_spec
-from jaxscale.text import columns, one_line, quantity
+from jaxscale.text import columns, many, one_line, quantity
 
+HELP = "Fit many laws and tables, resumably."
+EXAMPLES = (
+    "jaxscale sweep spec.toml --folder out",
+    "jaxscale sweep spec.toml --folder out --dry-run --json",
+)
+COMPILES = True
 SHOWN = 20
 """Lines of the table of best cells at most; the summary has all of them."""
 
 
-def run_sweep_command(options: argparse.Namespace) -> int:
+def options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `sweep`."""
+    text = f"TOML file: [data.NAME], [sweep] and [fix.LAW]; for laws in it, {RUNS_FILE}"
+    sub.add_argument("spec", help=text)
+    folder_option(sub, "results; a sweep that was stopped goes on with what is there", True)
+    sub.add_argument(
+        "--dry-run", action="store_true", help="list the cells and what would be reused"
+    )
+    quiet_option(sub)
+
+
+def run(options: argparse.Namespace) -> int:
     """Compute a sweep, or list its cells."""
     spec = read_spec(options.spec)
     if options.dry_run:
         return _dry_run(spec, options)
     with _resumable(options), _bar(options) as progress:
-        result = run_sweep(spec, options.directory, progress=progress)
+        result = run_sweep(spec, options.folder, progress=progress)
     doubted = sum(not row["trusted"] and not row["error"] for row in result.rows)
-    if options.json:
-        show(json.dumps(_document(result)))
-    else:
-        show(_account(spec, result, doubted))
-    for cell, error in result.failures.items():
-        say(f"failed: {cell}: {error}")
-    if result.failures:
-        say("note: a cell that failed is tried again when the same command is given again")
-    if doubted:
-        say(
-            f"note: {doubted} of {len(result.rows)} cells are not certified; see the columns "
-            f"trusted and reasons of {result.directory / 'summary.csv'}"
-        )
+    deliver(
+        options,
+        _account(spec, result, doubted),
+        lambda: _document(result, doubted),
+        notes=_notes(result, doubted),
+    )
     return 0 if result.trusted else 1
 
 
-def _document(result: SweepResult) -> dict[str, Any]:
+def _notes(result: SweepResult, doubted: int) -> list[str]:
+    notes = [f"failed: {cell}: {error}" for cell, error in result.failures.items()]
+    if result.failures:
+        notes.append("a cell that failed is tried again when the same command is given again")
+    if doubted:
+        verb = "is" if doubted == 1 else "are"
+        notes.append(
+            f"{doubted} of {len(result.rows)} cells {verb} not certified; see the columns trusted "
+            f"and reasons of {result.directory / 'summary.csv'}"
+        )
+    return notes
+
+
+def _document(result: SweepResult, doubted: int) -> dict[str, Any]:
     return {
-        "directory": str(result.directory),
+        "folder": str(result.directory),
         "reused": result.reused,
         "computed": result.computed,
         "failed": len(result.failures),
+        "doubted": doubted,
         "seconds": result.seconds,
-        "cells": result.rows,
+        "trusted": result.trusted,
+        "cells": [dict(row) for row in result.rows],
     }
 
 
@@ -68,7 +90,7 @@ def _account(spec: Spec, result: SweepResult, doubted: int) -> str:
     cells, failed = len(result.rows), len(result.failures)
     directory = one_line(str(result.directory))
     lines = [
-        f"{cells} cells in {directory}: {cells - failed} fitted, {failed} failed, "
+        f"{many(cells, 'cell')} in {directory}: {cells - failed} fitted, {failed} failed, "
         f"{doubted} not certified",
         f"{_work(spec)}: {result.reused} reused, {result.computed} computed "
         f"in {result.seconds:.1f} s",
@@ -121,18 +143,21 @@ def _parameters(row: Mapping[str, Any]) -> str:
 
 
 def _dry_run(spec: Spec, options: argparse.Namespace) -> int:
-    planned = plan_sweep(spec, options.directory)
+    planned = plan_sweep(spec, options.folder)
     total = sum(1 + cell.chunks for cell in planned)
     reused = sum(cell.fit + cell.reused for cell in planned)
-    if options.json:
-        cells = [dataclasses.asdict(cell) for cell in planned]
-        show(json.dumps({"reused": reused, "to_compute": total - reused, "cells": cells}))
-        return 0
     head = ["cell", "fit"] + (["bootstrap chunks"] if spec.bootstrap else [])
     body = [_planned_line(cell)[: len(head)] for cell in planned]
-    show(
+    deliver(
+        options,
         f"{columns([head, *body], '<' * len(head))}\n\n"
-        f"{len(planned)} cells; {_work(spec)}: {reused} would be reused, {total - reused} computed"
+        f"{many(len(planned), 'cell')}; {_work(spec)}: {reused} would be reused, "
+        f"{total - reused} computed",
+        lambda: {
+            "reused": reused,
+            "to_compute": total - reused,
+            "cells": [dataclasses.asdict(cell) for cell in planned],
+        },
     )
     return 0
 
@@ -150,7 +175,7 @@ def _resumable(options: argparse.Namespace) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    again = shlex.join(["jaxscale", "sweep", options.spec, "-o", options.directory])
+    again = shlex.join(["jaxscale", "sweep", options.spec, "--folder", options.folder])
 
     def stop(*_: Any) -> None:
         # An exception could get lost in a callback of the compiler's threads.
@@ -188,21 +213,3 @@ def _bar(options: argparse.Namespace) -> Iterator[Any]:
     finally:
         for bar in bars:
             bar.close()
-
-
-def sweep_options(sub: argparse.ArgumentParser) -> None:
-    """Add the options of `sweep`."""
-    text = f"TOML file: [data.NAME], [sweep] and [fix.LAW]; for laws in it, {RUNS_FILE}"
-    sub.add_argument("spec", help=text)
-    sub.add_argument(
-        "-o",
-        "--out",
-        dest="directory",
-        required=True,
-        metavar="DIR",
-        help="results; a sweep that was stopped goes on with what is there",
-    )
-    sub.add_argument(
-        "--dry-run", action="store_true", help="list the cells and what would be reused"
-    )
-    sub.add_argument("--quiet", action="store_true", help="no progress bar")

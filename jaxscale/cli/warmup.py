@@ -4,43 +4,50 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
-from pathlib import Path
 
-from jaxscale.cli.console import say, show
-from jaxscale.cli.options import problem_options
+from jaxscale.cli.given import fixed_values, law_given, robust_loss
+from jaxscale.cli.options import fitting_options, law_option
+from jaxscale.cli.outputs import deliver
 from jaxscale.fitting.warmup import warmup
-from jaxscale.laws.names import named_law
-from jaxscale.objective.losses import loss_named
+from jaxscale.text import many
+
+HELP = "Compile a law's programs ahead of time."
+EXAMPLES = (
+    "jaxscale warmup --law Chinchilla --n 240",
+    "jaxscale warmup --law PowerLaw:C --n 60 --loss square",
+)
+COMPILES = True
 
 
-def warmup_options(sub: argparse.ArgumentParser) -> None:
+def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `warmup`."""
     sub.add_argument("--n", type=int, required=True, metavar="RUNS", help="how many runs")
-    problem_options(sub)
+    law_option(sub)
+    fitting_options(sub)
 
 
-def run_warmup(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Compile what fits of one law will need."""
-    text = options.law if options.of is None else f"{options.law}:{options.of}"
-    law = named_law(text, Path()).law(**dict(options.fix))
+    loss = robust_loss(options)
+    label, law, _ = law_given(options.law, fixed_values(options))
     done = warmup(
         law,
         options.n,
-        loss=loss_named(options.loss),
+        loss=loss,
         residual=options.residual,
         starts=options.starts,
         precision=options.precision,
     )
-    if options.json:
-        show(json.dumps({"law": type(law).__name__, **dataclasses.asdict(done)}))
-        return 0
     low, high = done.rows
-    show(
-        f"{done.programs} programs for {type(law).__name__} on {low} to {high} runs, "
-        f"{done.starts} starts, in {done.seconds:.1f} s"
-    )
+    notes = []
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        say("note: there is no persistent compilation cache, so later processes do not profit")
+        notes = ["there is no persistent compilation cache, so later processes do not profit"]
+    deliver(
+        options,
+        f"{many(done.programs, 'program')} for {label} on {low} to {high} runs, "
+        f"{done.starts} starts, in {done.seconds:.1f} s",
+        lambda: {"law": type(law).__name__, "label": label, **dataclasses.asdict(done)},
+        notes=notes,
+    )
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,9 @@ from jaxscale.errors import DataError, FitError
 from jaxscale.fitting.fit import fit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
+from jaxscale.laws.names import law_given
+from jaxscale.objective.losses import Loss
+from jaxscale.objective.residuals import Residual
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,25 +29,26 @@ class Candidate:
 
 def label_of(law: Law) -> str:
     """Return a law's own label, with the column and the fixed values that make it what it is."""
-    of = getattr(law, "of", None)
-    held = ", ".join(f"{name}={float(value):g}" for name, value in law.fixed.items())
-    return type(law).__name__ + (f":{of}" if of else "") + (f"({held})" if held else "")
+    usual = {field.name: field.default for field in dataclasses.fields(law)}  # type: ignore[arg-type]
+    held = ", ".join(
+        f"{name}={float(value):g}" for name, value in law.fixed.items() if value != usual[name]
+    )
+    return type(law).__name__ + (f":{law.of}" if law.of else "") + (f"({held})" if held else "")
 
 
-def labelled(laws: Mapping[str, Law] | Iterable[Law]) -> dict[str, Law]:
+def labelled(laws: Mapping[str, Law] | Iterable[Law | type[Law] | str]) -> dict[str, Law]:
     """Return laws by label: `Chinchilla`, `PowerLaw:C`, `Chinchilla(E=0)`, or as the user says.
 
     Raises:
         ValueError: two laws have one label, or there is none.
         TypeError: one is no law.
     """
-    if isinstance(laws, Law):
+    if isinstance(laws, Law | type | str):
         laws = [laws]
     pairs = laws.items() if isinstance(laws, Mapping) else [("", law) for law in laws]
     found: dict[str, Law] = {}
     for given, law in pairs:
-        if not isinstance(law, Law):
-            raise TypeError(f"laws must be laws such as Chinchilla(), got {type(law).__name__}")
+        law = law_given(law)
         label = given or label_of(law)
         if label in found:
             raise ValueError(f"{label} is given twice: name the laws with laws={{NAME: LAW}}")
@@ -59,16 +62,24 @@ def fit_all(
     laws: Mapping[str, Law],
     runs: Runs,
     *,
+    loss: Loss | None = None,
+    residual: str | Residual = "log",
+    starts: int = 1024,
+    seed: int = 0,
+    precision: str = "float64",
     progress: Callable[[], None] | None = None,
-    **options: Any,
 ) -> tuple[Candidate, ...]:
     """Fit every law to all runs; one that cannot be fitted stays, with the reason.
 
     Args:
         laws: by label.
         runs: the runs; losses must be positive.
+        loss: see `fit`.
+        residual: see `fit`.
+        starts: random starts of each fit.
+        seed: of the starts.
+        precision: see `fit`.
         progress: called without arguments after each law.
-        **options: those of `fit`.
 
     Raises:
         DataError: a loss is not positive, or no law can be fitted.
@@ -83,7 +94,16 @@ def fit_all(
     found = []
     for label, law in laws.items():
         try:
-            found.append(Candidate(label, law, fit(law, runs, **options)))
+            fitted = fit(
+                law,
+                runs,
+                loss=loss,
+                residual=residual,
+                starts=starts,
+                seed=seed,
+                precision=precision,
+            )
+            found.append(Candidate(label, law, fitted))
         except (DataError, FitError) as error:
             found.append(Candidate(label, law, None, str(error)))
         if progress is not None:

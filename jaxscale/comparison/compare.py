@@ -21,8 +21,10 @@ from jaxscale.comparison.stacking import MOST, difference, stacking
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress
 from jaxscale.errors import DataError
+from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
-from jaxscale.objective.losses import NAMES, Huber, Loss, describe
+from jaxscale.objective.losses import Huber, Loss
+from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.uncertainty.resampling import require_draws
 
 STARTS = 512
@@ -30,7 +32,7 @@ STARTS = 512
 
 
 def compare(
-    laws: Mapping[str, Law] | Iterable[Law],
+    laws: Mapping[str, Law] | Iterable[Law | type[Law] | str],
     runs: Runs,
     *,
     by: str | None = None,
@@ -41,8 +43,11 @@ def compare(
     deltas: Sequence[float] = DELTAS,
     draws: int = 199,
     seed: int = 0,
+    loss: Loss | None = None,
+    residual: str | Residual = "log",
+    starts: int = 1024,
+    precision: str = "float64",
     progress: Progress | None = None,
-    **options: Any,
 ) -> Comparison:
     """Compare laws on the same runs: by extrapolation, held-out folds, criteria and tests.
 
@@ -56,11 +61,15 @@ def compare(
         folds: of the cross-validation, at most one per run; 0 for none.
         groups: leave out `runs.group` (True) or the values of a column, one at a time; None for
             `runs.group` where the runs have groups, False for none.
-        deltas: widths under which every law is fitted again, for a Huber loss; empty for none.
+        deltas: widths under which every law is fitted again, for a loss that has one; empty for
+            none.
         draws: simulated tables of each nested test; 0 for no tests.
         seed: of starts, folds, bootstrap and simulations.
+        loss: see `fit`; one that stands for a density.
+        residual: see `fit`.
+        starts: random starts of each fit.
         progress: called with (steps done, steps in all).
-        **options: `loss`, `residual` and `starts` of `fit`.
+        precision: of every fit; refits in one batch are in float64.
 
     Raises:
         DataError: no law can be fitted, or the runs have no such column.
@@ -71,28 +80,33 @@ def compare(
     """
     begin = time.perf_counter()
     named = labelled(laws)
-    loss, residual = _fitting(options)
-    starts = int(options.get("starts", 1024))
+    loss, residual = Huber(1e-3) if loss is None else loss, residual_named(residual)
     require_draws(draws or 19, len(runs), 19, "0 for no tests, or ")
     along = _size(by, named.values(), runs)
-    widths = tuple(deltas) if isinstance(loss, Huber) else ()
+    widths = tuple(deltas) if loss.width is not None else ()
     steps = _Steps(progress, len(named) * (2 + bool(widths)) + bool(draws))
     sizes = dict(levels=levels, share=share)
     splits, warnings = _splits(named.values(), runs, along, sizes, folds=folds, seed=seed)
     if groups or (groups is None and runs.group is not None and len(set(runs.group)) > 1):
         splits["groups"] = by_groups(runs, groups or True)
-    found = fit_all(named, runs, seed=seed, progress=steps, **options)
+    found = fit_all(
+        named,
+        runs,
+        loss=loss,
+        residual=residual,
+        starts=starts,
+        seed=seed,
+        precision=precision,
+        progress=steps,
+    )
     held = {}
     if splits:
         each = held_out(found, list(splits.values()), starts=starts, seed=seed, progress=steps)
         held = dict(zip(splits, each, strict=True))
     varied = {}
-    for own in found:
-        if widths and own.fit is not None:
-            varied[own.label] = sensitivity(
-                own.law, runs, deltas=widths, residuals=(residual,), starts=min(starts, STARTS),
-                seed=seed, known=own.fit, label=own.label,
-            )  # fmt: skip
+    for own in found if widths else ():
+        if own.fit is not None:
+            varied[own.label] = _varied(own, own.fit, widths, starts=starts, seed=seed)
             steps()
     tests = _tests(found, draws, seed) if draws else ()
     steps.finish()
@@ -102,10 +116,10 @@ def compare(
         held=held,
         tests=tests,
         runs=runs,
-        loss=describe(loss),
+        loss=loss,
         residual=residual,
         warnings=tuple(warnings),
-        settings={**settings, "starts": starts, "seed": seed},
+        settings={**settings, "starts": starts, "seed": seed, "precision": precision},
         seconds=time.perf_counter() - begin,
     )
 
@@ -126,16 +140,21 @@ class _Steps:
         self()
 
 
-def _fitting(options: Mapping[str, Any]) -> tuple[Loss, str]:
-    unknown = sorted(set(options) - {"loss", "residual", "starts"})
-    if unknown:
-        raise TypeError(f"compare() has no option {unknown[0]!r}")
-    loss = options.get("loss") or Huber(1e-3)
-    if type(loss) not in NAMES.values():
-        raise ValueError(
-            f"laws are compared under {', '.join(NAMES)}: {type(loss).__name__} has no likelihood"
-        )
-    return loss, str(options.get("residual", "log"))
+def _varied(
+    own: Candidate, fit: FitResult, widths: Sequence[float], *, starts: int, seed: int
+) -> Sensitivity:
+    return sensitivity(
+        own.law,
+        fit.runs,
+        deltas=widths,
+        losses=(fit.loss,),
+        residuals=(fit.residual,),
+        starts=min(starts, STARTS),
+        seed=seed,
+        precision=fit.settings.get("precision", "float64"),
+        known=fit,
+        label=own.label,
+    )
 
 
 def _size(by: str | None, laws: Iterable[Law], runs: Runs) -> str:

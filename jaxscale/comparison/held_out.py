@@ -25,10 +25,12 @@ from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import chunk_size
 from jaxscale.engine.loop import Status
 from jaxscale.fitting.certificate import CONVERGED
-from jaxscale.fitting.fit import fit
+from jaxscale.fitting.fit import fit_problem
 from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law, predict
+from jaxscale.objective.losses import Loss
+from jaxscale.objective.residuals import Residual
 
 ABSURD = 1.0
 """Log error of a prediction that is not positive, whose logarithm does not exist: 100 %."""
@@ -211,7 +213,7 @@ def _refitted(
 
 
 def _inputs(law: Law, runs: Runs, name: str) -> np.ndarray:
-    return runs.column(name, getattr(law, "flops", None))
+    return runs.column(name, law.flops)
 
 
 def _one_by_one(
@@ -219,10 +221,14 @@ def _one_by_one(
 ) -> tuple[Law, list[Status]]:
     """Return the law with leaves [W, 1], fitted to each row of weights [W, n]."""
     fits = [
-        fit(law, result.runs.replace(weight=w), loss=result.robust, residual=result.residual,
-            starts=starts, seed=seed)
+        fit_problem(
+            result.problem.on(result.runs.replace(weight=w)),
+            starts=starts,
+            seed=seed,
+            precision=result.settings.get("precision", "float64"),
+        )
         for w in weights
-    ]  # fmt: skip
+    ]
     leaves = {n: np.array([[float(getattr(f.law, n))] for f in fits]) for n in law.free}
     return law.replace(**leaves), [Status[f.certificate.status.upper()] for f in fits]
 
@@ -242,16 +248,17 @@ def _notes(split: Split, reasons: Sequence[str], oddities: Sequence[str]) -> lis
 
 
 def rollout(
-    laws: Mapping[str, Law] | Iterable[Law],
+    laws: Mapping[str, Law] | Iterable[Law | type[Law] | str],
     runs: Runs,
     *,
     by: str = "C",
     levels: int = 12,
     share: float = 0.5,
     horizon: str = "all",
+    loss: Loss | None = None,
+    residual: str | Residual = "log",
     starts: int = 1024,
     seed: int = 0,
-    **options: Any,
 ) -> HeldOut:
     """Fit laws to the smaller runs and predict the larger, for an expanding window of sizes.
 
@@ -262,9 +269,10 @@ def rollout(
         levels: quantile bins along `by` where its values are no few levels; see `splits.by_size`.
         share: windows fitted to a smaller share of the levels do not count in `score`.
         horizon: "all" predicts all larger runs, "next" those of the next level.
+        loss: see `fit`.
+        residual: see `fit`.
         starts: random starts of the fits.
         seed: of random starts.
-        **options: `loss` and `residual` of `fit`.
 
     Returns:
         The errors of every law in every window; `split.factor` is how far each extrapolates.
@@ -277,20 +285,21 @@ def rollout(
     """
     named = labelled(laws)
     split = by_size(named.values(), runs, by, levels=levels, horizon=horizon, share=share)
-    found = fit_all(named, runs, starts=starts, seed=seed, **options)
+    found = fit_all(named, runs, loss=loss, residual=residual, starts=starts, seed=seed)
     return held_out(found, [split], starts=starts, seed=seed)[0]
 
 
 def cross_validate(
-    laws: Mapping[str, Law] | Iterable[Law],
+    laws: Mapping[str, Law] | Iterable[Law | type[Law] | str],
     runs: Runs,
     *,
     folds: int = 10,
     groups: bool | str = False,
     by: str = "C",
+    loss: Loss | None = None,
+    residual: str | Residual = "log",
     starts: int = 1024,
     seed: int = 0,
-    **options: Any,
 ) -> HeldOut:
     """Fit laws to all but one fold or group of runs and predict it, for each in turn.
 
@@ -301,9 +310,10 @@ def cross_validate(
         groups: True leaves out `runs.group`, a name the values of that column, one at a time, in
             place of folds.
         by: column along which every fold is spread.
+        loss: see `fit`.
+        residual: see `fit`.
         starts: random starts of the fits.
         seed: of the folds and of random starts.
-        **options: `loss` and `residual` of `fit`.
 
     Raises:
         DataError: there is no such group, or no law can be fitted.
@@ -311,5 +321,5 @@ def cross_validate(
     """
     named = labelled(laws)
     split = by_groups(runs, groups) if groups else by_folds(runs, folds, by=by, seed=seed)
-    found = fit_all(named, runs, starts=starts, seed=seed, **options)
+    found = fit_all(named, runs, loss=loss, residual=residual, starts=starts, seed=seed)
     return held_out(found, [split], starts=starts, seed=seed)[0]

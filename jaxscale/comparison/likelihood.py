@@ -10,61 +10,47 @@ import numpy as np
 
 from jaxscale._numerics.precision import scope
 from jaxscale.fitting.result import FitResult
-from jaxscale.objective.losses import NAMES, log_normalizer, loss_named
-
-_erf = np.vectorize(math.erf, otypes=[float])
+from jaxscale.objective.losses import Loss
 
 
-def _log_z(name: str, delta: float, s: np.ndarray) -> np.ndarray:
-    """Return log Z at scales s, same shape."""
-    with scope(np.float64):
-        return np.asarray(log_normalizer(loss_named(name, delta or None), np.log(s)), float)
-
-
-def _mean_rho(name: str, delta: float, s: np.ndarray) -> np.ndarray:
-    """Return the expectation s² d log Z / ds of rho at scales s; between s / 2 and s."""
-    if name != "huber":
-        return np.asarray(s * (0.5 if name == "square" else 1.0))
-    core = np.sqrt(2 * np.pi * s) * _erf(delta / np.sqrt(2 * s))
-    tail = 2 * (s / delta) * np.exp(-(delta**2) / (2 * s))
-    return np.asarray(s * (0.5 * core + tail) / (core + tail))
-
-
-def profile_likelihood(
-    value: Any, weight: np.ndarray, *, loss: str, delta: float | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def profile_likelihood(value: Any, weight: np.ndarray, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
     """Return (log-likelihood, scale) of residuals at the best scale.
 
     Args:
         value: [...] sum w rho(r).
         weight: [n] weights, those above zero counting.
-        loss: "huber", "square" or "absolute".
-        delta: width of the Huber loss, in units of the residuals.
+        loss: the loss, whose density is exp(-rho(r) / s) / Z(s).
+
+    Raises:
+        ValueError: the loss has no density at that scale: its tails are too heavy.
 
     The log-likelihood is -value / s - sum log Z(s / w), without the Jacobian of the residuals.
     """
-    if loss not in NAMES:
-        raise ValueError(
-            f"no likelihood for the loss {loss!r}; there is one for {', '.join(NAMES)}"
-        )
     total = np.maximum(np.asarray(value, float), np.finfo(float).tiny)
     weights, counts = np.unique(weight[weight > 0], return_counts=True)
-    width = 0.0 if delta is None else float(delta)
 
     def expected(s: np.ndarray) -> np.ndarray:
-        parts = [
-            c * w * _mean_rho(loss, width, s / w) for w, c in zip(weights, counts, strict=True)
-        ]
+        parts = [c * w * loss.mean_rho(s / w) for w, c in zip(weights, counts, strict=True)]
         return np.asarray(np.sum(parts, axis=0))
 
     low, high = total / counts.sum(), 2 * total / counts.sum()
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        below = expected(middle) < total
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    s = 0.5 * (low + high)
-    normal = [c * _log_z(loss, width, s / w) for w, c in zip(weights, counts, strict=True)]
-    return -total / s - np.sum(normal, axis=0), s
+    with scope(np.float64):
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            below = expected(middle) < total
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        s = 0.5 * (low + high)
+        normal = [
+            c * np.asarray(loss.log_normalizer(np.log(s / w)), float)
+            for w, c in zip(weights, counts, strict=True)
+        ]
+    found = -total / s - np.sum(normal, axis=0)
+    if not np.isfinite(found).all():
+        raise ValueError(
+            f"the loss {loss.name} stands for no density at the scale of these residuals: its "
+            "tails are too heavy, so it has no likelihood; compare with another loss or width"
+        )
+    return found, s
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,16 +88,10 @@ def information(result: FitResult) -> Information:
     runs = result.runs
     weight = runs.weights
     used = weight > 0
-    ll, s = profile_likelihood(result.value, weight, **result.loss)
-    if result.residual == "log":
-        jacobian = -np.log(runs.loss[used]).sum()
-    elif result.residual == "relative":
-        steep = np.abs(result.prediction[used]) / runs.loss[used] ** 2
-        jacobian = np.log(np.maximum(steep, np.finfo(float).tiny)).sum()
-    else:
-        jacobian = 0.0
+    ll, s = profile_likelihood(result.value, weight, result.loss)
+    jacobian = result.residual.log_jacobian(result.prediction[used], runs.loss[used]).sum()
     total = float(ll + jacobian)
-    k = 1 + len(result.unfitted.free)
+    k = 1 + len(result.free)
     n = int(used.sum())
     small = 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else math.inf
     return Information(total, k, n, float(s), 2 * (k - total) + small, k * math.log(n) - 2 * total)

@@ -29,10 +29,10 @@ import numpy as np
 from jaxscale.comparison.candidates import label_of
 from jaxscale.comparison.likelihood import profile_likelihood
 from jaxscale.errors import DataError, FitError
-from jaxscale.fitting.fit import fit
+from jaxscale.fitting.fit import fit_problem
 from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
-from jaxscale.uncertainty.resampling import require_draws, residuals_of, with_residuals
+from jaxscale.uncertainty.resampling import require_draws
 
 SPECIAL = 0.1
 """Residuals of a law fitted to another's predictions, in units of that one's own residuals, up to
@@ -76,13 +76,8 @@ def special_case(small: FitResult, large: FitResult) -> bool:
     if len(law.free) <= len(small.unfitted.free) or not set(small.law.inputs) <= set(law.inputs):
         return False
     try:
-        again = fit(
-            law,
-            large.runs.replace(loss=small.prediction),
-            loss=large.robust,
-            residual=large.residual,
-            starts=min(STARTS, large.certificate.starts),
-        )
+        problem = large.problem.on(large.runs.replace(loss=small.prediction))
+        again = fit_problem(problem, starts=min(STARTS, large.certificate.starts))
     except (DataError, FitError):
         return False
     own = np.sqrt(np.mean(np.log(small.prediction / small.runs.loss) ** 2))
@@ -127,7 +122,7 @@ def nested(
     a, b = labels or (label_of(small.unfitted), label_of(large.unfitted))
     if small.runs.digest() != large.runs.digest():
         raise ValueError(f"{a} and {b} are fitted to different runs; fit both to the same")
-    if (dict(small.loss), small.residual) != (dict(large.loss), large.residual):
+    if (small.loss.document(), small.residual) != (large.loss.document(), large.residual):
         raise ValueError(f"{a} and {b} are fitted with different losses or residuals")
     require_draws(draws, len(small.runs), 19)
     if check and not special_case(small, large):
@@ -143,7 +138,7 @@ def nested(
     fitted = np.isfinite(values[0]) & np.isfinite(values[1])
     if not fitted[0]:
         raise ValueError(f"{a} or {b} cannot be refitted to the runs themselves")
-    low, high = (profile_likelihood(v[fitted], weight, **small.loss)[0] for v in values)
+    low, high = (profile_likelihood(v[fitted], weight, small.loss)[0] for v in values)
     ratio = 2 * np.maximum(high - low, 0.0)
     stuck = (values[1] > values[0] * (1 + 1e-6))[fitted]
     count = int(fitted.sum()) - 1
@@ -156,7 +151,7 @@ def _simulated(result: FitResult, weight: np.ndarray, draws: int, seed: int) -> 
     """Return losses [draws, n] around a fitted law, its own residuals resampled."""
     used = weight > 0
     root = np.sqrt(np.where(used, weight, 1.0))
-    r = (residuals_of(result.prediction, result.runs.loss, result.residual) * root)[used]
+    r = (result.residual.between(result.prediction, result.runs.loss) * root)[used]
     rng = np.random.default_rng(seed)
     drawn = rng.choice(r, (draws, len(weight))) / root
-    return with_residuals(result.prediction, drawn, result.residual)
+    return result.residual.losses(result.prediction, drawn)

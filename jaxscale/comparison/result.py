@@ -25,6 +25,8 @@ from jaxscale.files.document import plain, versions
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.result import notes as fit_notes
 from jaxscale.laws import Law, derived
+from jaxscale.objective.losses import Loss
+from jaxscale.objective.residuals import Residual
 
 HEADS = {"rollout": "larger runs", "folds": "folds", "groups": "groups"}
 
@@ -40,10 +42,10 @@ def _percent(error: float) -> str:
 
 def comparison_table(comparison: Comparison) -> str:
     """Return the sentence, the laws, the windows, the exponents, the tests and the notes."""
-    delta = comparison.loss["delta"]
-    loss = str(comparison.loss["loss"]) + (f" (delta {delta:g})" if delta is not None else "")
     runs = comparison.runs
-    head = f"{len(runs)} runs from {runs.source}, {loss} on {comparison.residual} residuals"
+    head = (
+        f"{len(runs)} runs from {runs.source}, {comparison.loss} on {comparison.residual} residuals"
+    )
     best = comparison.best
     first = one_line(comparison.sentence or "")
     if best.reasons:
@@ -239,7 +241,7 @@ class Comparison:
         held: held-out errors by kind: "rollout", "folds", "groups", as far as there are.
         tests: of every pair of laws of which one contains the other.
         runs: the runs.
-        loss: {"loss": name, "delta": width or None}.
+        loss: the robust loss.
         residual: kind of residual.
         warnings: what kept a part from being worked out.
         settings: everything that was chosen.
@@ -250,8 +252,8 @@ class Comparison:
     held: Mapping[str, HeldOut]
     tests: tuple[NestedTest, ...]
     runs: Runs
-    loss: Mapping[str, Any]
-    residual: str
+    loss: Loss
+    residual: Residual
     warnings: tuple[str, ...]
     settings: Mapping[str, Any]
     seconds: float
@@ -328,7 +330,7 @@ class Comparison:
             "laws": [entry.to_dict() for entry in self.entries],
             **{kind: held.to_dict() for kind, held in self.held.items()},
             "nested": [dataclasses.asdict(test) for test in self.tests],
-            "objective": {**self.loss, "residual": self.residual},
+            "objective": {**self.loss.document(), "residual": self.residual.name},
             "data": {
                 "n": len(self.runs),
                 "source": self.runs.source,

@@ -11,10 +11,12 @@ import numpy as np
 from jaxscale.comparison.candidates import label_of
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError, FitError
-from jaxscale.fitting.fit import fit
+from jaxscale.fitting.fit import fit_problem
+from jaxscale.fitting.preparation import prepare
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law, derived
-from jaxscale.objective.losses import Loss, describe, loss_named
+from jaxscale.objective.losses import Loss, loss_named
+from jaxscale.objective.residuals import Residual, residual_named
 
 DELTAS = (1e-4, 1e-3, 1e-2)
 
@@ -52,10 +54,11 @@ def sensitivity(
     runs: Runs,
     *,
     deltas: Sequence[float] = DELTAS,
-    losses: Iterable[str] = ("huber",),
-    residuals: Iterable[str] = ("log",),
+    losses: Iterable[str | Loss] = ("huber",),
+    residuals: Iterable[str | Residual] = ("log",),
     starts: int = 512,
     seed: int = 0,
+    precision: str = "float64",
     known: FitResult | None = None,
     label: str = "",
 ) -> Sensitivity:
@@ -65,10 +68,11 @@ def sensitivity(
         law: the law.
         runs: the runs.
         deltas: widths of the Huber loss.
-        losses: "huber" (once per delta), "square", "absolute".
+        losses: names or losses; one with a width is fitted once per delta.
         residuals: "log", "relative", "absolute".
         starts: random starts of each fit.
         seed: of random starts.
+        precision: as in `fit`.
         known: a fit of the law to the runs, so that its combination is not fitted again.
         label: name of the law in the result.
 
@@ -78,17 +82,18 @@ def sensitivity(
     Cost: one fit each; other widths compile nothing, another loss or residual does.
     """
     chosen: list[Loss] = []
-    for name in losses:
-        widths = [float(delta) for delta in deltas] if name == "huber" else [None]
-        for width in widths:
-            if width is not None and not (width > 0 and np.isfinite(width)):
+    for given in losses:
+        loss = given if isinstance(given, Loss) else loss_named(given)
+        for width in deltas if loss.width is not None else ():
+            if not (width > 0 and np.isfinite(width)):
                 raise ValueError(f"deltas must be positive and finite, got {width:g}")
-            chosen.append(loss_named(name, width))
+            chosen.append(loss.with_threshold(float(width)))
+        chosen += [loss] if loss.width is None else []
     rows = [
         _fitted(law, known)
-        if known is not None and (known.loss, known.residual) == (describe(loss), residual)
-        else _row(law, runs, loss, residual, starts=starts, seed=seed)
-        for residual in residuals
+        if known is not None and (known.loss.document(), known.residual) == (loss.document(), kind)
+        else _row(law, runs, loss, kind, known, starts=starts, seed=seed, precision=precision)
+        for kind in map(residual_named, residuals)
         for loss in chosen
     ]
     if not rows:
@@ -97,14 +102,18 @@ def sensitivity(
 
 
 def _row(
-    law: Law, runs: Runs, loss: Loss, residual: str, *, starts: int, seed: int
+    law: Law, runs: Runs, loss: Loss, residual: Residual, known: FitResult | None, **options: Any
 ) -> dict[str, Any]:
     try:
-        result = fit(law, runs, loss=loss, residual=residual, starts=starts, seed=seed)
+        if known is None:
+            problem = prepare(law, runs, loss, residual)
+        else:
+            problem = known.problem.under(loss, residual)
+        result = fit_problem(problem, **options)
     except (DataError, FitError) as error:
         return {
-            **describe(loss),
-            "residual": residual,
+            **loss.document(),
+            "residual": residual.name,
             "params": {},
             "exponents": {},
             "value": None,
@@ -125,8 +134,8 @@ def _fitted(law: Law, result: FitResult) -> dict[str, Any]:
     shares = derived(result.law)
     exponents |= {name: shares[name] for name in ("a", "b") if name in shares}
     return {
-        **result.loss,
-        "residual": result.residual,
+        **result.loss.document(),
+        "residual": result.residual.name,
         "params": params,
         "exponents": exponents,
         "value": result.value,

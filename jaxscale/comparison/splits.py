@@ -11,6 +11,7 @@ import numpy as np
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.laws import Law
+from jaxscale.objective.inputs import spaced
 from jaxscale.text import quantity
 
 SAME_LEVEL = 0.01
@@ -96,13 +97,14 @@ def identified(law: Law, runs: Runs, mask: np.ndarray) -> str:
     if count <= free:
         return f"{count} runs for {free} free parameters; it takes at least {free + 1}"
     try:
-        columns = {n: runs.column(n, getattr(law, "flops", None))[mask] for n in law.inputs}
+        columns = {n: runs.column(n, law.flops)[mask] for n in law.inputs}
     except DataError as error:
         return str(error)
     for name, column in columns.items():
-        if np.ptp(column) <= 1e-9 * column.max():
+        if np.ptp(column) <= 1e-9 * np.abs(column).max():
             return f"only one distinct value of {name}, {column[0]:g}"
-    points = np.round(np.log(np.column_stack(list(columns.values()))) / SAME_LEVEL)
+    steps = [spaced(x, law.kinds[n]) for n, x in columns.items()]
+    points = np.round(np.column_stack(steps) / SAME_LEVEL)
     distinct = len(np.unique(points, axis=0))
     if distinct < free:
         inputs = ", ".join(law.inputs)
@@ -209,7 +211,7 @@ def by_groups(runs: Runs, groups: bool | str) -> Split:
     if values is None:
         raise DataError(
             f"{runs.source}: no column {name!r} to group by; say which holds the group with "
-            "map={'group': 'COLUMN'} (--group COLUMN)"
+            "map={'group': 'COLUMN'} (--leave-out COLUMN)"
         )
     known, group = np.unique(values, return_inverse=True)
     if len(known) < 2:

@@ -87,7 +87,7 @@ def missing_loss(table: Table) -> DataError:
     lost = " (is the header line missing?)" if len(numbers) == len(table.columns) else ""
     return DataError(
         f"{table.top}: no column 'loss'; the table has {_closest('loss', table)}{lost}. Name it "
-        "with map={'loss': 'COLUMN'} (--map loss=COLUMN)"
+        "with map={'loss': 'COLUMN'} (--column loss=COLUMN)"
     )
 
 
@@ -127,12 +127,12 @@ def check_map(given: Mapping[str, str], used: Sequence[str], where: str | None =
     for letter, name in given.items():
         if letter in known or re.search(rf"(?<!\w){re.escape(letter)}(?!\w)", where or ""):
             continue
-        refuse_near_miss(letter, f"--map {letter}={name}", IN_TABLE)
+        refuse_near_miss(letter, f"--column {letter}={name}", IN_TABLE)
         meant = [k for k, words in ALIASES.items() if canonical(letter) in words]
         near = meant or difflib.get_close_matches(letter, known, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise DataError(
-            f"--map {letter}={name}: nothing uses a column called {letter!r}; {hint}there are "
+            f"--column {letter}={name}: nothing uses a column called {letter!r}; {hint}there are "
             f"{', '.join(known)}"
         )
 
@@ -141,11 +141,11 @@ def recognize(table: Table, given: Mapping[str, str]) -> dict[str, str]:
     """Return the column of each letter; a column that `given` names is not taken for another."""
     for letter, name in given.items():
         if letter in RESERVED and letter != "group":
-            raise DataError(f"--map {letter}={name}: {letter!r} is a reserved name")
-        refuse_near_miss(letter, f"--map {letter}={name}", IN_TABLE)
+            raise DataError(f"--column {letter}={name}: {letter!r} is a reserved name")
+        refuse_near_miss(letter, f"--column {letter}={name}", IN_TABLE)
         if name not in table.columns:
             raise DataError(
-                f"{table.top}: --map {letter}={name}: no column {short(name)}; the table has "
+                f"{table.top}: --column {letter}={name}: no column {short(name)}; the table has "
                 f"{_closest(name, table)}"
             )
     names = dict(given)
@@ -159,7 +159,7 @@ def recognize(table: Table, given: Mapping[str, str]) -> dict[str, str]:
         if len(found) > 1:
             raise DataError(
                 f"{table.top}: columns {listing(found)} could all be {letter}; choose with "
-                f"map={{{letter!r}: {short(found[0])}}} (--map {letter}={found[0][:40]})"
+                f"map={{{letter!r}: {short(found[0])}}} (--column {letter}={found[0][:40]})"
             )
         if found:
             names[letter] = found[0]

@@ -216,22 +216,22 @@ def _column(part: _Part, what: str, wanted: str | None, rows: np.ndarray, notes:
     if found:
         if len(found) > 1:
             others = listing(found[1:], 4)
-            notes.append(f"{what} is column {short(found[0])}; --{what} could also be {others}")
+            notes.append(
+                f"{what} is column {short(found[0])}; --column {what}=COLUMN could also be {others}"
+            )
         return found[0]
     table, names = part.table, list(part.labels)
     near = difflib.get_close_matches(wanted or what, names, n=3, cutoff=0.5)
     has = listing([*near, *(name for name in names if name not in near)])
     of_run = f" for run {short(part.name)}" if len(part.labels) < len(table.columns) else ""
+    given = f"--column {what}={(wanted or 'COLUMN')[:40]}"
     if wanted is not None and (wanted in part.labels or wanted in part.labels.values()):
-        raise DataError(f"{table.top}: column {short(wanted)} (--{what}) holds no number{of_run}")
+        raise DataError(f"{table.top}: column {short(wanted)} ({given}) holds no number{of_run}")
     if wanted is not None:
-        raise DataError(
-            f"{table.top}: --{what} {wanted[:40]}: no column {short(wanted)}{of_run}; there are "
-            f"{has}"
-        )
+        raise DataError(f"{table.top}: {given}: no column {short(wanted)}{of_run}; there are {has}")
     raise DataError(
         f"{table.top}: no column of the {what} is recognized{of_run}; there are {has}. Name it "
-        f"with {what}='COLUMN' (--{what} COLUMN)"
+        f"with {what}='COLUMN' ({given})"
     )
 
 
@@ -264,7 +264,8 @@ def _curve(part: _Part, wanted: dict[str, str | None]) -> Curve:
         rate = _column(part, "lr", wanted["lr"], counted, notes)
         lr = _rate(part, rate, counter, counted, step, notes=notes)
         if lr is None and wanted["lr"] is not None:
-            raise DataError(f"{table.top}: column {short(rate)} (--lr) holds no finite number")
+            given = f"--column lr={rate[:40]}"
+            raise DataError(f"{table.top}: column {short(rate)} ({given}) holds no finite number")
     return Curve(step, loss, lr, part.name, table.source, tuple(notes))
 
 

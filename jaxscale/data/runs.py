@@ -25,13 +25,32 @@ from jaxscale.data.columns import (
     refuse_near_miss,
 )
 from jaxscale.data.expressions import keep_rows
-from jaxscale.data.tables import Table, read_table, table_from_dataframe
+from jaxscale.data.tables import Table, read_table, table_from_arrays, table_from_dataframe
 from jaxscale.errors import DataError
 from jaxscale.flops import Flops, SixND, parameters_for, tokens_for
 from jaxscale.text import listing, short
 
 LETTERS = ("N", "D", "C")
 """Columns of which any two give the third."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reading:
+    """How a table becomes runs; see `read_runs`."""
+
+    map: Mapping[str, str]
+    where: str | None
+    drop_highest: int
+    bad: str
+    units: str
+
+    def __post_init__(self) -> None:
+        if self.bad not in ("raise", "drop"):
+            raise ValueError(f"bad must be 'raise' or 'drop', got {self.bad!r}")
+        if self.units not in ("plain", "auto"):
+            raise ValueError(f"units must be 'plain' or 'auto', got {self.units!r}")
+        if self.drop_highest != int(self.drop_highest) or self.drop_highest < 0:
+            raise ValueError(f"drop_highest must be a whole number >= 0, got {self.drop_highest!r}")
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -125,19 +144,26 @@ class Runs:
         return next((here for here, called in self.names.items() if called == name), name)
 
     @classmethod
-    def from_dataframe(cls, frame: Any, **options: Any) -> Self:
-        """Make runs from a dataframe of pandas, polars, pyarrow or any narwhals back end.
+    def of(cls, given: Any) -> Runs:
+        """Return runs as they are, or make them from a dataframe or a dict of arrays.
 
-        Args:
-            frame: the dataframe.
-            **options: those of `read_runs`, without the path.
+        Columns are recognized by their names, as in a file; see `read_runs` for options.
+
+        Raises:
+            DataError: a column is missing, or a cell cannot be read; names column and row.
         """
-        return cls._from_table(table_from_dataframe(frame), **options)
+        if isinstance(given, Runs):
+            return given
+        if isinstance(given, Mapping):
+            table = table_from_arrays(given)
+        else:
+            table = table_from_dataframe(given)
+        return cls._from_table(table, _Reading({}, None, 0, "raise", "plain"))
 
     @classmethod
-    def _from_table(
+    def from_dataframe(
         cls,
-        table: Table,
+        frame: Any,
         *,
         map: Mapping[str, str] | None = None,
         where: str | None = None,
@@ -145,8 +171,28 @@ class Runs:
         bad: str = "raise",
         units: str = "plain",
     ) -> Self:
-        _check_options(drop_highest, bad, units)
-        names = recognize(table, map or {})
+        """Make runs from a dataframe of pandas, polars, pyarrow or any narwhals back end.
+
+        Args:
+            frame: the dataframe.
+            map: N, D, C, S, loss, weight or group -> name of its column, for columns that are
+                not recognized by their own names.
+            where: an expression, e.g. "loss < 4 and lr == 3e-4"; rows that satisfy it stay.
+            drop_highest: leave out that many highest losses.
+            bad: "raise", or "drop" rows with missing or non-finite cells.
+            units: "plain", or "auto" to read 300M, 1.2B, 32.0K, 11%.
+
+        Raises:
+            DataError: a cell cannot be read; the message names column and row.
+            ValueError: an option is not one of those allowed.
+        """
+        options = _Reading(map or {}, where, drop_highest, bad, units)
+        return cls._from_table(table_from_dataframe(frame), options)
+
+    @classmethod
+    def _from_table(cls, table: Table, options: _Reading) -> Self:
+        where, drop_highest, units = options.where, options.drop_highest, options.units
+        names = recognize(table, options.map)
         if "loss" not in names:
             raise missing_loss(table)
         keep = np.ones(len(table.lines), bool)
@@ -163,7 +209,7 @@ class Runs:
             for letter, name in names.items()
             if letter != "group"
         }
-        if bad == "drop":
+        if options.bad == "drop":
             for letter, column in columns.items():
                 drop(~np.isfinite(column), f"{letter} is missing or not finite")
         if drop_highest:
@@ -239,7 +285,7 @@ class Runs:
         raise DataError(
             f"{self.source}, {self.span()}: no column {name!r} of numbers, and no way to work it "
             f"out (columns of numbers: {listing([*self.columns, 'loss'])}{third}). Name it with "
-            f"map={{{name!r}: 'COLUMN'}} (--map {name}=COLUMN)"
+            f"map={{{name!r}: 'COLUMN'}} (--column {name}=COLUMN)"
         )
 
     def span(self) -> str:
@@ -259,16 +305,27 @@ class Runs:
         return sha.hexdigest()
 
 
-def read_runs(path: str | Path, *, decimal: str = ".", **options: Any) -> Runs:
+def read_runs(
+    path: str | Path,
+    *,
+    map: Mapping[str, str] | None = None,
+    where: str | None = None,
+    drop_highest: int = 0,
+    bad: str = "raise",
+    units: str = "plain",
+    decimal: str = ".",
+) -> Runs:
     """Read runs from a CSV, TSV, JSON Lines, JSON or Parquet file.
 
     Args:
         path: the file; text may be compressed (.gz, .xz).
+        map: letter -> name of its column, N, D, C, S, loss, weight or group; for columns that are
+            not recognized by their own names.
+        where: an expression, e.g. "loss < 4 and lr == 3e-4"; rows that satisfy it stay.
+        drop_highest: leave out that many highest losses.
+        bad: "raise", or "drop" rows with missing or non-finite cells.
+        units: "plain", or "auto" to read 300M, 1.2B, 32.0K, 11%.
         decimal: decimal mark of CSV numbers.
-        **options: `map` (letter -> column name; for columns that are not recognized),
-            `where` (an expression; rows that satisfy it stay), `drop_highest` (leave out that
-            many highest losses), `bad` ("raise", or "drop" rows with missing or non-finite
-            cells), `units` ("plain", or "auto" to read 300M, 1.2B, 32.0K, 11%).
 
     Returns:
         The runs; `dropped` lists every row left out, and why.
@@ -277,7 +334,8 @@ def read_runs(path: str | Path, *, decimal: str = ".", **options: Any) -> Runs:
         DataError: the file or a cell cannot be read; the message names column and row.
         ValueError: an option is not one of those allowed.
     """
-    return Runs._from_table(read_table(path, decimal), **options)
+    options = _Reading(map or {}, where, drop_highest, bad, units)
+    return Runs._from_table(read_table(path, decimal), options)
 
 
 def _array(name: str, column: Any) -> np.ndarray:
@@ -291,12 +349,3 @@ def _array(name: str, column: Any) -> np.ndarray:
     if array.ndim != 1:
         raise DataError(f"column {name!r} must have one dimension, got shape {array.shape}")
     return array
-
-
-def _check_options(drop_highest: int, bad: str, units: str) -> None:
-    if bad not in ("raise", "drop"):
-        raise ValueError(f"bad must be 'raise' or 'drop', got {bad!r}")
-    if units not in ("plain", "auto"):
-        raise ValueError(f"units must be 'plain' or 'auto', got {units!r}")
-    if drop_highest != int(drop_highest) or drop_highest < 0:
-        raise ValueError(f"drop_highest must be a whole number >= 0, got {drop_highest!r}")

@@ -15,7 +15,7 @@ import json
 import lzma
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -329,6 +329,31 @@ def table_from_dataframe(frame: Any, source: str = "dataframe") -> Table:
             numbers = [np.nan if v is None else float(v) for v in cells]
             columns[str(name).strip()] = np.array(numbers)  # type: ignore[assignment]
     return Table(columns, list(range(1, len(native) + 1)), source)
+
+
+def table_from_arrays(arrays: Mapping[str, Any], source: str = "arrays") -> Table:
+    """Return columns given as arrays or lists by name.
+
+    Raises:
+        DataError: one has another length or no rows, or is no column.
+    """
+    columns: dict[str, Sequence[Any]] = {}
+    for name, given in arrays.items():
+        column = np.asarray(given)
+        if column.ndim != 1 or len(column) == 0:
+            raise DataError(
+                f"{source}: column {short(name)} has shape {list(column.shape)}; every column is "
+                "a list of equally many values"
+            )
+        numeric = column.dtype.kind in "iuf"
+        columns[str(name)] = column.astype(float) if numeric else column.tolist()  # type: ignore[assignment]
+    lengths = {name: len(column) for name, column in columns.items()}
+    if not lengths:
+        raise DataError(f"{source}: there are no columns; give e.g. dict(N=..., D=..., loss=...)")
+    if len(set(lengths.values())) != 1:
+        said = ", ".join(f"{name} {n}" for name, n in lengths.items())
+        raise DataError(f"{source}: columns of unequal length ({said})")
+    return Table(columns, list(range(1, next(iter(lengths.values())) + 1)), source)
 
 
 def _through_arrow(frame: Any) -> Any:

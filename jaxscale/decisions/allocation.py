@@ -1,7 +1,8 @@
 """How to spend a compute budget: the best N and D under a fitted law.
 
-Closed form for Chinchilla and Kaplan with C = k N D; for any other law of N and D, or another
-FLOPs model, a numeric search along the line of constant compute. `optimum` and `cheapest` are
+Closed form where the law says one (`Law.closed_form`: a term of N and a term of D) and C = k N D;
+for any other law of N and D, or another FLOPs model, a numeric search along the line of constant
+compute. `optimum` and `cheapest` are
 pure JAX, differentiable in the law, and can be mapped over a sample of laws; `allocate` is the
 host's door.
 """
@@ -20,8 +21,9 @@ from jax import Array
 from jaxscale._numerics.positive import power
 from jaxscale._numerics.precision import scope
 from jaxscale._numerics.roots import Function, root, slope_solve
+from jaxscale.errors import FitError
 from jaxscale.flops import Flops, SixND, tokens_for
-from jaxscale.laws import Chinchilla, ChinchillaNDC, Kaplan, Law
+from jaxscale.laws import Fitted, Law, Sum, Term, law_of
 
 LOG_N = (math.log(1e3), math.log(1e18))
 """Range of model sizes that the numeric search looks at."""
@@ -66,7 +68,7 @@ class Optimum(NamedTuple):
 
 
 def allocate(
-    law: Law,
+    law: Law | Fitted,
     *,
     compute: float | None = None,
     target_loss: float | None = None,
@@ -75,7 +77,8 @@ def allocate(
     """Return the best N and D for a compute budget, or the cheapest run that reaches a loss.
 
     Args:
-        law: a fitted law of N and D; its parameters may have a leading axis [B].
+        law: a fit of a law of N and D; or such a law itself, whose parameters may have a leading
+            axis [B].
         compute: budget C in FLOPs; give this or `target_loss`.
         target_loss: loss to reach, in the units of the runs.
         flops: FLOPs model; default the law's own, else C = 6 N D.
@@ -84,11 +87,18 @@ def allocate(
         The allocation: floats, or arrays [B] under a sample of laws.
 
     Raises:
+        FitError: the fit is not certified: what follows from it may be wrong by any factor.
         ValueError: the law is not one of N and D, an argument is not positive, or no budget
             reaches the target loss (under a sample of laws: its members that do not get NaN).
 
     Source: Hoffmann et al. 2022, arXiv:2203.15556, equation 4.
     """
+    if isinstance(law, Fitted) and law.doubts:
+        raise FitError(
+            f"no allocation from a fit that is not certified ({law.doubts[0]}): it may be wrong by "
+            "any factor. Mend what its reasons say, or see what it would be: allocate(fit.law, ...)"
+        )
+    law = law_of(law)
     if set(law.inputs) != {"N", "D"}:
         raise ValueError(
             f"allocate() needs a law of N and D; {type(law).__name__} takes {', '.join(law.inputs)}"
@@ -97,7 +107,7 @@ def allocate(
         raise ValueError(f"{type(law).__name__}: {', '.join(law.free)} is free; fit the law first")
     if (compute is None) == (target_loss is None):
         raise ValueError("give exactly one of compute and target_loss")
-    model = flops or getattr(law, "flops", None) or SixND()
+    model = flops or law.flops
     goal, name = (compute, "compute") if compute is not None else (target_loss, "target_loss")
     assert goal is not None
     if not (goal > 0 and math.isfinite(goal)):
@@ -108,10 +118,10 @@ def allocate(
     if target_loss is not None and not sample:
         _reachable(law, target_loss, model)
     with scope(np.float64):
-        law = jax.tree.map(lambda leaf: np.asarray(leaf, float), law)
+        wide: Law = jax.tree.map(lambda leaf: np.asarray(leaf, float), law)
         if sample:
             size = max(leaf.size for leaf in leaves)
-            law = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (size,)), law)
+            wide = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (size,)), wide)
 
         def one(law: Law) -> tuple[Array, Optimum]:
             C = jnp.asarray(goal, float) if name == "compute" else cheapest(law, goal, model)
@@ -119,8 +129,8 @@ def allocate(
             best = optimum(law, C, model)
             return C, best._replace(N=jnp.where(jnp.isnan(C), C, best.N))
 
-        closed = isinstance(model, SixND) and additive(law) is not None
-        found = jax.device_get(jax.vmap(one)(law) if sample else one(law))
+        closed = isinstance(model, SixND) and additive(wide) is not None
+        found = jax.device_get(jax.vmap(one)(wide) if sample else one(wide))
     C, best = jax.tree.map(lambda leaf: np.asarray(leaf)[()], found)
     return _made(C, best, "closed form" if closed else "numeric", sample)
 
@@ -132,19 +142,18 @@ def _made(C: Any, best: Optimum, method: str, sample: bool) -> Allocation:
     return Allocation(float(C), N, D, float(best.loss), D / N, method, bool(best.at_edge))
 
 
-def additive(law: Law) -> tuple[Any, Any, Any, Any] | None:
-    """Return (A, B, alpha, beta) of the sum A N^-alpha + B D^-beta that a law rises with, or None.
+def additive(law: Law) -> tuple[Sum, Term, Term] | None:
+    """Return the closed form of a law of N and D with its terms of N and of D; None without one.
 
-    Kaplan's L(N, D) to the power 1 / alpha_D is such a sum, with beta = 1. A subclass with a
-    formula of its own is none.
+    The law rises with the sum of the two terms, which are one of each input, in any order.
     """
-    own = type(law).__call__
-    if isinstance(law, Chinchilla) and own in (Chinchilla.__call__, ChinchillaNDC.__call__):
-        return law.A, law.B, law.alpha, law.beta
-    if isinstance(law, Kaplan) and own is Kaplan.__call__:
-        up, down = power(law.A, 1 / law.alpha_D), power(law.B, 1 / law.alpha_D)
-        return up, down, law.alpha_N / law.alpha_D, 1.0
-    return None
+    form = law.closed_form()
+    if form is None or set(law.inputs) != {"N", "D"}:
+        return None
+    terms = {term.input: term for term in form.terms}
+    if len(form.terms) != 2 or set(terms) != {"N", "D"}:
+        return None
+    return form, terms["N"], terms["D"]
 
 
 def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
@@ -155,13 +164,16 @@ def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
         C: budget in FLOPs.
         flops: FLOPs model in JAX; default the law's own, else C = 6 N D.
     """
-    model = flops or getattr(law, "flops", None) or SixND()
+    model = flops or law.flops
     C = jnp.asarray(C, float)
-    terms = additive(law)
-    if terms is not None and isinstance(model, SixND):
-        A, B, alpha, beta = terms
-        # One of the two resources is worth nothing.
-        edge = jnp.logical_not(jnp.logical_and(alpha * A > 0, beta * B > 0))
+    found = additive(law)
+    if found is not None and isinstance(model, SixND):
+        form, of_N, of_D = found
+        A, B, alpha, beta = of_N.coefficient, of_D.coefficient, of_N.exponent, of_D.exponent
+        # One of the two resources is worth nothing; or where the two balance is the worst run.
+        edge = jnp.logical_not((alpha * A > 0) & (beta * B > 0) & (alpha + beta > 0))
+        if not form.plain:  # a law that falls where the sum rises has no best run
+            edge = edge | jnp.logical_not(form.power > 0)
         up, down = jnp.where(edge, 1.0, alpha * A), jnp.where(edge, 1.0, beta * B)
         total = jnp.where(edge, 1.0, alpha + beta)
         N = power(up / down, 1 / total) * power(C / model.k, beta / total)
@@ -174,7 +186,7 @@ def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
 
 def _loss(law: Law, N: Any, D: Any) -> Array:
     given = {"N": N, "D": D}  # in the law's own order
-    return law(*(given[name] for name in law.inputs))
+    return law.loss(*(given[name] for name in law.inputs))
 
 
 def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:

@@ -1,14 +1,14 @@
 """The scale at which a law reaches a loss, and the loss it reaches at a scale.
 
 The scale is the only input of a law of one scale, and C along the compute-optimal frontier of a
-law of N and D. Most laws are one curve there, L = E + K S^-gamma, known in closed form: Chinchilla
-and Kaplan with C = k N D as well. The others are searched. Scales are logarithms throughout. The
-functions of one law are pure JAX, differentiable, and can be mapped over a sample of laws.
+law of N and D. Most laws are one curve there, L = E + K S^-gamma, known where the law says its
+closed form: that of a law of N and D as well, with C = k N D. The others are searched. Scales are
+logarithms throughout. The functions of one law are pure JAX, differentiable, and can be mapped over
+a sample of laws.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -21,36 +21,17 @@ from jaxscale._numerics.positive import power
 from jaxscale._numerics.roots import root
 from jaxscale.decisions.allocation import LOG_C, additive, cheapest, optimum
 from jaxscale.flops import LOG_RANGE, Flops, SixND
-from jaxscale.laws import (
-    Chinchilla,
-    ChinchillaNDC,
-    Henighan,
-    Kaplan,
-    KaplanC,
-    KaplanD,
-    KaplanN,
-    Law,
-    PowerLaw,
-    PurePowerLaw,
-)
+from jaxscale.laws import Law, Term
 
 Curve = tuple[Any, Any, Any]
-ONE_SCALE: dict[type[Law], Callable[[Any], Curve]] = {
-    PowerLaw: lambda law: (law.c, law.a, -law.b),
-    PurePowerLaw: lambda law: (0.0, law.a, -law.b),
-    Henighan: lambda law: (law.L_inf, law.A, law.alpha),
-    KaplanN: lambda law: (0.0, law.A, law.alpha_N),
-    KaplanD: lambda law: (0.0, law.B, law.alpha_D),
-    KaplanC: lambda law: (0.0, law.K, law.alpha_C),
-}
-"""(E, K, gamma) by the exact class: a subclass may have another formula."""
+"""(E, K, gamma) of L = E + K S^-gamma."""
 
 
 def scale_name(law: Law) -> str:
     """Return what the scale of a fitted law is called: C, or its only input.
 
     Raises:
-        ValueError: the law has other inputs, or a free parameter.
+        ValueError: the law has other inputs, one that is no positive scale, or a free parameter.
     """
     if law.free:
         raise ValueError(f"{type(law).__name__}: {', '.join(law.free)} is free; fit the law first")
@@ -58,6 +39,11 @@ def scale_name(law: Law) -> str:
         raise ValueError(
             "this needs a law of one scale, or of N and D; "
             f"{type(law).__name__} takes {', '.join(law.inputs)}"
+        )
+    if len(law.inputs) == 1 and law.kinds[law.inputs[0]] != "positive":
+        raise ValueError(
+            f"this needs a scale, which is positive; {law.inputs[0]} of {type(law).__name__} is "
+            f"{law.kinds[law.inputs[0]]}"
         )
     return law.inputs[0] if len(law.inputs) == 1 else "C"
 
@@ -71,23 +57,26 @@ def curve(law: Law, flops: Flops | None = None) -> Curve | None:
 
     Source: for Chinchilla, Hoffmann et al. 2022, arXiv:2203.15556, equation 4, put into the law.
     """
-    at: Any = law
-    if type(law) in ONE_SCALE:
-        return ONE_SCALE[type(law)](at)
-    model = flops or getattr(law, "flops", None) or SixND()
-    if not isinstance(model, SixND):
+    form = law.closed_form()
+    if form is None:
         return None
-    terms = additive(law) if type(law) in (Chinchilla, ChinchillaNDC, Kaplan) else None
-    if terms is None:
-        return None
-    K, gamma = _best_split(*terms, model.k)
-    if type(law) is Kaplan:
-        return 0.0, power(K, at.alpha_D), gamma * at.alpha_D
-    return at.E, K, gamma
+    if len(law.inputs) == 1:
+        if len(form.terms) != 1:
+            return None
+        K, gamma = form.terms[0].coefficient, form.terms[0].exponent
+    else:
+        found, model = additive(law), flops or law.flops
+        if found is None or not isinstance(model, SixND):
+            return None
+        K, gamma = _best_split(*found[1:], model.k)
+    if form.plain:
+        return form.offset, K, gamma
+    return form.offset, form.powered(K), gamma * form.power
 
 
-def _best_split(A: Any, B: Any, alpha: Any, beta: Any, k: float) -> tuple[Any, Any]:
+def _best_split(of_N: Term, of_D: Term, k: float) -> tuple[Any, Any]:
     """Return (K, gamma) of the least A N^-alpha + B D^-beta on the line C = k N D."""
+    A, B, alpha, beta = of_N.coefficient, of_D.coefficient, of_N.exponent, of_D.exponent
     total = alpha + beta
     G = power(alpha * A / (beta * B), 1 / total)
     gamma = alpha * beta / total
@@ -125,10 +114,10 @@ def _searched(law: Law, loss: Any) -> Array:
     """Return the same for a law of one scale that falls or rises throughout, by bisection."""
     goal = jnp.asarray(loss, float)
     low, high = (jnp.full((), edge, goal.dtype) for edge in LOG_RANGE)
-    sign = jnp.where(law(jnp.exp(high)) > law(jnp.exp(low)), 1.0, -1.0)
+    sign = jnp.where(law.loss(jnp.exp(high)) > law.loss(jnp.exp(low)), 1.0, -1.0)
 
     def passed(x: Array) -> Array:
-        return sign * (law(jnp.exp(x)) - goal)
+        return sign * (law.loss(jnp.exp(x)) - goal)
 
     never = jnp.where(passed(high) < 0, jnp.inf, -jnp.inf)
     reached = (passed(low) < 0) & (passed(high) >= 0)
@@ -142,7 +131,7 @@ def loss_at(law: Law, log_S: Any, flops: Flops | None = None) -> Array:
         E, K, gamma = found
         return E + K * jnp.exp(-gamma * log_S)
     S = jnp.exp(log_S)
-    return law(S) if len(law.inputs) == 1 else optimum(law, S, flops).loss
+    return law.loss(S) if len(law.inputs) == 1 else optimum(law, S, flops).loss
 
 
 def _log_scales(law: Law, losses: Array, *, flops: Flops | None) -> Array:

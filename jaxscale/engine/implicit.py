@@ -25,6 +25,7 @@ from jax import Array
 from jaxscale._numerics.positive import Positive, log
 from jaxscale._numerics.smallmat import cholesky, cholesky_solve
 from jaxscale.laws import Law
+from jaxscale.objective.inputs import normalized
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import Objective, dot, partial
 
@@ -72,8 +73,8 @@ def with_values(
         _known(inputs, names, "input")
         columns = dict(zip(names, objective.inputs, strict=True))
         for name, x in inputs.items():
-            log_value = padded(jnp.log(x) - space.log_scale[name], 0.0)
-            columns[name] = Positive(jnp.exp(log_value), log_value)
+            x, kind = jnp.asarray(x), objective.law.kinds[name]
+            columns[name] = normalized(x, space.log_scale[name], kind, rows)
         changes["inputs"] = tuple(columns[name] for name in names)
     if fixed:
         _known(fixed, tuple(space.fixed), "fixed parameter")
@@ -138,7 +139,7 @@ def gradient(objective: Objective, z: Array) -> Array:
     differentiation being wrong at r = 0 and not quite zero beyond the threshold.
     """
     point = tuple(z)
-    r, slope, _ = objective._link(objective.prediction(*point))
+    r, slope, _ = objective.linked(objective.prediction(*point))
     pull = objective.weight * psi(objective.loss, r) * slope / objective.loss.scale
     rows = [partial(objective.prediction, k)(*point) for k in range(len(point))]
     return dot(jnp.stack(rows), pull)

@@ -23,8 +23,9 @@ from jaxscale.data.runs import Runs
 from jaxscale.errors import FitError
 from jaxscale.fitting.preparation import prepare
 from jaxscale.laws import Law
-from jaxscale.objective.losses import Huber, Loss, Square, describe
+from jaxscale.objective.losses import Huber, Loss
 from jaxscale.objective.objective import Objective
+from jaxscale.objective.residuals import Residual
 from jaxscale.varpro.grid import coordinates, surface
 from jaxscale.varpro.separation import separates
 
@@ -49,7 +50,7 @@ class ExponentGrid:
         basins: the law at the lowest local minima, leaves [k], best first: `fit(starts=...)`
             takes it as it is.
         basin_values: [k] value of each basin.
-        loss: {"loss": name, "delta": width or None}.
+        loss: the robust loss.
         residual: kind of residual in `value`: "relative" where log residuals were asked for with
             least squares, to which it agrees to first order.
         warnings: what was noticed about the runs.
@@ -62,8 +63,8 @@ class ExponentGrid:
     law: Law
     basins: Law
     basin_values: np.ndarray
-    loss: Mapping[str, Any]
-    residual: str
+    loss: Loss
+    residual: Residual
     warnings: tuple[str, ...]
     seconds: Mapping[str, float]
 
@@ -93,7 +94,7 @@ class ExponentGrid:
             f"{name} = {float(x):.6g}" for name, x in self.law.values.items() if name not in point
         )
         lines = [
-            f"{type(self.law).__name__}: {self.loss['loss']} loss of {self.residual} residuals "
+            f"{type(self.law).__name__}: {self.loss.name} loss of {self.residual} residuals "
             f"over {self.value.size:,} cells ({spans})",
             f"minimum {value:.6g} at {where}; {others}",
         ]
@@ -110,7 +111,7 @@ def exponent_grid(
     runs: Runs,
     *,
     loss: Loss | None = None,
-    residual: str = "log",
+    residual: str | Residual = "log",
     resolution: float = 0.001,
     ranges: Mapping[str, tuple[float, float]] | None = None,
     weights: Any = None,
@@ -172,7 +173,9 @@ def exponent_grid(
     coefficients = [x[index] for x in found.coefficients]
     sample, more = programs.run(_laws, objective, points, coefficients, dtype=np.float64)
     basins = law.replace(**{k: np.asarray(getattr(sample, k))[: len(lows)] for k in law.free})
-    as_relative = isinstance(loss, Square) and residual == "log" and separates(objective)
+    kind = prepared.objective.residual
+    if loss.quadratic and separates(objective):
+        kind = kind.linear
     return ExponentGrid(
         names=names,
         axes=axes,
@@ -180,8 +183,8 @@ def exponent_grid(
         law=law.replace(**{k: float(getattr(basins, k)[0]) for k in law.free}),
         basins=basins,
         basin_values=found.value.ravel()[lows],
-        loss=describe(loss),
-        residual="relative" if as_relative else residual,
+        loss=loss,
+        residual=kind,
         warnings=prepared.warnings,
         seconds={
             "compile": compiling + more,

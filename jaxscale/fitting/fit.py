@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,18 @@ import optax
 from jax.sharding import Mesh
 
 from jaxscale._numerics.precision import PRECISIONS, cast, refuse_tracers, scope
-from jaxscale.checks.formula import check_fit
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress, Search
 from jaxscale.engine.loop import Solution, Status
 from jaxscale.errors import FitError
-from jaxscale.fitting.certificate import Local, certify, local
-from jaxscale.fitting.preparation import Prepared, prepare
-from jaxscale.fitting.result import FitResult, statistics
+from jaxscale.fitting.assembly import assembled
+from jaxscale.fitting.constraints import Constraints, with_errors
+from jaxscale.fitting.preparation import Problem, prepare, runs_given
+from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
-from jaxscale.objective.losses import Huber, Loss, describe
-from jaxscale.objective.objective import Objective
+from jaxscale.laws.names import law_given
+from jaxscale.objective.losses import Huber, Loss
+from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.optimizers import name_of, row_of, transformation
 from jaxscale.varpro.starts import (
     MAX_STARTS,
@@ -42,26 +44,32 @@ MAX_STEPS = 1_000_000_000
 
 
 def fit(
-    law: Law,
-    runs: Runs,
+    law: Law | type[Law] | str,
+    runs: Runs | Any,
     *,
     loss: Loss | None = None,
-    residual: str = "log",
+    residual: str | Residual = "log",
     optimizer: str | optax.GradientTransformation | None = None,
     starts: int | Law | Any = 1024,
     seed: int = 0,
     precision: str = "float64",
     max_steps: int | None = None,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    tie: Mapping[str, str] | None = None,
+    error: Any = None,
     progress: Progress | None = None,
     mesh: Mesh | None = None,
 ) -> FitResult:
     """Fit the free parameters of a law to runs.
 
     Args:
-        law: e.g. `Chinchilla()`; parameters with a value stay fixed.
-        runs: the runs, n of them.
-        loss: robust loss; default `Huber(1e-3)`. `Square()` and `Absolute()` are the others.
-        residual: "log", "relative" or "absolute".
+        law: e.g. `Chinchilla()`, whose parameters with a value stay fixed; its class, or its name
+            in the catalogue, "PowerLaw:C".
+        runs: the runs, n of them; or a dataframe, or a dict of arrays, whose columns are
+            recognized by their names.
+        loss: robust loss; default `Huber(1e-3)`. `Square()` and `Absolute()` are the others, and
+            whatever else subclasses `Loss`.
+        residual: "log", "relative" or "absolute", or a `Residual`.
         optimizer: a name of `optimizers.OPTIMIZERS` or an optax transformation; default "newton".
             Build a transformation once and reuse it: every fresh closure compiles anew.
         starts: how many random starts, or the starts themselves: a law whose free parameters
@@ -71,6 +79,11 @@ def fit(
         precision: "float64", "float32", or "mixed" (float32 search, float64 polish).
         max_steps: evaluations per start; default what the table says of the optimizer, 400 for
             "newton", and 5000 for a transformation that is not in it.
+        bounds: ranges of parameters in the units of the runs, {"E": (1, 2)}. Other bounds compile
+            anew.
+        tie: parameters that are to be what another one is, {"beta": "alpha"}.
+        error: standard errors [n] of the losses, or the name of their column: runs are weighted
+            by their inverse squares, beside their own weights.
         progress: called between chunks with (starts done, starts in all).
         mesh: devices over which the starts are split, all their processes taking part. Default
             one device, and on a CPU all its cores.
@@ -89,22 +102,61 @@ def fit(
     of compiling the first time (`python -m benchmarks run --suite epoch`).
     """
     begin = time.perf_counter()
-    if not isinstance(runs, Runs):
-        raise TypeError(
-            f"runs must be jaxscale.Runs, got {type(runs).__name__}; make them with "
-            "jaxscale.read_runs(path), jaxscale.Runs.from_dataframe(df) or Runs(N=..., loss=...)"
-        )
-    if not isinstance(law, Law) or not isinstance(loss, Loss | None):
-        raise TypeError("law must be a Law such as Chinchilla(), loss one such as Huber(1e-3)")
-    refuse_tracers((law, runs.loss), "fit")
+    if not isinstance(loss, Loss | None):
+        raise TypeError(f"loss must be one such as Huber(1e-3), got {type(loss).__name__}")
+    law = law_given(law)
+    refuse_tracers((law, runs.loss if isinstance(runs, Runs) else runs), "fit")
+    residual = residual_named(residual)
+    runs = runs_given(law, runs)
+    runs = runs if error is None else with_errors(runs, error, residual)
+    constraints = Constraints.of(law, bounds, tie)
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    problem = prepare(law, runs, Huber(1e-3) if loss is None else loss, residual, constraints)
+    return fit_problem(
+        problem,
+        optimizer=optimizer,
+        starts=starts,
+        seed=seed,
+        precision=precision,
+        max_steps=max_steps,
+        progress=progress,
+        mesh=mesh,
+        begin=begin,
+    )
+
+
+def fit_problem(
+    problem: Problem,
+    *,
+    optimizer: str | optax.GradientTransformation | None = None,
+    starts: int | Law | Any = 1024,
+    seed: int = 0,
+    precision: str = "float64",
+    max_steps: int | None = None,
+    progress: Progress | None = None,
+    mesh: Mesh | None = None,
+    begin: float | None = None,
+) -> FitResult:
+    """Fit a problem that is prepared already; options and errors as `fit`.
+
+    Args:
+        problem: of another fit, say: `fit_problem(result.problem.under(loss=Square()))`.
+        optimizer: see `fit`.
+        starts: see `fit`.
+        seed: see `fit`.
+        precision: see `fit`.
+        max_steps: see `fit`.
+        progress: see `fit`.
+        mesh: see `fit`.
+        begin: `time.perf_counter()` from which the total counts; default now.
+    """
+    begin = time.perf_counter() if begin is None else begin
     optimizer = transformation(optimizer)
-    prepared = prepare(law, runs, Huber(1e-3) if loss is None else loss, residual)
     steps = row_of(optimizer).steps if max_steps is None else max_steps
     if not 1 <= steps <= MAX_STEPS:
         raise ValueError(f"max_steps must be between 1 and {MAX_STEPS:,}, got {max_steps}")
-    search = Search(prepared.objective, optimizer, precision, steps, mesh)
+    search = Search(problem.objective, optimizer, precision, steps, mesh)
     lanes, extra = _starts(search, starts, seed)
     solution = search.solve(lanes, progress)
     z, status = _best(search, solution)
@@ -115,22 +167,14 @@ def fit(
         "max_steps": steps,
         "seed": seed,
         "precision": precision,
-        "fixed": list(law.fixed),
     }
-    result = _result(prepared, search, runs, solution, (z, status))
+    result = assembled(problem, search, solution, (z, status))
     seconds = {
         "compile": search.compile,
         "solve": search.work,
         "total": time.perf_counter() - begin,
     }
-    return dataclasses.replace(
-        result, law=_filled(law, result.law), settings=settings, seconds=seconds
-    )
-
-
-def _at(objective: Objective, z: Any) -> tuple[Local, Law, Any]:
-    prediction = objective.prediction(*z) * objective.space.loss_scale
-    return local(objective, z), objective.law_at(z), prediction
+    return dataclasses.replace(result, settings=settings, seconds=seconds)
 
 
 def _starts(search: Search, starts: Any, seed: int) -> tuple[np.ndarray, int]:
@@ -182,107 +226,3 @@ def _best(search: Search, solution: Solution) -> tuple[np.ndarray, int]:
     if sharper:
         search.objective = cast(dataclasses.replace(search.objective, loss=sharper[-1]), np.float64)
     return z, status
-
-
-def _result(
-    prepared: Prepared,
-    search: Search,
-    runs: Runs,
-    solution: Solution,
-    point: tuple[np.ndarray, int],
-) -> FitResult:
-    objective, n = search.objective, len(runs)
-    z, status = point
-    at, fitted, prediction = search.run(_at, objective, z.astype(float), dtype=np.float64)
-    if objective.loss.refinements():
-        # A kink has no curvature: the condition is that of the smooth loss of the search.
-        smooth, *_ = search.run(_at, prepared.objective, z.astype(float), dtype=np.float64)
-        at = at._replace(hessian=smooth.hessian)
-    rounding = 16 * np.finfo(float).eps * float(objective.space.loss_scale)
-    if objective.residual == "absolute" and not rounding**2 > np.finfo(float).tiny:
-        raise FitError(
-            f"the objective underflows: losses of about {np.median(np.abs(runs.loss)):.1g}, "
-            "squared, are below what float64 can hold; give the loss in larger units, or use log "
-            "residuals"
-        )
-    law = fitted.replace(**{name: float(value) for name, value in fitted.values.items()})
-    prediction = prediction[:n]
-    _representable(law, objective.space.free)
-    check_fit(
-        objective,
-        z.astype(float),
-        law,
-        inputs=prepared.inputs,
-        prediction=prediction,
-        rows=runs.rows,
-    )
-    return FitResult(
-        law=law,
-        value=float(at.value),
-        loss=describe(objective.loss),
-        residual=objective.residual,
-        certificate=certify(
-            objective.space,
-            solution,
-            z.astype(float),
-            status,
-            at,
-            weaknesses=prepared.weaknesses,
-            sharpened=bool(objective.loss.refinements()),
-        ),
-        statistics=statistics(runs, prediction),
-        runs=runs,
-        prediction=prediction,
-        start_values=np.where(np.isfinite(solution.value), solution.value, np.nan),
-        start_status=solution.status,
-        intervals=_intervals(law, objective.space.free, prepared.inputs),
-        suspects=_suspects(at.residuals[:n], rounding=bool(at.value <= at.floor)),
-        warnings=prepared.warnings,
-        seconds={},
-        settings={},
-    )
-
-
-def _representable(law: Law, free: tuple[str, ...]) -> None:
-    """Raise where a fitted parameter has no number in the units of the runs."""
-    for name in free:
-        value = getattr(law, name)
-        zero = value == 0 and law.parameters[name].positive
-        if zero or not np.isfinite(value):
-            raise FitError(
-                f"the fitted {name} is {value:g} in the units of the runs: float64 cannot hold "
-                "it; give the loss or the inputs in other units"
-            )
-
-
-def _filled(law: Law, fitted: Law) -> Law:
-    """Return the user's law with its free parameters filled in; fixed values stay to the bit."""
-    return law.replace(**{name: getattr(fitted, name) for name in law.free})
-
-
-def _suspects(residuals: np.ndarray, rounding: bool) -> np.ndarray:
-    """Return the indices of residuals beyond 5 scaled median absolute deviations.
-
-    Rounding, which is all that an exact fit leaves, points to no run.
-    """
-    if rounding:
-        return np.zeros(0, int)
-    center = np.median(residuals)
-    mad = 1.4826 * np.median(np.abs(residuals - center))
-    return np.flatnonzero(np.abs(residuals - center) > 5 * mad) if mad > 0 else np.zeros(0, int)
-
-
-def _intervals(
-    law: Law, free: tuple[str, ...], inputs: dict[str, np.ndarray]
-) -> dict[str, tuple[float, float]]:
-    """Return, per free break, the neighboring data values between which it lies."""
-    found = {}
-    for name, spec in law.parameters.items():
-        if spec.role == "breakpoint" and name in free:
-            values = np.unique(inputs[spec.per[0][0]])
-            at = float(getattr(law, name))
-            found[name] = (
-                float(values[values <= at].max(initial=values[0])),
-                float(values[values >= at].min(initial=values[-1])),
-            )
-    return found

@@ -7,31 +7,113 @@ what is only suspicious becomes a warning in the result.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from jaxscale._numerics.positive import Positive
 from jaxscale._numerics.smallmat import MAX_ORDER
+from jaxscale.checks.declaration import check_names
 from jaxscale.checks.design import refuse_unidentified, weaknesses
-from jaxscale.checks.formula import check_formula, check_names
+from jaxscale.checks.formula import check_formula
 from jaxscale.data.runs import LETTERS, Runs
 from jaxscale.errors import DataError
+from jaxscale.fitting.constraints import FREE, Constraints
 from jaxscale.flops import SixND
-from jaxscale.laws import Law
+from jaxscale.laws import CATALOGUE, Law
+from jaxscale.objective.inputs import log_unit, normalized
 from jaxscale.objective.losses import Loss
-from jaxscale.objective.objective import RESIDUALS, Objective
+from jaxscale.objective.objective import Objective
+from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.objective.space import Space
 from jaxscale.text import short
 
 
-class Prepared(NamedTuple):
-    """An objective with float64 NumPy leaves, ready to cast, and what was noticed."""
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """Runs, a law, a loss and a residual, as an objective that is ready to be minimized.
 
+    A fit keeps its problem: whatever is asked of the fit afterwards starts from it, and the runs
+    are not checked and scaled again.
+
+    Attributes:
+        law: the law; parameters with a value are fixed.
+        runs: the runs, n of them.
+        objective: in dimensionless, padded float64 NumPy arrays, ready to cast.
+        inputs: per input of the law [n], in the units of the runs.
+        warnings: what was noticed about the runs.
+        weaknesses: what the design cannot determine.
+        constraints: bounds and ties of parameters.
+    """
+
+    law: Law
+    runs: Runs
     objective: Objective
-    inputs: dict[str, np.ndarray]  # [n] in the units of the runs
+    inputs: dict[str, np.ndarray]
     warnings: tuple[str, ...]
-    weaknesses: tuple[str, ...]  # what the design cannot determine
+    weaknesses: tuple[str, ...]
+    constraints: Constraints = FREE
+
+    @property
+    def loss(self) -> Loss:
+        """The robust loss."""
+        return self.objective.loss
+
+    @property
+    def residual(self) -> Residual:
+        """The kind of residual."""
+        return self.objective.residual
+
+    def under(self, loss: Loss | None = None, residual: str | Residual | None = None) -> Problem:
+        """Return the same problem under another loss or residual.
+
+        Raises:
+            DataError: the residual needs positive losses, and one is not.
+        """
+        kind = self.residual if residual is None else residual_named(residual)
+        _require_losses(self.runs, kind)
+        own = self.loss if loss is None else loss
+        objective = dataclasses.replace(self.objective, loss=own, residual=kind)
+        return dataclasses.replace(self, objective=objective)
+
+    def on(self, runs: Runs) -> Problem:
+        """Return the same problem with other losses or weights of the same runs, unchecked."""
+        objective = _objective(
+            self.law, self.inputs, runs.loss, runs.weights, loss=self.loss, residual=self.residual
+        )
+        objective = _constrained(objective, self.constraints)
+        return dataclasses.replace(self, runs=runs, objective=objective)
+
+    def pinned(self, **values: float) -> Problem:
+        """Return the same problem with further parameters held at values."""
+        law = self.law.replace(**values)
+        space = dataclasses.replace(self.objective.space, fixed=_held(law))
+        objective = dataclasses.replace(self.objective, space=space)
+        return dataclasses.replace(self, law=law, objective=objective)
+
+
+def runs_given(law: Law, given: Any) -> Runs:
+    """Return the runs for a law; a column of a dict that nothing uses is refused by name.
+
+    Raises:
+        DataError: a column is missing, unused, or cannot be read.
+        TypeError: it is no table.
+    """
+    if isinstance(given, str | Path):
+        raise TypeError(f"{str(given)!r} is a path; read it: jaxscale.read_runs(path)")
+    runs = Runs.of(given)
+    if isinstance(given, Mapping):
+        used = {*law.inputs, *LETTERS}
+        unused = [runs.label(name) for name in runs.columns if name not in used]
+        if unused:
+            raise DataError(
+                f"{runs.source}: {type(law).__name__} takes {', '.join(law.inputs)}; nothing uses "
+                f"column {unused[0]}. Leave it out, or give Runs, which may hold more"
+            )
+    return runs
 
 
 def bucket(n: int) -> int:
@@ -49,16 +131,28 @@ def bucket(n: int) -> int:
     return size
 
 
-def prepare(law: Law, runs: Runs, loss: Loss, residual: str) -> Prepared:
+def prepare(
+    law: Law,
+    runs: Runs,
+    loss: Loss,
+    residual: str | Residual,
+    constraints: Constraints = FREE,
+) -> Problem:
     """Check the runs against the law and build the objective.
+
+    Args:
+        law: the law; parameters with a value are fixed.
+        runs: the runs, n of them.
+        loss: the robust loss.
+        residual: the kind of residual, or its name.
+        constraints: bounds and ties.
 
     Raises:
         DataError: the fit would be impossible or meaningless; names column and row.
         LawError: the formula does something else than the law declares.
         ValueError: an option is not one of those allowed.
     """
-    if residual not in RESIDUALS:
-        raise ValueError(f"residual must be one of {', '.join(RESIDUALS)}, got {residual!r}")
+    residual = residual_named(residual)
     if not law.free:
         raise ValueError(f"{type(law).__name__} has no free parameter: nothing to fit")
     if len(law.free) > MAX_ORDER:
@@ -70,29 +164,43 @@ def prepare(law: Law, runs: Runs, loss: Loss, residual: str) -> Prepared:
             raise ValueError(
                 f"{type(law).__name__}: {name} is held at {short(value)}, which is no number"
             )
-    flops = getattr(law, "flops", None)
     read = list(law.inputs)  # and what the others are worked out from, first
     if any(name in LETTERS and name not in runs.columns for name in read):
         read = [*(name for name in LETTERS if name in runs.columns), *read]
     inputs = {}
     for name in dict.fromkeys(read):
-        column = runs.column(name, flops)
+        column = runs.column(name, law.flops)
         _require(runs, name, column, np.isfinite(column), "a finite number")
-        _require(runs, name, column, column > 0, "a positive number")
+        if law.kinds.get(name, "positive") == "positive":
+            _require(
+                runs, name, column, column > 0, "a positive number", otherwise=_otherwise(law, name)
+            )
         inputs[name] = column
     inputs = {name: inputs[name] for name in law.inputs}
     y = runs.loss
     _require(runs, "loss", y, np.isfinite(y), "a finite number")
-    if residual != "absolute":
-        rule = f"a positive loss under {residual} residuals (or use residual='absolute')"
-        _require(runs, "loss", y, y > 0, rule)
+    _require_losses(runs, residual)
     weight = runs.weights
     _require(runs, "weight", weight, np.isfinite(weight) & (weight >= 0), "a weight >= 0")
     refuse_unidentified(law, runs, inputs)
     warnings = (*runs.warnings, *_suspicious(law, runs, inputs))
     objective = _objective(law, inputs, y, weight, loss=loss, residual=residual)
     check_formula(objective, inputs, runs.rows)
-    return Prepared(objective, inputs, warnings, weaknesses(law, runs, inputs))
+    return Problem(
+        law=law,
+        runs=runs,
+        objective=_constrained(objective, constraints),
+        inputs=inputs,
+        warnings=warnings,
+        weaknesses=weaknesses(law, runs, inputs),
+        constraints=constraints,
+    )
+
+
+def _constrained(objective: Objective, constraints: Constraints) -> Objective:
+    if constraints == FREE:
+        return objective
+    return dataclasses.replace(objective, space=constraints.applied(objective.space))
 
 
 def _objective(
@@ -102,34 +210,30 @@ def _objective(
     weight: np.ndarray,
     *,
     loss: Loss,
-    residual: str,
+    residual: Residual,
 ) -> Objective:
     n = len(y)
     total = weight.sum()
-    log_scale = {name: float(weight @ np.log(x) / total) for name, x in inputs.items()}
+    kinds, rows = law.kinds, bucket(n)
+    units = {name: log_unit(x, weight, kinds[name]) for name, x in inputs.items()}
     if (y > 0).all():
         loss_scale = float(np.exp(weight @ np.log(y) / total))
     else:
         loss_scale = float(np.sqrt(weight @ y**2 / total))
-    pad = bucket(n) - n
 
     def padded(values: np.ndarray, fill: float) -> np.ndarray:
-        return np.concatenate([values, np.full(pad, fill)])
-
-    def normalized(log_values: np.ndarray) -> Positive:
-        log_values = padded(log_values, 0.0)
-        return Positive(np.exp(log_values), log_values)
+        return np.concatenate([values, np.full(rows - n, fill)])
 
     target = padded(y / loss_scale, 1.0)
     return Objective(
         law=law.replace(**dict.fromkeys(law.parameters, None)),
         space=Space(
-            fixed={name: np.asarray(value, float) for name, value in law.fixed.items()},
-            log_scale={name: np.asarray(value) for name, value in log_scale.items()},
+            fixed=_held(law),
+            log_scale={name: np.asarray(value) for name, value in units.items()},
             loss_scale=np.asarray(loss_scale),
             parameters=tuple(law.parameters.items()),
         ),
-        inputs=tuple(normalized(np.log(x) - log_scale[name]) for name, x in inputs.items()),
+        inputs=tuple(normalized(x, units[name], kinds[name], rows) for name, x in inputs.items()),
         target=Positive(target, np.log(np.maximum(target, np.finfo(float).tiny))),
         weight=padded(weight, 0.0),
         loss=loss,
@@ -137,12 +241,35 @@ def _objective(
     )
 
 
+def _held(law: Law) -> dict[str, np.ndarray]:
+    return {name: np.asarray(value, float) for name, value in law.fixed.items()}
+
+
+def _require_losses(runs: Runs, residual: Residual) -> None:
+    if residual.positive:
+        rule = f"a positive loss under {residual} residuals (or use residual='absolute')"
+        _require(runs, "loss", runs.loss, runs.loss > 0, rule)
+
+
 def _some(runs: Runs, which: np.ndarray) -> str:
     rows = ", ".join(str(runs.rows[k]) for k in which[:5])
     return f"row{'s' if len(which) > 1 else ''} {rows}{' and more' if len(which) > 5 else ''}"
 
 
-def _require(runs: Runs, name: str, column: np.ndarray, good: np.ndarray, rule: str) -> None:
+def _otherwise(law: Law, name: str) -> str:
+    """Return how a law of the user's own says that an input may be zero or negative."""
+    if type(law) in CATALOGUE.values() or name not in law.inputs:
+        return ""
+    argument = "S" if name == law.of else name
+    return (
+        f". Where {name} may be zero or negative, the law says so: input_kinds: ClassVar = "
+        f"dict({argument}='signed'), or 'raw' for a number without a unit"
+    )
+
+
+def _require(
+    runs: Runs, name: str, column: np.ndarray, good: np.ndarray, rule: str, *, otherwise: str = ""
+) -> None:
     bad = np.flatnonzero(~good)
     if len(bad) == 0:
         return
@@ -152,7 +279,7 @@ def _require(runs: Runs, name: str, column: np.ndarray, good: np.ndarray, rule: 
     drop = "" if np.isfinite(value) else " leave such rows out with bad='drop' (--bad drop),"
     raise DataError(
         f"{runs.where(bad[0])}, column {runs.label(name)}: expected {rule}, got {given}{more}. "
-        f"Correct the table,{drop} or select rows with where (--where)"
+        f"Correct the table,{drop} or select rows with where (--where){otherwise}"
     )
 
 
@@ -185,7 +312,7 @@ def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str
 
 
 def _contradiction(law: Law, runs: Runs) -> list[str]:
-    model = getattr(law, "flops", None) or SixND()
+    model = law.flops
     N, D, C = (runs.columns[name] for name in LETTERS)
     with np.errstate(all="ignore"):
         ratio = C / np.asarray(model(N, D), float)

@@ -24,7 +24,6 @@ from jaxscale._numerics.positive import Positive
 from jaxscale._numerics.precision import PRECISIONS, scope
 from jaxscale.engine.dispatch import Problems, Progress, Search
 from jaxscale.fitting.certificate import SAME
-from jaxscale.fitting.preparation import prepare
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
 from jaxscale.objective.objective import Objective
@@ -99,7 +98,7 @@ def refit(
         ValueError: nothing varies, a shape does not fit, a value is not finite.
 
     A replicate starts from the original optimum, terms that are dead there revived. Absolute loss
-    is refitted at the smoothing of the search, `Absolute().smoothing`.
+    is refitted at the smoothing of the search.
 
     Cost: about 50 microseconds of CPU per replicate of Chinchilla on 240 runs, the scan included
     (`python -m benchmarks run --suite bootstrap`).
@@ -108,7 +107,7 @@ def refit(
         raise ValueError(f"precision must be float64 or float32, got {precision!r}")
     if guards < 0:
         raise ValueError(f"guards must be 0 or more, got {guards}")
-    objective, z = reopen(fit)
+    objective, z = fit.problem.objective, fit.optimum
     if fit.certificate.at_bound or fit.certificate.degenerate:
         z = _alive(objective.space, z)
     fields, count = _fields(objective, fit, weights=weights, losses=losses, fixed=fixed or {})
@@ -256,7 +255,7 @@ def _fields(
         fields["weight"] = np.pad(table, ((0, 0), (0, rows - n)))
         counts["weights"] = len(table)
     if losses is not None:
-        rule = "any" if fit.residual == "absolute" else "positive"
+        rule = "positive" if fit.residual.positive else "any"
         table = _table("losses", losses, (n,), rule) / float(objective.space.loss_scale)
         target = np.pad(table, ((0, 0), (0, rows - n)), constant_values=1.0)
         tiny = np.finfo(float).tiny
@@ -297,15 +296,3 @@ def _laws(objective: Objective, fields: dict[str, Any], z: np.ndarray, law: Law)
         values = space.physical(tuple(z.T))
         leaves = {name: np.asarray(value, float) for name, value in values.items()}
     return law.replace(**{name: leaf for name, leaf in leaves.items() if leaf.ndim})
-
-
-def reopen(fit: FitResult) -> tuple[Objective, np.ndarray]:
-    """Return the objective that a fit answers, and the coordinates [P] of its optimum.
-
-    Absolute loss is taken at the smoothing of the search, `Absolute().smoothing`.
-    """
-    objective = prepare(fit.unfitted, fit.runs, fit.robust, fit.residual).objective
-    with scope(np.float64), np.errstate(divide="ignore"):
-        values = {name: float(value) for name, value in fit.law.values.items()}
-        z = np.array([float(x) for x in objective.space.coordinates(values)])
-    return objective, np.clip(z, *objective.space.bounds())

@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxscale._numerics.precision import scope
 from jaxscale.data.runs import Runs
 from jaxscale.files.document import plain, versions
 from jaxscale.files.durable import write_atomically
 from jaxscale.fitting.certificate import Certificate
+from jaxscale.fitting.constraints import FREE, Constraints
+from jaxscale.fitting.preparation import Problem, prepare
 from jaxscale.flops import SixND
 from jaxscale.laws import Law, derived, predict
-from jaxscale.objective.losses import Loss, loss_named
+from jaxscale.objective.losses import Loss
+from jaxscale.objective.residuals import Residual
 from jaxscale.text import columns, marked, one_line, quantity
 
 if TYPE_CHECKING:
@@ -37,9 +42,14 @@ class FitResult:
     Attributes:
         law: the law at the optimum, parameters as floats in the units of the runs.
         value: plain sum of w rho(r) at the optimum, as papers report it.
-        loss: {"loss": name, "delta": width or None}.
+        loss: the robust loss, as it was given: for absolute loss, that of the search.
         residual: kind of residual.
+        fixed: names of the parameters that were fixed.
+        constraints: bounds and ties that it was held to.
         certificate: why to believe it.
+        errors: standard errors by the sandwich, of the free parameters and of what the law derives
+            from them; NaN where there is none to state.
+        unstated: why some have none; empty if all do.
         statistics: R² and RMSE of the log loss and of the loss itself.
         runs: the runs it was fitted to.
         prediction: [n] the law at the runs.
@@ -49,14 +59,18 @@ class FitResult:
         suspects: indices [k] of runs whose residual exceeds 5 scaled MAD; reported, not removed.
         warnings: what was noticed about the runs.
         seconds: {"compile", "solve", "total"}.
-        settings: optimizer, seed, precision, starts, and the origin of a user's law.
+        settings: optimizer, steps, seed, precision, and the origin of a user's law.
+        prepared: the problem that was solved; made again where a result was read from a file.
     """
 
     law: Law
     value: float
-    loss: Mapping[str, Any]
-    residual: str
+    loss: Loss
+    residual: Residual
+    fixed: tuple[str, ...]
     certificate: Certificate
+    errors: Mapping[str, float]
+    unstated: str
     statistics: Mapping[str, float]
     runs: Runs
     prediction: np.ndarray
@@ -67,44 +81,77 @@ class FitResult:
     warnings: tuple[str, ...]
     seconds: Mapping[str, float]
     settings: Mapping[str, Any]
-
-    @property
-    def fixed(self) -> tuple[str, ...]:
-        """Names of the parameters that were fixed."""
-        return tuple(self.settings.get("fixed", ()))
+    constraints: Constraints = FREE
+    prepared: Problem | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def free(self) -> tuple[str, ...]:
         """Names of the parameters that were fitted."""
-        return tuple(name for name in self.law.parameters if name not in self.fixed)
+        bound = {*self.fixed, *dict(self.constraints.tied)}
+        return tuple(name for name in self.law.parameters if name not in bound)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why not to trust the fit; empty if nothing speaks against it."""
+        return tuple(self.certificate.reasons)
 
     @property
     def unfitted(self) -> Law:
         """The law as it was before the fit: what was free is None."""
-        return self.law.replace(**dict.fromkeys(self.free))
+        return self.law.replace(**dict.fromkeys((*self.free, *dict(self.constraints.tied))))
 
     @property
-    def robust(self) -> Loss:
-        """The robust loss; that of the search for absolute loss.
+    def problem(self) -> Problem:
+        """The problem that the fit solved: its runs, checked and scaled, and its objective."""
+        known = self.prepared
+        if known is None or not (
+            known.runs is self.runs
+            and known.loss is self.loss
+            and known.residual == self.residual
+            and tuple(known.law.fixed) == self.fixed
+            and known.constraints == self.constraints
+        ):
+            known = prepare(self.unfitted, self.runs, self.loss, self.residual, self.constraints)
+            object.__setattr__(self, "prepared", known)  # kept: the one thing worked out later
+        return known
 
-        Raises:
-            ValueError: it was a user's own.
-        """
-        return loss_named(self.loss["loss"], self.loss["delta"])
+    @property
+    def optimum(self) -> np.ndarray:
+        """Coordinates [P] of the optimum, in the space of the problem's objective."""
+        space = self.problem.objective.space
+        with scope(np.float64), np.errstate(divide="ignore"):
+            values = {name: float(value) for name, value in self.law.values.items()}
+            z = np.array([float(x) for x in space.coordinates(values)])
+        return np.clip(z, *space.bounds())
+
+    def pinned(self, *names: str) -> FitResult:
+        """Return the same optimum, with further parameters held where they are."""
+        values = {name: getattr(self.law, name) for name in names}
+        return dataclasses.replace(
+            self, fixed=(*self.fixed, *names), prepared=self.problem.pinned(**values)
+        )
 
     def predict(self, **inputs: Any) -> Any:
         """Evaluate the fitted law at named inputs; see `jaxscale.predict`."""
         return predict(self.law, **inputs)
 
     def extrapolation(self, **inputs: Any) -> dict[str, Any]:
-        """Return, per input, how far beyond the runs it lies: a factor, 1 within their range."""
+        """Return, per input, how far beyond the runs it lies: a factor, 1 within their range.
+
+        Of a positive input it is the ratio to the nearest run; of a signed or raw one, where ratios
+        mean nothing, by what factor the range of the runs would have to be stretched about its
+        middle.
+        """
         factors = {}
         for name, x in inputs.items():
-            column = self.runs.column(name, getattr(self.law, "flops", None))
+            column = self.runs.column(name, self.law.flops)
             x = np.asarray(x, float)
-            factors[name] = np.maximum.reduce(
-                [x / column.max(), column.min() / x, np.ones(x.shape)]
-            )
+            low, high = column.min(), column.max()
+            if self.law.kinds.get(name, "positive") == "positive":
+                beyond = [x / high, low / x]
+            else:
+                beyond = [np.abs(x - (low + high) / 2) / ((high - low) / 2)]
+            factors[name] = np.maximum.reduce([*beyond, np.ones(x.shape)])
         return factors
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,11 +167,13 @@ class FitResult:
             "formula": law.formula(),
             "params": {name: float(value) for name, value in self.law.values.items()},
             "derived": derived(self.law),
+            "errors": dict(self.errors),
+            "unstated": self.unstated,
             "intervals": {name: list(pair) for name, pair in self.intervals.items()},
             "objective": {
                 "value": self.value,
-                **self.loss,
-                "residual": self.residual,
+                **self.loss.document(),
+                "residual": self.residual.name,
                 "n": len(runs),
             },
             "statistics": dict(self.statistics),
@@ -147,10 +196,16 @@ class FitResult:
             "starts": {"values": self.start_values.tolist(), "status": self.start_status.tolist()},
             "warnings": list(self.warnings),
             "seconds": dict(self.seconds),
-            "settings": {**_law_settings(self.law), **self.settings},
+            "settings": {**_law_settings(self.law), **self.settings, **self._held()},
             "versions": versions(),
         }
         return plain(document)
+
+    def _held(self) -> dict[str, Any]:
+        bounds, tied = self.constraints
+        found: dict[str, Any] = {"fixed": list(self.fixed)}
+        found |= {"tied": dict(tied)} if tied else {}
+        return found | ({"bounds": {name: list(x) for name, x in bounds}} if bounds else {})
 
     def to_json(self) -> str:
         """Return the JSON text; numbers keep all digits, NaN and infinities become null."""
@@ -212,8 +267,8 @@ def statistics(runs: Runs, prediction: np.ndarray) -> dict[str, float]:
 
 def _law_settings(law: Law) -> dict[str, Any]:
     """Return what a law holds beside its parameters; a FLOPs function cannot be written down."""
-    settings: dict[str, Any] = {"of": getattr(law, "of", None)}
-    if hasattr(law, "flops"):
+    settings: dict[str, Any] = {"of": law.of}
+    if "flops" in {field.name for field in dataclasses.fields(law)}:  # type: ignore[arg-type]
         settings["flops"] = law.flops.k if isinstance(law.flops, SixND) else "user"
     return settings
 
@@ -221,28 +276,28 @@ def _law_settings(law: Law) -> dict[str, Any]:
 def fit_table(fit: FitResult) -> str:
     """Return the short readable account of a fit."""
     certificate, law = fit.certificate, type(fit.law)
-    delta = fit.loss["delta"]
-    loss = str(fit.loss["loss"]) + (f" (delta {delta:g})" if delta is not None else "")
     head = [
         f"{law.__name__}: {law.formula()}",
         one_line(
-            f"{len(fit.runs)} runs from {fit.runs.source}, {loss} on {fit.residual} residuals"
+            f"{len(fit.runs)} runs from {fit.runs.source}, {fit.loss} on {fit.residual} residuals"
         ),
         "",
     ]
-    rows = []
+    rows, tied = [], dict(fit.constraints.tied)
     for name, spec in fit.law.parameters.items():
         value = float(getattr(fit.law, name))
         note = spec.doc
         if name in fit.fixed:
             note += " (fixed)"
+        if name in tied:
+            note += f" (tied to {tied[name]})"
         if name in fit.intervals:
             low, high = fit.intervals[name]
             note += f", between {quantity(low)} and {quantity(high)}"
-        rows.append(("  " + name, quantity(value, 6), note))
+        rows.append(("  " + name, quantity(value, 6), _error(fit, name), note))
     meanings = fit.law.derived_docs
     rows += [
-        ("  " + name, quantity(value, 6), meanings.get(name, "derived"))
+        ("  " + name, quantity(value, 6), _error(fit, name), meanings.get(name, "derived"))
         for name, value in derived(fit.law).items()
     ]
     stats = fit.statistics
@@ -251,8 +306,10 @@ def fit_table(fit: FitResult) -> str:
         ("R²", f"{stats['r2_log']:.5f} on log loss, {stats['r2']:.5f} on loss"),
         ("RMSE", f"{stats['rmse_log']:.5f} on log loss, {stats['rmse']:.5f} on loss"),
     ]
-    if delta is not None:
-        facts.append(("inside delta", f"{certificate.inside_delta} of {len(fit.runs)} residuals"))
+    if fit.loss.width is not None:
+        facts.append(
+            (f"inside {fit.loss.width}", f"{certificate.inside_delta} of {len(fit.runs)} residuals")
+        )
     share = f"{100 * certificate.share_at_best:.1f} % of {certificate.starts} at the best value"
     slope = f"gradient {certificate.grad_norm:.1e}"
     if certificate.exact:
@@ -269,13 +326,20 @@ def fit_table(fit: FitResult) -> str:
             f"{fit.seconds['solve']:.2f} solving)",
         ),
     ]
-    body = columns(rows, "<><") + "\n\n" + columns(facts, "<<")
+    body = columns(rows, "<><<") + "\n\n" + columns(facts, "<<")
     return "\n".join([*head, body]) + marked(notes(fit))
+
+
+def _error(fit: FitResult, name: str) -> str:
+    error = fit.errors.get(name, math.nan)
+    rounding = 1e-12 * abs(fit.law.values.get(name) or 1.0)  # of what ties and laws determine
+    return f"± {quantity(error, 2)}" if rounding < error < math.inf else ""
 
 
 def notes(fit: FitResult) -> list[str]:
     """Return everything a person should be told beside the numbers."""
     said = list(fit.certificate.reasons) + list(fit.warnings)
+    said += [fit.unstated] if fit.unstated else []
     if fit.runs.dropped:
         reasons: dict[str, list[int]] = {}
         for row, reason in fit.runs.dropped:

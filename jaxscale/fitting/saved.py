@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,15 @@ from jaxscale.errors import DataError
 from jaxscale.files.fields import LARGEST, Field
 from jaxscale.files.reading import parse_json, read_text
 from jaxscale.fitting.certificate import Basin, Certificate
+from jaxscale.fitting.constraints import Constraints
 from jaxscale.fitting.result import SCHEMA, FitResult
 from jaxscale.fitting.verification import SAME, verify
 from jaxscale.flops import Flops, SixND
-from jaxscale.laws import CATALOGUE, Law, predict
+from jaxscale.laws import CATALOGUE, Law, derived, predict
 from jaxscale.laws.names import running
 from jaxscale.laws.parameters import Parameter
-from jaxscale.objective.losses import NAMES
-from jaxscale.objective.objective import RESIDUALS
+from jaxscale.objective.losses import NAMES, Loss
+from jaxscale.objective.residuals import RESIDUALS, Residual
 from jaxscale.text import short
 
 MAX_BYTES = 1 << 28
@@ -41,24 +43,34 @@ LATER: dict[str, Any] = {
 }
 """Fields of a certificate that were added since, and what a file without them is read as: a value,
 or the name of the field that says the same."""
+OWN = ("of", "flops", "fixed", "tied", "bounds")
+"""Settings that have fields of their own in a result."""
 STATUSES = tuple(status.name.lower() for status in Status)
 
 
-def load(path: str | Path, law: type[Law] | None = None, flops: Flops | None = None) -> FitResult:
+def load(
+    path: str | Path,
+    law: type[Law] | None = None,
+    flops: Flops | None = None,
+    loss: type[Loss] | None = None,
+) -> FitResult:
     """Load a result that `FitResult.save` or `jaxscale fit --out` wrote.
 
     Args:
         path: the JSON file.
         law: the class of a user's own law; the file alone never makes code run.
         flops: the FLOPs function of a `ChinchillaNDC` that was fitted with a user's own.
+        loss: the class of a user's own loss.
 
     Raises:
         DataError: the file is missing, is no such result, or is damaged: a field is missing or of
             another kind, or the law does not give the objective that the file states for it.
-        TypeError: `law` is no class of laws.
+        TypeError: `law` is no class of laws, or `loss` none of losses.
     """
     if law is not None and not (isinstance(law, type) and issubclass(law, Law)):
         raise TypeError(f"law must be a class of laws such as Chinchilla, got {short(law)}")
+    if loss is not None and not (isinstance(loss, type) and issubclass(loss, Loss)):
+        raise TypeError(f"loss must be a class of losses such as Huber, got {short(loss)}")
     path = Path(path)
     document = _document(path)
     name = document.value.get("law")
@@ -70,7 +82,7 @@ def load(path: str | Path, law: type[Law] | None = None, flops: Flops | None = N
                 f"{path}: fitted with the law {short(name)}; give it with --law FILE.py:{shown}"
             )
     try:
-        return _result(document, law or Law, flops)
+        return _result(document, law or Law, flops, loss)
     except DataError as error:
         raise DataError(f"{path}: a damaged fit result: {error}") from error
     except ValueError as error:  # a law of the user's own
@@ -88,40 +100,46 @@ def _document(path: Path) -> Field:
     return Field("", document)
 
 
-def _result(document: Field, cls: type[Law], flops: Flops | None) -> FitResult:
+def _result(
+    document: Field, cls: type[Law], flops: Flops | None, loss: type[Loss] | None
+) -> FitResult:
     if document["schema_version"].whole() != SCHEMA:
         expected = f"{SCHEMA}, the one that this version of jaxscale reads"
         raise document["schema_version"].wrong(expected)
     document["law"].text()
-    law, settings = _law(document, cls, flops)
+    law, fixed, settings = _law(document, cls, flops)
+    constraints = _constraints(document["settings"], law, fixed)
     n = document["data"]["loss"].length()
     for name in ("data", "objective"):
         document[name]["n"].same(n, "values in data.loss")
-    residual = document["objective"]["residual"].text(RESIDUALS)
+    residual = RESIDUALS[document["objective"]["residual"].text(RESIDUALS)]
     runs = _runs(document["data"], law, residual, n)
     with running(f"{cls.__name__} on the runs of the file"):
-        flops_model = getattr(law, "flops", None)
-        inputs = {name: runs.column(name, flops_model) for name in law.inputs}
+        inputs = {name: runs.column(name, law.flops) for name in law.inputs}
         prediction = np.asarray(predict(law, **inputs) * np.ones(n), float)
     if prediction.shape != (n,):
         raise ValueError(f"{cls.__name__} gives an array of shape {prediction.shape} for {n} runs")
-    start_values, start_status, certificate = _certificate(document, law, settings["fixed"], n)
+    start_values, start_status, certificate = _certificate(document, law, fixed, n)
     result = FitResult(
         law=law,
         value=document["objective"]["value"].number(),
-        loss=_loss(document["objective"]),
+        loss=_loss(document["objective"], loss),
         residual=residual,
+        fixed=fixed,
         certificate=certificate,
+        errors=_errors(document.get("errors"), law),
+        unstated=document["unstated"].text() if "unstated" in document.value else "",
         statistics={k: f.number(null=math.nan) for k, f in document["statistics"].items().items()},
         runs=runs,
         prediction=prediction,
         start_values=start_values,
         start_status=start_status,
-        intervals=_intervals(document["intervals"], law, settings["fixed"]),
+        intervals=_intervals(document["intervals"], law, fixed),
         suspects=_suspects(document["data"], runs),
         warnings=document["warnings"].texts(),
         seconds={key: field.number(0) for key, field in document["seconds"].items().items()},
         settings=settings,
+        constraints=constraints,
     )
     for key in ("compile", "solve", "total"):
         document["seconds"].need(key)
@@ -129,8 +147,10 @@ def _result(document: Field, cls: type[Law], flops: Flops | None) -> FitResult:
     return result
 
 
-def _law(document: Field, cls: type[Law], flops: Flops | None) -> tuple[Law, dict[str, Any]]:
-    """Return the law with its parameters, and the settings that are not the law's own."""
+def _law(
+    document: Field, cls: type[Law], flops: Flops | None
+) -> tuple[Law, tuple[str, ...], dict[str, Any]]:
+    """Return the law, what was fixed of it, and the settings that are not the law's own."""
     stated, settings = document["settings"], document["settings"].items()
     own = _own_settings(cls, {name: stated.get(name) for name in ("of", "flops")}, flops)
     with running(f"{cls.__name__}()"):
@@ -147,7 +167,7 @@ def _law(document: Field, cls: type[Law], flops: Flops | None) -> tuple[Law, dic
     columns = document["data"]["columns"]
     if columns.texts() != law.inputs:
         raise columns.wrong(f"the inputs of {cls.__name__}, {', '.join(law.inputs)}")
-    return law, _settings(stated, settings)
+    return law, tuple(fixed), _settings(stated, settings)
 
 
 def _own_settings(cls: type[Law], stated: dict[str, Field], flops: Flops | None) -> dict[str, Any]:
@@ -173,7 +193,7 @@ def _within(field: Field, spec: Parameter) -> None:
     """Check a fitted parameter; those with a unit of the runs are bounded in other coordinates."""
     if spec.positive:
         field.positive()
-    elif not (spec.units or spec.per or spec.shift):
+    elif spec.dimensionless:
         (low, high), value = spec.bounds, field.number()
         slack = SAME * max(1.0, abs(value))  # a search in float32 rounds its bounds
         if not low - slack <= value <= high + slack:
@@ -191,10 +211,30 @@ def _settings(stated: Field, settings: dict[str, Field]) -> dict[str, Any]:
     seed = stated.get("seed")
     if type(seed.value) is not int and seed.value is not None:
         raise seed.wrong("a whole number or null")
-    return {name: f.value for name, f in settings.items() if name not in ("of", "flops")}
+    return {name: f.value for name, f in settings.items() if name not in OWN}
 
 
-def _runs(data: Field, law: Law, residual: str, n: int) -> Runs:
+def _constraints(settings: Field, law: Law, fixed: Sequence[str]) -> Constraints:
+    """Return bounds and ties, which most fits do not have."""
+    tied, bounds = settings.get("tied"), settings.get("bounds")
+    free = law.replace(**dict.fromkeys(name for name in law.parameters if name not in fixed))
+    pairs = {} if tied.value is None else {k: f.text() for k, f in tied.items().items()}
+    ranges = {} if bounds.value is None else bounds.items()
+    limits = {
+        name: (low.number(null=-math.inf), high.number(null=math.inf))
+        for name, (low, high) in ((name, pair.elements(2)) for name, pair in ranges.items())
+    }
+    try:
+        found = Constraints.of(free, limits, pairs)
+    except ValueError as error:
+        raise DataError(f"settings: {error}") from error
+    for name, other in found.tied:
+        if getattr(law, name) != getattr(law, other):
+            raise tied.wrong(f"{name} to be {other}, as params have it")
+    return found
+
+
+def _runs(data: Field, law: Law, residual: Residual, n: int) -> Runs:
     columns: dict[str, Any] = {
         name: field.numbers(n, gaps=True)
         for name, field in data["values"].only(("N", "D", "C", *law.inputs)).items()
@@ -216,8 +256,9 @@ def _runs(data: Field, law: Law, residual: str, n: int) -> Runs:
             raise DataError(f"data.values.{name} is missing")
     read = set(law.inputs) if set(law.inputs) <= set(columns) else {*law.inputs, *columns}
     for name in read & set(columns):
-        _require(data["values"][name], columns[name] > 0, "a positive number")
-    if residual != "absolute":
+        if law.kinds.get(name, "positive") == "positive":
+            _require(data["values"][name], columns[name] > 0, "a positive number")
+    if residual.positive:
         _require(data["loss"], runs.loss > 0, f"a positive loss under {residual} residuals")
     _require(weight, runs.weights >= 0, "a weight >= 0")
     if not runs.weights.any():
@@ -252,18 +293,39 @@ def _suspects(data: Field, runs: Runs) -> np.ndarray:
     return np.array([place[row] for row in data["suspects"].value], int)
 
 
-def _loss(objective: Field) -> dict[str, Any]:
+def _loss(objective: Field, own: type[Loss] | None) -> Loss:
+    """Return the loss: one of the catalogue, else the class given, whose name must agree."""
     name, delta = objective["loss"].text(), objective["delta"]
-    if not name.isidentifier():
-        raise objective["loss"].wrong("the name of a loss")
-    if name == "huber" or (name not in NAMES and delta.value is not None):
-        return {"loss": name, "delta": delta.positive()}
-    if delta.value is not None:
+    cls = NAMES.get(name)
+    if cls is None:
+        called = name.rpartition(":")[2]
+        if not all(part.isidentifier() for part in name.replace(":", ".").split(".")):
+            raise objective["loss"].wrong("the name of a loss")
+        if own is None or own.__name__ != called:
+            raise ValueError(
+                f"fitted with the loss {short(name)}; give its class, load(path, loss={called})"
+            )
+        cls = own
+    if cls.width is None and delta.value is not None:
         raise delta.wrong(f"null, since the loss {name} has no width")
-    return {"loss": name, "delta": None}
+    fields = {} if cls.width is None else {cls.width: delta.positive()}
+    known = [f.name for f in dataclasses.fields(cls) if f.name != cls.width]  # type: ignore[arg-type]
+    stated = objective.get("fields")
+    if stated.value is not None:
+        fields |= {key: field.positive() for key, field in stated.only(known).items()}
+    with running(cls.__name__):
+        return cls(**fields)
 
 
-def _intervals(field: Field, law: Law, fixed: list[str]) -> dict[str, tuple[float, float]]:
+def _errors(field: Field, law: Law) -> dict[str, float]:
+    """Return the standard errors, which older files do not have."""
+    if field.value is None:
+        return {}
+    known = field.only((*law.parameters, *derived(law)))
+    return {name: error.number(0, null=math.nan) for name, error in known.items()}
+
+
+def _intervals(field: Field, law: Law, fixed: Sequence[str]) -> dict[str, tuple[float, float]]:
     specs = law.parameters.items()
     breaks = [name for name, spec in specs if spec.role == "breakpoint" and name not in fixed]
     found = {}
@@ -276,7 +338,7 @@ def _intervals(field: Field, law: Law, fixed: list[str]) -> dict[str, tuple[floa
 
 
 def _certificate(
-    document: Field, law: Law, fixed: list[str], n: int
+    document: Field, law: Law, fixed: Sequence[str], n: int
 ) -> tuple[np.ndarray, np.ndarray, Certificate]:
     """Return the value and status of every start, and the certificate that agrees with them."""
     stated, starts = document["certificate"], document["starts"]

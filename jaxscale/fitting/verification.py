@@ -19,7 +19,6 @@ from jaxscale.files.fields import Field
 from jaxscale.fitting.result import FitResult, hashed_names, statistics
 from jaxscale.laws import predict
 from jaxscale.laws.names import running
-from jaxscale.objective.losses import NAMES, loss_named
 
 SAME = 1e-6
 """Relative distance within which what is stated and what is worked out again are one."""
@@ -84,9 +83,7 @@ def _same_digest(data: Field, runs: Runs) -> None:
 
 
 def _same_objective(result: FitResult, rounding: np.ndarray) -> None:
-    """Check the stated objective; of a loss of a user's own only the name is known."""
-    if result.loss["loss"] not in NAMES:
-        return
+    """Check the stated objective."""
     value, slack = _value(result, rounding)
     if not abs(value - result.value) <= SAME * value + slack:
         raise DataError(
@@ -98,14 +95,9 @@ def _same_objective(result: FitResult, rounding: np.ndarray) -> None:
 def _value(result: FitResult, rounding: np.ndarray) -> tuple[float, float]:
     """Return sum w rho(r), and by how much predictions rounded by `rounding` [n] can move it."""
     y, p = result.runs.loss, result.prediction
-    loss = loss_named(result.loss["loss"], result.loss["delta"])
-    loss = (loss.refinements() or (loss,))[-1]
+    loss = (result.loss.refinements() or (result.loss,))[-1]
     with np.errstate(all="ignore"), scope(np.float64):
-        if result.residual == "log":
-            r, moved = np.log(p) - np.log(y), rounding / np.abs(p)
-        else:
-            unit = y if result.residual == "relative" else np.ones_like(y)
-            r, moved = (p - y) / unit, rounding / unit
+        r, moved = result.residual.between(p, y), result.residual.moved(p, y, rounding)
         both: Any = np.stack([r, np.abs(r) + moved])
         value, most = np.asarray(loss.rho(both)) @ result.runs.weights
     return float(value), float(most - value)

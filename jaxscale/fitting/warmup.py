@@ -115,14 +115,15 @@ def _fewest(starts: int) -> int:
 
 
 def _simulated(law: Law, n: int) -> Runs:
-    """Return n runs on which any law of positive inputs is valid, and no two inputs line up."""
+    """Return n runs on which laws are valid, and no two inputs line up."""
     share = (np.arange(n) + 0.5) / n
     columns: dict[str, Any] = {}
     fall = np.zeros(n)
     for k, name in enumerate(law.inputs):
         low, high = RANGES.get(name, (1e1, 1e6))
         unit = share if k == 0 else (np.arange(n) * 0.5 ** (1 / 2**k)) % 1.0
-        columns[name] = low * (high / low) ** unit
+        span = {"signed": 2 * unit - 1, "raw": unit}.get(law.kinds[name])
+        columns[name] = low * (high / low) ** unit if span is None else span
         fall += np.exp(-2.0 * unit)
     ripple = 1 + 0.003 * np.sin(np.arange(n) * 2.4)  # an exact law would leave no residuals
     return Runs(loss=(1.7 + fall) * ripple, source="simulated", **columns)

@@ -207,7 +207,7 @@ def _check_finite(forecaster: Forecaster, curve: Curve, state: State, found: Any
     if forecaster.annealing and not state.rate.any():
         raise DataError(
             f"{curve.source}: every learning rate of run {curve.name!r} is 0, at which nothing "
-            "trains; is that its column (--lr)? --law power goes by steps alone"
+            "trains; is that its column (--column lr=COLUMN)? --curve power goes by steps alone"
         )
     raise DataError(
         f"{curve.source}: run {curve.name!r}, now at a loss of {now:.3g}, has no finite forecast: "

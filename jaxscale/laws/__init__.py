@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jaxscale.laws.chinchilla import Chinchilla, ChinchillaNDC
+from jaxscale.laws.closed_form import Sum, Term
 from jaxscale.laws.kaplan import (
     Kaplan,
     KaplanC,
@@ -12,7 +13,7 @@ from jaxscale.laws.kaplan import (
     critical_batch,
     minimum_steps,
 )
-from jaxscale.laws.law import Law, Preset, Scalar, derived, predict
+from jaxscale.laws.law import Fitted, Law, Preset, Scalar, derived, law_of, predict
 from jaxscale.laws.power import Henighan, LogLaw, Piecewise, PowerLaw, PurePowerLaw
 
 CATALOGUE: dict[str, type[Law]] = {
@@ -44,6 +45,7 @@ __all__ = [
     "KaplanD",
     "KaplanN",
     "KaplanSteps",
+    "Fitted",
     "Law",
     "LogLaw",
     "Piecewise",
@@ -51,8 +53,11 @@ __all__ = [
     "Preset",
     "PurePowerLaw",
     "Scalar",
+    "Sum",
+    "Term",
     "critical_batch",
     "derived",
+    "law_of",
     "minimum_steps",
     "predict",
 ]

@@ -7,7 +7,8 @@ from typing import Any
 
 from jaxscale._numerics.positive import power
 from jaxscale._numerics.pytree import static
-from jaxscale.flops import SixND, complete
+from jaxscale.flops import Flops, SixND, complete
+from jaxscale.laws.closed_form import Sum, Term
 from jaxscale.laws.law import Law, Preset, Scalar
 from jaxscale.laws.parameters import coefficient, exponent, offset
 
@@ -64,6 +65,10 @@ class Chinchilla(Law):
         """Return E + A N^-alpha + B D^-beta."""
         return self.E + self.A * power(N, -self.alpha) + self.B * power(D, -self.beta)
 
+    def closed_form(self) -> Sum:
+        """Return E + A N^-alpha + B D^-beta."""
+        return Sum(self.E, (Term("N", self.A, self.alpha), Term("D", self.B, self.beta)))
+
     def derived(self) -> dict[str, Any]:
         """Return a and b of N* ~ C^a, D* ~ C^b on the line C = k N D."""
         total = self.alpha + self.beta
@@ -80,12 +85,14 @@ class ChinchillaNDC(Chinchilla):
     Source: Hoffmann et al. 2022, arXiv:2203.15556, Approach 3 with C = 6 N D.
     """
 
-    flops: Any = static(default=SixND())
+    flops: Flops = static(default=SixND())
 
     def __call__(self, N: Any = None, D: Any = None, C: Any = None) -> Any:
         """Return the loss at any two of N parameters, D tokens, C FLOPs."""
         N, D, _ = complete(N=N, D=D, C=C, flops=self.flops)
         return self.E + self.A * power(N, -self.alpha) + self.B * power(D, -self.beta)
+
+    closed_form = Chinchilla.closed_form  # the same law
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from jaxscale._numerics.positive import power
+from jaxscale.laws.closed_form import Sum, Term
 from jaxscale.laws.law import Law, Preset, Scalar
 from jaxscale.laws.parameters import coefficient, exponent
 
@@ -35,6 +36,10 @@ class KaplanN(Law):
         """Return A N^-alpha_N."""
         return self.A * power(N, -self.alpha_N)
 
+    def closed_form(self) -> Sum:
+        """Return A N^-alpha_N."""
+        return Sum(0.0, (Term("N", self.A, self.alpha_N),))
+
     def derived(self) -> dict[str, Any]:
         """Return N_c in parameters."""
         return {"N_c": power(self.A, 1 / self.alpha_N)}
@@ -56,6 +61,10 @@ class KaplanD(Law):
     def __call__(self, D: Any) -> Any:
         """Return B D^-alpha_D."""
         return self.B * power(D, -self.alpha_D)
+
+    def closed_form(self) -> Sum:
+        """Return B D^-alpha_D."""
+        return Sum(0.0, (Term("D", self.B, self.alpha_D),))
 
     def derived(self) -> dict[str, Any]:
         """Return D_c in tokens."""
@@ -85,6 +94,10 @@ class KaplanC(Law):
     def __call__(self, C: Any) -> Any:
         """Return K C^-alpha_C."""
         return self.K * power(C, -self.alpha_C)
+
+    def closed_form(self) -> Sum:
+        """Return K C^-alpha_C."""
+        return Sum(0.0, (Term("C", self.K, self.alpha_C),))
 
     def derived(self) -> dict[str, Any]:
         """Return C_c in FLOPs."""
@@ -119,6 +132,12 @@ class Kaplan(Law):
         data = power(self.B * power(D, -self.alpha_D), 1 / self.alpha_D)
         return power(model + data, self.alpha_D)
 
+    def closed_form(self) -> Sum:
+        """Return the sum of the two terms to the power 1 / alpha_D, raised to alpha_D."""
+        up, down = power(self.A, 1 / self.alpha_D), power(self.B, 1 / self.alpha_D)
+        terms = Term("N", up, self.alpha_N / self.alpha_D), Term("D", down, 1.0)
+        return Sum(0.0, terms, self.alpha_D)
+
     def derived(self) -> dict[str, Any]:
         """Return N_c in parameters and D_c in tokens."""
         return {
@@ -145,6 +164,10 @@ class KaplanSteps(Law):
     def __call__(self, N: Any, S: Any) -> Any:
         """Return A N^-alpha_N + K S^-alpha_S."""
         return self.A * power(N, -self.alpha_N) + self.K * power(S, -self.alpha_S)
+
+    def closed_form(self) -> Sum:
+        """Return A N^-alpha_N + K S^-alpha_S."""
+        return Sum(0.0, (Term("N", self.A, self.alpha_N), Term("S", self.K, self.alpha_S)))
 
     def derived(self) -> dict[str, Any]:
         """Return N_c in parameters and S_c in steps."""

@@ -12,19 +12,25 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self, dataclass_transform
+from typing import Any, ClassVar, Protocol, Self, dataclass_transform, runtime_checkable
 
 import jax
 import numpy as np
 
+from jaxscale._numerics.positive import exp
 from jaxscale._numerics.precision import scope
 from jaxscale._numerics.pytree import pytree
 from jaxscale.errors import LawError
-from jaxscale.flops import complete
+from jaxscale.flops import Flops, SixND, complete
+from jaxscale.laws.closed_form import Sum
 from jaxscale.laws.parameters import Parameter
 
 Scalar = Any
 """A parameter: None while free, else a float or an array (leading axes make a sample of laws)."""
+KINDS = ("positive", "signed", "raw")
+"""What an input may be; see `Law.input_kinds`."""
+RESPONSES = ("loss", "log")
+"""What a formula may give: the loss, or its logarithm."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +56,24 @@ def _specifications(cls: Any, of: str) -> tuple[tuple[str, Parameter], ...]:
         if spec is not None:
             per = tuple((of if k == "S" else k, p) for k, p in spec.per)
             shift = tuple((of if k == "S" else k, p) for k, p in spec.shift)
-            specs.append((field.name, dataclasses.replace(spec, per=per, shift=shift)))
+            spec = dataclasses.replace(spec, per=per, shift=shift)
+            specs.append((field.name, _of_logarithm(spec) if cls.response == "log" else spec))
     return tuple(specs)
+
+
+def _of_logarithm(spec: Parameter) -> Parameter:
+    """Return what a declaration means in a formula of log(loss).
+
+    The logarithm has no unit: a change of the loss's unit moves the offset and leaves coefficients
+    as they are. The loss is affine in none of them.
+    """
+    additive = spec.role in ("offset", "coefficient") and spec.units == 1
+    return dataclasses.replace(
+        spec,
+        linear=False,
+        units=0 if additive else spec.units,
+        shifts_with_loss=additive and spec.role == "offset",
+    )
 
 
 def _declared(cls: type) -> None:
@@ -70,12 +92,53 @@ def _declared(cls: type) -> None:
     for name, kind in annotated.items():
         field = vars(cls).get(name)
         said = field.metadata.keys() if isinstance(field, dataclasses.Field) else ()
+        if "parameter" in said and name in vars(Law):
+            raise LawError(
+                f"{cls.__name__}.{name}: every law has an attribute {name}; call the parameter "
+                "otherwise"
+            )
         if "ClassVar" not in str(kind) and not {"parameter", "static"} & set(said):
             raise LawError(
                 f"{cls.__name__}.{name} does not say what it is; declare a parameter as "
-                f"{name}: Scalar = coefficient('...'), offset, exponent or scale, and a constant "
-                f"as {name}: ClassVar[float] = ..."
+                f"{name}: Scalar = coefficient('...'), offset, exponent or scale, a number with a "
+                f"unit as {name}: Scalar = constant(...), and any other constant as "
+                f"{name}: ClassVar[float] = ..."
             )
+
+
+def _described(cls: Any) -> None:
+    """Raise for inputs or a response that are described as no formula can have them."""
+    if cls.response not in RESPONSES:
+        raise LawError(
+            f"{cls.__name__}.response is {cls.response!r}; a formula gives one of "
+            f"{', '.join(map(repr, RESPONSES))} (log: the logarithm of the loss)"
+        )
+    if not isinstance(cls.input_kinds, Mapping):
+        raise LawError(f"{cls.__name__}.input_kinds is {cls.input_kinds!r}; write dict(x='signed')")
+    for name, kind in cls.input_kinds.items():
+        if kind not in KINDS:
+            raise LawError(
+                f"{cls.__name__}: the input {name} is of the kind {kind!r}; there are "
+                f"{', '.join(map(repr, KINDS))}"
+            )
+        known = () if cls.__call__ is Law.__call__ else _arguments(cls.__call__)
+        if known and name not in known:
+            why = "; the column `of` is its argument S" if "S" in known else ""
+            raise LawError(
+                f"{cls.__name__}.input_kinds names {name!r}, which is no argument of the formula; "
+                f"those are {', '.join(known)}{why}"
+            )
+    for name, spec in _specifications(cls, "S"):
+        if spec.shifts_with_loss and spec.positive:
+            raise LawError(
+                f"{cls.__name__}.{name}: the logarithm of a loss has either sign; declare it with "
+                "offset(..., positive=False)"
+            )
+
+
+def _owner(cls: type, name: str) -> int:
+    """Return how far up the class stands that defines an attribute; 0 is the class itself."""
+    return next(k for k, base in enumerate(cls.__mro__) if name in vars(base))
 
 
 @dataclass_transform(frozen_default=True)
@@ -92,20 +155,74 @@ class Law:
 
             def __call__(self, N):
                 return self.E + self.A * power(N, -self.alpha)
+
+            def closed_form(self):  # optional
+                return Sum(self.E, (Term("N", self.A, self.alpha),))
+
+    A law of inputs that may be zero, negative or mere codes, which gives the logarithm:
+
+        class Breakdown(Law):
+            '''log y(t, T, kind) = b1 - b2 t exp(-b3 T) + b4 [kind = 2].'''
+
+            b1: Scalar = offset("log y of kind 1 at t = 0", positive=False)
+            b2: Scalar = coefficient("rate of ageing", per=dict(t=-1))
+            b3: Scalar = scale("of temperature", per=dict(T=-1), positive=False)
+            b4: Scalar = coefficient("how kind 2 differs", positive=False)
+            input_kinds: ClassVar = dict(T="signed", kind="raw")
+            response: ClassVar = "log"
+
+            def __call__(self, t, T, kind):
+                ageing = self.b2 * t * jnp.exp(-self.b3 * T)
+                return self.b1 - ageing + jnp.where(kind == 2, self.b4, 0.0)
     """
 
     presets: ClassVar[dict[str, Preset]] = {}
     derived_docs: ClassVar[dict[str, str]] = {}
     """What each derived quantity means, in a few words."""
+    input_kinds: ClassVar[Mapping[str, str]] = {}
+    """Per argument of the formula that is not "positive", its kind.
+
+    "positive": a positive scale; a fit divides it by its geometric mean and carries its logarithm.
+    "signed": zero, or of either sign; divided by its root mean square. "raw": used as it is, a
+    code, a sign, a dropout rate, a log-ratio; it has no unit, and may be compared with ==.
+    """
+    response: ClassVar[str] = "loss"
+    """What the formula gives: "loss", or "log" for the logarithm of the loss.
+
+    Fits, predictions and decisions are of the loss itself in either case. The logarithm of a loss
+    has no unit: an `offset` moves with the loss's unit, a `coefficient` has the units `per=` alone,
+    and what has the loss's own unit, E in log(E + A x^-a), is a `scale(..., units=1)`.
+    """
+    flops: Flops = SixND()
+    """FLOPs model that ties N, D and C; a law may have it as a static field."""
+    of: str | None = None
+    """Column that is the scale S of a law of one scale, which has it as a static field."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         _declared(cls)
         pytree(cls)
+        _described(cls)
+        # Another formula is another closed form: none, unless the class declares its own.
+        if min(_owner(cls, "__call__"), _owner(cls, "response")) < _owner(cls, "closed_form"):
+            cls.closed_form = Law.closed_form  # type: ignore[method-assign]
 
     def __call__(self, *inputs: Any) -> Any:
-        """Return the law's prediction for broadcastable inputs, in raw counts."""
+        """Return the formula at broadcastable inputs, in raw counts: the law's `response`."""
         raise NotImplementedError
+
+    def loss(self, *inputs: Any) -> Any:
+        """Return the predicted loss at broadcastable inputs, in raw counts."""
+        given = self(*inputs)
+        return exp(given) if self.response == "log" else given
+
+    def closed_form(self) -> Sum | None:
+        """Return the loss as a sum of powers; None for a law that is none, or does not say so.
+
+        A subclass that inherits the formula inherits this; one with a formula of its own has to
+        declare its own. A fit holds it against the formula.
+        """
+        return None
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -114,14 +231,20 @@ class Law:
         A law of one generic scale S with a static field `of` reads the column that it names.
         """
         names = _arguments(type(self).__call__)
-        of = getattr(self, "of", None)
-        return tuple(of if name == "S" and of else name for name in names)
+        return tuple(self.of if name == "S" and self.of else name for name in names)
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Kind of every input: "positive", "signed" or "raw"."""
+        kinds = type(self).input_kinds.items()
+        named = {self.of if name == "S" and self.of else name: kind for name, kind in kinds}
+        return {name: named.get(name, "positive") for name in self.inputs}
 
     @property
     def parameters(self) -> dict[str, Parameter]:
         """Specification of every parameter, with the inputs' own names in its units."""
         cls: Any = type(self)
-        return dict(_specifications(cls, getattr(self, "of", None) or "S"))
+        return dict(_specifications(cls, self.of or "S"))
 
     @property
     def values(self) -> dict[str, Any]:
@@ -175,15 +298,43 @@ class Law:
         return (inspect.getdoc(cls) or "").split("\n", 1)[0].rstrip(".")
 
 
-def predict(law: Law, **inputs: Any) -> Any:
+@runtime_checkable
+class Fitted(Protocol):
+    """What has a law, such as a fit: it is taken wherever a law is."""
+
+    @property
+    def law(self) -> Law:
+        """The law."""
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why not to trust it; empty if nothing speaks against it."""
+
+
+def law_of(source: Law | Fitted) -> Law:
+    """Return a law, or that of a fit.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    law = source.law if isinstance(source, Fitted) else source
+    if not isinstance(law, Law):
+        raise TypeError(
+            f"expected a law such as Chinchilla.preset('hoffmann_2022'), or a fit, got "
+            f"{type(source).__name__}"
+        )
+    return law
+
+
+def predict(law: Law | Fitted, **inputs: Any) -> Any:
     """Evaluate a law at named inputs.
 
     Args:
-        law: a law without free parameters; leaves may have a leading sample axis, then map over
-            it with `jax.vmap`.
+        law: a law without free parameters, or a fit; leaves may have a leading sample axis, then
+            map over it with `jax.vmap`.
         **inputs: one array per input of the law, broadcastable, in raw counts (N parameters,
-            D tokens, C FLOPs). A law of N and D takes any two of N, D, C (C = 6 N D, or the
-            law's own `flops`).
+            D tokens, C FLOPs), of either sign where the law says so (`Law.input_kinds`). A law of
+            N and D takes any two of N, D, C (C = 6 N D, or the law's own `flops`).
 
     Returns:
         The predicted loss, in the units of the runs: NumPy float64, or a tracer under `jit`,
@@ -192,11 +343,12 @@ def predict(law: Law, **inputs: Any) -> Any:
     Raises:
         ValueError: an input is missing or unknown, or a parameter is still free.
     """
+    law = law_of(law)
     if law.free:
         raise ValueError(f"{type(law).__name__}: {', '.join(law.free)} is free; fit the law first")
     if {"N", "D"} <= set(law.inputs) and "C" in inputs and len(inputs.keys() & set("NDC")) == 2:
         known = {name: inputs.pop(name, None) for name in "NDC"}
-        inputs["N"], inputs["D"], _ = complete(**known, flops=getattr(law, "flops", None))
+        inputs["N"], inputs["D"], _ = complete(**known, flops=law.flops)
     missing = [name for name in law.inputs if name not in inputs]
     extra = [name for name in inputs if name not in law.inputs]
     if missing or extra:
@@ -207,11 +359,11 @@ def predict(law: Law, **inputs: Any) -> Any:
         )
     arguments = [inputs[name] for name in law.inputs]
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((law, arguments))):
-        return law(*arguments)
+        return law.loss(*arguments)
     # Concrete values are worked out in float64 whatever the global flag says.
     with scope(np.float64):
         wide = [np.asarray(x, float) for x in arguments]
-        return np.asarray(jax.device_get(law(*wide)), float)[()]
+        return np.asarray(jax.device_get(law.loss(*wide)), float)[()]
 
 
 def derived(law: Law) -> dict[str, float]:

@@ -90,6 +90,27 @@ class NamedLaw:
         return self.cls(**settings).replace(**values)  # type: ignore[arg-type]
 
 
+def law_given(law: Law | type[Law] | str) -> Law:
+    """Return a law given as an instance, as a class, or by its name, `Chinchilla`, `PowerLaw:C`.
+
+    Raises:
+        TypeError: it is none of those.
+        ValueError: the catalogue has no such law. A file is never run for its name.
+    """
+    if isinstance(law, str):
+        if law_file(law) is not None:
+            raise ValueError(f"{law!r} names a file: import its class, and give that")
+        return named_law(law).law()
+    if isinstance(law, type) and issubclass(law, Law) and law is not Law:
+        return law()
+    if isinstance(law, Law):
+        return law
+    raise TypeError(
+        f"law must be a law such as Chinchilla(), its class, or a name, 'PowerLaw:C', got "
+        f"{type(law).__name__}"
+    )
+
+
 def named_law(text: str, folder: Path = Path()) -> NamedLaw:
     """Return the law that `LAW`, `LAW:OF`, `FILE.py:CLASS` or `FILE.py:CLASS:OF` stands for.
 
@@ -146,7 +167,17 @@ def _from_catalogue(name: str) -> type[Law]:
     return by_name[name.lower()]
 
 
-def _from_file(path: Path, name: str) -> type[Law]:
+def class_in_file(path: Path, name: str, base: type) -> Any:
+    """Run a user's file, and return the class of a name in it.
+
+    Args:
+        path: the file.
+        name: of the class.
+        base: what it must subclass, `Law` or `Loss`.
+
+    Raises:
+        ValueError: the file cannot be run, or does not define such a class.
+    """
     _source(path)
     # A name of its own: a file called json.py must not take the place of the library's.
     tag = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
@@ -158,16 +189,22 @@ def _from_file(path: Path, name: str) -> type[Law]:
     with running(f"cannot load {path}", file):
         spec.loader.exec_module(module)
         found: Any = getattr(module, name, None)
-        own = [key for key, value in vars(module).items() if _is_law(value)]
+        own = [key for key, value in vars(module).items() if _is_a(value, base)]
         own = [key for key in own if vars(module)[key].__module__ == module.__name__]
-    if not _is_law(found):
+    if not _is_a(found, base):
         there = f"; it has {listing(own)}" if own else ""
-        raise ValueError(f"{path} defines no jaxscale.Law {short(name)}{there}")
+        raise ValueError(f"{path} defines no jaxscale.{base.__name__} {short(name)}{there}")
     if found.__name__ not in [key for key, value in vars(module).items() if value is found]:
         raise ValueError(
             f"{path}: the class {name} calls itself {found.__name__}, a name under which a saved "
             "fit could not find it again; name both alike"
         )
+    return found
+
+
+def _from_file(path: Path, name: str) -> type[Law]:
+    found: Any = class_in_file(path, name, Law)
+    file = path.absolute()
     with running(f"{path}: {name}() fails", file):
         law = found()
         inputs, free = law.inputs, law.free
@@ -178,8 +215,8 @@ def _from_file(path: Path, name: str) -> type[Law]:
     return found
 
 
-def _is_law(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, Law) and value is not Law
+def _is_a(value: Any, base: type) -> bool:
+    return isinstance(value, type) and issubclass(value, base) and value is not base
 
 
 def _source(path: Path) -> bytes:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxscale._numerics.positive import log, power
 from jaxscale._numerics.pytree import static
+from jaxscale.laws.closed_form import Sum, Term
 from jaxscale.laws.law import Law, Scalar
 from jaxscale.laws.parameters import breakpoint_at, coefficient, exponent, offset
 
@@ -38,6 +39,10 @@ class PowerLaw(Law):
         """Return a S^b + c."""
         return self.a * power(S, self.b) + self.c
 
+    def closed_form(self) -> Sum:
+        """Return c + a S^b."""
+        return Sum(self.c, (Term("S", self.a, -self.b),))
+
 
 class PurePowerLaw(Law):
     """P(S) = a S^b.
@@ -54,6 +59,10 @@ class PurePowerLaw(Law):
     def __call__(self, S: Any) -> Any:
         """Return a S^b."""
         return self.a * power(S, self.b)
+
+    def closed_form(self) -> Sum:
+        """Return a S^b."""
+        return Sum(0.0, (Term("S", self.a, -self.b),))
 
 
 class LogLaw(Law):
@@ -120,6 +129,10 @@ class Henighan(Law):
     def __call__(self, S: Any) -> Any:
         """Return L_inf + A S^-alpha."""
         return self.L_inf + self.A * power(S, -self.alpha)
+
+    def closed_form(self) -> Sum:
+        """Return L_inf + A S^-alpha."""
+        return Sum(self.L_inf, (Term("S", self.A, self.alpha),))
 
     def derived(self) -> dict[str, Any]:
         """Return x0 = A^(1/alpha), where the reducible loss is 1."""

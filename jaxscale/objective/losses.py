@@ -1,15 +1,19 @@
 """Robust losses rho(r): how far a residual counts.
 
-A loss says four things about a residual r: `rho(r)`, `weight(r)` = psi(r)/r (the weight of
-iteratively reweighted least squares), `curvature(r)` = rho''(r), and `scale`, by which the
-solver divides the sum so that its tolerances mean the same for every loss. What is *reported*
-is always the plain sum of w * rho(r). Losses know neither laws nor runs.
+A loss says all of itself: `rho(r)`, `weight(r)` = psi(r)/r (the weight of iteratively reweighted
+least squares), `curvature(r)` = rho''(r), `scale`, by which the solver divides the sum so that its
+tolerances mean the same for every loss, the density exp(-rho / s) that it stands for, its name and
+its width. What is *reported* is always the plain sum of w * rho(r). Losses know neither laws nor
+runs. Subclassing `Loss` is all it takes for another one: `rho` is enough, the rest follows from it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+import math
+from typing import Any, ClassVar, Self, dataclass_transform
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -18,44 +22,119 @@ from jax.lax import erf
 
 from jaxscale._numerics.pytree import pytree
 
-
-def _check_width(loss: Loss, name: str) -> None:
-    """Raise for a width that is not positive and finite; a traced one has no value to look at."""
-    width = getattr(loss, name)
-    if isinstance(width, Tracer):
-        return
-    try:
-        values = np.asarray(width, float)
-        good = not isinstance(width, str) and bool(np.all((values > 0) & np.isfinite(values)))
-    except (TypeError, ValueError):
-        good = False
-    if not good:
-        default = type(loss).__dataclass_fields__[name].default  # type: ignore[attr-defined]
-        raise ValueError(
-            f"{type(loss).__name__}({name}={width!r}): {name} is a width of residuals, positive "
-            f"and finite, e.g. {default:g}"
-        )
+LARGEST_LOG = 40.0
+"""Logarithm of the largest residual of the quadrature behind a density without a closed form."""
+NODES = 2001
+"""Of that quadrature, on each side of zero."""
 
 
+@dataclass_transform(frozen_default=True)
 class Loss:
-    """Interface of a robust loss; subclasses are pytrees whose leaves are their thresholds."""
+    """Base of all losses: declare the width as a field, write `rho`, add the source.
+
+    A subclass becomes a frozen dataclass and a JAX pytree whose leaves are its fields. It is used
+    like a built-in one everywhere.
+
+    Example:
+        class Cauchy(Loss):
+            '''c²/2 log(1 + (r/c)²), Lorentzian tails; Black & Anandan 1996.'''
+
+            width = "c"
+            c: float = 1e-2
+
+            def rho(self, r):
+                return 0.5 * self.c**2 * jnp.log1p((r / self.c) ** 2)
+
+    Attributes:
+        name: what files and the command line call it; default its class's name, in lower case.
+        width: name of the field up to which residuals count as small; None without one.
+        quadratic: whether it is half the square, so that fits are least squares.
+    """
+
+    name: ClassVar[str] = ""
+    width: ClassVar[str | None] = None
+    quadratic: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in vars(cls):
+            cls.name = cls.__name__.lower()
+        pytree(cls)
+        if cls.width is not None and cls.width not in vars(cls)["__dataclass_fields__"]:
+            raise TypeError(
+                f"{cls.__name__}.width is {cls.width!r}, which is no field of it; declare it as "
+                f"{cls.width}: float = 1e-3"
+            )
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            _check_threshold(self, field)
+
+    @property
+    def threshold(self) -> float | None:
+        """Value of the width; None for a loss without one."""
+        return None if self.width is None else float(getattr(self, self.width))
+
+    @property
+    def kinked(self) -> bool:
+        """Whether it has a kink, which a fit approaches by sharper and sharper losses."""
+        return bool(self.refinements())
+
+    def with_threshold(self, value: float) -> Self:
+        """Return the same loss with another width.
+
+        Raises:
+            ValueError: it has none, or the value is not positive and finite.
+        """
+        if self.width is None:
+            raise ValueError(f"the loss {self.name} has no width")
+        return dataclasses.replace(self, **{self.width: value})  # type: ignore[type-var]
+
+    def document(self) -> dict[str, Any]:
+        """Return what files say of it: {"loss": name, "delta": width or None}, and what differs.
+
+        A loss of a person's own is called "module:Class". Fields beside the width stand under
+        "fields" where they are not the defaults.
+        """
+        own = NAMES.get(self.name) is not type(self)
+        kind = type(self)
+        stated: dict[str, Any] = {
+            "loss": f"{kind.__module__}:{kind.__qualname__}" if own else self.name,
+            "delta": self.threshold,
+        }
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        others = {f.name: f for f in fields if f.name != self.width}
+        changed = {
+            n: float(getattr(self, n)) for n, f in others.items() if getattr(self, n) != f.default
+        }
+        return stated | ({"fields": changed} if changed else {})
+
+    def __str__(self) -> str:
+        width = "" if self.width is None else f" ({self.width} {self.threshold:g})"
+        return f"{self.name}{width}"
 
     @property
     def scale(self) -> Any:
-        """What the solver divides the sum by, in the units of rho."""
-        return 1.0
+        """What the solver divides the sum by, in the units of rho: the squared width, or 1."""
+        return 1.0 if self.width is None else getattr(self, self.width) ** 2
 
     def rho(self, r: Array) -> Array:
-        """Return the loss of residuals `r`, same shape."""
+        """Return the loss of residuals `r`, same shape; 0 at r = 0, its minimum."""
         raise NotImplementedError
 
     def weight(self, r: Array) -> Array:
         """Return psi(r) / r, finite at r = 0."""
-        raise NotImplementedError
+        zero = r == 0
+        psi = jax.jvp(self.rho, (r,), (jnp.ones_like(r),))[1]
+        return jnp.where(zero, self.curvature(jnp.zeros_like(r)), psi / jnp.where(zero, 1.0, r))
 
     def curvature(self, r: Array) -> Array:
         """Return rho''(r); at a kink, the value of the inner side."""
-        raise NotImplementedError
+
+        def psi(r: Array) -> Array:
+            return jax.jvp(self.rho, (r,), (jnp.ones_like(r),))[1]
+
+        return jax.jvp(psi, (r,), (jnp.ones_like(r),))[1]
 
     def smoothed_curvature(self, r: Array, width: Any) -> Array:
         """Return the mean of rho'' around residuals `r`, under a Gaussian kernel of a `width`.
@@ -76,13 +155,50 @@ class Loss:
         return ()
 
     def inside(self, r: Array) -> Array:
-        """Return which residuals lie in the quadratic zone (all of them for a smooth loss)."""
-        return jnp.ones_like(r, dtype=bool)
+        """Return which residuals lie within the width: all of them for a loss without one."""
+        if self.width is None:
+            return jnp.ones_like(r, dtype=bool)
+        return jnp.abs(r) <= getattr(self, self.width)
+
+    def log_normalizer(self, log_s: Any) -> Array:
+        """Return log Z: of the integral over r of exp(-rho(r) / s); pure.
+
+        Args:
+            log_s: logarithm of the scale s, any shape.
+
+        Here by quadrature over log |r|; infinite where the tails are too heavy for a density.
+        """
+        r, log_step = self._nodes(jnp.result_type(float))
+        exponents = log_step - self.rho(r) / jnp.exp(jnp.asarray(log_s))[..., None]
+        total = jax.nn.logsumexp(exponents, axis=-1)
+        proper = jnp.maximum(exponents[..., 0], exponents[..., -1]) < total - 14
+        return jnp.where(proper, total, jnp.inf)
+
+    def mean_rho(self, s: np.ndarray) -> np.ndarray:
+        """Return the expectation of rho under exp(-rho / s) / Z, which is s² d log Z / ds; NumPy.
+
+        Args:
+            s: scales, any shape.
+        """
+        r, log_step = self._nodes(jnp.result_type(float))
+        rho, step = np.asarray(self.rho(r), float), np.asarray(log_step, float)
+        exponents = step - rho / np.asarray(s, float)[..., None]
+        share = np.exp(exponents - exponents.max(axis=-1, keepdims=True))
+        return np.asarray((share * rho).sum(axis=-1) / share.sum(axis=-1))
+
+    @staticmethod
+    def _nodes(dtype: Any) -> tuple[Array, Array]:
+        """Return residuals of both signs, even in log |r|, and the logarithm of their step."""
+        u = jnp.linspace(-LARGEST_LOG, LARGEST_LOG, NODES, dtype=dtype)
+        step = math.log(2 * LARGEST_LOG / (NODES - 1))
+        r = jnp.exp(u)
+        return jnp.concatenate([-r[::-1], r]), jnp.concatenate([u[::-1], u]) + step
 
 
-@pytree
 class Square(Loss):
     """Half the squared residual, r² / 2: least squares, the limit of `Huber` for large delta."""
+
+    quadratic = True
 
     def rho(self, r: Array) -> Array:
         """Return r² / 2."""
@@ -100,8 +216,15 @@ class Square(Loss):
         """Return 1."""
         return jnp.ones_like(r)
 
+    def log_normalizer(self, log_s: Any) -> Array:
+        """Return log sqrt(2 pi s): the normal density of variance s."""
+        return 0.5 * (jnp.log(2 * jnp.pi) + log_s)
 
-@pytree
+    def mean_rho(self, s: np.ndarray) -> np.ndarray:
+        """Return s / 2."""
+        return np.asarray(s * 0.5)
+
+
 class Huber(Loss):
     """Quadratic within `delta`, linear outside: r²/2, or delta (|r| − delta/2).
 
@@ -112,15 +235,8 @@ class Huber(Loss):
         ValueError: delta is not positive and finite.
     """
 
+    width = "delta"
     delta: Any = 1e-3
-
-    def __post_init__(self) -> None:
-        _check_width(self, "delta")
-
-    @property
-    def scale(self) -> Any:
-        """Return delta²: then the sum counts residuals in units of delta."""
-        return self.delta**2
 
     def rho(self, r: Array) -> Array:
         """Return the Huber loss of `r`."""
@@ -141,12 +257,23 @@ class Huber(Loss):
         root = jnp.sqrt(2.0).astype(r.dtype) * width
         return 0.5 * (erf((self.delta - r) / root) + erf((self.delta + r) / root))
 
-    def inside(self, r: Array) -> Array:
-        """Return |r| <= delta."""
-        return jnp.abs(r) <= self.delta
+    def log_normalizer(self, log_s: Any) -> Array:
+        """Return log of sqrt(2 pi s) erf(delta / sqrt(2 s)) + 2 s / delta exp(-delta² / 2 s).
+
+        Source: Huber 1964, Annals of Mathematical Statistics 35(1), 73-101.
+        """
+        s, delta = jnp.exp(log_s), self.delta
+        core = jnp.sqrt(2 * jnp.pi * s) * erf(delta / jnp.sqrt(2 * s))
+        return jnp.log(core + 2 * (s / delta) * jnp.exp(-(delta**2) / (2 * s)))
+
+    def mean_rho(self, s: np.ndarray) -> np.ndarray:
+        """Return s (core / 2 + tail) / (core + tail), the two terms of the normalizer."""
+        delta = float(self.delta)
+        core = np.sqrt(2 * np.pi * s) * _erf(delta / np.sqrt(2 * s))
+        tail = 2 * (s / delta) * np.exp(-(delta**2) / (2 * s))
+        return np.asarray(s * (0.5 * core + tail) / (core + tail))
 
 
-@pytree
 class Absolute(Loss):
     """Absolute residual |r|: least absolute deviations.
 
@@ -156,9 +283,6 @@ class Absolute(Loss):
     """
 
     smoothing: Any = 1e-3
-
-    def __post_init__(self) -> None:
-        _check_width(self, "smoothing")
 
     @property
     def scale(self) -> Any:
@@ -192,44 +316,45 @@ class Absolute(Loss):
         """Return |r| <= smoothing."""
         return self._huber().inside(r)
 
+    def log_normalizer(self, log_s: Any) -> Array:
+        """Return log 2 s: the Laplace density; |r| outside a smoothing that is not worth a term."""
+        return jnp.log(2.0) + log_s
 
-NAMES: dict[str, type[Loss]] = {"huber": Huber, "square": Square, "absolute": Absolute}
-"""The losses that have a name on the command line and in files."""
+    def mean_rho(self, s: np.ndarray) -> np.ndarray:
+        """Return s."""
+        return np.asarray(s * 1.0)
 
 
-def loss_named(name: str, delta: float | None = None) -> Loss:
-    """Return a loss by its name; `delta` is the width of the Huber loss, None for its default.
+_erf = np.vectorize(math.erf, otypes=[float])
+
+NAMES: dict[str, type[Loss]] = {loss.name: loss for loss in (Huber, Square, Absolute)}
+"""The losses that have a name on the command line and in files. Another one is a line here."""
+
+
+def _check_threshold(loss: Loss, field: Any) -> None:
+    """Raise for a field that is not positive and finite; a traced one has no value to look at."""
+    value = getattr(loss, field.name)
+    if isinstance(value, Tracer):
+        return
+    try:
+        values = np.asarray(value, float)
+        good = not isinstance(value, str) and bool(np.all((values > 0) & np.isfinite(values)))
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        default = 1e-3 if field.default is dataclasses.MISSING else field.default
+        raise ValueError(
+            f"{type(loss).__name__}({field.name}={value!r}): {field.name} is a width of residuals, "
+            f"positive and finite, e.g. {default:g}"
+        )
+
+
+def loss_named(name: str, width: float | None = None) -> Loss:
+    """Return a loss by its name; `width` is None for its default.
 
     Raises:
-        ValueError: there is no such loss.
+        ValueError: there is no such loss, or it has no width.
     """
     if name not in NAMES:
         raise ValueError(f"no loss {name!r}; there are {', '.join(NAMES)}")
-    return Huber(delta) if name == "huber" and delta is not None else NAMES[name]()
-
-
-def describe(loss: Loss) -> dict[str, Any]:
-    """Return what results and files say of a loss: {"loss": name, "delta": width or None}."""
-    delta = float(loss.delta) if isinstance(loss, Huber) else None
-    return {"loss": type(loss).__name__.lower(), "delta": delta}
-
-
-def log_normalizer(loss: Loss, log_s: Any) -> Array:
-    """Return log of the integral over r of exp(-rho(r) / s); pure.
-
-    Args:
-        loss: one of the named losses.
-        log_s: logarithm of the scale s, any shape.
-
-    Source: for Huber's, Huber 1964, Annals of Mathematical Statistics 35(1), 73-101.
-    """
-    s = jnp.exp(log_s)
-    if isinstance(loss, Square):
-        return 0.5 * (jnp.log(2 * jnp.pi) + log_s)
-    if isinstance(loss, Absolute):  # |r| outside a smoothing that is not worth a term
-        return jnp.log(2.0) + log_s
-    if isinstance(loss, Huber):
-        delta = loss.delta
-        core = jnp.sqrt(2 * jnp.pi * s) * erf(delta / jnp.sqrt(2 * s))
-        return jnp.log(core + 2 * (s / delta) * jnp.exp(-(delta**2) / (2 * s)))
-    raise TypeError(f"no density is known for {type(loss).__name__}")
+    return NAMES[name]() if width is None else NAMES[name]().with_threshold(width)

@@ -18,11 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxscale._numerics.logarithm import log
 from jaxscale._numerics.positive import Positive
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale.laws import Law
 from jaxscale.objective.losses import Loss
+from jaxscale.objective.residuals import Log, Residual
 from jaxscale.objective.space import Space
 
 BLOCK = 512
@@ -31,7 +31,6 @@ LONG = 2048
 """Runs from which a table is long."""
 ONE_PRODUCT = ("float32",)
 """Types whose sums over runs are one matrix product; on a CPU float64 is quicker in three."""
-RESIDUALS = ("log", "relative", "absolute")
 
 
 @pytree
@@ -41,44 +40,35 @@ class Objective:
     Attributes:
         law: supplies the formula and static settings; its parameter values are not used.
         space: the free coordinates.
-        inputs: one array [n] per input of the law, divided by its normalization.
+        inputs: one array [n] per input of the law, divided by its normalization; `Positive` for
+            a positive input.
         target: the loss [n], divided by its normalization.
         weight: w [n]; zero removes a run.
         loss: the robust loss.
-        residual: static; "log" (log p - log y), "relative" ((p - y) / y) or "absolute" (p - y,
-            in the units of the runs).
+        residual: static; how predictions are held against losses.
     """
 
     law: Law
     space: Space
-    inputs: tuple[Positive, ...]
+    inputs: tuple[Any, ...]
     target: Positive
     weight: Any
     loss: Loss
-    residual: str = static(default="log")
+    residual: Residual = static(default=Log())
 
     def prediction(self, *z: Any) -> Array:
         """Return the dimensionless prediction [n] at P scalar coordinates."""
         law = self.law.replace(**self.space.normalized(z))
-        return law(*self.inputs) * jnp.ones_like(self.target.value)
+        return law.loss(*self.inputs) * jnp.ones_like(self.target.value)
 
-    def _link(self, p: Array, stored: bool = False) -> tuple[Array, Array, float]:
-        """Return the residual r, dr/dp, and the number (d²r/dp²) / (dr/dp)².
-
-        Args:
-            p: predictions [..., n].
-            stored: static; whether r has many users, so that it pays to work it out once.
-        """
-        y = self.target
-        if self.residual == "log":
-            return _log_ratio(p, y.log) if stored else jnp.log(p) - y.log, 1 / p, -1.0
-        slope = 1 / y.value if self.residual == "relative" else self.space.loss_scale
-        slope = slope * jnp.ones_like(y.value)
-        return (p - y.value) * slope, slope, 0.0
+    def linked(self, p: Array, stored: bool = False) -> tuple[Array, Array, float]:
+        """Return the residual of predictions [..., n], its slope and bend; see `Residual.link`."""
+        r, slope, bend = self.residual.link(p, self.target, self.space.loss_scale, stored)
+        return r, slope, bend
 
     def residuals(self, z: Array) -> Array:
         """Return the residuals r [n] at `z` [P]."""
-        return self._link(self.prediction(*z))[0]
+        return self.linked(self.prediction(*z))[0]
 
     def value(self, z: Array) -> Array:
         """Return sum w rho(r) / scale at `z` [P]."""
@@ -90,11 +80,8 @@ class Objective:
 
     def floor(self) -> Array:
         """Return a value that rounding alone can produce: below it, a fit is exact."""
-        y = self.target.value
-        unit = jnp.ones_like(y) * 16 * jnp.finfo(y.dtype).eps
-        if self.residual == "absolute":
-            unit = unit * y * self.space.loss_scale
-        return jnp.sum(self.weight * self.loss.rho(unit)) / self.loss.scale
+        least = self.residual.rounding(self.target.value, self.space.loss_scale)
+        return jnp.sum(self.weight * self.loss.rho(least)) / self.loss.scale
 
     def model(self, z: Array) -> tuple[Array, Array, Array, Array]:
         """Return value, gradient [P] and two curvatures [P, P] at `z` [P].
@@ -127,7 +114,7 @@ class Objective:
         point = tuple(z)
         order = len(point)
         slopes = [partial(self.prediction, k) for k in range(order)]
-        r, slope, bend = self._link(self.prediction(*point), stored=True)
+        r, slope, bend = self.linked(self.prediction(*point), stored=True)
         weight = self.weight / self.loss.scale
         irls = weight * self.loss.weight(r)
         psi = irls * r
@@ -196,19 +183,6 @@ class Objective:
         lower, upper = self.space.bounds()
         dtype = self.target.value.dtype
         return jnp.array(lower, dtype), jnp.array(upper, dtype)
-
-
-def _log_ratio(p: Array, log_y: Array) -> Array:
-    """Return log p - log y [..., n]."""
-    if p.dtype != jnp.float64:
-        return jnp.log(p) - log_y
-    # A sum written as a product with (1, 1). XLA fuses a cheap expression into every one of its
-    # users, which here would work out the logarithm six times; a product is stored. What that
-    # saves on a CPU: `python -m benchmarks.step`.
-    pair = jnp.stack([log(p), jnp.broadcast_to(-log_y, p.shape)])
-    return jnp.einsum(
-        "k,k...->...", jnp.ones(2, p.dtype), pair, precision=jax.lax.Precision.HIGHEST
-    )
 
 
 def dot(a: Array, b: Array) -> Array:

@@ -2,9 +2,10 @@
 
 A scaling law is dimensionally consistent: in A N^-alpha the coefficient carries the units
 loss x N^alpha. A parameter declares that once, and the solver works with the dimensionless law
-on normalized inputs (N / N0, loss / L0, with weighted geometric means N0, L0). Then one set of
-start ranges serves every table, the condition number falls by ten orders of magnitude, float32
-works, and a fit is equivariant under a change of units.
+on normalized inputs (N / N0, loss / L0, with weighted geometric means N0, L0; an input of either
+sign is divided by its root mean square). Then one set of start ranges serves every table, the
+condition number falls by ten orders of magnitude, float32 works, and a fit is equivariant under a
+change of units.
 
 Coordinates: a positive parameter is exp(z) times its unit, a real one is z times its unit. The
 module sees parameters and numbers only: no runs, no losses, no law formulas.
@@ -17,7 +18,7 @@ from typing import Any
 
 from jaxscale._numerics.positive import exp, log
 from jaxscale._numerics.pytree import pytree, static
-from jaxscale.laws.parameters import Parameter
+from jaxscale.laws.parameters import Parameter, power_at
 
 
 @pytree
@@ -26,80 +27,101 @@ class Space:
 
     Attributes:
         fixed: values of the fixed parameters, in the units of the runs.
-        log_scale: per input, log of its normalization.
+        log_scale: per input, log of its normalization; 0 for one that is used as it is.
         loss_scale: normalization of the loss.
         parameters: static; (name, Parameter) of every parameter, in order.
+        tied: static; (name, other) of parameters that are always what another one is.
     """
 
     fixed: dict[str, Any]
     log_scale: dict[str, Any]
     loss_scale: Any
     parameters: tuple[tuple[str, Parameter], ...] = static()
+    tied: tuple[tuple[str, str], ...] = static(default=())
+
+    @property
+    def _bound(self) -> frozenset[str]:
+        """Names of the parameters that are no coordinate: fixed ones and tied ones."""
+        return frozenset((*self.fixed, *(name for name, _ in self.tied)))
 
     @property
     def free(self) -> tuple[str, ...]:
         """Names of the free parameters: the meaning of z[0], z[1], ..."""
-        return tuple(name for name, _ in self.parameters if name not in self.fixed)
+        bound = self._bound
+        return tuple(name for name, _ in self.parameters if name not in bound)
 
     @property
     def specs(self) -> tuple[Parameter, ...]:
         """Specifications of the free parameters, in the order of z."""
-        return tuple(spec for name, spec in self.parameters if name not in self.fixed)
+        bound = self._bound
+        return tuple(spec for name, spec in self.parameters if name not in bound)
 
     def _log_unit(self, spec: Parameter, values: Mapping[str, Any]) -> Any:
         """Log of the part of a unit that comes from the inputs."""
         total: Any = 0.0
-        for name, exponent_ in spec.per:
-            if not isinstance(exponent_, str):
-                factor: Any = exponent_
-            elif exponent_.startswith("-"):
-                factor = -values[exponent_[1:]]
-            else:
-                factor = values[exponent_]
-            total = total + factor * self.log_scale[name]
+        for name, power in spec.per:
+            total = total + power_at(power, values) * self.log_scale[name]
         return total
 
+    def _loss_unit(self, spec: Parameter, values: Mapping[str, Any]) -> Any:
+        """Part of a unit that comes from the loss."""
+        if spec.units == 1:  # most are, and a power would round
+            return self.loss_scale
+        return exp(power_at(spec.units, values) * log(self.loss_scale)) if spec.units else 1.0
+
     def _shift(self, spec: Parameter, values: Mapping[str, Any]) -> Any:
-        total: Any = 0.0
+        """What the units of the inputs, and of the loss, add to an offset of logarithms."""
+        total: Any = log(self.loss_scale) if spec.shifts_with_loss else 0.0
         for name, source in spec.shift:
             sign, key = (-1, source[1:]) if source.startswith("-") else (1, source)
             total = total + sign * values[key] * self.log_scale[name]
         return total
 
     def _in_order(self) -> list[tuple[str, Parameter]]:
-        """Parameters that others' units refer to first, shifted offsets last."""
-        return sorted(self.parameters, key=lambda p: (bool(p[1].shift), bool(p[1].per)))
+        """Parameters that others' units refer to first, tied ones after, shifted offsets last."""
+        tied = dict(self.tied)
+
+        def rank(named: tuple[str, Parameter]) -> tuple[bool, bool, bool]:
+            name, spec = named
+            return spec.shifted, bool(spec.per) or isinstance(spec.units, str), name in tied
+
+        return sorted(self.parameters, key=rank)
 
     def normalized(self, z: Any) -> dict[str, Any]:
         """Return every parameter of the dimensionless law at coordinates `z` (a sequence of P)."""
         values: dict[str, Any] = {}
         physical: dict[str, Any] = {}
-        index = {name: k for k, name in enumerate(self.free)}
+        index, tied = {name: k for k, name in enumerate(self.free)}, dict(self.tied)
         for name, spec in self._in_order():
+            if name in tied:
+                values[name] = physical[name] = values[tied[name]]  # without a unit, both
+                continue
             if name in index:
                 coordinate = z[index[name]]
                 values[name] = exp(coordinate) if spec.positive else coordinate
-                physical[name] = values[name] * (self.loss_scale if spec.units else 1.0)
+                physical[name] = values[name] * self._loss_unit(spec, physical)
                 continue
             value = self.fixed[name]
             physical[name] = value
-            if spec.shift:
+            if spec.shifted:
                 value = value - self._shift(spec, physical)
             if spec.per:
                 value = value * exp(-self._log_unit(spec, physical))
-            values[name] = value / self.loss_scale if spec.units else value
+            values[name] = value / self._loss_unit(spec, physical) if spec.units else value
         return values
 
     def physical(self, z: Any) -> dict[str, Any]:
         """Return every parameter in the units of the runs at coordinates `z` (P scalars)."""
         values: dict[str, Any] = dict(self.fixed)
-        index = {name: k for k, name in enumerate(self.free)}
+        index, tied = {name: k for k, name in enumerate(self.free)}, dict(self.tied)
         for name, spec in self._in_order():
+            if name in tied:
+                values[name] = values[tied[name]]
             if name not in index:
                 continue
             coordinate = z[index[name]]
             log_unit = self._log_unit(spec, values)
-            loss = self.loss_scale if spec.units else 1.0
+            loss = self._loss_unit(spec, values)
             # One exponential: exp(z) alone could overflow float32 where the product does not.
             if spec.positive:
                 value = loss * exp(coordinate + log_unit)
@@ -116,7 +138,7 @@ class Space:
         result = []
         for name, spec in zip(self.free, self.specs, strict=True):
             value = values[name] - self._shift(spec, values)
-            loss = self.loss_scale if spec.units else 1.0
+            loss = self._loss_unit(spec, values)
             log_unit = self._log_unit(spec, values)
             if spec.positive:
                 result.append(log(value / loss) - log_unit)

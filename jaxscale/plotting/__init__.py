@@ -33,7 +33,8 @@ from jaxscale.plotting.style import save
 from jaxscale.plotting.surface import plot_surface
 from jaxscale.recipes.multiplier import Multiplier
 from jaxscale.uncertainty.asymptote import AsymptoteProfile
-from jaxscale.uncertainty.bootstrap import Draws, bootstrap
+from jaxscale.uncertainty.bootstrap import bootstrap
+from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.influence import Influence
 from jaxscale.uncertainty.profile import Profile
 

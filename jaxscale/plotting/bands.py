@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from jaxscale.decisions.allocation import allocate
 from jaxscale.decisions.frontier import scale_name
 from jaxscale.fitting.result import FitResult
-from jaxscale.flops import SixND
 from jaxscale.plotting.captions import column_of, heading, loss_label, origin, scale_of, stated
 from jaxscale.plotting.labels import as_written
 from jaxscale.plotting.style import (
@@ -34,7 +33,7 @@ from jaxscale.plotting.style import (
     short_number,
     widened,
 )
-from jaxscale.uncertainty.bootstrap import Band, Draws
+from jaxscale.uncertainty.draws import Band, Draws
 from jaxscale.uncertainty.intervals import Interval
 
 POINTS = 64
@@ -77,7 +76,7 @@ def plot_bands(draws: Draws, *, reach: float = 100.0, level: float = 0.9) -> Fig
     wide = draws.predict(level=level, **line.inputs)
     half = draws.predict(level=0.5, **line.inputs)
     new = draws.predict(level=level, new_run=True, **line.inputs)
-    ratio = fit.residual != "absolute" and bool((wide.center > 0).all())
+    ratio = fit.residual.positive and bool((wide.center > 0).all())
     here, shades = scale_of(fit)[1], ((new, OUTER), (wide, WIDE), (half, NARROW))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 5.0), layout="constrained")
@@ -110,7 +109,7 @@ def _line(fit: FitResult, reach: float) -> _Line:
         found = {k: np.log([getattr(each, k) for each in best]) for k in "ND"}
         at = {k: np.exp(np.interp(np.log(scale), np.log(few), v)) for k, v in found.items()}
         return _Line(name, scale, at, "fitted law, best N and D")
-    N, D, flops = column_of(fit, "N"), column_of(fit, "D"), getattr(law, "flops", SixND())
+    N, D, flops = column_of(fit, "N"), column_of(fit, "D"), law.flops
     share = math.exp(float(np.mean(np.log(D / N))))
     sizes = np.geomspace(N.min() * 1e-8, N.max() * 1e8, 4000)
     log_C = np.log(np.asarray(flops(sizes, share * sizes), float))

@@ -12,7 +12,7 @@ from jaxscale.flops import complete
 from jaxscale.laws import Law
 from jaxscale.plotting.labels import LONGEST_FORMULA, as_written, formula, symbol
 from jaxscale.plotting.style import brief
-from jaxscale.uncertainty.bootstrap import Draws
+from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import Interval
 
 UNITS = {
@@ -81,17 +81,13 @@ def stated(interval: Interval, *, log: bool, gap: str = "  ") -> str:
 
 def column_of(fit: FitResult, name: str) -> np.ndarray:
     """Return a column [n] of the runs of a fit; the third of N, D, C is worked out."""
-    return fit.runs.column(name, getattr(fit.law, "flops", None))
+    return fit.runs.column(name, fit.law.flops)
 
 
 def scale_of(fit: FitResult) -> tuple[str, np.ndarray]:
     """Return (name, values [n]) of what residuals are drawn against: C where there is one."""
     if {"N", "D"} <= set(fit.law.inputs):  # the law's own compute, whatever a column C says
-        N, D, flops = (
-            column_of(fit, "N"),
-            column_of(fit, "D"),
-            getattr(fit.law, "flops", None),
-        )
+        N, D, flops = column_of(fit, "N"), column_of(fit, "D"), fit.law.flops
         return "C", np.asarray(complete(N=N, D=D, flops=flops)[2], float)
     name = "C" if "C" in fit.runs.columns else fit.law.inputs[0]
     return name, column_of(fit, name)

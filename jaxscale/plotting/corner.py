@@ -21,7 +21,7 @@ from jaxscale.laws import Law
 from jaxscale.plotting.captions import called, origin, stated
 from jaxscale.plotting.labels import as_written
 from jaxscale.plotting.style import INK, LAW, RASTERIZE, RUN, STYLE, WIDE, axes_or_new, round_axis
-from jaxscale.uncertainty.bootstrap import Draws
+from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import Interval
 from jaxscale.uncertainty.quantities import Asked, Quantity, asked_of, evaluate, quantity
 

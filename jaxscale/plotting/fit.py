@@ -18,7 +18,6 @@ from jaxscale.plotting.style import (
     ALERT,
     HUES,
     INK,
-    LABELS,
     LAW,
     MUTED,
     RUN,
@@ -27,6 +26,7 @@ from jaxscale.plotting.style import (
     axes_or_new,
     color_points,
     draw_cloud,
+    input_axis,
     log_axis,
     nice_ticks,
     short_number,
@@ -73,8 +73,9 @@ def plot_residuals(fit: FitResult, ax: Axes | None = None) -> Axes:
     Returns:
         The axes: suspects ringed and named by row, a band where a Huber loss is quadratic.
     """
-    y, p, delta = fit.runs.loss, fit.prediction, fit.loss["delta"]
-    r = {"log": np.log(np.abs(p / y)), "relative": p / y - 1}.get(fit.residual, p - y)
+    delta = fit.loss.threshold
+    with np.errstate(all="ignore"):
+        r = fit.residual.between(fit.prediction, fit.runs.loss)
     with matplotlib.rc_context(STYLE):
         ax = axes_or_new(ax)
         if delta is not None:
@@ -83,8 +84,8 @@ def plot_residuals(fit: FitResult, ax: Axes | None = None) -> Axes:
         ax.axhline(0, color=INK, lw=0.8, zorder=2)
         name, x = scale_of(fit)
         draw_cloud(ax, x, r, color=RUN, alpha=0.8 if len(r) <= 500 else 0.4)
-        log_axis(ax, "x", x.min(), x.max(), name)
-        ax.set(ylabel=LABELS[fit.residual], ymargin=0.1)
+        input_axis(ax, "x", x, name, fit.law.kinds.get(name, "positive"))
+        ax.set(ylabel=fit.residual.label, ymargin=0.1)
         bulk = 1.5 * float(np.quantile(np.abs(r), 0.9))
         if np.abs(r).max() > 5 * bulk > 0:
             ax.set_yscale("asinh", linear_width=bulk)
@@ -116,7 +117,7 @@ def plot_fit(fit: FitResult) -> Figure:
     Returns:
         A figure as wide as a page, 7.2 by 4.4 inches; write it with `save`.
     """
-    loss = fit.loss["loss"].capitalize()
+    loss = type(fit.loss).__name__
     title = f"{heading(fit.law)}\n{len(fit.runs):,} runs, "
     title += f"{loss} loss of {fit.residual} residuals"
     title += "" if fit.certificate.trusted else "; not certified"
@@ -132,7 +133,7 @@ def plot_fit(fit: FitResult) -> Figure:
 
 def _draw_joint(fit: FitResult, ax: Axes, by: str) -> None:
     """Draw a law of N and D against compute: runs, curves at fixed `by`, frontier."""
-    law, flops, other = fit.law, getattr(fit.law, "flops", None), "D" if by == "N" else "N"
+    law, flops, other = fit.law, fit.law.flops, "D" if by == "N" else "N"
     column, along, C = column_of(fit, by), column_of(fit, other), scale_of(fit)[1]
     distinct = np.unique(column)
     levels = distinct if len(distinct) <= 5 else nice_ticks(column.min(), column.max(), 6)
@@ -164,15 +165,16 @@ def _draw_joint(fit: FitResult, ax: Axes, by: str) -> None:
 def _draw_curve(fit: FitResult, ax: Axes, name: str) -> None:
     """Draw a law of one input: runs, curve within and beyond them, asymptote, breaks."""
     law, x, y = fit.law, column_of(fit, name), fit.runs.loss
-    span = x.max() / x.min()
-    first, last = x.min() * span**-0.05, x.max() * max(span**0.35, 2.0)
+    kind = law.kinds[name]
+    first, last = _reach(x, kind)
+    spaced = np.geomspace if kind == "positive" else np.linspace
     breaks = [float(getattr(law, k)) for k, s in law.parameters.items() if s.role == "breakpoint"]
     cuts = sorted({first, *(b for b in breaks if first < b < last), x.max(), last})
     seen = np.concatenate([y, fit.prediction])
     low, high = seen.min() - 0.4 * np.ptp(seen), seen.max() + 0.4 * np.ptp(seen)
     draw_cloud(ax, x, y, color=RUN, label="runs")
     for a, b in zip(cuts, cuts[1:], strict=False):
-        grid = np.geomspace(np.nextafter(a, b), b, 300)
+        grid = spaced(np.nextafter(a, b), b, 300)
         curve = predict(law, **{name: grid})
         curve = np.where((curve > low) & (curve < high), curve, np.nan)
         beyond = a >= x.max()
@@ -183,12 +185,21 @@ def _draw_curve(fit: FitResult, ax: Axes, name: str) -> None:
         label = f"{key}: {short_number(left, left > 1e15)} to {short_number(right, left > 1e15)}"
         ax.axvspan(left, right, color=HUES[0], alpha=0.25, lw=0, zorder=1, label=label)
     seen = np.append(seen, _draw_asymptote(fit, ax, low, high, seen.min()))
-    rising = np.polyfit(np.log(x), y, 1)[0] > 0
-    log_axis(ax, "x", first, last, name)
+    rising = np.polyfit(np.log(x) if kind == "positive" else x, y, 1)[0] > 0
+    input_axis(ax, "x", np.array([first, last]), name, kind)
     if not rising and seen.min() > 0 and seen.max() / seen.min() > 2:
         log_axis(ax, "y", *widened(seen))
     ax.set_ylabel(loss_label(fit))
     ax.legend(loc="lower right" if rising else "upper right")
+
+
+def _reach(x: np.ndarray, kind: str) -> tuple[float, float]:
+    """Return from where to where a curve is drawn for runs at x [n]."""
+    if kind != "positive":
+        span = np.ptp(x)
+        return x.min() - 0.05 * span, x.max() + 0.35 * span
+    span = x.max() / x.min()
+    return x.min() * span**-0.05, x.max() * max(span**0.35, 2.0)
 
 
 def _draw_observed(fit: FitResult, ax: Axes, by: str) -> None:
@@ -204,7 +215,12 @@ def _draw_observed(fit: FitResult, ax: Axes, by: str) -> None:
 def _draw_asymptote(fit: FitResult, ax: Axes, low: float, high: float, default: float) -> float:
     """Draw and return the offset that the law approaches; `default` if none is within range."""
     top = {name: column_of(fit, name).max() for name in fit.law.inputs}
-    near, far = (float(fit.predict(**{k: x * s for k, x in top.items()})) for s in (1e60, 1e120))
+    raw = [name for name, kind in fit.law.kinds.items() if kind == "raw"]
+    with np.errstate(all="ignore"):
+        near, far = (
+            float(fit.predict(**{k: x if k in raw else x * s for k, x in top.items()}))
+            for s in (1e60, 1e120)
+        )
     for name, spec in fit.law.parameters.items():
         value = float(getattr(fit.law, name))
         reached = abs(far - value) <= max(0.9 * abs(near - value), 1e-9 * abs(value))

@@ -20,6 +20,7 @@ from jaxscale.plotting.style import (
     axes_or_new,
     brief,
     draw_cloud,
+    input_axis,
     log_axis,
     short_number,
 )
@@ -94,8 +95,11 @@ def _draw_effects(ax: Axes, found: Influence, change: np.ndarray, limit: float, 
     for k in order[:-4:-1]:
         spot: Any = dict(textcoords="offset points", color=INK, fontsize=7, zorder=6)
         ax.annotate(str(found.runs.rows[k]), (x[k], y[k]), (6, 4), **spot)
-    log_axis(ax, "x", x.min() / 1.1, 1.2 * x.max(), names[0])
-    if len(names) > 1:
-        log_axis(ax, "y", y.min() / 1.1, 1.1 * y.max(), names[1])
-    else:
+    for which, name, values in (("x", names[0], x), *(("y", each, y) for each in names[1:2])):
+        top = 1.2 if which == "x" else 1.1
+        if values.min() > 0:
+            log_axis(ax, which, values.min() / 1.1, top * values.max(), name)
+        else:
+            input_axis(ax, which, values, name, "signed")
+    if len(names) < 2:
         ax.set_ylabel("loss")

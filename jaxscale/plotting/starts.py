@@ -83,7 +83,7 @@ def plot_starts(fit: FitResult, ax: Axes | None = None) -> Axes:
     """
     order = np.argsort(fit.start_values, kind="stable")  # NaN last
     values, status = fit.start_values[order], fit.start_status[order]
-    smoothed = fit.loss["loss"] == "absolute"  # its starts end at another value than the fit
+    smoothed = fit.loss.kinked  # its starts end at another value than the fit
     best = min(float(np.nanmin(values)), np.inf if smoothed else fit.value)
     excess = values / best - 1 if best > 0 else values - best
     excess = np.clip(np.nan_to_num(excess, nan=CEILING), FLOOR, CEILING)

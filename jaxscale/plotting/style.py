@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -92,11 +92,8 @@ LABELS = {
     "N": "parameters N",
     "D": "training tokens D",
     "C": "training compute C (FLOPs)",
-    "log": "log (predicted / observed)",
-    "relative": "predicted / observed \u2212 1",
-    "absolute": "predicted \u2212 observed",
 }
-"""What the axis of an input, or of a kind of residual, is called."""
+"""What the axis of an input is called."""
 ENDINGS = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}
 """Endings of a figure file, and what would make two files of one figure differ."""
 RASTERIZE = 5000
@@ -141,8 +138,12 @@ def draw_cloud(ax: Axes, x: np.ndarray, y: np.ndarray, **style: Any) -> Any:
 
 
 def color_points(ax: Axes, points: Any, column: np.ndarray, name: str, ticks: np.ndarray) -> Any:
-    """Scatter with colors by the logarithm of a column, explained by a bar; return the cloud."""
-    cloud = draw_cloud(ax, *points, c=column, cmap=SIZES, norm=LogNorm(column.min(), column.max()))
+    """Scatter with colors by a column, explained by a bar; return the cloud.
+
+    By the logarithm of the column where it is positive.
+    """
+    norm = (LogNorm if column.min() > 0 else Normalize)(column.min(), column.max())
+    cloud = draw_cloud(ax, *points, c=column, cmap=SIZES, norm=norm)
     bar = ax.figure.colorbar(cloud, ax=ax, pad=0.02, aspect=32)
     bar.set_ticks(list(ticks), labels=[short_number(tick) for tick in ticks])
     bar.minorticks_off()
@@ -163,8 +164,22 @@ def log_axis(ax: Axes, which: str, low: float, high: float, name: str = "") -> N
     axis.set_ticks([], minor=True)
 
 
+def input_axis(ax: Axes, which: str, values: np.ndarray, name: str, kind: str) -> None:
+    """Make the axis of an input: logarithmic for a positive one, else linear."""
+    low, high = float(values.min()), float(values.max())
+    if kind == "positive":
+        log_axis(ax, which, low, high, name)
+        return
+    room = 0.05 * (high - low)
+    label = LABELS.get(name) or as_written(name)
+    ax.set(**{f"{which}lim": (low - room, high + room), f"{which}label": label})
+
+
 def nice_ticks(low: float, high: float, most: int) -> np.ndarray:
-    """Return at most `most` round numbers, evenly spread over a range in logarithm."""
+    """Return at most `most` round numbers, evenly spread over a range; in logarithm if positive."""
+    if low <= 0:
+        even = np.asarray(MaxNLocator(most - 1).tick_values(low, high))
+        return even[(even >= low) & (even <= high)]
     first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
     rich: list[Any] = [np.arange(10, 100, k) / 10 for k in (1, 2, 5)]
     rich += [(1, 1.5, 2, 3, 5), (1, 2, 5), (1, 3)]

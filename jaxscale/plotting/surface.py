@@ -68,7 +68,7 @@ def _draw_line(grid: ExponentGrid, ax: Axes) -> None:
     ax.plot(x, grid.value, color=LAW, lw=1.2)
     _mark(grid, ax)
     ax.set(xlim=(x[0], x[-1]), xlabel=_name(grid, 0))
-    ax.set_ylabel(f"{grid.loss['loss'].capitalize()} loss of {grid.residual} residuals")
+    ax.set_ylabel(f"{type(grid.loss).__name__} loss of {grid.residual} residuals")
     finite = grid.value[np.isfinite(grid.value)]
     if finite.min() > 0 and finite.max() > 10 * finite.min():
         ax.set_yscale("log")
@@ -83,7 +83,7 @@ def _excess(grid: ExponentGrid) -> np.ndarray:
 
 def _label(grid: ExponentGrid) -> str:
     what = "value / minimum \u2212 1" if grid.minimum[1] > 0 else "value \u2212 minimum"
-    return f"{what}  ({grid.loss['loss'].capitalize()}, {grid.residual} residuals)"
+    return f"{what}  ({type(grid.loss).__name__}, {grid.residual} residuals)"
 
 
 def _valley(y: np.ndarray, excess: np.ndarray) -> np.ndarray:

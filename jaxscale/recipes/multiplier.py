@@ -16,6 +16,7 @@ import numpy as np
 
 from jaxscale._numerics.level import check_level
 from jaxscale.decisions.frontier import log_scales, losses_at, scale_name
+from jaxscale.fitting.linearized import linearize
 from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import Flops
@@ -23,7 +24,6 @@ from jaxscale.laws import Law
 from jaxscale.text import columns
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.intervals import percentile, tail
-from jaxscale.uncertainty.linearized import linearize
 from jaxscale.uncertainty.resampling import case_weights
 
 OTHER_STREAM = 0x9E3779B9
@@ -197,7 +197,7 @@ def _same_rows(a: FitResult, b: FitResult) -> tuple[np.ndarray, np.ndarray] | No
     if len(a.runs) != len(b.runs) or set(a.law.inputs) != set(b.law.inputs):
         return None
     keys = [
-        np.round(np.log([fit.runs.column(n, getattr(fit.law, "flops", None)) for n in names]), 6)
+        np.round(np.log([fit.runs.column(n, fit.law.flops) for n in names]), 6)
         for fit in (a, b)
         for names in [sorted(fit.law.inputs)]
     ]

@@ -20,16 +20,16 @@ from jaxscale._numerics import programs
 from jaxscale._numerics.level import check_level
 from jaxscale._numerics.precision import refuse_tracers
 from jaxscale.decisions.frontier import curve, log_scale, log_scales, scale_name
+from jaxscale.fitting.linearized import linearize
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import Flops
 from jaxscale.laws import Law
 from jaxscale.objective.objective import Objective
 from jaxscale.uncertainty.bootstrap import METHODS as SCHEMES
-from jaxscale.uncertainty.bootstrap import Draws, bootstrap
+from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.covariance import covariance
+from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import percentile, student_t, tail
-from jaxscale.uncertainty.linearized import linearize
-from jaxscale.uncertainty.resampling import with_residuals
 
 METHODS = ("none", "lack of fit", "paired", *SCHEMES)
 
@@ -115,7 +115,7 @@ def effective_speedup(
     refuse_tracers((bare, loss_baseline, loss_new), "effective_speedup")
     pair = np.array(np.broadcast_arrays(loss_baseline, loss_new), float)
     if method is None:
-        square = fit is not None and fit.loss["loss"] == "square"
+        square = fit is not None and fit.loss.quadratic
         method = "none" if fit is None else "lack of fit" if square else "auto"
         method = "paired" if pair.ndim > 1 else method
     scale = scale_name(bare)
@@ -198,7 +198,7 @@ def _lack_of_fit(
         _slopes, at.objective, at.z, pair, dtype=np.float64, flops=flops
     )
     law = float(in_z @ covariance(fit, kind="laplace").matrix @ in_z)
-    each = s * (1.0 if fit.residual == "absolute" else pair) if noise is None else noise
+    each = fit.residual.noise(s, pair) if noise is None else noise
     return math.sqrt(law + float(np.sum((np.asarray(in_loss) * each) ** 2))), at.freedom
 
 
@@ -213,7 +213,7 @@ def _refitted(
     rng = np.random.default_rng([draws.seed, len(draws)])
     shape = (len(draws), 2)
     if noise is None:
-        losses = with_residuals(pair, draws.noise.draw(shape, rng), fit.residual)
+        losses = fit.residual.losses(pair, draws.noise.draw(shape, rng))
     else:
         losses = pair + noise * rng.standard_normal(shape)
     cost = log_scales(draws.law, losses, flops)

@@ -129,7 +129,7 @@ class Chunk:
         # Every chunk has the same shape, so all of them share one compiled program.
         padding = np.repeat(weights[:1], self.size - self.count, axis=0)
         solved = refit(result, weights=np.concatenate([weights, padding]), guards=1)
-        free = [name for name in result.law.parameters if name not in result.settings["fixed"]]
+        free = [name for name in result.law.parameters if name not in result.fixed]
         leaves = {f"param_{name}": getattr(solved.law, name) for name in free}
         leaves |= {"value": solved.value, "status": solved.status}
         arrays: dict[str, Any] = {
@@ -190,7 +190,7 @@ def _key(spec: Spec, cell: Cell, runs: Runs, law: Law) -> str:
             "code": code(),
             "versions": {**versions(), "jaxlib": metadata.version("jaxlib")},
             "cell": cell.id,
-            "law": [cell.law.text, cell.law.source, getattr(law, "of", None), dict(cell.fix)],
+            "law": [cell.law.text, cell.law.source, law.of, dict(cell.fix)],
             "loss": [cell.loss, cell.delta, cell.residual],
             "search": [cell.seed, spec.starts, spec.precision],
             "runs": table,

@@ -21,7 +21,7 @@ from jaxscale.errors import DataError
 from jaxscale.files.reading import read_text
 from jaxscale.laws.names import NamedLaw, named_law
 from jaxscale.objective.losses import NAMES
-from jaxscale.objective.objective import RESIDUALS
+from jaxscale.objective.residuals import RESIDUALS
 from jaxscale.text import literal, short
 from jaxscale.varpro.starts import MAX_STARTS
 

@@ -16,11 +16,13 @@ import numpy as np
 from jaxscale._numerics.level import check_level
 from jaxscale.data.runs import Runs
 from jaxscale.fitting.fit import fit as fit_law
+from jaxscale.fitting.fit import fit_problem
 from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
 from jaxscale.objective.losses import Square
-from jaxscale.uncertainty.bootstrap import predictions
+from jaxscale.objective.residuals import Residual
+from jaxscale.uncertainty.draws import predictions
 from jaxscale.uncertainty.intervals import student_t
 
 POINTS = 64
@@ -63,7 +65,7 @@ class AsymptoteProfile:
     level: float
     freedom: int
     error: float
-    residual: str
+    residual: Residual
     at: Mapping[str, np.ndarray]
     prediction: np.ndarray
 
@@ -126,7 +128,7 @@ def asymptote_profile(
     at: Mapping[str, Any] | None = None,
     name: str | None = None,
     level: float = 0.9,
-    residual: str = "log",
+    residual: str | Residual = "log",
     starts: int = 256,
     seed: int = 0,
 ) -> AsymptoteProfile:
@@ -162,16 +164,15 @@ def asymptote_profile(
     law, runs, residual = _asked(fit, runs, residual)
     name = _asymptote(law, name)
     law = law.replace(**{name: None})
-    same = isinstance(fit, FitResult) and fit.loss["loss"] == "square"
-    if isinstance(fit, FitResult) and same and name not in fit.fixed:
-        whole = fit
+    if isinstance(fit, FitResult) and name not in fit.fixed:
+        squares = fit.problem.under(Square())
+        whole = fit if fit.loss.quadratic else fit_problem(squares, starts=starts, seed=seed)
     else:
         whole = fit_law(law, runs, loss=Square(), residual=residual, starts=starts, seed=seed)
     n = int((runs.weights > 0).sum())
     freedom = n - len(law.free)
     # The free optimum is as well the optimum of the law pinned there, which is what refits vary.
-    fixed = [*whole.fixed, name]
-    pinned = dataclasses.replace(whole, settings={**whole.settings, "fixed": fixed})
+    pinned = whole.pinned(name)
     F = student_t(0.5 + level / 2, freedom) ** 2
     best = float(getattr(whole.law, name))
     grid = _coarse(whole, name) if values is None else np.asarray(values, float).ravel()
@@ -198,13 +199,15 @@ def asymptote_profile(
         level=level,
         freedom=freedom,
         error=float(np.sqrt(2 * whole.value / freedom)),
-        residual=residual,
+        residual=whole.residual,
         at=at,
         prediction=predictions(found.law, **at) if at else np.empty((len(grid), 0)),
     )
 
 
-def _asked(fit: FitResult | Law, runs: Runs | None, residual: str) -> tuple[Law, Runs, str]:
+def _asked(
+    fit: FitResult | Law, runs: Runs | None, residual: str | Residual
+) -> tuple[Law, Runs, str | Residual]:
     """Return the law with its free parameters None, its runs, and the kind of residual."""
     if isinstance(fit, FitResult):
         if runs is not None:
@@ -217,7 +220,7 @@ def _asked(fit: FitResult | Law, runs: Runs | None, residual: str) -> tuple[Law,
 
 def _asymptote(law: Law, name: str | None) -> str:
     known = [
-        key for key, spec in law.parameters.items() if spec.role == "offset" and not spec.shift
+        key for key, spec in law.parameters.items() if spec.role == "offset" and not spec.shifted
     ]
     if name in known or (name is None and len(known) == 1):
         return name or known[0]

@@ -8,212 +8,89 @@ random starts is no error and does not appear here.
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxscale._numerics import programs
-from jaxscale._numerics.level import check_level
+from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress
+from jaxscale.fitting.linearized import Linearized, linearize
 from jaxscale.fitting.refit import Refits, refit
 from jaxscale.fitting.result import FitResult
-from jaxscale.laws import Law, predict
-from jaxscale.text import columns, marked
-from jaxscale.text import quantity as shown
-from jaxscale.uncertainty.intervals import KINDS, Interval, from_draws, percentile, tail
-from jaxscale.uncertainty.jackknife import jackknife
-from jaxscale.uncertainty.linearized import Linearized, Noise, linearize
-from jaxscale.uncertainty.quantities import Asked, asked_of, evaluate, quantity
+from jaxscale.laws import Law
+from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.resampling import (
-    WEIGHTS,
+    bayesian_weights,
+    case_weights,
     cluster_labels,
     cluster_weights,
     require_draws,
     residual_losses,
     wild_losses,
-    with_residuals,
 )
 
-METHODS = ("auto", "residual", "case", "bayesian", "cluster", "wild", "wild-cluster")
-CLUSTERED = ("cluster", "wild-cluster")
+
+class _Table(NamedTuple):
+    """What a scheme draws from."""
+
+    fit: FitResult
+    at: Linearized
+    labels: Any  # [n] clusters, or None
+    seed: int
+    draws: int
+
+
+class _Scheme(NamedTuple):
+    """One way to draw runs again."""
+
+    versions: Callable[[_Table], dict[str, np.ndarray]]
+    """Replicate weights or losses [draws, n], as `refit` takes them."""
+    clustered: bool = False
+    widening: Callable[[_Table], float] = lambda table: 1.0
+    """Factor by which its draws are too narrow."""
+
+
+def _weights(scheme: Callable[[Runs, int, int, int], np.ndarray]) -> _Scheme:
+    return _Scheme(
+        lambda t: {"weights": scheme(t.fit.runs, t.seed, 0, t.draws)},
+        widening=lambda t: _case_widening(t.at),
+    )
+
+
+def _residuals(t: _Table) -> dict[str, np.ndarray]:
+    return {"losses": residual_losses(t.at, t.fit.prediction, t.seed, 0, t.draws)}
+
+
+def _wild(t: _Table) -> dict[str, np.ndarray]:
+    return {"losses": wild_losses(t.at, t.fit.prediction, t.seed, 0, t.draws, labels=t.labels)}
+
+
+def _clusters(t: _Table) -> dict[str, np.ndarray]:
+    return {"weights": cluster_weights(t.fit.runs, t.labels, t.seed, 0, t.draws)}
+
+
+def _cluster_widening(t: _Table) -> float:
+    G = len(np.unique(t.labels))
+    return math.sqrt(G / (G - 1))
+
+
+SCHEMES = {
+    "residual": _Scheme(_residuals),
+    "case": _weights(case_weights),
+    "bayesian": _weights(bayesian_weights),
+    "cluster": _Scheme(_clusters, clustered=True, widening=_cluster_widening),
+    "wild": _Scheme(_wild),
+    "wild-cluster": _Scheme(_wild, clustered=True),
+}
+"""Every scheme by its name; another one is a line here."""
+METHODS = ("auto", *SCHEMES)
+CLUSTERED = tuple(name for name, scheme in SCHEMES.items() if scheme.clustered)
 SIZES_DIFFER = 2.4
 """Standard errors of a rank correlation from which residuals count as of different sizes: 5 % in
 all, over two inputs and the predicted loss."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Band:
-    """A prediction with its interval, arrays of the shape of the inputs.
-
-    Attributes:
-        center: the fitted law.
-        low: lower limit.
-        high: upper limit.
-        level: nominal coverage.
-        of: "the mean law", or "a new run" (with the noise of a run of mean weight).
-    """
-
-    center: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    level: float
-    of: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Draws:
-    """Replicates of a fit.
-
-    Attributes:
-        law: a law whose free parameters have a leading axis [B].
-        fit: what was replicated.
-        method: the scheme, one of `METHODS`.
-        seed: of the draws.
-        noise: the residuals of a run of mean weight, as a distribution.
-        freedom: degrees of freedom that the noise was estimated with.
-        widening: factor by which draws of this scheme are too narrow; intervals allow for it.
-        notes: sentences that a reader should see beside the numbers.
-        seconds: {"compile", "solve"}.
-        labels: [n] cluster of every run, for the methods that draw clusters.
-    """
-
-    law: Law
-    fit: FitResult
-    method: str
-    seed: int
-    noise: Noise
-    freedom: float
-    widening: float
-    notes: tuple[str, ...]
-    seconds: dict[str, float]
-    labels: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return max(np.size(leaf) for leaf in jax.tree.leaves(self.law))
-
-    def values(self, what: Asked) -> np.ndarray:
-        """Return a quantity [B] under every draw.
-
-        Args:
-            what: a parameter or derived name, a `Quantity`, or a JAX function of a law.
-        """
-        return evaluate([quantity(what, self.fit.law)], self.law)[:, 0]
-
-    def error(self, what: Asked) -> float:
-        """Return the standard error of a quantity: the standard deviation of its draws.
-
-        NaN where some draws are infinite, as a budget is that reaches no loss.
-        """
-        return self.interval(what).error
-
-    def interval(self, what: Asked, *, level: float = 0.9, kind: str = "percentile") -> Interval:
-        """Return a confidence interval; see `intervals`."""
-        return self.intervals([what], level=level, kind=kind)[0]
-
-    def intervals(
-        self,
-        what: Sequence[Asked] | None = None,
-        *,
-        level: float = 0.9,
-        kind: str = "percentile",
-    ) -> list[Interval]:
-        """Return confidence intervals of quantities.
-
-        Args:
-            what: names, quantities or JAX functions of a law; default all free parameters and
-                what the law derives from them.
-            level: nominal coverage.
-            kind: "percentile" (the default: quantiles of the draws), "bca" (corrected for bias
-                and skewness, with a jackknife), "basic" (reflected) or "t" (standard error
-                times Student's t, on the logarithmic scale for what lives on it). All of them
-                use Student's t and allow for the narrowness of the scheme.
-
-        Raises:
-            ValueError: an option is not one of those allowed; a quantity is unknown.
-        """
-        check_level(level)
-        if kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-        law = self.fit.law
-        asked = asked_of(self.fit, what)
-        draws, center = evaluate(asked, self.law), evaluate(asked, law)[0]
-        out = evaluate(asked, self._left_out()) if kind == "bca" else None
-        found = []
-        for k, q in enumerate(asked):
-            low, high = from_draws(
-                float(center[k]),
-                draws[:, k],
-                level,
-                kind,
-                freedom=self.freedom,
-                widening=self.widening,
-                logarithmic=q.logarithmic,
-                left_out=None if out is None else out[:, k],
-            )
-            some = draws[~np.isnan(draws[:, k]), k]
-            stated = len(some) > 1 and np.isfinite(some).all()
-            error = float(some.std(ddof=1)) if stated else math.nan
-            method = f"{self.method} {kind}"
-            found.append(Interval(q.name, float(center[k]), low, high, level, error, method))
-        return found
-
-    def _left_out(self) -> Law:
-        """Return the fits without one run, or without one cluster where clusters were drawn."""
-        whole = self.labels is not None
-        return jackknife(self.fit, group=self.labels, leave_groups=whole).law
-
-    def predict(self, *, level: float = 0.9, new_run: bool = False, **inputs: Any) -> Band:
-        """Return predictions with intervals at named inputs.
-
-        Args:
-            level: nominal coverage.
-            new_run: False for where the mean law lies; True for where the loss of a new run of
-                mean weight will, its noise included.
-            **inputs: one array per input of the law, broadcastable to [m]; any two of N, D, C
-                for a law of N and D.
-        """
-        check_level(level)
-        center = np.asarray(predict(self.fit.law, **inputs))
-        draws = predictions(self.law, **inputs)
-        if new_run:
-            rng = np.random.default_rng([self.seed, len(draws)])
-            noise = self.noise.draw((len(draws),), rng)  # one run per draw, wherever it stands
-            noise = noise.reshape(-1, *[1] * (draws.ndim - 1))
-            draws = with_residuals(draws, noise, self.fit.residual)
-        low, high = percentile(draws, tail(level, self.freedom, self.widening))
-        return Band(center, low, high, level, "a new run" if new_run else "the mean law")
-
-    def __str__(self) -> str:
-        of = "the posterior" if self.method == "posterior" else f"the {self.method} bootstrap"
-        table = interval_table(self.intervals(), f"{len(self)} draws of {of}")
-        return table + marked(self.notes)
-
-
-def interval_table(intervals: Sequence[Interval], title: str) -> str:
-    """Return intervals as aligned text under a title."""
-    level = f"{100 * intervals[0].level:g} %"
-    rows = [["", "estimate", "s.e.", f"{level} from", "to"]]
-    rows += [
-        ["  " + i.name, shown(i.estimate, 6), *(shown(x) for x in (i.error, i.low, i.high))]
-        for i in intervals
-    ]
-    return f"{title}\n" + columns(rows, "<>>>>")
-
-
-def _predictions(law: Law, inputs: dict[str, Any]) -> Any:
-    return jax.vmap(lambda one: predict(one, **inputs))(law)
-
-
-def predictions(law: Law, **inputs: Any) -> np.ndarray:
-    """Return the predictions [B, ...] of a sample of laws (leaves [B]) at named inputs."""
-    size = max(np.size(leaf) for leaf in jax.tree.leaves(law))
-    full = jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf, float), (size,)), law)
-    given = {name: np.asarray(x, float) for name, x in inputs.items()}
-    return np.asarray(programs.run(_predictions, full, given, dtype=np.float64)[0], float)
 
 
 def bootstrap(
@@ -268,26 +145,16 @@ def bootstrap(
         raise ValueError(f"group goes with method='cluster' or 'wild-cluster', not {method!r}")
     runs, at = fit.runs, linearize(fit)
     labels: np.ndarray | None = None
-    freedom, widening = float(at.freedom), 1.0
+    freedom = float(at.freedom)
     trend = _trend(fit, at)
     if method == "auto":
         method = "case" if trend else "residual"
-    if method in WEIGHTS:
-        versions: dict[str, Any] = {"weights": WEIGHTS[method](runs, seed, 0, draws)}
-        widening = _case_widening(at)
-    elif method == "residual":
-        versions = {"losses": residual_losses(at, fit.prediction, seed, 0, draws)}
-    else:
-        if method != "wild":
-            labels = cluster_labels(runs, group, method)
-            G = len(np.unique(labels))
-            freedom = float(min(G - 1, at.freedom))
-        if method == "cluster":
-            assert labels is not None
-            versions = {"weights": cluster_weights(runs, labels, seed, 0, draws)}
-            widening = math.sqrt(G / (G - 1))
-        else:
-            versions = {"losses": wild_losses(at, fit.prediction, seed, 0, draws, labels=labels)}
+    scheme = SCHEMES[method]
+    if scheme.clustered:
+        labels = cluster_labels(runs, group, method)
+        freedom = float(min(len(np.unique(labels)) - 1, at.freedom))
+    table = _Table(fit, at, labels, seed, draws)
+    versions: dict[str, Any] = scheme.versions(table)
     found = refit(fit, **versions, guards=guards, seed=seed, progress=progress)
     notes = [*_failures(found), *_doubts(fit, method, trend)]
     return Draws(
@@ -297,7 +164,7 @@ def bootstrap(
         seed=seed,
         noise=at.noise(),
         freedom=freedom,
-        widening=widening,
+        widening=scheme.widening(table),
         notes=tuple(notes),
         seconds=dict(found.seconds),
         labels=labels,
@@ -361,7 +228,7 @@ def _doubts(fit: FitResult, method: str, trend: str) -> list[str]:
         said.append(f"{names} is at its bound: no method is known to cover there")
     if method not in CLUSTERED and fit.runs.group is not None:
         said.append("the runs have groups; if their errors move together, use method='cluster'")
-    if method in ("wild", "wild-cluster") and fit.loss["loss"] != "square":
+    if method in ("wild", "wild-cluster") and not fit.loss.quadratic:
         said.append(
             "random signs of residuals take the fit for least squares; under a Huber width below "
             "the noise they cover far too little: use method='residual' or 'case'"
@@ -376,7 +243,7 @@ def _doubts(fit: FitResult, method: str, trend: str) -> list[str]:
 def _trend(fit: FitResult, at: Linearized) -> str:
     """Return in words how the size of the residuals moves with something; empty if it does not."""
     size, used = np.abs(at.residual) * np.sqrt(at.weight), at.weight > 0
-    flops = getattr(fit.law, "flops", None)
+    flops = fit.law.flops
     scales = {name: fit.runs.column(name, flops) for name in fit.law.inputs}
     scales["the predicted loss"] = fit.prediction
     ranks = {name: _rank_correlation(size[used], scale[used]) for name, scale in scales.items()}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
@@ -20,21 +20,22 @@ from jax import Array
 from jaxscale._numerics import programs
 from jaxscale._numerics.level import check_level
 from jaxscale.errors import FitError
+from jaxscale.fitting.linearized import Linearized, linearize
 from jaxscale.fitting.result import FitResult
+from jaxscale.fitting.sandwich import inverse_curvature, run_scores
 from jaxscale.laws import Law
 from jaxscale.objective.objective import Objective
 from jaxscale.uncertainty.intervals import Interval, student_t, symmetric
-from jaxscale.uncertainty.linearized import Linearized, linearize
 from jaxscale.uncertainty.quantities import Asked, Quantity, asked_of
 from jaxscale.uncertainty.resampling import cluster_labels, membership
+from jaxscale.uncertainty.uncertain import Uncertain
 
 KINDS = ("sandwich", "laplace")
-SINGULAR = 1e12
-"""Condition number from which the curvature determines no errors."""
 
 
+@final
 @dataclasses.dataclass(frozen=True)
-class Covariance:
+class Covariance(Uncertain):
     """The covariance of a fit's coordinates.
 
     Attributes:
@@ -51,13 +52,10 @@ class Covariance:
     kind: str
     freedom: float
 
-    def error(self, what: Asked) -> float:
-        """Return the standard error of a quantity; see `interval`."""
-        return self.interval(what).error
-
-    def interval(self, what: Asked, *, level: float = 0.9) -> Interval:
-        """Return the interval of Student's t around the fit; see `intervals`."""
-        return self.intervals([what], level=level)[0]
+    @property
+    def title(self) -> str:
+        """What the intervals are made from."""
+        return f"{self.kind} covariance, Student's t with {self.freedom:g} degrees of freedom"
 
     def intervals(
         self, what: Sequence[Asked] | None = None, *, level: float = 0.9
@@ -152,35 +150,13 @@ def covariance(fit: FitResult, *, kind: str = "sandwich", group: Any = None) -> 
     if group is not None and kind == "laplace":
         raise ValueError("group goes with kind='sandwich'; 'laplace' takes runs for independent")
     at = linearize(fit)
-    bread, freedom = inverse_curvature(fit, at), float(at.freedom)
+    bread, freedom = inverse_curvature(at), float(at.freedom)
     if kind == "laplace":
         matrix = bread * noise_ratio(at)
     else:
         meat, freedom = scores(fit, at, bread, group)
         matrix = bread @ meat @ bread
     return Covariance(matrix, fit, at, kind, freedom)
-
-
-def inverse_curvature(fit: FitResult, at: Linearized) -> np.ndarray:
-    """Return [P, P]: the inverse of the smoothed curvature, zero for what is at a bound.
-
-    Raises:
-        FitError: it is singular.
-    """
-    matrix = at.curvature_matrix()[np.ix_(at.moving, at.moving)]
-    scale = np.sqrt(np.diag(matrix))
-    safe = bool(np.isfinite(matrix).all() and (scale > 0).all())
-    scaled = matrix / np.outer(scale, scale) if safe else matrix
-    eigenvalues = np.linalg.eigvalsh(scaled) if safe else np.zeros(1)
-    if not safe or eigenvalues[0] * SINGULAR <= eigenvalues[-1]:
-        raise FitError(
-            f"the curvature of {type(fit.law).__name__} at its optimum is singular: some "
-            "combination of its parameters is not determined by the runs and has no error; fix "
-            "a parameter or fit a smaller law"
-        )
-    inverse = np.zeros((len(at.z), len(at.z)))
-    inverse[np.ix_(at.moving, at.moving)] = np.linalg.inv(scaled) / np.outer(scale, scale)
-    return inverse
 
 
 def noise_ratio(at: Linearized) -> float:
@@ -208,9 +184,7 @@ def scores(
         group: clusters, as in `covariance`.
     """
     labels = None if group is None else cluster_labels(fit.runs, group, "sandwich")
-    # A share of a run's own score has gone into the fit: HC2, under the smoothed curvature.
-    share = np.einsum("np,pq,nq->n", at.rows, bread, at.rows) * at.weight * at.smoothed
-    score = at.rows * (at.weight * at.psi / np.sqrt(np.maximum(1 - share, 0.1)))[:, None]
+    score = run_scores(at, bread)
     if labels is None:
         return score.T @ score, float(at.freedom)
     member = membership(labels)

@@ -31,9 +31,9 @@ from jaxscale._numerics.smallmat import cholesky, cholesky_solve
 from jaxscale.data.runs import Runs
 from jaxscale.engine.implicit import argmin_law, condition, confined, moving, psi, with_values
 from jaxscale.errors import FitError
-from jaxscale.fitting.refit import reopen
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
+from jaxscale.objective.inputs import in_units_of_runs
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import LONG, Objective, dot, partial
 from jaxscale.text import columns, count, one_line
@@ -61,8 +61,9 @@ class Influence:
         without: [n] change of the quantity if the run is left out.
         loss: [n] derivative in the loss of each run, per unit of the loss.
         weight: [n] derivative in the weight of each run.
-        inputs: per input [n] derivative in the logarithm of each run's input.
-        delta: derivative in the width of the Huber loss; None for another loss.
+        inputs: per input [n] derivative in the logarithm of each run's input: the input times the
+            derivative in it, whatever its sign.
+        delta: derivative in the width of the loss; None for one without.
         fixed: per pinned parameter, derivative in its value.
         leverage: [n] share of a run's own residual in what the fit makes of it, between 0 (it
             is beyond the Huber width) and 1 (the fit passes through it, whatever it is).
@@ -146,15 +147,15 @@ def influence(
     rounds = (2 if n <= LONG else 1) if rounds is None else rounds
     if rounds < 1:
         raise ValueError(f"rounds must be 1 or more, got {rounds}")
-    if fit.loss["loss"] == "absolute":
+    if fit.loss.kinked:
         raise ValueError(
-            "least absolute deviations has kinks in place of derivatives: fit with Huber(delta), "
+            f"the loss {fit.loss.name} has kinks in place of derivatives: fit with Huber(delta), "
             "or leave runs out with refit(fit, weights=...)"
         )
     asked = quantity(what, fit.law)
     log = asked.logarithmic if log is None else bool(log)
     leaves = jax.tree.map(lambda x: np.asarray(x, float), asked)
-    objective, z = reopen(fit)
+    objective, z = fit.problem.objective, fit.optimum
     found, _ = programs.run(
         effects, cast(objective, np.float64), z, leaves, dtype=np.float64, rounds=rounds, log=log
     )
@@ -177,16 +178,14 @@ def influence(
         loss=slopes["loss"][:n],
         weight=slopes["weight"][:n],
         inputs={name: slopes["inputs"][name][:n] for name in fit.law.inputs},
-        delta=None if fit.loss["delta"] is None else float(slopes["robust"].delta),
+        delta=slopes["robust"].threshold,
         fixed={name: float(slope) for name, slope in slopes["fixed"].items()},
         leverage=found.leverage[:n],
         residual=found.residual[:n],
         condition=float(found.condition),
         rounds=rounds,
         runs=fit.runs,
-        values={
-            name: fit.runs.column(name, getattr(fit.law, "flops", None)) for name in fit.law.inputs
-        },
+        values={name: fit.runs.column(name, fit.law.flops) for name in fit.law.inputs},
     )
 
 
@@ -219,7 +218,7 @@ def effects(
         "loss": objective.target.value * space.loss_scale,
         "weight": objective.weight,
         "inputs": {
-            name: x.value * jnp.exp(scale)
+            name: in_units_of_runs(x, scale)
             for name, x, scale in zip(objective.law.inputs, objective.inputs, scales, strict=True)
         },
         "fixed": space.fixed,
@@ -265,7 +264,7 @@ class _Near(NamedTuple):
 def _near(objective: Objective, z: Array) -> _Near:
     point = tuple(z)
     _, _, gauss_newton, hessian = objective.model(z)
-    r, slope, _ = objective._link(objective.prediction(*point))
+    r, slope, _ = objective.linked(objective.prediction(*point))
     free = moving(objective, z, gauss_newton)
     hessian = confined(hessian, free)
     along = [partial(objective.prediction, k)(*point) for k in range(len(point))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from jaxscale.laws import Law
 from jaxscale.uncertainty.intervals import Interval, student_t, symmetric
 from jaxscale.uncertainty.quantities import Asked, asked_of, evaluate, quantity
 from jaxscale.uncertainty.resampling import cluster_labels, membership
+from jaxscale.uncertainty.uncertain import Uncertain
 
 
 def jackknife(fit: FitResult, *, group: Any = None, leave_groups: bool = False) -> Jackknife:
@@ -51,8 +52,9 @@ def jackknife(fit: FitResult, *, group: Any = None, leave_groups: bool = False) 
     return Jackknife(law=found.law, fit=fit, labels=np.unique(labels)[left], value=found.value)
 
 
+@final
 @dataclasses.dataclass(frozen=True)
-class Jackknife:
+class Jackknife(Uncertain):
     """A fit with one run, or one group of runs, left out in turn.
 
     Attributes:
@@ -71,9 +73,10 @@ class Jackknife:
         """Return a quantity [G] without each run or group."""
         return evaluate([quantity(what, self.fit.law)], self.law)[:, 0]
 
-    def interval(self, what: Asked, *, level: float = 0.9) -> Interval:
-        """Return the interval of Student's t around the fit; see `intervals`."""
-        return self.intervals([what], level=level)[0]
+    @property
+    def title(self) -> str:
+        """What the intervals are made from."""
+        return f"jackknife over {len(self.labels)} runs or groups"
 
     def intervals(
         self, what: Sequence[Asked] | None = None, *, level: float = 0.9

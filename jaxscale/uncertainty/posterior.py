@@ -18,12 +18,12 @@ import numpy as np
 from jax import Array
 
 from jaxscale._numerics.precision import scope
+from jaxscale.fitting.linearized import linearize
 from jaxscale.fitting.result import FitResult
-from jaxscale.objective.losses import log_normalizer
+from jaxscale.fitting.sandwich import inverse_curvature
 from jaxscale.objective.objective import Objective
-from jaxscale.uncertainty.bootstrap import Draws
-from jaxscale.uncertainty.covariance import inverse_curvature, noise_ratio
-from jaxscale.uncertainty.linearized import linearize
+from jaxscale.uncertainty.covariance import noise_ratio
+from jaxscale.uncertainty.draws import Draws
 
 MIXED = 1.01
 """R-hat up to which chains count as mixed."""
@@ -60,7 +60,7 @@ def posterior(
     except ImportError as error:
         raise ImportError("posterior() needs NumPyro: pip install 'jaxscale[mcmc]'") from error
     at = linearize(fit)
-    covariance = inverse_curvature(fit, at) * noise_ratio(at)
+    covariance = inverse_curvature(at) * noise_ratio(at)
     moving = np.flatnonzero(at.moving)
     root = np.zeros((len(at.z), len(moving) + 1))
     root[np.ix_(moving, np.arange(len(moving)))] = np.linalg.cholesky(
@@ -108,7 +108,7 @@ def _potential(u: Array, objective: Objective, z: Array, root: Array, start: flo
     used = objective.weight > 0
     w = jnp.where(used, objective.weight, 1.0)
     r, loss = objective.residuals(z), objective.loss
-    each = w * loss.rho(r) * jnp.exp(-log_s) + log_normalizer(loss, log_s - jnp.log(w))
+    each = w * loss.rho(r) * jnp.exp(-log_s) + loss.log_normalizer(log_s - jnp.log(w))
     total = jnp.sum(jnp.where(used, each, 0.0))
     return jnp.where(jnp.all((z >= lower) & (z <= upper)), total, jnp.inf)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
@@ -24,19 +24,20 @@ from jaxscale._numerics import programs
 from jaxscale._numerics.level import check_level
 from jaxscale._numerics.pytree import pytree
 from jaxscale.engine.dispatch import Problems, Search
+from jaxscale.fitting.linearized import Linearized, linearize
 from jaxscale.fitting.result import FitResult
+from jaxscale.fitting.sandwich import inverse_curvature
 from jaxscale.objective.objective import Objective
 from jaxscale.optimizers import newton
 from jaxscale.uncertainty.covariance import (
     gradients,
-    inverse_curvature,
     noise_ratio,
     refuse_bound,
     scores,
 )
 from jaxscale.uncertainty.intervals import Interval, student_t
-from jaxscale.uncertainty.linearized import Linearized, linearize
-from jaxscale.uncertainty.quantities import Asked, Quantity, asked_of
+from jaxscale.uncertainty.quantities import Asked, Quantity, asked_of, quantity
+from jaxscale.uncertainty.uncertain import Uncertain
 
 REACH = (0.4, 0.8, 1.2, 1.6, 2.0, 2.5, 3.0, 3.6, 4.4)
 """Distances of the pulls from the optimum, in standard errors, to each side."""
@@ -149,13 +150,63 @@ class Profile:
         return Interval(self.name, self.estimate, float(low), float(high), level, math.nan, method)
 
 
+@final
+@dataclasses.dataclass(frozen=True)
+class Profiles(Uncertain, Sequence[Profile]):
+    """The profiles of several quantities of a fit, a sequence of `Profile`.
+
+    Attributes:
+        fit: the fit.
+        profiles: one per quantity.
+    """
+
+    fit: FitResult
+    profiles: tuple[Profile, ...]
+
+    def __len__(self) -> int:
+        return len(self.profiles)
+
+    def __getitem__(self, k: Any) -> Any:
+        return self.profiles[k]
+
+    @property
+    def title(self) -> str:
+        """What the intervals are made from."""
+        first = self.profiles[0]
+        return f"profiles, {first.calibration}, {first.freedom:g} degrees of freedom"
+
+    def intervals(
+        self, what: Sequence[Asked] | None = None, *, level: float = 0.9
+    ) -> list[Interval]:
+        """Return where the profiles stay below the quantile of Student's t for a level.
+
+        Args:
+            what: quantities that were profiled; default all of them.
+            level: nominal coverage, up to the 0.99 to which profiles are followed.
+
+        Raises:
+            ValueError: a quantity was not profiled, or the level is beyond.
+        """
+        if what is None:
+            return [each.interval(level) for each in self.profiles]
+        known = {each.name: each for each in self.profiles}
+        names = [quantity(each, self.fit.law).name for each in what]
+        for name in names:
+            if name not in known:
+                raise ValueError(
+                    f"{name} was not profiled, only {', '.join(known)}; ask for it: profile(fit, "
+                    f"[...])"
+                )
+        return [known[name].interval(level) for name in names]
+
+
 def profile(
     fit: FitResult,
     what: Sequence[Asked] | Asked | None = None,
     *,
     calibration: str = "sandwich",
     group: Any = None,
-) -> list[Profile]:
+) -> Profiles:
     """Return the profiles of parameters or of anything that follows from a law.
 
     Args:
@@ -167,7 +218,7 @@ def profile(
         group: with "sandwich", clusters: labels [n], the name of a column, or None.
 
     Returns:
-        One profile per quantity; ask it for its interval.
+        One profile per quantity, a sequence; ask it, or all of them, for intervals.
 
     Raises:
         FitError: the curvature is singular, a quantity hangs on a parameter at its bound, or
@@ -202,7 +253,7 @@ def profile(
     found = [(np.full(3, c), still) for c in center]
     freedom, moving = float(at.freedom), np.flatnonzero(slope.any(axis=1))
     if len(moving):
-        bread = inverse_curvature(fit, at)
+        bread = inverse_curvature(at)
         way = slope[moving] @ bread
         spread = np.einsum("qp,qp->q", way, slope[moving])
         if calibration == "laplace":
@@ -213,7 +264,7 @@ def profile(
         pulls = _Pulls(at, tuple(asked[k] for k in moving), way, spread, ratio, center[moving])
         for k, curve in zip(moving, pulls.run(student_t(0.5 + FOLLOWED / 2, freedom)), strict=True):
             found[k] = curve
-    return [
+    profiles = [
         Profile(
             q.name,
             float(value[k]),
@@ -225,6 +276,7 @@ def profile(
         )
         for k, (q, (x, root)) in enumerate(zip(asked, found, strict=True))
     ]
+    return Profiles(fit, tuple(profiles))
 
 
 @dataclasses.dataclass

@@ -107,8 +107,8 @@ class Prediction(Quantity):
         inputs = {name: jnp.asarray(x, float) for name, x in self.inputs.items()}
         if {"N", "D"} <= set(law.inputs) and "C" in inputs and len(inputs) == 2:
             known = {name: inputs.get(name) for name in "NDC"}
-            inputs["N"], inputs["D"], _ = complete(**known, flops=getattr(law, "flops", None))
-        return law(*(inputs[name] for name in law.inputs))
+            inputs["N"], inputs["D"], _ = complete(**known, flops=law.flops)
+        return law.loss(*(inputs[name] for name in law.inputs))
 
 
 @pytree

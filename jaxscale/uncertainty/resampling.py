@@ -7,13 +7,11 @@ Plain NumPy; nothing here fits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError, FitError
-from jaxscale.uncertainty.linearized import Linearized
+from jaxscale.fitting.linearized import Linearized
 
 FEWEST = {"cluster": 8, "wild-cluster": 5}
 """Clusters below which a scheme is refused."""
@@ -135,7 +133,7 @@ def residual_losses(
     relative = np.where(relative > 0, relative, 1.0)
     noise = at.noise()
     draws = [noise.draw((n,), rng) / relative for rng in generators(seed, first, count)]
-    return with_residuals(prediction, np.array(draws).reshape(count, n), at.objective.residual)
+    return at.objective.residual.losses(prediction, np.array(draws).reshape(count, n))
 
 
 def wild_losses(
@@ -163,28 +161,5 @@ def wild_losses(
     member = np.arange(n) if labels is None else membership(labels)
     free = at.residual / np.sqrt(np.maximum(1 - at.leverage, 0.05))
     signs = [rng.choice(WEBB, int(member.max()) + 1) for rng in generators(seed, first, count)]
-    return with_residuals(
-        prediction, np.array(signs).reshape(count, -1)[:, member] * free, at.objective.residual
-    )
-
-
-def residuals_of(prediction: np.ndarray, loss: np.ndarray, kind: str) -> np.ndarray:
-    """Return the residuals [n] of losses against predictions; `with_residuals` undoes it."""
-    if kind == "log":
-        return np.asarray(np.log(prediction) - np.log(loss))
-    return np.asarray((prediction - loss) / (loss if kind == "relative" else 1.0))
-
-
-def with_residuals(prediction: np.ndarray, r: np.ndarray, kind: str) -> np.ndarray:
-    """Return the losses that have residuals `r` [..., n] against a prediction [n]."""
-    if kind == "log":
-        return prediction * np.exp(-r)
-    if kind == "relative":
-        return prediction / np.maximum(1 + r, 1e-3)
-    return prediction - r
-
-
-WEIGHTS: dict[str, Callable[[Runs, int, int, int], np.ndarray]] = {
-    "case": case_weights,
-    "bayesian": bayesian_weights,
-}
+    drawn = np.array(signs).reshape(count, -1)[:, member] * free
+    return at.objective.residual.losses(prediction, drawn)

@@ -182,19 +182,16 @@ def _cell_by_cell(objective: Objective, axes: Sequence[Array], rounds: int) -> S
 def _reweighting(objective: Objective, slope: Array) -> Callable[[Array], Array]:
     """Return the weights of least squares that a robust loss gives to predictions [..., n].
 
-    For log residuals they contain the ratio of the gradients of log and relative residuals, so
-    that reweighting ends at the optimum of the log residuals themselves.
+    They contain the ratio of the gradients of the residual and of the linear one (log against
+    relative residuals), so that reweighting ends at the optimum of the residuals themselves.
     """
     y, loss = objective.target.value, objective.loss
     weight = objective.weight * slope * slope
 
     def weights(p: Array) -> Array:
-        if objective.residual != "log":
-            return weight * loss.weight((p - y) * slope)
-        t = jnp.maximum(p * slope, 0.05)  # a prediction below zero weighs as a small one
-        # log t = 3 (t² - 1) / (t² + 4 t + 1) to fifth order in t - 1: enough for a weight.
-        ratio = 3 * (t + 1) / ((t * t + 4 * t + 1) * t)
-        return weight * loss.weight(ratio * t * (t - 1)) * ratio
+        r, ratio = objective.residual.rough(p, y, slope)
+        weighed = weight * loss.weight(r)
+        return weighed if ratio is None else weighed * ratio
 
     return weights
 
@@ -232,7 +229,7 @@ def _robust(objective: Objective, table: Table, rounds: int) -> Surface:
 
         x = jax.lax.fori_loop(0, rounds, lambda _, x: improve(x), x, unroll=rounds <= 4)
         p = predicted(x)
-        value = jnp.sum(objective.weight * objective.loss.rho(objective._link(p)[0]), -1)
+        value = jnp.sum(objective.weight * objective.loss.rho(objective.linked(p)[0]), -1)
         found = list(x)
         if lead:
             found[0] = x[0] + (level - sum(c * m for c, m in zip(x[1:], center[1:], strict=True)))

@@ -69,7 +69,7 @@ class Reduced:
         target = full.target.value
         signed = tuple(not specs[k].positive for k in self.linear)
         columns, base = self._design(q)
-        slope = full.space.loss_scale if full.residual == "absolute" else 1 / target
+        slope = full.residual.slope(target, full.space.loss_scale)
         weight = full.weight * slope * slope
 
         def reweighted(_: Any, coefficients: Array) -> Array:

@@ -180,7 +180,7 @@ def table_of(objective: Objective, axes: Sequence[Array]) -> Table | None:
                 )(axes[where])
             )
     y = objective.target.value
-    slope = objective.space.loss_scale if objective.residual == "absolute" else 1 / y
+    slope = objective.residual.slope(y, objective.space.loss_scale)
     specs, linear = objective.space.specs, Reduced(objective).linear
     return Table(
         tuple(kinds[k] for k in order),

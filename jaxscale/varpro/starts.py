@@ -54,7 +54,7 @@ def breaks(objective: Objective, k: int) -> np.ndarray:
     determined; of a table too short for that, every gap counts.
     """
     name = objective.space.specs[k].per[0][0]
-    column = objective.inputs[list(objective.space.log_scale).index(name)].log
+    column = objective.inputs[objective.law.inputs.index(name)].log
     values = np.unique(column[objective.weight > 0])
     middles = 0.5 * (values[1:] + values[:-1])
     return middles[1:-2] if len(middles) > 3 else middles

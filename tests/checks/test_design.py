@@ -260,7 +260,7 @@ def test_intervals_come_without_the_budget(doubtful, capsys):
 
 def test_a_figure_is_drawn_with_exit_code_1(doubtful, capsys, tmp_path):
     path = tmp_path / "fit.png"
-    code, _, err = run(capsys, "plot", doubtful, "--figure", "law", "-o", str(path))
+    code, _, err = run(capsys, "plot", doubtful, "--kind", "law", "--figure", str(path))
     assert code == 1 and path.stat().st_size > 1000 and "not certified" in err
 
 

@@ -399,11 +399,11 @@ REFUSED = {
     SignPer: ["unit of D", "B = coefficient(..., per=dict(D='beta'))"],
     OtherInput: ["unit of N", "unit of D", "leave D out of the per= of A"],
     Outer: ["not affine in A and B, declared linear", "linear=False"],
-    OuterNotLinear: ["unit of the loss", "A, B", "scale(...)"],
+    OuterNotLinear: ["unit of the loss", "declare A, B with units='1/k'"],
     Skaling: ["unit of D", "G = coefficient(..., per=dict(D='gamma'))"],
     Squared: ["not affine in A"],
     Product: ["not affine in E and A together"],
-    Moved: ["unit of N", "held at the number that N meets"],
+    Moved: ["unit of N", "constant(NUMBER, per=dict(N=1))"],
     OnePlus: ["unit of the loss"],
     Over: ["unit of N", "A = coefficient(..., per=dict(N='alpha'))"],
     Rate: ["unit of N", "r = scale(..., per=dict(N=-1))"],
@@ -506,15 +506,15 @@ def test_an_input_is_a_plain_argument():
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
 def test_forms_of_nist_are_as_they_say(form):
-    loss = predict(form.law(**form.fixed, **form.values), **form.inputs)
+    loss = predict(form.law(**form.values), **form.inputs)
     loss = loss + 1e-3 * np.std(loss) * np.random.default_rng(1).normal(size=loss.shape)
-    prepare(form.law(**form.fixed), Runs(loss=loss, **form.inputs), Square(), "absolute")
+    prepare(form.law(), Runs(loss=loss, **form.inputs), Square(), "absolute")
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_laws_of_the_catalogue_are_as_they_say(name, monkeypatch):
     monkeypatch.setattr("jaxscale.checks.formula.CATALOGUE", {})
-    law = CATALOGUE[name](**({"of": "N"} if hasattr(CATALOGUE[name], "of") else {}))
+    law = CATALOGUE[name](**({"of": "N"} if CATALOGUE[name].of else {}))
     runs = RUNS.replace(S=D, C=6 * N * D)
     prepare(law, runs, Huber(1e-3), "log")
 

@@ -155,7 +155,7 @@ def test_what_is_no_readable_file_is_a_sentence(tmp_path, capsys, kind, place):
     make, message = PLACES[place]
     make(tmp_path / "x.py")
     (tmp_path / "runs.csv").write_text(TABLE)
-    command = ["sweep", str(tmp_path / "x.py"), "-o", str(tmp_path / "out")]
+    command = ["sweep", str(tmp_path / "x.py"), "--folder", str(tmp_path / "out")]
     if kind == "law":
         command = ["fit", str(tmp_path / "runs.csv"), "--law", f"{tmp_path / 'x.py'}:Mine"]
     assert main(command) == 2
@@ -176,7 +176,7 @@ def test_a_file_is_read_up_to_its_limit(tmp_path):
     [
         ["fit", "RUNS", "--law", "LAW"],
         ["warmup", "--n", "20", "--law", "LAW"],
-        ["compare", "RUNS", "--laws", "LAW"],
+        ["compare", "RUNS", "--law", "LAW"],
         ["predict", "RUNS", "--law", "LAW", "--N", "1e9"],
         ["laws", "LAW"],
     ],
@@ -236,7 +236,7 @@ def test_a_specification_that_nobody_can_meet_is_a_sentence(tmp_path, capsys, na
     (tmp_path / "runs.csv").write_text(TABLE)
     path = tmp_path / "sweep.toml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    assert main(["sweep", str(path), "-o", str(tmp_path / "out")]) == 2
+    assert main(["sweep", str(path), "--folder", str(tmp_path / "out")]) == 2
     out, err = capsys.readouterr()
     assert out == "" and message in sentence(err.strip()) and str(path) in err
     assert not (tmp_path / "out").exists()

@@ -135,7 +135,7 @@ def test_groups_are_drawn_whole(capsys, folder):
         ("fit.json", ["--N", "1e9", "--D", "0"], "D must be positive"),
         ("fit.json", ["--N", "1", "2", "--D", "1", "2", "3"], "equally many per input"),
         ("fit.json", ["--method", "cluster"], "give --group COLUMN"),
-        ("fit.json", ["--group", "family"], "fit again with --map group=family"),
+        ("fit.json", ["--group", "family"], "fit again with --column group=family"),
         ("groups10.json", ["--group", "family", "--method", "case"], "--group goes with --method"),
         ("fit.json", ["--kind", "profile", "--method", "case"], "--kind profile makes none"),
         ("fit.json", ["--kind", "profile", "--level", ".999"], "0.99"),
@@ -165,8 +165,10 @@ def test_influence_ranks_the_runs(capsys, folder, tmp_path):
     assert (code, err) == (0, "") and figure.stat().st_size > 1000
     found = influence(jaxscale.load(folder / "fit.json"), Best(1e24))
     assert out == found.table(3) + "\n"
-    code, out, _ = run(capsys, "influence", folder / "fit.json", "--compute", "1e24", "--json")
-    document = json.loads(out)
+    options = ["--compute", "1e24", "--out", tmp_path / "whole.json", "--json"]
+    code, out, _ = run(capsys, "influence", folder / "fit.json", *options)
+    document = json.loads((tmp_path / "whole.json").read_text())
+    assert json.loads(out)["runs"] == document["runs"][:10]
     assert code == 0 and document["quantity"] == "N*(C=1e24)" and len(document["runs"]) == 60
     order = found.largest(60)
     assert [each["row"] for each in document["runs"]] == found.runs.rows[order].tolist()
@@ -199,7 +201,7 @@ def test_plot_draws_the_new_figures(capsys, folder, tmp_path, name, monkeypatch)
         "jaxscale.uncertainty.bootstrap.bootstrap", lambda fit: bootstrap(fit, draws=200)
     )
     path = tmp_path / f"{name}.png"
-    code, out, _ = run(capsys, "plot", folder / "fit.json", "--figure", name, "-o", path)
+    code, out, _ = run(capsys, "plot", folder / "fit.json", "--kind", name, "--figure", path)
     assert code == 0 and out.strip() == str(path) and path.stat().st_size > 1000
 
 

@@ -96,10 +96,10 @@ def test_fit_prints_a_table_for_people(capsys, folder):
         ),
         (["--delta", "0.01"], lambda d: d["objective"]["delta"] == 0.01),
         (["--where", "config == 'a' & loss < 9"], lambda d: d["data"]["n"] == 30),
-        (["--drop-highest", "3"], lambda d: len(d["data"]["dropped"]) == 3),
-        (["--map", "N=Model Size", "--law", "chinchilla"], lambda d: d["law"] == "Chinchilla"),
-        (["--law", "PowerLaw", "--of", "C"], lambda d: d["data"]["columns"] == ["C"]),
-        (["--law", "PowerLaw", "--of", "Training FLOP"], lambda d: d["data"]["columns"] == ["C"]),
+        (["--drop-highest", "3"], lambda d: d["data"]["dropped"] == 3),
+        (["--column", "N=Model Size", "--law", "chinchilla"], lambda d: d["law"] == "Chinchilla"),
+        (["--law", "PowerLaw:C"], lambda d: d["data"]["columns"] == ["C"]),
+        (["--law", "PowerLaw:Training FLOP"], lambda d: d["data"]["columns"] == ["C"]),
         (["--law", "Kaplan"], lambda d: d["derived"]["N_c"] > 0),
         (["--precision", "mixed"], lambda d: d["settings"]["precision"] == "mixed"),
         (
@@ -134,17 +134,20 @@ def test_broken_tables_exit_with_2_and_a_sentence(capsys, tmp_path, name):
     [
         (["fit", "nowhere.csv"], "no such file"),
         (["fit", "RUNS", "--law", "Nonsense"], "there are PowerLaw"),
-        (["fit", "RUNS", "--law", "PowerLaw"], "say which with --of"),
-        (["fit", "RUNS", "--of", "C"], "--of does not apply"),
+        (["fit", "RUNS", "--law", "PowerLaw"], "say which column, e.g. PowerLaw:N (N, C)"),
+        (["fit", "RUNS", "--law", "Chinchilla:C"], "'C' after the colon does not apply"),
         (["fit", "RUNS", "--law", "nofile.py:Mine"], "no such file"),
         (["fit", "RUNS", "--fix", "Z=1"], "has no parameter 'Z'"),
-        (["fit", "RUNS", "--map", "N"], "expected LETTER=COLUMN"),
-        (["fit", "RUNS", "--map", "N=sizes"], "no column 'sizes'"),
+        (["fit", "RUNS", "--column", "N"], "expected NAME=COLUMN"),
+        (["fit", "RUNS", "--column", "N=sizes"], "no column 'sizes'"),
         (["fit", "RUNS", "--where", "__import__('os')"], "not allowed"),
         (["fit", "RUNS", "--delta", "0"], "--delta must be positive"),
         (["fit", "RUNS", "--law", "Chinchila"], "did you mean Chinchilla?"),
         (["fit", "RUNS", "--fix", "E=1", "--fix", "E=2"], "--fix E is given twice"),
-        (["fit", "RUNS", "--map", "N=D", "--map", "N=N"], "--map N is given twice, D and N"),
+        (
+            ["fit", "RUNS", "--column", "N=D", "--column", "N=N"],
+            "--column N is given twice, D and N",
+        ),
         (["fit", "RUNS", "--loss", "square", "--delta", "0.1"], "--delta goes with --loss huber"),
         (["fit", "RUNS", "--where", "confg == 'a'"], "did you mean 'config'?"),
         (["fit", "RUNS", "--where", "config == a"], "quote it if it is text"),
@@ -161,7 +164,7 @@ def test_broken_tables_exit_with_2_and_a_sentence(capsys, tmp_path, name):
         ),
         (["allocate", "Chinchilla:hoffmann_2022", "--target-loss", "1.0"], "reaches no loss"),
         (["allocate", "KaplanN:kaplan_2020", "--compute", "1e20"], "law of N and D"),
-        (["plot", "Chinchilla:hoffmann_2022", "-o", "x.png"], "needs a fit"),
+        (["plot", "Chinchilla:hoffmann_2022", "--figure", "x.png"], "needs a fit"),
     ],
 )
 def test_usage_errors_are_sentences_with_exit_code_2(capsys, folder, argv, message):
@@ -261,10 +264,10 @@ def test_allocate(capsys, saved, fitted):
     assert code == 0 and "2.20000" in out and "tokens/param" in out
 
 
-@pytest.mark.parametrize("figure", ["all", "law", "residuals", "starts"])
-def test_plot_writes_a_picture(capsys, saved, tmp_path, figure):
+@pytest.mark.parametrize("kind", ["all", "law", "residuals", "starts"])
+def test_plot_writes_a_picture(capsys, saved, tmp_path, kind):
     path = tmp_path / "fit.png"
-    code, out, _ = run(capsys, "plot", saved, "-o", path, "--figure", figure)
+    code, out, _ = run(capsys, "plot", saved, "--figure", path, "--kind", kind)
     assert code == 0 and out.strip() == str(path)
     assert path.read_bytes()[:4] == b"\x89PNG" and path.stat().st_size > 10_000
 
@@ -305,14 +308,14 @@ def test_a_users_law_in_a_file_goes_the_whole_way(capsys, folder, tmp_path):
     assert code == 2 and "--law FILE.py:Mine" in err
     code, out, _ = run(capsys, "predict", out_file, "--law", spec, "--N", 1e9)
     assert code == 0 and "1 B" in out
-    code, out, _ = run(capsys, "plot", out_file, "--law", spec, "-o", tmp_path / "p.png")
+    code, out, _ = run(capsys, "plot", out_file, "--law", spec, "--figure", tmp_path / "p.png")
     assert code == 0
 
 
 def test_the_installed_command_runs_the_demo_from_a_clean_cache(tmp_path):
     environment = dict(os.environ, XDG_CACHE_HOME=str(tmp_path / "cache"))
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
-    command = [sys.executable, "-m", "jaxscale", "demo", "-o", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "jaxscale", "demo", "--folder", str(tmp_path / "out")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "byte-level transformers" in done.stdout and "ten times the largest" in done.stdout

@@ -105,7 +105,11 @@ def test_a_script_reads_one_json_object(capsys, tmp_path):
     document = json.loads(out)
     a, b = document["runs"]
     assert code == 0 and (a["name"], b["name"], a["step"]) == ("a", "b/c", 2400)
-    assert (document["final_step"], document["level"], document["law"]) == (4000, 0.5, "annealing")
+    assert (document["final_step"], document["level"], document["curve"]) == (
+        4000,
+        0.5,
+        "annealing",
+    )
     assert a["skipped"] == 1 and b["skipped"] == 0 and a["outcome"] is None
     assert "1 of 120 losses are not finite; left out" in a["notes"]
     assert "jaxscale: note: a: 1 of 120 losses are not finite; left out\n" in err
@@ -125,7 +129,7 @@ def test_a_script_reads_one_json_object(capsys, tmp_path):
         ([*COSINE[:2], "--warmup", "0.3"], "! at step 200 the log has the learning rate 0.0003"),
         ([*COSINE, "--peak-lr", PEAK, "--until", "300"], "! only 15 losses"),
         ([*COSINE, "--peak-lr", PEAK], ""),
-        (["--law", "power"], ""),
+        (["--curve", "power"], ""),
     ],
 )
 def test_notes(capsys, log, options, note):
@@ -158,7 +162,7 @@ def test_without_rates_a_schedule_counts_by_its_shape(capsys, tmp_path):
         ),
         (["--final-step", "4000", "--warmup", "0.1"], "--warmup goes with --schedule"),
         (["--final-step", "4000", *COSINE, "--decay", ".1"], "--decay goes with --schedule wsd"),
-        (["--final-step", "4000", *COSINE, "--law", "power"], "--schedule goes with --law"),
+        (["--final-step", "4000", *COSINE, "--curve", "power"], "--schedule goes with --curve"),
         (["--final-step", "4000", *COSINE, "--peak-lr", "0"], "must be positive and finite"),
         (["--final-step", "4000", "--level", "1"], "--level must lie between 0 and 1"),
         (["--final-step", "4000", "--below", "nan"], "--below takes finite losses, got nan"),
@@ -168,7 +172,7 @@ def test_without_rates_a_schedule_counts_by_its_shape(capsys, tmp_path):
             "no finite forecast: a loss, a learning rate, the schedule or the level",
         ),
         (["--final-step", "4000", "--log-steps"], "--log-steps goes with --figure"),
-        (["--final-step", "4000", "--loss", "x"], "--loss x: no column 'x'"),
+        (["--final-step", "4000", "--column", "loss=x"], "--column loss=x: no column 'x'"),
         (["--final-step", "4000", "--run", "x"], "no run 'x'"),
         (["--final-step", "4000", "--figure", "x.gif"], "a figure file ends in one of"),
         (["--final-step", "4000", "--figure", "/nowhere/x.png"], "there is no folder"),
@@ -230,7 +234,7 @@ def test_a_fall_to_zero_as_users_compile_it(log):
 LOSSES = simulate()[2]
 
 
-@pytest.mark.parametrize("how", [[], ["--json"], ["--law", "power"]])
+@pytest.mark.parametrize("how", [[], ["--json"], ["--curve", "power"]])
 @pytest.mark.parametrize(
     "losses, message",
     [
@@ -266,15 +270,15 @@ def test_rates_of_which_none_is_finite_count_as_not_logged(capsys, tmp_path):
     options = write(tmp_path, ["nan"] * 200, LOSSES), "--final-step", STEPS
     code, out, _ = run(capsys, *options)
     assert code == 0 and "! 200 of 200 learning rates are not finite; left out\n" in out
-    code, out, err = run(capsys, *options, "--lr", "lr")
-    assert code == 2 and out == "" and "column 'lr' (--lr) holds no finite number" in err
+    code, out, err = run(capsys, *options, "--column", "lr=lr")
+    assert code == 2 and out == "" and "column 'lr' (--column lr=lr) holds no finite number" in err
 
 
 def test_rates_written_as_zero_are_refused_where_they_count(capsys, tmp_path):
     options = write(tmp_path, ["0.0000"] * 200, LOSSES), "--final-step", 8000, "--json"
     code, out, err = run(capsys, *options)
     assert code == 2 and out == "" and "every learning rate of run 'log' is 0" in err
-    code, out, _ = run(capsys, *options, "--law", "power")
+    code, out, _ = run(capsys, *options, "--curve", "power")
     assert code == 0 and json.loads(out)["runs"][0]["forecast"] < LOSSES[-1]
 
 

@@ -59,14 +59,14 @@ OVERWRITING = {
     "fit the law": ["fit", "runs.csv", *LAW, "-o", "mine.py"],
     "fit a law with a comma": ["fit", "runs.csv", "--law", "a,b.py:Mine", "-o", "a,b.py"],
     "compare the table": ["compare", "runs.csv", "-o", "runs.csv"],
-    "compare a law": ["compare", "runs.csv", "--laws", "Kaplan, mine.py:Mine", "-o", "mine.py"],
+    "compare a law": ["compare", "runs.csv", "--law", "Kaplan, mine.py:Mine", "-o", "mine.py"],
     "bootstrap the fit": ["bootstrap", "fit.json", "-o", "fit.json"],
     "bootstrap the law": ["bootstrap", "fit.json", *LAW, "-o", "mine.py"],
     "bootstrap figure": ["bootstrap", "fit.png", "--figure", "fit.png"],
     "bootstrap joint": ["bootstrap", "fit.pdf", "--joint", "fit.pdf"],
     "influence": ["influence", "fit.png", "--param", "alpha", "--figure", "fit.png"],
-    "plot": ["plot", "fit.pdf", "-o", "fit.pdf"],
-    "plot the law": ["plot", "fit.json", *LAW, "-o", "mine.py"],
+    "plot": ["plot", "fit.pdf", "--figure", "fit.pdf"],
+    "plot the law": ["plot", "fit.json", *LAW, "--figure", "mine.py"],
     "forecast": ["forecast", "log.csv", "log.png", "--final-step", "99", "--figure", "log.png"],
     "forecast learn": [
         *("forecast", "log.csv", "--final-step", "99", "--learn", "log.svg"),
@@ -76,7 +76,7 @@ OVERWRITING = {
         *("forecast", "events", "--final-step", "99"),
         *("--figure", "events/events.out.tfevents.1.svg"),
     ],
-    "sweep": ["sweep", "runs.csv", "-o", "runs.csv"],
+    "sweep": ["sweep", "runs.csv", "--folder", "runs.csv"],
 }
 
 
@@ -144,15 +144,16 @@ def test_two_outputs_are_two_files(capsys, monkeypatch, folder, argv):
         (["fit", "runs.csv", "--where", " \t"], "--where is empty"),
         (["fit", "runs.csv", "-o", ""], "--out is empty"),
         (["fit", ""], "runs is empty"),
-        (["fit", "runs.csv", "--of", ""], "--of is empty"),
+        (["fit", "runs.csv", "--column", ""], "--column is empty"),
         (["compare", "runs.csv", "--by", ""], "--by is empty"),
-        (["compare", "runs.csv", "--laws", ""], "--laws is empty"),
+        (["compare", "runs.csv", "--law", ""], "--law is empty"),
         (["bootstrap", "fit.json", "--joint", ""], "--joint is empty"),
         (["bootstrap", "fit.json", "--group", ""], "--group is empty"),
         (["forecast", "log.csv", "--final-step", "99", "--run", ""], "--run is empty"),
         (["forecast", "log.csv", "--final-step", "99", "--learn", ""], "--learn is empty"),
         (["influence", "fit.json", "--param", ""], "--param is empty"),
-        (["sweep", "spec.toml", "-o", ""], "--out is empty"),
+        (["sweep", "spec.toml", "--folder", ""], "--folder is empty"),
+        (["forecast", "", "--final-step", "99"], "metrics is empty"),
     ],
 )
 def test_an_empty_option_is_no_missing_one(capsys, monkeypatch, folder, argv, message):
@@ -167,7 +168,7 @@ def test_the_demo_replaces_only_its_own_results(capsys, monkeypatch, folder, nam
     Path("new").mkdir()
     os.link("fit.json", Path("new", name))
     before = contents(folder)
-    assert main(["demo", "-o", "new"]) == 2
+    assert main(["demo", "--folder", "new"]) == 2
     assert "not of the demo; give another folder" in capsys.readouterr().err
     assert contents(folder) == before
 
@@ -270,7 +271,7 @@ class Compared:
     trusted, notes = True, ("a note",)
 
     def to_dict(self):
-        return {"law": "none"}
+        return {"law": "none", "data": {}}
 
 
 @pytest.fixture
@@ -284,12 +285,12 @@ WRITING = {
     "fit": (["fit", "runs.csv", "-o", "new.json"], ["new.json"]),
     "fit --json": (["fit", "runs.csv", "-o", "new.json", "--json"], ["new.json"]),
     "compare": (["compare", "runs.csv", "-o", "new.json", "--json"], ["new.json"]),
-    "plot": (["plot", "fit.json", "--figure", "starts", "-o", "new.svg"], ["new.svg"]),
+    "plot": (["plot", "fit.json", "--kind", "starts", "--figure", "new.svg"], ["new.svg"]),
     "forecast": (
         ["forecast", "log.csv", "--final-step", "99", "--figure", "new.svg"],
         ["new.svg"],
     ),
-    "demo": (["demo", "-o", "new"], ["new/fit.json"]),
+    "demo": (["demo", "--folder", "new"], ["new/fit.json"]),
 }
 
 
@@ -329,7 +330,7 @@ def test_an_answer_is_printed_though_its_figure_cannot_be_drawn(quick, capsys, f
 
     with pytest.raises(ValueError, match="no such figure"):
         options = argparse.Namespace(json=False)
-        outputs.deliver(options, "the answer", str, files=[fails])
+        outputs.deliver(options, "the answer", dict, files=[fails])
     assert capsys.readouterr().out == "the answer\n"
 
 
@@ -454,7 +455,7 @@ def test_a_disk_that_fills_during_a_sweep_is_no_bad_input(folder, monkeypatch, c
         raise OSError(28, "No space left on device", "out/summary.csv")
 
     monkeypatch.setattr("jaxscale.cli.sweep.run_sweep", full)
-    assert main(["sweep", "s.toml", "-o", "out", "--quiet"]) == 3
+    assert main(["sweep", "s.toml", "--folder", "out", "--quiet"]) == 3
     assert capsys.readouterr().err == "jaxscale: error: out/summary.csv: No space left on device\n"
 
 

@@ -73,7 +73,7 @@ def test_a_law_may_take_a_column_of_such_a_name(tmp_path, name):
 @pytest.mark.parametrize(
     "mapping, message",
     [
-        (["weights=mass"], "--map weights=mass is without effect; did you mean weight"),
+        (["weights=mass"], "--column weights=mass is without effect; did you mean weight"),
         (["sigma=noise"], "did you mean weight"),
         (["groups=mass"], "did you mean group"),
         (["tokens=D"], "nothing uses a column called 'tokens'; did you mean D?"),
@@ -86,12 +86,12 @@ def test_a_law_may_take_a_column_of_such_a_name(tmp_path, name):
 )
 @pytest.mark.parametrize("command", ["fit", "compare", "sweep"])
 def test_a_map_that_nothing_uses_is_refused(capsys, tmp_path, table, command, mapping, message):
-    argv = [command, str(table), *(part for pair in mapping for part in ("--map", pair))]
+    argv = [command, str(table), *(part for pair in mapping for part in ("--column", pair))]
     if command == "sweep":
         pairs = ", ".join('{} = "{}"'.format(*pair.split("=")) for pair in mapping)
         text = f'data.a.path = "runs.csv"\ndata.a.map = {{{pairs}}}\nsweep.laws = ["Chinchilla"]\n'
         (tmp_path / "s.toml").write_text(text)
-        argv = ["sweep", str(tmp_path / "s.toml"), "-o", str(tmp_path / "out")]
+        argv = ["sweep", str(tmp_path / "s.toml"), "--folder", str(tmp_path / "out")]
     assert main(argv) == 2
     out, err = capsys.readouterr()
     assert out == "" and message in err and err.count("\n") == 1
@@ -100,10 +100,10 @@ def test_a_map_that_nothing_uses_is_refused(capsys, tmp_path, table, command, ma
 @pytest.mark.parametrize(
     "argv",
     [
-        ["--map", "N=N", "--map", "D=D", "--map", "weight=mass", "--map", "C=mass"],
-        ["--map", "q=mass", "--where", "q < 7"],
-        ["--law", "PowerLaw", "--of", "q", "--map", "q=mass"],
-        ["--map", "S=mass", "--map", "group=noise"],
+        ["--column", "N=N", "--column", "D=D", "--column", "weight=mass", "--column", "C=mass"],
+        ["--column", "q=mass", "--where", "q < 7"],
+        ["--law", "PowerLaw:q", "--column", "q=mass"],
+        ["--column", "S=mass", "--column", "group=noise"],
     ],
 )
 def test_a_map_that_something_uses_is_taken(monkeypatch, table, fitted, argv):

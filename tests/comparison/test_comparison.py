@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import TRUTH, hand_made
@@ -18,6 +19,15 @@ from jaxscale.comparison.splits import by_folds, by_groups, by_size
 from jaxscale.comparison.stacking import difference, simplex_least_squares, stacking
 
 C, K = jaxscale.Chinchilla, jaxscale.Kaplan
+
+
+class Heavy(jaxscale.Loss):
+    """log(1 + log(1 + r²)): no power of it is a density."""
+
+    def rho(self, r):
+        return jnp.log1p(jnp.log1p(r * r))
+
+
 STARTS = 32
 
 pytestmark = pytest.mark.slow
@@ -310,9 +320,9 @@ def test_bad_input_is_refused_with_a_sentence(noisy, case):
         ),
         (lambda r: sensitivity(C(), r, deltas=[]), ValueError, "nothing to vary"),
         (
-            lambda r: profile_likelihood(1.0, np.ones(3), loss="mine"),
+            lambda r: profile_likelihood(1.0, np.ones(3), Heavy()),
             ValueError,
-            "no likelihood for the loss 'mine'",
+            "the loss heavy stands for no density",
         ),
         (
             lambda r: stacking(

@@ -13,7 +13,7 @@ from jaxscale.comparison.candidates import Candidate, fit_all
 from jaxscale.comparison.held_out import ABSURD, cross_validate, held_out, rollout
 from jaxscale.comparison.likelihood import information, profile_likelihood
 from jaxscale.comparison.splits import by_folds, by_groups, by_size, identified, levels_along
-from jaxscale.objective.losses import describe
+from jaxscale.objective.residuals import residual_named
 
 pytestmark = pytest.mark.slow
 
@@ -120,14 +120,14 @@ def test_a_law_with_a_break_is_fitted_window_by_window(fitted, monkeypatch):
     law = jaxscale.Piecewise(of="S")
     whole = law.replace(a1=-0.1, b1=5.0, a2=6.0, b2=-0.4, c2=1.0, S0=10.0)
     runs = jaxscale.Runs(S=S, loss=jaxscale.predict(whole, S=S))
-    result = dataclasses.replace(fitted, law=whole, runs=runs, settings={"fixed": []})
+    result = dataclasses.replace(fitted, law=whole, runs=runs)
     seen = []
 
-    def fit(law, runs, **options):
-        seen.append(runs.weight)
+    def fit(problem, **options):
+        seen.append(problem.runs.weight)
         return dataclasses.replace(result, law=whole.replace(c2=float(len(seen))))
 
-    monkeypatch.setattr("jaxscale.comparison.held_out.fit", fit)
+    monkeypatch.setattr("jaxscale.comparison.held_out.fit_problem", fit)
     split = by_size([law], runs, "S", levels=5)
     held = held_out([Candidate("law", law, result)], [split])[0]
     assert len(split) == len(seen) == 3
@@ -205,7 +205,7 @@ def test_cross_validation_predicts_every_run(noisy):
 
 def numeric_log_likelihood(fit, s):
     """By quadrature for Z and by differences for the Jacobian: nothing of the closed forms."""
-    name, delta = fit.loss["loss"], fit.loss["delta"]
+    name, delta = fit.loss.name, fit.loss.threshold
 
     def rho(r):
         if name == "square":
@@ -216,7 +216,7 @@ def numeric_log_likelihood(fit, s):
 
     def residual(y):
         p = fit.prediction
-        return {"log": np.log(p / y), "relative": (p - y) / y, "absolute": p - y}[fit.residual]
+        return {"log": np.log(p / y), "relative": (p - y) / y, "absolute": p - y}[fit.residual.name]
 
     width = np.sqrt(s) if name == "square" else s if name == "absolute" else max(s / delta, s**0.5)
     edges = [0.0, *([delta] if delta else []), *(width * np.array([1, 3, 10, 40.0]))]
@@ -235,7 +235,7 @@ def judged(fit, loss, residual):
     p, y = fit.prediction, fit.runs.loss
     r = {"log": np.log(p / y), "relative": (p - y) / y, "absolute": p - y}[residual]
     value = float(np.sum(np.asarray(loss.rho(r), float)))
-    return dataclasses.replace(fit, value=value, loss=describe(loss), residual=residual)
+    return dataclasses.replace(fit, value=value, loss=loss, residual=residual_named(residual))
 
 
 @pytest.mark.parametrize("residual", ["log", "relative", "absolute"])
@@ -265,23 +265,23 @@ def test_square_loss_has_the_gaussian_closed_form(fitted):
 
 def test_huber_goes_over_into_gauss_and_laplace():
     value, weight = np.array([0.3, 7.0]), np.ones(50)
-    wide = profile_likelihood(value, weight, loss="huber", delta=100.0)
-    gauss = profile_likelihood(value, weight, loss="square")
+    wide = profile_likelihood(value, weight, jaxscale.Huber(100.0))
+    gauss = profile_likelihood(value, weight, jaxscale.Square())
     np.testing.assert_allclose(wide[0], gauss[0], rtol=1e-9)
     delta = 1e-6  # rho = delta |r|, so the scale is delta times that of |r|
-    narrow = profile_likelihood(value * delta, weight, loss="huber", delta=delta)
-    laplace = profile_likelihood(value, weight, loss="absolute")
+    narrow = profile_likelihood(value * delta, weight, jaxscale.Huber(delta))
+    laplace = profile_likelihood(value, weight, jaxscale.Absolute())
     np.testing.assert_allclose(narrow[0], laplace[0], rtol=1e-4)
 
 
 def test_the_scale_of_the_weights_does_not_matter():
     weight = np.random.default_rng(0).uniform(0.1, 3, 20)
-    for loss, delta in (("huber", 0.1), ("square", None), ("absolute", None)):
-        one = profile_likelihood(2.0, weight, loss=loss, delta=delta)[0]
-        ten = profile_likelihood(20.0, 10 * weight, loss=loss, delta=delta)[0]
+    for loss in (jaxscale.Huber(0.1), jaxscale.Square(), jaxscale.Absolute()):
+        one = profile_likelihood(2.0, weight, loss)[0]
+        ten = profile_likelihood(20.0, 10 * weight, loss)[0]
         assert one == pytest.approx(ten, rel=1e-12)
         padded = np.append(weight, [0.0, 0.0])
-        assert profile_likelihood(2.0, padded, loss=loss, delta=delta)[0] == pytest.approx(one)
+        assert profile_likelihood(2.0, padded, loss)[0] == pytest.approx(one)
 
 
 def test_held_out_takes_several_splits_at_once(noisy):

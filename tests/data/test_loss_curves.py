@@ -122,7 +122,9 @@ def test_runs_are_told_apart_by_their_name(write, key):
 def test_the_first_of_several_losses_is_taken_and_said(write):
     path = write("step,val_loss,train_loss,loss\n1,3,2,1\n")
     curve = read_metrics(path)["log"]
-    assert curve.loss == 1 and "--loss could also be 'train_loss', 'val_loss'" in curve.notes[0]
+    assert (
+        curve.loss == 1 and "loss=COLUMN could also be 'train_loss', 'val_loss'" in curve.notes[0]
+    )
     chosen = read_metrics(path, loss="val_loss")["log"]
     assert chosen.loss == 3 and chosen.notes == ()
     assert read_metrics(path, loss="val/loss")["log"].loss == 3  # as the logger called it
@@ -173,15 +175,23 @@ def test_until(write):
         ("step,accuracy\n1,2\n", {}, "no column of the loss is recognized; there are"),
         ("epoch,loss\n1,2\n", {}, "no column of the step is recognized"),
         ("step,loss\n1,\n", {}, "no column of the loss is recognized"),
-        ("step,loss\n1,2\n", {"loss": "los"}, "--loss los: no column 'los'; there are 'loss'"),
-        ("step,loss,x\n1,2,\n", {"loss": "x"}, r"column 'x' \(--loss\) holds no number"),
-        ("step,loss\n1,2\n", {"lr": "eta"}, "--lr eta: no column 'eta'"),
+        (
+            "step,loss\n1,2\n",
+            {"loss": "los"},
+            "--column loss=los: no column 'los'; there are",
+        ),
+        ("step,loss,x\n1,2,\n", {"loss": "x"}, r"column 'x' \(--column loss=x\) holds no number"),
+        ("step,loss\n1,2\n", {"lr": "eta"}, "--column lr=eta: no column 'eta'"),
         ("step,loss\n1,2\n2,low\n", {}, "row 3, column 'loss': expected a number, got 'low'"),
         ("step,loss\n1,2\n-2,1\n", {}, "row 3, column 'step': a step is a whole number"),
         ("step,loss\n1.5,2\n", {}, "row 2, column 'step': a step is a whole number"),
         ("step,loss\n3e9,2\n", {}, "are these tokens?"),
         ("step,loss,lr\n1,2,-1\n", {}, "row 2, column 'lr': a learning rate is at least 0"),
-        ("step,loss,x\n1,2,inf\n2,2,nan\n", {"lr": "x"}, r"'x' \(--lr\) holds no finite number"),
+        (
+            "step,loss,x\n1,2,inf\n2,2,nan\n",
+            {"lr": "x"},
+            r"\(--column lr=x\) holds no finite number",
+        ),
         ("", {}, "is empty"),
     ],
 )

@@ -214,7 +214,7 @@ def test_the_third_of_n_d_c(flops):
     np.testing.assert_allclose(Runs(D=D, C=C, loss=LOSS).column("N", flops), N, rtol=1e-12)
     given = Runs(N=N, D=D, C=[1, 2, 3], loss=LOSS)
     assert given.column("C", flops).tolist() == [1, 2, 3]
-    with pytest.raises(DataError, match="'D'.*--map D=COLUMN"):
+    with pytest.raises(DataError, match="'D'.*--column D=COLUMN"):
         Runs(N=N, loss=LOSS).column("D", flops)
 
 

@@ -86,8 +86,7 @@ def grid(target: Objective, axes, rounds=2):
 
 def relative(target: Objective) -> Objective:
     """What the least-squares surface of log residuals is made of."""
-    kind = "relative" if target.residual == "log" else target.residual
-    return dataclasses.replace(target, residual=kind)
+    return dataclasses.replace(target, residual=target.residual.linear)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +232,7 @@ def reweighted(target: Objective, a: float, b: float, rounds: int = 300) -> floa
             "log": (np.log(p / y), 1 / p),
             "relative": (p / y - 1, 1 / y),
             "absolute": ((p - y) * scale, scale + 0 * y),
-        }[target.residual]
+        }[target.residual.name]
         size = np.maximum(np.abs(r), delta)
         value = np.where(size > delta, delta * (size - delta / 2), r * r / 2).sum()
         best = min(best, value)
@@ -336,7 +335,7 @@ def test_zero_weights_and_given_weights_are_the_same(noisy):
     one = jaxscale.exponent_grid(Chinchilla(), noisy, weights=weight, **options)
     two = jaxscale.exponent_grid(Chinchilla(), few, **options)
     np.testing.assert_allclose(one.value, two.value, rtol=1e-7)
-    assert one.residual == "relative"
+    assert one.residual.name == "relative"
 
 
 def test_fixed_values_are_kept_and_a_slice_is_a_row(noisy):
@@ -393,7 +392,9 @@ def test_command_line_draws_the_surface(fitted, tmp_path, capsys):
 
     fitted.save(tmp_path / "fit.json")
     path = tmp_path / "surface.png"
-    assert main(["plot", str(tmp_path / "fit.json"), "--surface", "-o", str(path)]) == 0
+    assert (
+        main(["plot", str(tmp_path / "fit.json"), "--kind", "surface", "--figure", str(path)]) == 0
+    )
     out, err = capsys.readouterr()
     assert out.strip() == str(path) and "minimum" in err
     assert path.read_bytes()[:4] == b"\x89PNG"

@@ -6,14 +6,17 @@ import json
 import math
 import os
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxscale
+from jaxscale._numerics.precision import scope
 from jaxscale.cli.parser import main
 from jaxscale.fitting.certificate import Certificate
 from jaxscale.fitting.result import statistics
 from jaxscale.fitting.saved import LATER
+from jaxscale.objective.residuals import residual_named
 
 HUGE = 10**400
 DELETED = object()
@@ -332,20 +335,15 @@ def test_a_file_of_a_table_with_other_columns_loads_as_it_always_did(tmp_path, f
 
 
 def rho(loss, r):
-    if loss["loss"] == "absolute":
+    if loss.name == "absolute":
         return np.abs(r)
-    delta = loss["delta"] or np.inf
+    delta = loss.threshold or np.inf
     return np.where(
-        np.abs(r) <= delta, r * r / 2, loss["delta"] and delta * (np.abs(r) - delta / 2)
+        np.abs(r) <= delta, r * r / 2, loss.threshold and delta * (np.abs(r) - delta / 2)
     )
 
 
-LOSSES = [
-    {"loss": "huber", "delta": 1e-3},
-    {"loss": "huber", "delta": 3.0},
-    {"loss": "square", "delta": None},
-    {"loss": "absolute", "delta": None},
-]
+LOSSES = [jaxscale.Huber(1e-3), jaxscale.Huber(3.0), jaxscale.Square(), jaxscale.Absolute()]
 POWER = jaxscale.PowerLaw(a=12.0, b=-0.2, c=0.4, of="N")
 STIFF = jaxscale.PowerLaw(a=-1.5e8, b=1e-9, c=1.5e8 + 6.0, of="N")
 CLEAN = {
@@ -362,7 +360,7 @@ NARROW = ("absolute", "absolute", "a small unit")
 
 
 @pytest.mark.parametrize("residual", ["log", "relative", "absolute"])
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: f"{loss['loss']} {loss['delta']}")
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
 @pytest.mark.parametrize("name", CLEAN)
 def test_a_clean_file_of_any_kind_loads(tmp_path, fitted, name, loss, residual):
     """The objective of a fit, worked out here: no rounding of it may be called damage."""
@@ -379,14 +377,15 @@ def test_a_clean_file_of_any_kind_loads(tmp_path, fitted, name, loss, residual):
             law=law,
             value=float(w @ rho(loss, r)),
             loss=loss,
-            residual=residual,
+            residual=residual_named(residual),
             runs=runs,
             prediction=p,
             statistics=statistics(runs, p),
             certificate=dataclasses.replace(fitted.certificate, inside_delta=0),
             suspects=np.zeros(0, int),
+            errors={},
         )
-    if not math.isfinite(fit.value) or (loss["loss"], residual, name) == NARROW:
+    if not math.isfinite(fit.value) or (loss.name, residual, name) == NARROW:
         return  # half the square of 1e200 is no number; the kink of |r| is rounded within 1e-12
     fit.save(tmp_path / "fit.json")
     assert jaxscale.load(tmp_path / "fit.json").law.values == law.values
@@ -403,12 +402,41 @@ def test_a_clean_file_of_any_kind_loads(tmp_path, fitted, name, loss, residual):
         refusal(tmp_path / "fit.json", worse)
 
 
-def test_a_loss_of_the_users_own_is_held_against_the_statistics(tmp_path, fitted, document):
-    path = tmp_path / "fit.json"
-    own = damaged(damaged(document, "objective.loss", "cauchy"), "objective.value", 9.0)
-    path.write_text(json.dumps(own))
-    assert jaxscale.load(path).loss == {"loss": "cauchy", "delta": 1e-3}
-    assert "statistics.rmse: expected" in refusal(path, damaged(own, "params.E", lambda x: 2 * x))
+class Cauchy(jaxscale.Loss):
+    """A loss of a person's own."""
+
+    width = "c"
+    c: float = 1e-2
+    power: float = 2.0
+
+    def rho(self, r):
+        return 0.5 * self.c**2 * jnp.log1p(jnp.abs(r / self.c) ** self.power)
+
+
+def test_a_loss_of_the_users_own_is_loaded_by_its_class(tmp_path, fitted):
+    path, loss = tmp_path / "fit.json", Cauchy(0.02, 1.5)
+    r = np.log(fitted.prediction / fitted.runs.loss)
+    with scope(np.float64):
+        value = float(np.sum(np.asarray(loss.rho(jnp.asarray(r)))))
+    dataclasses.replace(fitted, loss=loss, value=value).save(path)
+    document = json.loads(path.read_text())
+    assert document["objective"]["loss"] == f"{__name__}:Cauchy"
+    assert jaxscale.load(path, loss=Cauchy).loss.document() == loss.document()
+    with pytest.raises(jaxscale.DataError, match=r"give its class, load\(path, loss=Cauchy\)"):
+        jaxscale.load(path)
+    with pytest.raises(jaxscale.DataError, match="give its class"):
+        jaxscale.load(path, loss=jaxscale.Huber)
+    with pytest.raises(TypeError, match="loss must be a class of losses"):
+        jaxscale.load(path, loss=loss)
+    for key, worse, message in (
+        ("objective.value", lambda x: 2 * x, "objective.value: the file says"),
+        ("objective.delta", -1.0, "objective.delta: expected"),
+        ("objective.fields", {"k": 1.0}, "objective.fields"),
+        ("objective.loss", "a b:Cauchy", "objective.loss: expected the name of a loss"),
+    ):
+        path.write_text(json.dumps(damaged(document, key, worse)))
+        with pytest.raises(jaxscale.DataError, match=message):
+            jaxscale.load(path, loss=Cauchy)
 
 
 def test_fixed_values_may_lie_anywhere_but_are_numbers(tmp_path, fitted, document):
@@ -437,6 +465,7 @@ def test_a_break_lies_in_its_interval(tmp_path, fitted):
             intervals={"S0": (9e7, 1.1e8)},
             certificate=dataclasses.replace(fitted.certificate, inside_delta=0),
             suspects=np.zeros(0, int),
+            errors={},
         )
     fit.save(tmp_path / "fit.json")
     assert jaxscale.load(tmp_path / "fit.json").intervals == {"S0": (9e7, 1.1e8)}

@@ -42,7 +42,7 @@ def test_a_schedule_that_stays_above_zero_is_forecast_as_ever(steps):
         (curve(loss=0 * LOSS), TOTAL, "run 'run' stands at a loss of 0 at step 499"),
         (curve(loss=np.where(STEP < 400, LOSS, 0)), TOTAL, "stands at a loss of 0"),
         (curve(loss=1e-300 * LOSS.astype(float)), TOTAL, "now at a loss of .*e-300, has no finite"),
-        (curve(lr=0 * RATE), TOTAL, "every learning rate of run 'run' is 0, .*--law power"),
+        (curve(lr=0 * RATE), TOTAL, "every learning rate of run 'run' is 0, .*--curve power"),
         (curve(lr=np.nan * RATE), TOTAL, "no finite loss beside a finite learning rate"),
         (curve(loss=np.nan * LOSS), TOTAL, "run 'run' has no finite loss"),
         (curve(step=STEP[::-1]), TOTAL, "the steps of run 'run' must increase"),

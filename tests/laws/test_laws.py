@@ -122,7 +122,7 @@ def test_fit_recovers_the_truth_without_noise(name):
     law = truth(name)
     xs = inputs(law)
     runs = jaxscale.Runs(loss=jaxscale.predict(law, **xs), **xs)
-    of = {"of": law.of} if hasattr(law, "of") else {}
+    of = {"of": law.of} if law.of else {}
     fit = jaxscale.fit(CATALOGUE[name](**of), runs, starts=256)
     np.testing.assert_allclose(fit.prediction, runs.loss, rtol=1e-7)
     for key, value in law.values.items():

@@ -19,6 +19,8 @@ from jaxscale.comparison.held_out import HeldOut
 from jaxscale.comparison.splits import Split
 from jaxscale.engine.loop import Status
 from jaxscale.fitting.certificate import Basin
+from jaxscale.fitting.linearized import Noise
+from jaxscale.objective.residuals import residual_named
 from jaxscale.plotting.bands import _line, plot_bands
 from jaxscale.plotting.captions import called, stated
 from jaxscale.plotting.corner import plot_joint
@@ -29,10 +31,10 @@ from jaxscale.plotting.rollout import plot_rollout
 from jaxscale.plotting.starts import plot_waterfall
 from jaxscale.recipes.multiplier import Multiplier
 from jaxscale.uncertainty.asymptote import AsymptoteProfile
-from jaxscale.uncertainty.bootstrap import Draws, bootstrap
+from jaxscale.uncertainty.bootstrap import bootstrap
+from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.influence import Influence
 from jaxscale.uncertainty.intervals import Interval, student_t
-from jaxscale.uncertainty.linearized import Noise
 from jaxscale.uncertainty.profile import Profile
 from jaxscale.uncertainty.quantities import Best
 
@@ -142,7 +144,9 @@ def test_rising_scores_and_absolute_residuals_keep_linear_axes(single):
     D = single.fit.runs.columns["D"]
     exact = jaxscale.predict(law, D=D)
     runs = jaxscale.Runs(D=D, loss=exact + 0.01 * rng.normal(size=25), names={"loss": "accuracy"})
-    fit = dataclasses.replace(single.fit, law=law, runs=runs, prediction=exact, residual="absolute")
+    fit = dataclasses.replace(
+        single.fit, law=law, runs=runs, prediction=exact, residual=residual_named("absolute")
+    )
     sample = law.replace(c=0.93 + 0.01 * rng.normal(size=100))
     top, below = rendered(plot_bands(dataclasses.replace(single, law=sample, fit=fit))).axes
     assert (top.get_ylabel(), top.get_yscale()) == ("accuracy", "linear")
@@ -382,7 +386,8 @@ def test_asymptote_shows_the_objective_and_the_predictions(count):
     admitted = np.abs(E - 1.7) < 0.11
     found = AsymptoteProfile(
         name="E", values=E, objective=1 + (E - 1.7) ** 2, law=None, best=1.7, admitted=admitted,
-        low=1.6, high=1.8, open=(True, False), level=0.9, freedom=10, error=0.1, residual="log",
+        low=1.6, high=1.8, open=(True, False), level=0.9, freedom=10, error=0.1,
+        residual=residual_named("log"),
         at={"C": np.geomspace(1e22, 1e24, count)} if count else {},
         prediction=E[:, None] + np.arange(count) / 10,
     )  # fmt: skip

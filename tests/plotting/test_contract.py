@@ -13,6 +13,7 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
+from jaxscale.uncertainty.linearized import Noise
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -34,7 +35,6 @@ from jaxscale.text import CONTROLS
 from jaxscale.uncertainty.asymptote import AsymptoteProfile
 from jaxscale.uncertainty.bootstrap import Draws
 from jaxscale.uncertainty.influence import Influence
-from jaxscale.uncertainty.linearized import Noise
 from jaxscale.uncertainty.profile import Profile
 
 NAMES = {

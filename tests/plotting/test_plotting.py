@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 import jaxscale
 from jaxscale.engine.loop import Status
+from jaxscale.objective.residuals import residual_named
 from jaxscale.plotting import labels
 from jaxscale.plotting.fit import plot_fit, plot_law, plot_residuals
 from jaxscale.plotting.starts import plot_starts
@@ -111,7 +112,7 @@ def test_rising_score_keeps_its_name(joint):
     fit = _result(joint, law, names={"loss": "accuracy"}, D=np.geomspace(1e3, 1e7, 25))
     ax = plot_law(fit)
     assert (ax.get_ylabel(), ax.get_yscale()) == ("accuracy", "linear")
-    absolute = dataclasses.replace(fit, residual="absolute")
+    absolute = dataclasses.replace(fit, residual=residual_named("absolute"))
     assert plot_residuals(absolute).get_ylabel() == "predicted \u2212 observed"
 
 
@@ -137,7 +138,7 @@ def test_residuals_show_delta_and_name_the_suspects(joint):
 
 
 def test_residuals_without_delta_or_suspects_need_no_legend(single):
-    plain = dataclasses.replace(single, loss={"loss": "square", "delta": None})
+    plain = dataclasses.replace(single, loss=jaxscale.Square())
     assert plot_residuals(plain).get_legend() is None
 
 

@@ -14,6 +14,7 @@ from jaxscale.datasets.synthetic import isoflop_design, simulate
 from jaxscale.decisions.allocation import allocate
 from jaxscale.decisions.frontier import curve, log_scale, log_scales, loss_at, losses_at
 from jaxscale.laws import Henighan, KaplanC, KaplanD, KaplanN, LogLaw, PowerLaw, PurePowerLaw
+from jaxscale.objective.residuals import residual_named
 from jaxscale.recipes import speedup
 from jaxscale.recipes.multiplier import compute_multiplier
 from jaxscale.recipes.speedup import effective_speedup
@@ -315,7 +316,11 @@ def of_runs(fit, law, runs):
     """A least-squares fit with another law and other runs in it: refits need no more."""
     N, D = runs.columns["N"], runs.columns["D"]
     return dataclasses.replace(
-        fit, law=law, runs=runs, prediction=jaxscale.predict(law, N=N, D=D), residual="log"
+        fit,
+        law=law,
+        runs=runs,
+        prediction=jaxscale.predict(law, N=N, D=D),
+        residual=residual_named("log"),
     )
 
 
@@ -432,7 +437,7 @@ def test_the_ends_are_where_the_f_rule_says(recipes):
 
 
 def test_the_profile_of_a_robust_fit_is_one_of_least_squares(free):
-    robust = dataclasses.replace(free, loss={"loss": "huber", "delta": 1e-3})
+    robust = dataclasses.replace(free, loss=jaxscale.Huber(1e-3))
     one, other = (asymptote_profile(fit, starts=64) for fit in (free, robust))
     assert (other.low, other.high) == pytest.approx((one.low, one.high), rel=1e-5)
 

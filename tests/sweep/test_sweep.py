@@ -224,7 +224,7 @@ def test_replicates_without_an_optimum_are_counted_and_left_out(whole, value, b,
 def test_a_sweep_overwrites_no_file_that_is_not_its_own(whole, tmp_path, capsys, name, content):
     (tmp_path / name).write_text(content)
     spec = write(tmp_path / "s")
-    assert main(["sweep", str(spec.path), "-o", str(tmp_path), "--quiet"]) == 2
+    assert main(["sweep", str(spec.path), "--folder", str(tmp_path), "--quiet"]) == 2
     err = capsys.readouterr().err
     assert f"{name} is not a sweep's; give the sweep a folder of its own" in err
     assert (tmp_path / name).read_text() == content
@@ -243,7 +243,7 @@ def test_a_sweep_overwrites_nothing_that_it_reads(tmp_path, capsys, what, name):
     source["spec"].write_text(f"data.a.path = 'r.csv'\nsweep = {{laws = ['{law}']}}\n")
     os.link(source[what], written)
     before = written.read_bytes()
-    assert main(["sweep", str(source["spec"]), "-o", str(tmp_path / "out"), "--quiet"]) == 2
+    assert main(["sweep", str(source["spec"]), "--folder", str(tmp_path / "out"), "--quiet"]) == 2
     assert written.read_bytes() == before and len(list(written.parent.iterdir())) == 1
     assert capsys.readouterr().err.startswith("jaxscale: error: ")
 
@@ -257,7 +257,9 @@ def test_a_sweep_does_not_overwrite_an_earlier_summary_that_it_reads(tmp_path, c
     join(earlier, tmp_path / "out" / "summary.csv")
     text = "data.a.path = 'earlier.csv'\nsweep = {laws = ['PurePowerLaw:C']}\n"
     (tmp_path / "s.toml").write_text(text)
-    assert main(["sweep", str(tmp_path / "s.toml"), "-o", str(tmp_path / "out"), "--quiet"]) == 2
+    assert (
+        main(["sweep", str(tmp_path / "s.toml"), "--folder", str(tmp_path / "out"), "--quiet"]) == 2
+    )
     assert f"the sweep would overwrite {earlier}, which it reads" in capsys.readouterr().err
     assert earlier.read_text() == "cell,data,law,C,loss\n" + rows
 
@@ -431,7 +433,7 @@ def test_a_failing_cell_is_recorded_and_tried_again(tmp_path, capsys):
     sweep = {laws = ["KaplanD", "PurePowerLaw:C"], starts = 16}
     """
     spec = write(tmp_path / "s", text)
-    command = ["sweep", str(spec.path), "-o", str(tmp_path / "out"), "--quiet", "--json"]
+    command = ["sweep", str(spec.path), "--folder", str(tmp_path / "out"), "--quiet", "--json"]
     for computed in (1, 0):
         assert main(command) == 1
         out, err = capsys.readouterr()
@@ -448,7 +450,7 @@ def test_a_failing_cell_is_recorded_and_tried_again(tmp_path, capsys):
 def test_the_command(whole, tmp_path, capsys):
     text = SPEC.replace("bootstrap = 20\n", "")
     spec = write(tmp_path / "s", text)
-    command = ["sweep", str(spec.path), "-o", str(whole[1])]
+    command = ["sweep", str(spec.path), "--folder", str(whole[1])]
     assert main([*command, "--dry-run"]) == 0
     out, _ = capsys.readouterr()
     assert "b-PurePowerLaw.C-square-log-seed1 reused" in " ".join(out.split())
@@ -468,7 +470,15 @@ def test_the_command(whole, tmp_path, capsys):
 
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     spec = write(tmp_path, SPEC.replace("bootstrap = 20", "bootstrap = 0").replace("1]", "1, 2]"))
-    command = [sys.executable, "-m", "jaxscale", "sweep", str(spec.path), "-o", str(tmp_path / "o")]
+    command = [
+        sys.executable,
+        "-m",
+        "jaxscale",
+        "sweep",
+        str(spec.path),
+        "--folder",
+        str(tmp_path / "o"),
+    ]
     environment = dict(os.environ, JAXSCALE_CACHE="off")
     child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 60
@@ -477,7 +487,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=30)
     assert child.returncode == 130 and "Traceback" not in err
-    assert f"Go on with: jaxscale sweep {spec.path} -o {tmp_path / 'o'}" in err
+    assert f"Go on with: jaxscale sweep {spec.path} --folder {tmp_path / 'o'}" in err
     assert any(cell.fit for cell in plan_sweep(spec, tmp_path / "o"))
 
 
@@ -529,16 +539,16 @@ def test_errors_of_a_specification_name_the_key(tmp_path, capsys, text, message)
     with pytest.raises(ValueError) as caught:
         read_spec(tmp_path / "spec.toml")
     assert message in str(caught.value) and str(caught.value).startswith(str(tmp_path))
-    assert main(["sweep", str(tmp_path / "spec.toml"), "-o", str(tmp_path / "out")]) == 2
+    assert main(["sweep", str(tmp_path / "spec.toml"), "--folder", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 def test_a_missing_specification_and_a_bad_table(tmp_path, capsys):
-    assert main(["sweep", "no.toml", "-o", str(tmp_path / "out")]) == 2
+    assert main(["sweep", "no.toml", "--folder", str(tmp_path / "out")]) == 2
     assert "'no.toml': no such file" in capsys.readouterr().err
     spec = write(tmp_path / "s", SPEC.replace("bootstrap = 20", ""))
     (tmp_path / "s" / "other.csv").write_text("C,loss\n1e18,three\n")
-    assert main(["sweep", str(spec.path), "-o", str(tmp_path / "out")]) == 2
+    assert main(["sweep", str(spec.path), "--folder", str(tmp_path / "out")]) == 2
     assert "[data.b]: " in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 

@@ -10,6 +10,7 @@ from scipy import stats
 
 import jaxscale
 from jaxscale.datasets.synthetic import simulate
+from jaxscale.fitting.linearized import linearize
 from jaxscale.fitting.refit import Refits
 from jaxscale.uncertainty.bootstrap import (
     METHODS,
@@ -22,7 +23,6 @@ from jaxscale.uncertainty.bootstrap import (
 from jaxscale.uncertainty.covariance import covariance
 from jaxscale.uncertainty.intervals import KINDS, bca, from_draws, tail
 from jaxscale.uncertainty.jackknife import jackknife
-from jaxscale.uncertainty.linearized import linearize
 from jaxscale.uncertainty.quantities import Best, ComputeFor, Prediction
 from jaxscale.uncertainty.resampling import case_weights, residual_losses
 
@@ -192,7 +192,7 @@ def test_notes_say_what_speaks_against_the_numbers(fitted, grouped, draws_of):
     found = drawn(dataclasses.replace(fitted, certificate=stuck), draws=10)
     assert any("E is at its bound" in note for note in found.notes)
     assert any("take the fit for least squares" in note for note in draws_of["wild"].notes)
-    least_squares = dataclasses.replace(fitted, loss={"loss": "square", "delta": None})
+    least_squares = dataclasses.replace(fitted, loss=jaxscale.Square())
     assert _doubts(least_squares, "wild", "") == [] == _doubts(fitted, "case", "")
     value = np.array([1.0, np.inf, 2.0, 3.0])
     guarded = np.array([True, False, False, False])

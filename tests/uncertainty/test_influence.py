@@ -11,7 +11,6 @@ from scipy.stats import spearmanr
 import jaxscale
 from jaxscale._numerics import programs
 from jaxscale.datasets.synthetic import isoflop_design, simulate
-from jaxscale.objective.losses import describe
 from jaxscale.uncertainty.influence import influence
 from jaxscale.uncertainty.quantities import Best, evaluate
 
@@ -172,7 +171,7 @@ def test_the_table_names_rows_as_the_source_does(noisy):
 def test_what_has_no_answer(wide, loss, options, error, message):
     fit = wide
     # At the optimum of a wider loss: no run lies within a width of 1e-12.
-    fit = dataclasses.replace(wide, loss=describe(loss))
+    fit = dataclasses.replace(wide, loss=loss)
     with pytest.raises(error, match=message):
         influence(fit, options.pop("what", N_STAR), **options)
 

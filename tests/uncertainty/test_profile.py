@@ -12,9 +12,8 @@ import jaxscale
 from jaxscale._numerics import programs
 from jaxscale._numerics.precision import scope
 from jaxscale.datasets.synthetic import simulate
-from jaxscale.fitting.refit import reopen
+from jaxscale.fitting.linearized import linearize
 from jaxscale.uncertainty.covariance import covariance, gradients, noise_ratio
-from jaxscale.uncertainty.linearized import linearize
 from jaxscale.uncertainty.profile import CALIBRATIONS, Profile, _ordered, profile
 from jaxscale.uncertainty.quantities import Best, ComputeFor, Prediction, quantity
 
@@ -155,7 +154,7 @@ def test_derivatives_of_quantities_in_the_coordinates(fitted):
 
 
 def stuck(fit):
-    objective, z = reopen(fit)
+    objective, z = fit.problem.objective, fit.optimum
     z = np.append(objective.space.bounds()[0][0], z[1:])
     with scope(np.float64):
         law = objective.law_at(jnp.asarray(z))
@@ -277,7 +276,7 @@ def test_the_profile_of_a_parameter_equals_refits_that_hold_it(noisy, fitted, cu
 
 def test_the_profile_of_a_quantity_equals_a_slow_constrained_minimum(fitted, curves):
     curve, q = curves["laplace"][4], Best(1e22)
-    objective, z = reopen(fitted)
+    objective, z = fitted.problem.objective, fitted.optimum
     with scope(np.float64):
         value = jax.jit(jax.value_and_grad(objective.value))
         log_best = jax.jit(jax.value_and_grad(lambda z: jnp.log(q(objective.law_at(z)))))

@@ -294,5 +294,5 @@ def test_what_cannot_be_answered_is_refused_with_a_sentence(asked, law, error, m
 
 def test_tables_list_the_free_parameters_and_what_follows(fitted):
     assert [q.name for q in asked_of(fitted)] == ["E", "A", "B", "alpha", "beta", "a", "b"]
-    pinned = dataclasses.replace(fitted, settings={"fixed": ["E", "A"]})
+    pinned = dataclasses.replace(fitted, fixed=("E", "A"))
     assert [q.name for q in asked_of(pinned)] == ["B", "alpha", "beta", "a", "b"]

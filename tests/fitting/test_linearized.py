@@ -9,13 +9,12 @@ from scipy import integrate, stats
 
 import jaxscale
 from jaxscale._numerics.precision import scope
-from jaxscale.fitting.refit import reopen
+from jaxscale.fitting.linearized import bandwidth, linearize
 from jaxscale.objective.losses import Loss
-from jaxscale.uncertainty.linearized import bandwidth, linearize
+from jaxscale.objective.residuals import residual_named
 from jaxscale.uncertainty.resampling import (
     FEWEST,
     WEBB,
-    WEIGHTS,
     bayesian_weights,
     case_weights,
     cluster_labels,
@@ -23,7 +22,6 @@ from jaxscale.uncertainty.resampling import (
     membership,
     residual_losses,
     wild_losses,
-    with_residuals,
 )
 
 RNG = np.random.default_rng(8)
@@ -32,7 +30,7 @@ LOSSES = [jaxscale.Huber(1e-3), jaxscale.Huber(3e-2), jaxscale.Square(), jaxscal
 GROUPS = np.repeat(np.arange(12), 5)
 
 
-class Cauchy(Loss):
+class Cauchy(jaxscale.Loss):
     """log(1 + (r / c)²) c² / 2: a user's own, through the generic smoothed curvature."""
 
     c = 0.02
@@ -50,11 +48,9 @@ class Cauchy(Loss):
 
 def changed(fit, runs=None, loss=None, **attributes):
     """A fit that answers another question at the same parameters; nothing is solved."""
-    described = fit.loss
-    if loss is not None:
-        delta = float(loss.delta) if isinstance(loss, jaxscale.Huber) else None
-        described = {"loss": type(loss).__name__.lower(), "delta": delta}
-    return dataclasses.replace(fit, runs=runs or fit.runs, loss=described, **attributes)
+    if "residual" in attributes:
+        attributes["residual"] = residual_named(attributes["residual"])
+    return dataclasses.replace(fit, runs=runs or fit.runs, loss=loss or fit.loss, **attributes)
 
 
 def with_losses(runs, losses):
@@ -119,8 +115,8 @@ def test_silvermans_bandwidth():
     assert 0 < bandwidth(np.zeros(5)) < 1e-300
 
 
-def test_reopening_finds_the_optimum(fitted):
-    objective, z = reopen(fitted)
+def test_a_fit_knows_its_optimum(fitted):
+    objective, z = fitted.problem.objective, fitted.optimum
     with scope(np.float64):
         value, grad, *_ = (np.asarray(x) for x in objective.model(jnp.asarray(z)))
         law = objective.law_at(jnp.asarray(z))
@@ -227,7 +223,7 @@ def test_without_residuals_there_is_no_noise(fitted):
 
 @pytest.mark.parametrize("name, value, position", [("E", 0.0, 0), ("A", 0.0, 1), ("alpha", 0.0, 3)])
 def test_a_parameter_at_its_bound_does_not_move(fitted, name, value, position):
-    objective, z = reopen(fitted)
+    objective, z = fitted.problem.objective, fitted.optimum
     z = z.copy()
     z[position] = objective.space.bounds()[0][position]
     with scope(np.float64):
@@ -288,10 +284,6 @@ def test_weights_are_the_runs_own_on_average(fitted, scheme, own):
         )
 
 
-def test_the_weights_that_bootstrap_knows_by_name():
-    assert WEIGHTS == {"case": case_weights, "bayesian": bayesian_weights}
-
-
 def test_clusters_stay_whole_whatever_their_labels(fitted):
     labels = np.array(["b", "a", "c"] * 20)
     drawn = cluster_weights(fitted.runs, labels, 1, 0, 50)
@@ -333,7 +325,7 @@ def test_what_is_placed_is_what_the_objective_sees(fitted, weighted, residual, w
 @pytest.mark.parametrize("residual", KINDS)
 def test_losses_have_the_residuals_that_are_asked_for(residual):
     p, r = np.array([2.0, 3.0]), np.array([[0.1, -0.2], [0.0, 0.3]])
-    y = with_residuals(p, r, residual)
+    y = residual_named(residual).losses(p, r)
     found = {"log": np.log(p / y), "relative": (p - y) / y, "absolute": p - y}[residual]
     np.testing.assert_allclose(found, r, atol=1e-15)
 

@@ -11,6 +11,7 @@ loss, which is what errors are made of.
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -19,7 +20,7 @@ import numpy as np
 from jax import Array
 
 from jaxscale._numerics import programs
-from jaxscale.fitting.refit import reopen
+from jaxscale.fitting.preparation import Problem
 from jaxscale.fitting.result import FitResult
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import Objective
@@ -130,16 +131,28 @@ def linearize(fit: FitResult) -> Linearized:
 
     Cost: a compiled pass over the runs; compiles once per law and shape.
     """
-    objective, z = reopen(fit)
-    found, _ = programs.run(slopes, objective, z, dtype=np.float64)
-    n = len(fit.runs)
+    z = fit.optimum
+    return linearized(
+        fit.problem, z, programs.run(slopes, fit.problem.objective, z, dtype=np.float64)[0]
+    )
+
+
+def linearized(problem: Problem, z: np.ndarray, found: Slopes) -> Linearized:
+    """Return a problem linearized at `z` [P], where its slopes are known.
+
+    Args:
+        problem: the problem.
+        z: the point.
+        found: what `slopes` gives there.
+    """
+    objective, n = problem.objective, len(problem.runs)
     residual, rows, psi, curvature = (np.asarray(leaf)[:n] for leaf in found)
     weight = np.asarray(objective.weight, float)[:n]
     lower, upper = map(np.array, objective.space.bounds())
     moving = (z > lower) & (z < upper)
     width = np.asarray(bandwidth(residual[weight > 0]))
     smoothed, _ = programs.run(_smoothed, objective.loss, found[0], width, dtype=np.float64)
-    here = rows[:, moving]
+    here = rows[:, moving] / binary_unit(rows)
     inner = weight * curvature
     inverse = np.linalg.pinv((here * inner[:, None]).T @ here, hermitian=True)
     leverage = np.clip(np.einsum("np,pq,nq->n", here, inverse, here) * inner, 0, 1)
@@ -159,9 +172,17 @@ def linearize(fit: FitResult) -> Linearized:
 
 def bandwidth(r: np.ndarray) -> float:
     """Return Silverman's bandwidth .9 min(sd, IQR / 1.349) n^(-1/5) of residuals `r` [n]."""
+    unit = binary_unit(r)
+    r = r / unit
     quartiles = np.percentile(r, [25, 75])
     spread = min(float(r.std()), float(np.diff(quartiles)[0]) / 1.349) or float(r.std())
-    return max(KERNEL * spread * len(r) ** -0.2, np.finfo(float).tiny)
+    return max(KERNEL * spread * len(r) ** -0.2 * unit, np.finfo(float).tiny)
+
+
+def binary_unit(x: np.ndarray) -> float:
+    """Return the power of two near the largest |x|: dividing by it rounds nothing."""
+    largest = float(np.max(np.abs(x), initial=0.0))
+    return 2.0 ** math.floor(math.log2(largest)) if 0 < largest < math.inf else 1.0
 
 
 def _location(loss: Loss, r: Array, share: Array) -> Array:

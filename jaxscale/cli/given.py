@@ -1,0 +1,250 @@
+"""What the options of a command stand for: the runs, the laws, the fit, the places."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxscale.cli.console import say
+from jaxscale.data.runs import Runs, read_runs
+from jaxscale.fitting.result import FitResult
+from jaxscale.fitting.saved import load
+from jaxscale.laws import CATALOGUE, Law
+from jaxscale.laws.names import class_in_file, find_law, law_file, running
+from jaxscale.objective.losses import NAMES, Loss
+
+SCALES = ("S", "N", "D", "C")
+"""Columns that a law of one scale takes where none is named, S before the others."""
+
+
+def robust_loss(options: argparse.Namespace) -> Loss:
+    """Return the loss that `--loss` and `--delta` name."""
+    width, cls = options.delta, loss_class(options.loss)
+    if width is not None and cls.width is None:
+        raise ValueError(f"--delta goes with a loss that has a width, not with {options.loss}")
+    if width is not None and not width > 0:
+        raise ValueError(f"--delta must be positive, got {width:g}")
+    with running(f"{cls.__name__}()"):
+        loss = cls()
+    return loss if width is None else loss.with_threshold(width)
+
+
+def loss_class(text: str) -> type[Loss]:
+    """Return the loss of a name, or of a user's FILE.py:CLASS.
+
+    Raises:
+        ValueError: there is no such loss.
+    """
+    path = law_file(text)
+    if path is not None:
+        return class_in_file(path, text.partition(".py:")[2], Loss)  # type: ignore[no-any-return]
+    if text not in NAMES:
+        raise ValueError(f"--loss {text}: there are {', '.join(NAMES)}, or FILE.py:CLASS")
+    return NAMES[text]
+
+
+def pairs(given: Sequence[tuple[str, Any]], flag: str) -> dict[str, Any]:
+    """Return repeated NAME=VALUE options as a dict; raise for a name that is given twice."""
+    names = [name for name, _ in given]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{flag} {twice[0]} is given twice")
+    return dict(given)
+
+
+def column_map(options: argparse.Namespace, known: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return what `--column` says of the columns.
+
+    Args:
+        options: the options.
+        known: the only names that there are; empty where a law may take others.
+
+    Raises:
+        ValueError: a name is given twice, is none of those known, or stands alone.
+    """
+    mapping: dict[str, str] = {}
+    for text in options.column:
+        name, mark, column = text.partition("=")
+        if not (name and mark and column):
+            example = f"{known[0]}=val_loss" if known else "N=params"
+            raise ValueError(f"--column {text}: expected NAME=COLUMN, e.g. {example}")
+        if known and name not in known:
+            raise ValueError(f"--column {text}: there are {', '.join(known)}")
+        if name in mapping:
+            raise ValueError(f"--column {name} is given twice, {mapping[name]} and {column}")
+        mapping[name] = column
+    return mapping
+
+
+def table(options: argparse.Namespace, mapping: Mapping[str, str]) -> Runs:
+    """Read the table of runs."""
+    return read_runs(
+        options.runs,
+        decimal=options.decimal,
+        map=mapping,
+        where=options.where,
+        drop_highest=options.drop_highest,
+        bad=options.bad,
+        units=options.units,
+    )
+
+
+def split_law(text: str) -> tuple[str, str]:
+    """Return the law and the column of `LAW[:COLUMN]` or `FILE.py:CLASS[:COLUMN]`."""
+    file, mark, rest = text.partition(".py:")
+    name, _, column = (rest if mark else text).partition(":")
+    return (f"{file}.py:{name}" if mark else name), column
+
+
+def law_given(
+    text: str, fixed: Mapping[str, float], runs: Runs | None = None
+) -> tuple[str, Law, str]:
+    """Return the label, the law and the column of `LAW[:COLUMN]`.
+
+    Args:
+        text: what the user wrote.
+        fixed: parameters to hold.
+        runs: for a law of one scale without a column, their only column of sizes is taken.
+
+    Raises:
+        ValueError: there is no such law or parameter, or the column is missing or out of place.
+    """
+    name, column = split_law(text)
+    if "," in name and ".py:" not in name:
+        raise ValueError(f"--law {text}: one law is taken here; jaxscale compare takes several")
+    cls = find_law(name)
+    one_scale = "of" in {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    if column and not one_scale:
+        inputs = ", ".join(cls().inputs)
+        raise ValueError(
+            f"{cls.__name__} takes {inputs}; {column!r} after the colon does not apply"
+        )
+    label, settings = cls.__name__, {}
+    if one_scale:
+        column = column or _only_scale(name, runs)
+        settings["of"] = column if runs is None else runs.column_called(column)
+        label += f":{column}"
+    return label, cls(**settings).replace(**fixed), column  # type: ignore[arg-type]
+
+
+def _only_scale(name: str, runs: Runs | None) -> str:
+    """Return the column of sizes that is meant where none is named."""
+    have = [] if runs is None else [scale for scale in SCALES if scale in runs.columns]
+    if len(have) == 1 or "S" in have:
+        return have[0]
+    there = "" if runs is None else f" ({', '.join(have or runs.columns)})"
+    example = f"{name}:{have[0] if have else 'C'}"
+    raise ValueError(f"{name} is a law of one scale: say which column, e.g. {example}{there}")
+
+
+def fixed_values(options: argparse.Namespace) -> dict[str, float]:
+    """Return the parameters that `--fix` holds."""
+    return pairs(options.fix, "--fix")
+
+
+def source(options: argparse.Namespace) -> tuple[Law, FitResult | None]:
+    """Return the law to use, and the fit it came from (None for a preset)."""
+    spec, column = split_law(options.law or "")
+    cls = find_law(spec) if spec else None
+    name, mark, preset = options.fit.partition(":")
+    known = {law.lower() for law in CATALOGUE}
+    if not Path(options.fit).exists() and (mark or name.lower() in known):
+        if cls is not None:
+            raise ValueError(f"--law goes with a file; {options.fit} has its law already")
+        return find_law(name).preset(preset), None
+    result = load(options.fit, cls, loss=loss_class(options.loss) if options.loss else None)
+    of = result.law.of
+    if column and column != of:
+        said = f"reads {', '.join(result.law.inputs)}" if of is None else f"was fitted along {of}"
+        raise ValueError(
+            f"--law {options.law}: the law of {options.fit} {said}; leave out :{column}"
+        )
+    for sentence in doubt_sentences(result):
+        say(f"note: {sentence}")
+    return result.law, result
+
+
+def doubt_sentences(result: FitResult | None) -> list[str]:
+    """Return why not to trust a fit, as notes say it; nothing for a preset."""
+    reasons = () if result is None else result.certificate.reasons
+    return [f"this fit is not certified: {reason}" for reason in reasons]
+
+
+def fit_given(options: argparse.Namespace) -> FitResult:
+    """Return the fit that the options name; raise for a preset."""
+    _, fit = source(options)
+    if fit is None:
+        raise ValueError(
+            f"{options.fit} is a preset without runs; give a fit: jaxscale fit RUNS --out fit.json"
+        )
+    return fit
+
+
+def code(fit: FitResult | None) -> int:
+    """Return the exit code of an answer: 1 where it rests on a fit that is not certified."""
+    return 0 if fit is None or fit.certificate.trusted else 1
+
+
+def refusal(options: argparse.Namespace, fit: FitResult | None) -> list[str]:
+    """Say why no compute may be spent by this fit, and return it as a note; empty if it may."""
+    if code(fit) == 0 or options.force:
+        return []
+    sentence = (
+        "no allocation from a fit that is not certified: it may be wrong by any factor. Mend what "
+        "the notes say, or see what it would be with --force"
+    )
+    say(f"error: {sentence}")
+    return [sentence]
+
+
+def given_inputs(options: argparse.Namespace, law: Law) -> dict[str, list[float]]:
+    """Return the inputs that `--N`, `--at` and the like give, equally many of each."""
+    inputs: dict[str, Any] = {
+        name: getattr(options, name) for name in "NDCS" if getattr(options, name) is not None
+    }
+    for name, value in options.at:
+        inputs.setdefault(name, []).append(value)
+    for name, values in inputs.items():
+        signed = law.kinds.get(name, "positive") != "positive"
+        if not all(math.isfinite(value) and (signed or value > 0) for value in values):
+            rule = "finite" if signed else f"positive and finite, got {min(values):g}"
+            raise ValueError(f"{name} must be {rule}")
+    lengths = {len(values) for values in inputs.values()} - {1}
+    if len(lengths) > 1:
+        raise unequal_inputs(law)
+    many = max(lengths, default=1)
+    return {name: values * (many // len(values)) for name, values in inputs.items()}
+
+
+def unequal_inputs(law: Law) -> ValueError:
+    """Return the error of inputs that are missing, or not equally many."""
+    example = " ".join(f"--{name} 1e9" for name in law.inputs)
+    return ValueError(f"give one value or equally many per input, e.g. {example}")
+
+
+def places(options: argparse.Namespace, fit: FitResult) -> list[dict[str, float]]:
+    """Return the inputs at which a prediction is asked for."""
+    inputs = given_inputs(options, fit.law)
+    many = len(next(iter(inputs.values()), []))
+    return [{name: values[k] for name, values in inputs.items()} for k in range(many)]
+
+
+def doubts(result: FitResult | None) -> dict[str, Any]:
+    """Return what JSON says of the fit that an answer rests on; nothing for a preset."""
+    if result is None:
+        return {}
+    return {"trusted": result.certificate.trusted, "reasons": list(result.certificate.reasons)}
+
+
+def data_of(fit: FitResult) -> dict[str, Any]:
+    """Return what JSON says of the runs."""
+    return {"n": len(fit.runs), "source": fit.runs.source, "sha256": fit.runs.digest()}
+
+
+def has_compute(result: FitResult) -> bool:
+    """Return whether the compute of the runs is known."""
+    return sum(name in result.runs.columns for name in "NDC") >= 2

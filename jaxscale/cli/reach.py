@@ -1,0 +1,96 @@
+"""How far a place lies from the runs: beyond their range, or within it where no run is near."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from jaxscale.fitting.result import FitResult
+from jaxscale.flops import complete
+from jaxscale.text import count
+
+FAR = 10.0
+"""Factor outside the range of the runs from which a note says so."""
+APART = 3.0
+"""Factor outside the runs taken together, within the range of each input, likewise."""
+SHOWN = 1.05
+"""Factor below which a place counts as within the runs."""
+TINY = 1e-12
+"""Squared distance in logarithms that is none."""
+
+
+def whole_inputs(fit: FitResult, at: Mapping[str, float]) -> dict[str, float]:
+    """Return a place with N, D and C, where it has two of them and the law reads N and D."""
+    if not {"N", "D"} <= set(fit.law.inputs) or len(set("NDC") & set(at)) != 2:
+        return dict(at)
+    known = {name: at.get(name) for name in "NDC"}
+    whole = complete(**known, flops=fit.law.flops)
+    return {**at, **{k: float(x) for k, x in zip("NDC", whole, strict=True)}}
+
+
+def together(fit: FitResult, at: Mapping[str, float]) -> float:
+    """Return how far a place lies outside the runs, all inputs of the law taken together.
+
+    Args:
+        fit: the fit.
+        at: inputs of one place, as `whole_inputs` returns them.
+
+    Returns:
+        The largest factor by which an input changes on the way to the nearest point of the runs'
+        convex hull in logarithms; 1 within it, and for a law of one input.
+
+    Source: Wolfe 1976, Mathematical Programming 11, 128-149 (the nearest point of a polytope).
+    """
+    names = fit.law.inputs
+    if len(names) < 2 or not set(names) <= set(at):
+        return 1.0
+    flops = fit.law.flops
+    columns = [np.asarray(fit.runs.column(name, flops), float) for name in names]
+    runs = np.log(np.unique(np.stack(columns, axis=1), axis=0))
+    place = np.log([at[name] for name in names])
+    return float(np.exp(np.abs(_least(runs - place)).max()))
+
+
+def note_together(fit: FitResult, at: Mapping[str, float]) -> list[str]:
+    """Say that a place is far from every run though each of its inputs is within their range."""
+    inputs = {name: x for name, x in whole_inputs(fit, at).items() if name in fit.law.inputs}
+    if any(factor > SHOWN for factor in fit.extrapolation(**inputs).values()):
+        return []
+    if (factor := together(fit, inputs)) <= APART:
+        return []
+    place = ", ".join(f"{name} {count(x)}" for name, x in inputs.items())
+    return [
+        f"{place}: each is within the range of the runs, but together they are a factor "
+        f"{factor:.3g} outside; no run is near"
+    ]
+
+
+def _least(points: np.ndarray) -> np.ndarray:
+    """Return the point of least norm of the convex hull of points [n, k]."""
+    active = [int(np.argmin(np.sum(points**2, axis=1)))]
+    share = np.ones(1)
+    least = points[active[0]]
+    for _ in range(100 * points.shape[1]):
+        nearer = int(np.argmin(points @ least))
+        if least @ least - points[nearer] @ least <= TINY or nearer in active:
+            break
+        active, share = [*active, nearer], np.append(share, 0.0)
+        while True:
+            # Least norm over the affine hull of the active points: sum of v is 1.
+            some = points[active]
+            m = len(active)
+            system = np.ones((m + 1, m + 1))
+            system[0, 0], system[1:, 1:] = 0.0, some @ some.T
+            v = np.linalg.lstsq(system, np.eye(m + 1)[0], rcond=None)[0][1:]
+            if (v > 0).all():
+                share = v
+                break
+            low = v <= 0
+            step = float(np.min(share[low] / (share[low] - v[low]), initial=1.0))
+            share = step * v + (1 - step) * share
+            kept = share > 1e-15
+            kept[np.argmin(np.where(low, share, np.inf))] = False
+            active, share = [a for a, k in zip(active, kept, strict=True) if k], share[kept]
+        least = share @ points[active]
+    return least

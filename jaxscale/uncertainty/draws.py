@@ -1,0 +1,182 @@
+"""Draws: a sample of fitted laws, and the intervals and bands that it gives."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any, final
+
+import jax
+import numpy as np
+
+from jaxscale._numerics import programs
+from jaxscale._numerics.level import check_level
+from jaxscale.fitting.linearized import Noise
+from jaxscale.fitting.result import FitResult
+from jaxscale.laws import Law, predict
+from jaxscale.text import marked
+from jaxscale.uncertainty.intervals import KINDS, Interval, from_draws, percentile, tail
+from jaxscale.uncertainty.jackknife import jackknife
+from jaxscale.uncertainty.quantities import Asked, asked_of, evaluate, quantity
+from jaxscale.uncertainty.uncertain import Uncertain
+
+
+@dataclasses.dataclass(frozen=True)
+class Band:
+    """A prediction with its interval, arrays of the shape of the inputs.
+
+    Attributes:
+        center: the fitted law.
+        low: lower limit.
+        high: upper limit.
+        level: nominal coverage.
+        of: "the mean law", or "a new run" (with the noise of a run of mean weight).
+    """
+
+    center: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    level: float
+    of: str
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Draws(Uncertain):
+    """Replicates of a fit.
+
+    Attributes:
+        law: a law whose free parameters have a leading axis [B].
+        fit: what was replicated.
+        method: the scheme, one of `METHODS`.
+        seed: of the draws.
+        noise: the residuals of a run of mean weight, as a distribution.
+        freedom: degrees of freedom that the noise was estimated with.
+        widening: factor by which draws of this scheme are too narrow; intervals allow for it.
+        notes: sentences that a reader should see beside the numbers.
+        seconds: {"compile", "solve"}.
+        labels: [n] cluster of every run, for the methods that draw clusters.
+    """
+
+    law: Law
+    fit: FitResult
+    method: str
+    seed: int
+    noise: Noise
+    freedom: float
+    widening: float
+    notes: tuple[str, ...]
+    seconds: dict[str, float]
+    labels: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return max(np.size(leaf) for leaf in jax.tree.leaves(self.law))
+
+    def values(self, what: Asked) -> np.ndarray:
+        """Return a quantity [B] under every draw.
+
+        Args:
+            what: a parameter or derived name, a `Quantity`, or a JAX function of a law.
+        """
+        return evaluate([quantity(what, self.fit.law)], self.law)[:, 0]
+
+    def interval(  # type: ignore[override]
+        self, what: Asked, *, level: float = 0.9, kind: str = "percentile"
+    ) -> Interval:
+        """Return a confidence interval; see `intervals`."""
+        return self.intervals([what], level=level, kind=kind)[0]
+
+    def intervals(
+        self,
+        what: Sequence[Asked] | None = None,
+        *,
+        level: float = 0.9,
+        kind: str = "percentile",
+    ) -> list[Interval]:
+        """Return confidence intervals of quantities.
+
+        Args:
+            what: names, quantities or JAX functions of a law; default all free parameters and
+                what the law derives from them.
+            level: nominal coverage.
+            kind: "percentile" (the default: quantiles of the draws), "bca" (corrected for bias
+                and skewness, with a jackknife), "basic" (reflected) or "t" (standard error
+                times Student's t, on the logarithmic scale for what lives on it). All of them
+                use Student's t and allow for the narrowness of the scheme.
+
+        Raises:
+            ValueError: an option is not one of those allowed; a quantity is unknown.
+        """
+        check_level(level)
+        if kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+        law = self.fit.law
+        asked = asked_of(self.fit, what)
+        draws, center = evaluate(asked, self.law), evaluate(asked, law)[0]
+        out = evaluate(asked, self._left_out()) if kind == "bca" else None
+        found = []
+        for k, q in enumerate(asked):
+            low, high = from_draws(
+                float(center[k]),
+                draws[:, k],
+                level,
+                kind,
+                freedom=self.freedom,
+                widening=self.widening,
+                logarithmic=q.logarithmic,
+                left_out=None if out is None else out[:, k],
+            )
+            some = draws[~np.isnan(draws[:, k]), k]
+            stated = len(some) > 1 and np.isfinite(some).all()
+            error = float(some.std(ddof=1)) if stated else math.nan
+            method = f"{self.method} {kind}"
+            found.append(Interval(q.name, float(center[k]), low, high, level, error, method))
+        return found
+
+    def _left_out(self) -> Law:
+        """Return the fits without one run, or without one cluster where clusters were drawn."""
+        whole = self.labels is not None
+        return jackknife(self.fit, group=self.labels, leave_groups=whole).law
+
+    def predict(self, *, level: float = 0.9, new_run: bool = False, **inputs: Any) -> Band:
+        """Return predictions with intervals at named inputs.
+
+        Args:
+            level: nominal coverage.
+            new_run: False for where the mean law lies; True for where the loss of a new run of
+                mean weight will, its noise included.
+            **inputs: one array per input of the law, broadcastable to [m]; any two of N, D, C
+                for a law of N and D.
+        """
+        check_level(level)
+        center = np.asarray(predict(self.fit.law, **inputs))
+        draws = predictions(self.law, **inputs)
+        if new_run:
+            rng = np.random.default_rng([self.seed, len(draws)])
+            noise = self.noise.draw((len(draws),), rng)  # one run per draw, wherever it stands
+            noise = noise.reshape(-1, *[1] * (draws.ndim - 1))
+            draws = self.fit.residual.losses(draws, noise)
+        low, high = percentile(draws, tail(level, self.freedom, self.widening))
+        return Band(center, low, high, level, "a new run" if new_run else "the mean law")
+
+    @property
+    def title(self) -> str:
+        """What the intervals are made from."""
+        of = "the posterior" if self.method == "posterior" else f"the {self.method} bootstrap"
+        return f"{len(self)} draws of {of}"
+
+    def __str__(self) -> str:
+        return super().__str__() + marked(self.notes)
+
+
+def _predictions(law: Law, inputs: dict[str, Any]) -> Any:
+    return jax.vmap(lambda one: predict(one, **inputs))(law)
+
+
+def predictions(law: Law, **inputs: Any) -> np.ndarray:
+    """Return the predictions [B, ...] of a sample of laws (leaves [B]) at named inputs."""
+    size = max(np.size(leaf) for leaf in jax.tree.leaves(law))
+    full = jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf, float), (size,)), law)
+    given = {name: np.asarray(x, float) for name, x in inputs.items()}
+    return np.asarray(programs.run(_predictions, full, given, dtype=np.float64)[0], float)
