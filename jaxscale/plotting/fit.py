@@ -235,7 +235,7 @@ def _ring(fit: FitResult, ax: Axes, x: np.ndarray, r: np.ndarray) -> None:
     which = fit.suspects[np.argsort(-np.abs(r[fit.suspects]), kind="stable")]
     data, unit = np.column_stack([x, r])[which], ax.figure.dpi / 72
     ax.plot(*data.T, "o", ms=6, mfc="none", mec=ALERT, zorder=5, label="suspect (row)")
-    root: Any = ax.get_figure(root=True)
+    root: Any = ax.figure.figure  # that of a subfigure too
     root.draw_without_rendering()  # so that pixels are where they will be
     points = ax.transData.transform(data) / unit
     frame = np.reshape(ax.get_window_extent().extents, (2, 2)) / unit
