@@ -1,7 +1,7 @@
 """A robust loss of your own: declare its width, write rho, use it like any other.
 
-    python examples/own_loss.py
-    jaxscale fit runs.csv --loss examples/own_loss.py:Cauchy --delta 0.01
+python examples/own_loss.py
+jaxscale fit runs.csv --loss examples/own_loss.py:Cauchy --delta 0.01
 """
 
 import jax.numpy as jnp

@@ -130,7 +130,9 @@ def test_comparison_takes_it_and_prepares_once_per_law(noisy, counted):
 def test_the_command_line_takes_it(noisy, tmp_path, capsys):
     table = tmp_path / "runs.csv"
     rows = zip(noisy.columns["N"], noisy.columns["D"], noisy.loss, strict=True)
-    table.write_text("N,D,loss\n" + "".join(f"{n!r},{d!r},{x!r}\n" for n, d, x in rows))
+    table.write_text(
+        "N,D,loss\n" + "".join(f"{float(n)!r},{float(d)!r},{float(x)!r}\n" for n, d, x in rows)
+    )
     file, out = tmp_path / "mine.py", tmp_path / "fit.json"
     file.write_text(FILE)
     options = [f"--loss={file}:Own", "--delta=0.02", "--starts=32", "--quiet", f"--out={out}"]
@@ -138,7 +140,8 @@ def test_the_command_line_takes_it(noisy, tmp_path, capsys):
     assert json.loads(out.read_text())["objective"]["delta"] == 0.02
     capsys.readouterr()
     assert main(["bootstrap", str(out), "--draws=20", "--quiet"]) == 2
-    assert "the class" not in (err := capsys.readouterr().err) and "Own" in err
+    assert "fitted with the loss 'mine:Own'" in (err := capsys.readouterr().err)
+    assert "--loss FILE.py:Own" in err
     assert main(["bootstrap", str(out), f"--loss={file}:Own", "--draws=20", "--quiet"]) == 0
     capsys.readouterr()
     for wrong, message in (
@@ -152,6 +155,7 @@ def test_the_command_line_takes_it(noisy, tmp_path, capsys):
 
 def test_a_sweep_names_the_losses_there_are(tmp_path):
     spec = tmp_path / "spec.toml"
+    (tmp_path / "a.csv").write_text("N,D,loss\n")
     spec.write_text("[data.a]\npath = 'a.csv'\n[sweep]\nlaws = ['Chinchilla']\nlosses = ['own']\n")
-    with pytest.raises(jaxscale.DataError, match="huber, square, absolute"):
+    with pytest.raises(ValueError, match="huber, square, absolute"):
         run_sweep(read_spec(spec), tmp_path / "out")

@@ -299,11 +299,12 @@ def _loss(objective: Field, own: type[Loss] | None) -> Loss:
     cls = NAMES.get(name)
     if cls is None:
         called = name.rpartition(":")[2]
-        if not all(part.isidentifier() for part in name.replace(":", ".").split(".")):
+        if not called.isidentifier():
             raise objective["loss"].wrong("the name of a loss")
         if own is None or own.__name__ != called:
             raise ValueError(
-                f"fitted with the loss {short(name)}; give its class, load(path, loss={called})"
+                f"fitted with the loss {short(name)}; give its class: load(path, loss={called}), "
+                f"or --loss FILE.py:{called}"
             )
         cls = own
     if cls.width is None and delta.value is not None:

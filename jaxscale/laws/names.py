@@ -24,6 +24,8 @@ from jaxscale.text import listing, short
 
 ANY = (Exception, SystemExit)
 """What a person's own code may raise; only around such code is everything caught."""
+OWN_FILE = "jaxscale_own_file_"
+"""Beginning of the module names of users' files: json.py must not take the library's place."""
 MAX_BYTES = 1 << 22
 """Largest file of laws that is run."""
 
@@ -167,6 +169,12 @@ def _from_catalogue(name: str) -> type[Law]:
     return by_name[name.lower()]
 
 
+def module_of(cls: type) -> str:
+    """Return the name of a class's module; of one in a user's file, the name of the file."""
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    return Path(file).stem if file and cls.__module__.startswith(OWN_FILE) else cls.__module__
+
+
 def class_in_file(path: Path, name: str, base: type) -> Any:
     """Run a user's file, and return the class of a name in it.
 
@@ -182,7 +190,7 @@ def class_in_file(path: Path, name: str, base: type) -> Any:
     # A name of its own: a file called json.py must not take the place of the library's.
     tag = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
     file = path.absolute()
-    spec = importlib.util.spec_from_file_location(f"jaxscale_law_file_{tag}", file)
+    spec = importlib.util.spec_from_file_location(f"{OWN_FILE}{tag}", file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module

@@ -21,6 +21,7 @@ from jax.core import Tracer
 from jax.lax import erf
 
 from jaxscale._numerics.pytree import pytree
+from jaxscale.laws.names import module_of
 
 LARGEST_LOG = 40.0
 """Logarithm of the largest residual of the quadrature behind a density without a closed form."""
@@ -99,7 +100,7 @@ class Loss:
         own = NAMES.get(self.name) is not type(self)
         kind = type(self)
         stated: dict[str, Any] = {
-            "loss": f"{kind.__module__}:{kind.__qualname__}" if own else self.name,
+            "loss": f"{module_of(kind)}:{kind.__name__}" if own else self.name,
             "delta": self.threshold,
         }
         fields = dataclasses.fields(self)  # type: ignore[arg-type]

@@ -294,7 +294,7 @@ def test_the_commands_refuse_with_2_and_no_number(tmp_path, capsys, document, na
         ["allocate", str(path), "--compute", "1e21"],
         ["predict", str(path), "--N", "1e9", "--D", "1e10", "--json"],
         ["bootstrap", str(path)],
-        ["plot", str(path), "-o", str(tmp_path / "x.png")],
+        ["plot", str(path), "--figure", str(tmp_path / "x.png")],
     ):
         assert main(command) == 2
         out, err = capsys.readouterr()
@@ -422,7 +422,10 @@ def test_a_loss_of_the_users_own_is_loaded_by_its_class(tmp_path, fitted):
     document = json.loads(path.read_text())
     assert document["objective"]["loss"] == f"{__name__}:Cauchy"
     assert jaxscale.load(path, loss=Cauchy).loss.document() == loss.document()
-    with pytest.raises(jaxscale.DataError, match=r"give its class, load\(path, loss=Cauchy\)"):
+    with pytest.raises(
+        jaxscale.DataError,
+        match=r"give its class: load\(path, loss=Cauchy\), or --loss FILE.py:Cauchy",
+    ):
         jaxscale.load(path)
     with pytest.raises(jaxscale.DataError, match="give its class"):
         jaxscale.load(path, loss=jaxscale.Huber)
@@ -432,7 +435,7 @@ def test_a_loss_of_the_users_own_is_loaded_by_its_class(tmp_path, fitted):
         ("objective.value", lambda x: 2 * x, "objective.value: the file says"),
         ("objective.delta", -1.0, "objective.delta: expected"),
         ("objective.fields", {"k": 1.0}, "objective.fields"),
-        ("objective.loss", "a b:Cauchy", "objective.loss: expected the name of a loss"),
+        ("objective.loss", "mine:a b", "objective.loss: expected the name of a loss"),
     ):
         path.write_text(json.dumps(damaged(document, key, worse)))
         with pytest.raises(jaxscale.DataError, match=message):
