@@ -51,7 +51,10 @@ compiled = 0
 def _place(dtype: Any) -> AbstractContextManager[Any]:
     """Send float64 work to the host where the accelerator has no float64."""
     if np.dtype(dtype) == np.float64 and jax.default_backend() == "tpu":
-        return jax.default_device(jax.local_devices(backend="cpu")[0])
+        context: AbstractContextManager[Any] = jax.default_device(
+            jax.local_devices(backend="cpu")[0]
+        )
+        return context
     return nullcontext()
 
 

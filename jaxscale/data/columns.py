@@ -168,7 +168,7 @@ def recognize(table: Table, given: Mapping[str, str]) -> dict[str, str]:
 
 def _is_number(cell: Any) -> bool:
     try:
-        return np.isfinite(number(cell, "plain"))
+        return bool(np.isfinite(number(cell, "plain")))
     except ValueError:
         return False
 
@@ -224,7 +224,8 @@ def labels(cells: Sequence[Any], keep: np.ndarray) -> np.ndarray:
     """Return a column of labels as text, or as numbers where the source has types."""
     if isinstance(cells, np.ndarray):
         return cells[keep]
-    return np.array(["" if cell is None else str(cell) for cell in cells])[keep]
+    text: np.ndarray = np.array(["" if cell is None else str(cell) for cell in cells])[keep]
+    return text
 
 
 def for_where(table: Table, names: Mapping[str, str], units: str) -> dict[str, np.ndarray]:

@@ -186,7 +186,8 @@ def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
 
 def _loss(law: Law, N: Any, D: Any) -> Array:
     given = {"N": N, "D": D}  # in the law's own order
-    return law.loss(*(given[name] for name in law.inputs))
+    loss: Array = law.loss(*(given[name] for name in law.inputs))
+    return loss
 
 
 def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:
@@ -208,7 +209,8 @@ def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:
     edge = (best <= LOG_N[0] + step) | (best >= LOG_N[1] - step)
 
     def slope(x: Array) -> Array:
-        return jax.jvp(lambda x: along(x, law, C), (x,), (jnp.ones_like(x),))[1]
+        slope: Array = jax.jvp(lambda x: along(x, law, C), (x,), (jnp.ones_like(x),))[1]
+        return slope
 
     def newton(slope: Function, x: Array) -> Array:
         value, bend = jax.jvp(slope, (x,), (jnp.ones_like(x),))

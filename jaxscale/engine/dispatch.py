@@ -54,7 +54,8 @@ class Problems(NamedTuple):
     def part(self, some: slice, size: int) -> dict[str, Any]:
         """Return the fields of `some` starts, one row per start, padded to `size`."""
         rows = _padded(self.which[some], size)
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[rows], self.fields)
+        part: dict[str, Any] = jax.tree.map(lambda leaf: np.asarray(leaf)[rows], self.fields)
+        return part
 
 
 class Search:

@@ -168,7 +168,8 @@ def moving(objective: Objective, z: Array, gauss_newton: Array) -> Array:
     """
     lower, upper = objective.bounds()
     free = (z > lower) & (z < upper) & (jnp.diagonal(gauss_newton) > 0)
-    return free.astype(z.dtype)
+    moved: Array = free.astype(z.dtype)
+    return moved
 
 
 def confined(hessian: Array, free: Array) -> Array:

@@ -85,7 +85,8 @@ class Linearized:
 
     def curvature_matrix(self) -> np.ndarray:
         """Return [P, P]: sum of w times smoothed curvature times the outer product of slopes."""
-        return (self.rows * (self.weight * self.smoothed)[:, None]).T @ self.rows
+        curvature: np.ndarray = (self.rows * (self.weight * self.smoothed)[:, None]).T @ self.rows
+        return curvature
 
     def noise(self) -> Noise:
         """Return the distribution of residuals freed from the fit's adaptation to them."""
@@ -122,7 +123,8 @@ class Noise(NamedTuple):
             return np.zeros(shape)
         which = np.searchsorted(np.cumsum(self.share)[:-1], rng.random(shape), side="right")
         moved = self.residual[which] + self.width * rng.standard_normal(shape)
-        return moved / np.sqrt(1 + self.width**2 / self.variance)
+        shrunk: np.ndarray = moved / np.sqrt(1 + self.width**2 / self.variance)
+        return shrunk
 
 
 def linearize(fit: FitResult) -> Linearized:
@@ -173,7 +175,8 @@ def bandwidth(r: np.ndarray) -> float:
     """Return Silverman's bandwidth .9 min(sd, IQR / 1.349) n^(-1/5) of residuals `r` [n]."""
     quartiles = np.percentile(r, [25, 75])
     spread = min(float(r.std()), float(np.diff(quartiles)[0]) / 1.349) or float(r.std())
-    return max(KERNEL * spread * len(r) ** -0.2, np.finfo(float).tiny)
+    width: float = max(KERNEL * spread * len(r) ** -0.2, np.finfo(float).tiny)
+    return width
 
 
 def _location(loss: Loss, r: Array, share: Array) -> Array:
@@ -183,4 +186,5 @@ def _location(loss: Loss, r: Array, share: Array) -> Array:
         weight = share * loss.weight(r - center)
         return weight @ r / jnp.sum(weight)
 
-    return jax.lax.fori_loop(0, 50, reweighted, share @ r)
+    center: Array = jax.lax.fori_loop(0, 50, reweighted, share @ r)
+    return center

@@ -187,7 +187,8 @@ def _other_basins(
 
     def reweighted(own: dict[str, Any], z: Array) -> Array:
         here = dataclasses.replace(objective, **own)
-        return here.weight * here.loss.weight(here.residuals(z))
+        weight: Array = here.weight * here.loss.weight(here.residuals(z))
+        return weight
 
     def scan(own: dict[str, Any], weight: Array) -> Any:
         return cells(dataclasses.replace(objective, **dict(own, weight=weight)), axes)

@@ -128,7 +128,8 @@ class Log(Residual):
 
     def rounding(self, y: Array, unit: Any) -> Array:
         """Return 16 units in the last place."""
-        return jnp.ones_like(y) * 16 * jnp.finfo(y.dtype).eps
+        rounding: Array = jnp.ones_like(y) * 16 * jnp.finfo(y.dtype).eps
+        return rounding
 
     def between(self, prediction: np.ndarray, loss: np.ndarray) -> np.ndarray:
         """Return log p - log y."""
@@ -164,7 +165,8 @@ class Relative(Residual):
 
     def rounding(self, y: Array, unit: Any) -> Array:
         """Return 16 units in the last place."""
-        return jnp.ones_like(y) * 16 * jnp.finfo(y.dtype).eps
+        rounding: Array = jnp.ones_like(y) * 16 * jnp.finfo(y.dtype).eps
+        return rounding
 
     def between(self, prediction: np.ndarray, loss: np.ndarray) -> np.ndarray:
         """Return (p - y) / y."""
@@ -203,7 +205,8 @@ class Absolute(Residual):
 
     def rounding(self, y: Array, unit: Any) -> Array:
         """Return 16 units in the last place of the loss."""
-        return jnp.ones_like(y) * 16 * jnp.finfo(y.dtype).eps * y * unit
+        rounding: Array = jnp.ones_like(y) * 16 * jnp.finfo(y.dtype).eps * y * unit
+        return rounding
 
     def between(self, prediction: np.ndarray, loss: np.ndarray) -> np.ndarray:
         """Return p - y."""

@@ -218,7 +218,7 @@ def _refitted(
         losses = pair + noise * rng.standard_normal(shape)
     cost = log_scales(draws.law, losses, flops)
     with np.errstate(invalid="ignore"):
-        found = cost[:, 1] - cost[:, 0]
+        found: np.ndarray = cost[:, 1] - cost[:, 0]
     found = found[~np.isnan(found)]
     if not len(found):
         raise ValueError("no draw of the bootstrap reaches the losses")

@@ -81,9 +81,7 @@ class Draws(Uncertain):
         """
         return evaluate([quantity(what, self.fit.law)], self.law)[:, 0]
 
-    def interval(  # type: ignore[override]
-        self, what: Asked, *, level: float = 0.9, kind: str = "percentile"
-    ) -> Interval:
+    def interval(self, what: Asked, *, level: float = 0.9, kind: str = "percentile") -> Interval:
         """Return a confidence interval; see `intervals`."""
         return self.intervals([what], level=level, kind=kind)[0]
 

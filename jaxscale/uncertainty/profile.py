@@ -68,11 +68,13 @@ class Pulled(Objective):
 
     def pulled(self, z: Array) -> Array:
         """Return the chosen quantity at `z` [P], on the scale of its error."""
-        return self.chosen @ scaled(self.quantities, self, z)
+        quantity: Array = self.chosen @ scaled(self.quantities, self, z)
+        return quantity
 
     def value(self, z: Array) -> Array:
         """Return the objective plus the pull."""
-        return super().value(z) + 0.5 * self.stiffness * (self.pulled(z) - self.goal) ** 2
+        total: Array = super().value(z) + 0.5 * self.stiffness * (self.pulled(z) - self.goal) ** 2
+        return total
 
     def model(self, z: Array) -> tuple[Array, Array, Array, Array]:
         """Return value, gradient and both curvatures, the pull's included."""

@@ -54,7 +54,8 @@ def case_weights(runs: Runs, seed: int, first: int, count: int) -> np.ndarray:
     n = len(runs)
     share = np.full(n, 1 / n)
     draws = [rng.multinomial(n, share) for rng in generators(seed, first, count)]
-    return np.array(draws, float).reshape(count, n) * runs.weights
+    weights: np.ndarray = np.array(draws, float).reshape(count, n) * runs.weights
+    return weights
 
 
 def bayesian_weights(runs: Runs, seed: int, first: int, count: int) -> np.ndarray:
@@ -64,7 +65,8 @@ def bayesian_weights(runs: Runs, seed: int, first: int, count: int) -> np.ndarra
     """
     n = len(runs)
     draws = np.array([rng.exponential(size=n) for rng in generators(seed, first, count)])
-    return draws.reshape(count, n) / draws.mean(axis=1, keepdims=True) * runs.weights
+    weights: np.ndarray = draws.reshape(count, n) / draws.mean(axis=1, keepdims=True) * runs.weights
+    return weights
 
 
 def cluster_weights(
@@ -75,7 +77,8 @@ def cluster_weights(
     G = int(member.max()) + 1
     share = np.full(G, 1 / G)
     draws = [rng.multinomial(G, share) for rng in generators(seed, first, count)]
-    return np.array(draws, float).reshape(count, G)[:, member] * runs.weights
+    weights: np.ndarray = np.array(draws, float).reshape(count, G)[:, member] * runs.weights
+    return weights
 
 
 def membership(labels: np.ndarray) -> np.ndarray:

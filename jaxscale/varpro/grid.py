@@ -190,7 +190,7 @@ def _reweighting(objective: Objective, slope: Array) -> Callable[[Array], Array]
 
     def weights(p: Array) -> Array:
         r, ratio = objective.residual.rough(p, y, slope)
-        weighed = weight * loss.weight(r)
+        weighed: Array = weight * loss.weight(r)
         return weighed if ratio is None else weighed * ratio
 
     return weights
@@ -217,7 +217,8 @@ def _robust(objective: Objective, table: Table, rounds: int) -> Surface:
             column[k], center[k] = values, m
 
         def predicted(x: list[Array]) -> Array:
-            return base + sum(c[:, None] * f for c, f in zip(x, column, strict=True))
+            p: Array = base + sum(c[:, None] * f for c, f in zip(x, column, strict=True))
+            return p
 
         def improve(x: list[Array]) -> list[Array]:
             gram, rhs = moments(weights(predicted(x)), column, y, set(inner))

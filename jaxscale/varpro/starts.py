@@ -36,7 +36,7 @@ def random_starts(objective: Objective, count: int, seed: int) -> np.ndarray:
     unit = np.random.default_rng(seed).random((count, len(specs)))
     low = np.array([spec.start[0] for spec in specs])
     high = np.array([spec.start[1] for spec in specs])
-    z = low + unit * (high - low)
+    z: np.ndarray = low + unit * (high - low)
     target = objective.target.value[objective.weight > 0]
     for k, spec in enumerate(specs):
         if spec.role == "offset" and spec.positive:
@@ -56,7 +56,7 @@ def breaks(objective: Objective, k: int) -> np.ndarray:
     name = objective.space.specs[k].per[0][0]
     column = objective.inputs[objective.law.inputs.index(name)].log
     values = np.unique(column[objective.weight > 0])
-    middles = 0.5 * (values[1:] + values[:-1])
+    middles: np.ndarray = 0.5 * (values[1:] + values[:-1])
     return middles[1:-2] if len(middles) > 3 else middles
 
 
@@ -154,4 +154,6 @@ def completed(objective: Objective, z: Array) -> Array:
     reduced = Reduced(objective)
     size = max(1, min(64, 65536 // objective.weight.shape[0]))
     nonlinear = jnp.array(reduced.nonlinear, int)
-    return jax.lax.map(lambda one: reduced.solve(one[nonlinear]), z, batch_size=min(size, len(z)))
+    size = min(size, len(z))
+    best: Array = jax.lax.map(lambda one: reduced.solve(one[nonlinear]), z, batch_size=size)
+    return best
