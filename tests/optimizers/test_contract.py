@@ -261,17 +261,20 @@ def test_a_transformation_that_is_not_in_the_table_is_taken_as_it_is():
 @pytest.mark.parametrize(
     "given, error, message",
     [
-        ("bfgs", ValueError, "one of newton, lbfgs, adam or an optax transformation, got 'bfgs'"),
+        (
+            "bfgs",
+            ValueError,
+            f"one of {', '.join(OPTIMIZERS)} or an optax transformation, got 'bfgs'",
+        ),
         (optax.lbfgs, TypeError, r"got lbfgs; call it: lbfgs\(\.\.\.\)"),
         (3, TypeError, "got int$"),
     ],
 )
-def test_what_is_no_optimizer_is_refused_with_what_is_one(given, error, message):
+def test_what_is_no_optimizer_is_refused_with_what_is_one(noisy, given, error, message):
     with pytest.raises(error, match=message):
         transformation(given)
     with pytest.raises(error, match=message):
-        runs = jaxscale.Runs(N=[1.0], D=[1.0], loss=[1.0])
-        jaxscale.fit(jaxscale.Chinchilla(), runs, optimizer=given)
+        jaxscale.fit(jaxscale.Chinchilla(), noisy, optimizer=given)
 
 
 @pytest.mark.slow
