@@ -136,6 +136,12 @@ def call(made: Program, *args: Any) -> Any:
 def run(function: Callable[..., Any], *args: Any, dtype: Any, **static: Any) -> tuple[Any, float]:
     """Compile and call `function(*args, **static)`, in the precision scope of `dtype`.
 
+    Args:
+        function: pure and of module level, so that the program is found again.
+        args: its arguments, pytrees of arrays; equal shapes share one program.
+        dtype: float64 or float32, the precision that it runs in.
+        static: its keyword arguments, hashable; other values are another program.
+
     Returns:
         The result as a pytree of NumPy arrays, and the seconds spent compiling (0 if cached).
     """

@@ -126,7 +126,13 @@ def _searched(law: Law, loss: Any) -> Array:
 
 
 def loss_at(law: Law, log_S: Any, flops: Flops | None = None) -> Array:
-    """Return the loss that a law reaches at log S; pure, for scalars, as `log_scale`."""
+    """Return the loss that a law reaches at log S; pure, for scalars, as `log_scale`.
+
+    Args:
+        law: of one scale, or of N and D; parameters scalar.
+        log_S: logarithm of the scale, or of the compute of a law of N and D.
+        flops: FLOPs model in JAX; default the law's own, else C = 6 N D.
+    """
     found = curve(law, flops)
     if found is not None:
         E, K, gamma = found
@@ -153,12 +159,24 @@ def _losses_at(law: Law, log_S: Array, *, flops: Flops | None) -> Array:
 
 
 def log_scales(law: Law, losses: Any, flops: Flops | None = None) -> np.ndarray:
-    """Return `log_scale` [B, m] of a sample of laws (parameters [B] or scalar) at losses [B, m]."""
+    """Return `log_scale` [B, m] of a sample of laws at losses; in float64.
+
+    Args:
+        law: parameters [B] or scalar.
+        losses: [B, m], in the units of the runs.
+        flops: FLOPs model in JAX; default the law's own, else C = 6 N D.
+    """
     return _mapped(_log_scales, law, losses, flops)
 
 
 def losses_at(law: Law, log_S: Any, flops: Flops | None = None) -> np.ndarray:
-    """Return `loss_at` [B, m] of a sample of laws (parameters [B] or scalar) at log S [B, m]."""
+    """Return `loss_at` [B, m] of a sample of laws at scales; in float64.
+
+    Args:
+        law: parameters [B] or scalar.
+        log_S: [B, m] logarithms of the scale.
+        flops: FLOPs model in JAX; default the law's own, else C = 6 N D.
+    """
     return _mapped(_losses_at, law, log_S, flops)
 
 

@@ -34,7 +34,7 @@ from jaxscale.varpro.reduced import Reduced
 from jaxscale.varpro.separation import separates
 from jaxscale.varpro.starts import grid_axes, random_starts
 
-CELLS = 144
+SCANNED_CELLS = 144
 """Cells of the scanned grid."""
 ALIVE = 0.02
 """Share of a typical loss to which a dead term is raised at a start."""
@@ -156,7 +156,7 @@ def _guards(
     axes = grid_axes(objective)
     if not axes or not separates(objective):
         return random_starts(objective, count * guards, seed), np.repeat(np.arange(count), guards)
-    side = round(CELLS ** (1 / len(axes)))
+    side = round(SCANNED_CELLS ** (1 / len(axes)))
     axes = tuple(np.linspace(axis[0], axis[-1], side) for axis in axes)
     starts, found = [], []
     for first in range(0, count, SCANNED):

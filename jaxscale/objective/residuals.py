@@ -85,7 +85,13 @@ class Residual:
         raise NotImplementedError
 
     def moved(self, prediction: np.ndarray, loss: np.ndarray, change: np.ndarray) -> np.ndarray:
-        """Return by how much a change [n] of the prediction moves the residual."""
+        """Return by how much a change of the prediction moves the residual [n].
+
+        Args:
+            prediction: [n], in the units of the runs.
+            loss: [n], in the units of the runs.
+            change: [n] of the prediction, 0 or more.
+        """
         raise NotImplementedError
 
     def log_jacobian(self, prediction: np.ndarray, loss: np.ndarray) -> np.ndarray:

@@ -92,7 +92,13 @@ class Pulled(Objective):
 
 
 def scaled(quantities: tuple[Quantity, ...], objective: Objective, z: Array) -> Array:
-    """Return [Q]: quantities at `z` [P], the logarithm of those whose errors live there."""
+    """Return quantities [Q], the logarithm of those whose errors are of the logarithm; pure.
+
+    Args:
+        quantities: Q of them.
+        objective: whose law they are of.
+        z: coordinates [P].
+    """
     law = objective.law_at(z)
     values = [jnp.asarray(q(law), z.dtype) for q in quantities]
     pairs = zip(quantities, values, strict=True)

@@ -19,7 +19,7 @@ from jaxscale.objective.objective import Objective
 from jaxscale.varpro.grid import cells
 from jaxscale.varpro.reduced import Reduced
 
-CELLS = 1024
+START_GRID_CELLS = 1024
 """Cells of the exponent grid at most."""
 MAX_STARTS = 5_000_000
 """Random starts at most: they take 1 to 2 GiB of memory, and a saved fit that can be read again."""
@@ -31,6 +31,11 @@ def random_starts(objective: Objective, count: int, seed: int) -> np.ndarray:
     """Draw `count` starts [count, P] uniformly from the start box of every coordinate.
 
     Positive offsets are drawn relative to the smallest loss; breaks from the gaps of the data.
+
+    Args:
+        objective: gives the boxes, P of them.
+        count: how many starts.
+        seed: of the draws.
     """
     specs = objective.space.specs
     unit = np.random.default_rng(seed).random((count, len(specs)))
@@ -103,7 +108,7 @@ def grid_axes(objective: Objective) -> tuple[np.ndarray, ...] | None:
     specs = objective.space.specs
     nonlinear = reduced.nonlinear
     fixed = {k: breaks(objective, k) for k in nonlinear if specs[k].role == "breakpoint"}
-    cells = CELLS
+    cells = START_GRID_CELLS
     for k, candidates in fixed.items():
         step = max(1, int(np.ceil(len(candidates) / 64)))
         fixed[k] = candidates[::step]
