@@ -2,6 +2,43 @@
 
 In massive batches, differentiably, with honest uncertainty. It knows runs, laws, objectives,
 optimizers, forecasts and decisions; it does not train models or run experiments.
+
+The nouns, each with one meaning throughout:
+
+    run           one training run: a row of a table, its inputs and its loss; `Runs` is n of them
+    input         what a run was given and a law reads: N parameters, D tokens, C FLOPs, others
+    unit          of an input or a loss: that of the table, kept in every answer
+    loss          the number that a run measured
+    Loss          the robust loss rho(r): how far a residual counts
+    law           the formula of the loss in the inputs; a class, and its instance with values
+    parameter     a number in a law; free where it is None, else fixed
+    residual      how a prediction is held against a loss, and the number r that results
+    objective     the sum over runs of weight times rho(r), as a function of the coordinates
+    coordinates   z [P]: the free parameters without units, positive ones as logarithms
+    space         how parameters become coordinates and back, and their bounds
+    problem       runs, law, Loss and residual as an objective that is ready to be minimized
+    start         a point z from which the objective is minimized
+    lane          the place in the compiled loop that works on one start at a time
+    chunk         the starts of one call of the compiled loop
+    solution      what every start led to: coordinates, value, status, steps
+    basin         the starts that ended at one value
+    optimum       the best solution; solved on in float64 where the precision or the Loss asks
+    certificate   why to believe that the optimum is one, or why not
+    varpro        variable projection: at given exponents, linear parameters are solved for exactly
+    linearized    a fit at its optimum: residuals, their slopes, the curvature, the leverages
+    curvature     the second derivatives of the objective at the optimum, exact or smoothed
+    sandwich      the covariance that holds where the noise differs from run to run
+    refit         the law fitted again from the optimum, to other weights, losses or fixed values
+    replicate     one table of many that are refitted: runs drawn again, or losses drawn anew
+    draw          the law of one replicate; `Draws` is B of them
+    profile       the least objective as a function of one quantity, all else at its best
+    influence     what one run does to an answer
+    leverage      how much a run pulls its own prediction
+    quantity      a number that follows from a law: a parameter, a prediction, the best N
+    level         the nominal coverage of an interval; along a size, the runs of equal size
+    rollout       laws fitted to the smaller runs and judged on the larger ones
+    forecast      the loss at the end of a run, told from its beginning
+    allocation    the best N and D for a budget, or the least budget for a loss
 """
 
 from __future__ import annotations

@@ -44,14 +44,26 @@ class SixND:
 
 
 def tokens_for(flops: Flops, N: Any, C: Any) -> Any:
-    """Return D such that flops(N, D) = C, elementwise."""
+    """Return D such that flops(N, D) = C, elementwise.
+
+    Args:
+        flops: the FLOPs model.
+        N: parameters, any shape.
+        C: compute, of a shape that broadcasts against N.
+    """
     if isinstance(flops, SixND):
         return C / (flops.k * N)
     return _invert(lambda N, D: flops(N, D), N, C)
 
 
 def parameters_for(flops: Flops, D: Any, C: Any) -> Any:
-    """Return N such that flops(N, D) = C, elementwise."""
+    """Return N such that flops(N, D) = C, elementwise.
+
+    Args:
+        flops: the FLOPs model.
+        D: tokens, any shape.
+        C: compute, of a shape that broadcasts against D.
+    """
     if isinstance(flops, SixND):
         return C / (flops.k * D)
     return _invert(lambda D, N: flops(N, D), D, C)

@@ -19,7 +19,8 @@ PRECISIONS = ("float64", "float32", "mixed")
 
 def scope(dtype: Any) -> AbstractContextManager[Any]:
     """Open the x64 scope that arrays of `dtype` need; leaves every global flag as it was."""
-    return jax.enable_x64(np.dtype(dtype) == np.float64)
+    context: AbstractContextManager[Any] = jax.enable_x64(np.dtype(dtype) == np.float64)
+    return context
 
 
 def cast(tree: Any, dtype: Any) -> Any:

@@ -51,7 +51,10 @@ compiled = 0
 def _place(dtype: Any) -> AbstractContextManager[Any]:
     """Send float64 work to the host where the accelerator has no float64."""
     if np.dtype(dtype) == np.float64 and jax.default_backend() == "tpu":
-        return jax.default_device(jax.local_devices(backend="cpu")[0])
+        context: AbstractContextManager[Any] = jax.default_device(
+            jax.local_devices(backend="cpu")[0]
+        )
+        return context
     return nullcontext()
 
 
@@ -132,6 +135,12 @@ def call(made: Program, *args: Any) -> Any:
 
 def run(function: Callable[..., Any], *args: Any, dtype: Any, **static: Any) -> tuple[Any, float]:
     """Compile and call `function(*args, **static)`, in the precision scope of `dtype`.
+
+    Args:
+        function: pure and of module level, so that the program is found again.
+        args: its arguments, pytrees of arrays; equal shapes share one program.
+        dtype: float64 or float32, the precision that it runs in.
+        static: its keyword arguments, hashable; other values are another program.
 
     Returns:
         The result as a pytree of NumPy arrays, and the seconds spent compiling (0 if cached).

@@ -36,9 +36,11 @@ def root(function: Function, low: float, high: float, like: Array) -> Array:
             return jnp.where(below, middle, edges[0]), jnp.where(below, edges[1], middle)
 
         edges = jnp.full_like(x, low), jnp.full_like(x, high)
-        return jax.lax.fori_loop(0, HALVINGS, step, edges)[1]
+        low_edge: Array = jax.lax.fori_loop(0, HALVINGS, step, edges)[1]
+        return low_edge
 
-    return jax.lax.custom_root(function, like, halve, slope_solve)
+    x: Array = jax.lax.custom_root(function, like, halve, slope_solve)
+    return x
 
 
 def slope_solve(linear: Function, y: Array) -> Array:

@@ -151,7 +151,8 @@ def _two(a: float, b: float) -> str:
 def _apart(a: np.ndarray, b: np.ndarray, allowed: np.ndarray) -> np.ndarray:
     """Return where a differs from b; both not finite is no difference."""
     lost = ~np.isfinite(a) & ~np.isfinite(b)
-    return ~lost & ~(np.abs(a - b) <= allowed)
+    apart: np.ndarray = ~lost & ~(np.abs(a - b) <= allowed)
+    return apart
 
 
 def _rounding(law: Law, inputs: dict[str, np.ndarray], at: np.ndarray) -> np.ndarray:

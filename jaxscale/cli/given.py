@@ -128,7 +128,7 @@ def law_given(
         column = column or _only_scale(name, runs)
         settings["of"] = column if runs is None else runs.column_called(column)
         label += f":{column}"
-    return label, cls(**settings).replace(**fixed), column  # type: ignore[arg-type]
+    return label, cls(**settings).replace(**fixed), column
 
 
 def _only_scale(name: str, runs: Runs | None) -> str:

@@ -93,4 +93,4 @@ def _least(points: np.ndarray) -> np.ndarray:
             kept[np.argmin(np.where(low, share, np.inf))] = False
             active, share = [a for a, k in zip(active, kept, strict=True) if k], share[kept]
         least = share @ points[active]
-    return least
+    return np.asarray(least)

@@ -1,6 +1,6 @@
 """Comparison of laws, extrapolation first.
 
-`compare` puts together what `selection`, `nested`, `stacking` and `sensitivity` find out about
+`compare` puts together what `held_out`, `nested`, `stacking` and `sensitivity` find out about
 several laws on the same runs, ranked by how well each predicts larger runs than it was fitted to.
 """
 
@@ -17,7 +17,7 @@ from jaxscale.comparison.nested import NestedTest, nested, special_case
 from jaxscale.comparison.result import Comparison, Entry, first_of
 from jaxscale.comparison.sensitivity import DELTAS, Sensitivity, sensitivity
 from jaxscale.comparison.splits import Split, by_folds, by_groups, by_size
-from jaxscale.comparison.stacking import MOST, difference, stacking
+from jaxscale.comparison.stacking import MAX_LAWS, difference, stacking
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress
 from jaxscale.errors import DataError
@@ -27,7 +27,7 @@ from jaxscale.objective.losses import Huber, Loss
 from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.uncertainty.resampling import require_draws
 
-STARTS = 512
+SENSITIVITY_STARTS = 512
 """Random starts at most of the fits under other widths: a chunk of the program that is there."""
 
 
@@ -141,7 +141,7 @@ def _varied(
         deltas=widths,
         losses=(fit.loss,),
         residuals=(fit.residual,),
-        starts=min(starts, STARTS),
+        starts=min(starts, SENSITIVITY_STARTS),
         seed=seed,
         precision=fit.settings.get("precision", "float64"),
         known=fit,
@@ -197,7 +197,7 @@ def _ranked(
     kind = first_of(held)
     main = None if kind is None else held[kind]
     order = list(range(len(found))) if main is None else main.order()
-    weights = stacking(main) if main is not None and len(found) <= MOST else {}
+    weights = stacking(main) if main is not None and len(found) <= MAX_LAWS else {}
     scores = {kind: each.score() for kind, each in held.items()}
     entries = []
     for k in order:

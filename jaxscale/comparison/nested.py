@@ -34,12 +34,12 @@ from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.uncertainty.resampling import require_draws
 
-SPECIAL = 0.1
-"""Residuals of a law fitted to another's predictions, in units of that one's own residuals, up to
-which the other counts as its special case."""
+NESTED_TOLERANCE = 0.1
+"""The large law contains the small one if, fitted to the small law's predictions, it misses them by
+less than this fraction of the small law's own residuals (root mean square of logs)."""
 
-STARTS = 512
-"""Random starts of that fit at most."""
+NESTED_STARTS = 512
+"""Random starts, at most, of the large law's fit to the small law's predictions."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,23 +67,28 @@ class NestedTest:
 
 
 def special_case(small: FitResult, large: FitResult) -> bool:
-    """Return whether a law contains another, judged at the fit of the other.
+    """Return whether the large law contains the small one, judged at the small law's fit.
 
-    The larger law is fitted to the predictions of the smaller: where it contains it, nothing is
-    left. So every law can be asked, a user's own included, for the price of one more fit.
+    The large law is fitted to the predictions of the small one. Where it contains the small law,
+    no residual is left. So every law can be asked, a user's own included, for the price of one
+    more fit.
+
+    Args:
+        small: fit of the law that may be a special case.
+        large: fit of the law that may contain it, to the same runs.
     """
     law = large.unfitted
     if len(law.free) <= len(small.unfitted.free) or not set(small.law.inputs) <= set(law.inputs):
         return False
     try:
         problem = large.problem.on(large.runs.replace(loss=small.prediction))
-        again = fit_problem(problem, starts=min(STARTS, large.certificate.starts))
+        again = fit_problem(problem, starts=min(NESTED_STARTS, large.certificate.starts))
     except (DataError, FitError):
         return False
     own = np.sqrt(np.mean(np.log(small.prediction / small.runs.loss) ** 2))
     with np.errstate(all="ignore"):
         left = np.sqrt(np.mean(np.log(again.prediction / small.prediction) ** 2))
-    return bool(left < SPECIAL * own)
+    return bool(left < NESTED_TOLERANCE * own)
 
 
 def nested(

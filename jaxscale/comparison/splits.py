@@ -92,6 +92,11 @@ def identified(law: Law, runs: Runs, mask: np.ndarray) -> str:
 
     It takes one run more than free parameters, as many distinct inputs as free parameters (equal
     within 1 % is equal), two distinct values of every input, and two distinct losses.
+
+    Args:
+        law: the law, its free parameters None.
+        runs: n runs.
+        mask: [n] bool, the runs that the law would be fitted to.
     """
     count, free = int(mask.sum()), len(law.free)
     if count <= free:
@@ -128,6 +133,17 @@ def by_size(
     less than `share` of the levels are there to see, but do not count: a law fitted to a handful of
     the smallest runs can be wrong by any factor, which says little of the extrapolation at hand.
     Where no window has so many levels, all of them count.
+
+    Args:
+        laws: the laws that are to be fitted.
+        runs: n runs; those of weight zero are neither fitted nor predicted.
+        by: the size, "N", "D", "C" or the name of a column.
+        levels: bins at most that more than 16 levels are merged into.
+        horizon: "all" larger runs are predicted, or those of the "next" level.
+        share: of the levels, 0 or more and below 1, from which a window counts.
+
+    Returns:
+        The windows, smallest first.
 
     Raises:
         DataError: no window is left.
@@ -176,6 +192,12 @@ def by_folds(runs: Runs, folds: int, *, by: str | None = None, seed: int = 0) ->
     """Return folds that hold each run once, each spread evenly along a size.
 
     Runs are put in order of size, and each block of `folds` neighbors is dealt out at random.
+
+    Args:
+        runs: n runs; those of weight zero are in no fold.
+        folds: how many.
+        by: the size, a column; None for the loss.
+        seed: of the dealing.
 
     Raises:
         ValueError: fewer than 2 folds, or more than runs.

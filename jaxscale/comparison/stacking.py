@@ -10,10 +10,11 @@ import numpy as np
 from jaxscale.comparison.held_out import HeldOut
 
 CLUSTERS = 6
-"""Held-out levels from which they, not the runs, are what the bootstrap draws."""
-DRAWS = 2000
-MOST = 12
-"""Laws at most whose weights are worked out: every subset of them is tried."""
+"""Held-out levels from which the bootstrap draws whole levels in place of single runs."""
+DIFFERENCE_DRAWS = 2000
+"""Draws of the bootstrap of a difference."""
+MAX_LAWS = 12
+"""Laws at most that get weights: every subset of the laws is tried."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,11 +42,11 @@ class Difference:
 
 
 def difference(held: HeldOut, law: int, other: int, *, seed: int = 0) -> Difference | None:
-    """Compare two laws by a paired bootstrap over what they had not seen.
+    """Compare two laws by a paired bootstrap over the runs that neither had seen.
 
-    Whole levels are drawn where at least six were held out, since the errors of one level have
-    much in common; else runs. The interval holds for two laws that were chosen beforehand: for
-    the best of many it is somewhat narrow.
+    Whole levels are drawn where at least six levels were held out, since the errors of one level
+    have much in common; else runs are drawn. The interval holds for two laws that were chosen
+    beforehand: if one of the two is the best of many, the interval is somewhat narrow.
 
     Args:
         held: held-out errors of the laws.
@@ -66,7 +67,7 @@ def difference(held: HeldOut, law: int, other: int, *, seed: int = 0) -> Differe
     member = np.unique(level, return_inverse=True)[1] if unit == "level" else np.arange(len(known))
     total, count = np.bincount(member, gap[known]), np.bincount(member)
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(total), np.full(len(total), 1 / len(total)), size=DRAWS)
+    drawn = rng.multinomial(len(total), np.full(len(total), 1 / len(total)), size=DIFFERENCE_DRAWS)
     means = (drawn @ total) / (drawn @ count)
     low, high = np.quantile(means, [0.025, 0.975])
     mean = float(gap[known].mean())
@@ -76,17 +77,18 @@ def difference(held: HeldOut, law: int, other: int, *, seed: int = 0) -> Differe
 def stacking(held: HeldOut) -> dict[str, float]:
     """Return the weights, by law, of the combined prediction with the least held-out error.
 
-    The combination is the weighted mean of log predictions; its weights are 0 or more and sum to
-    one, and minimize the sum of its squared log errors, every held-out run counting once. Laws
-    that were fitted to no window have none. Squares: a single wild run can decide.
+    The combination is the weighted mean of log predictions. The weights are 0 or more, sum to
+    one, and minimize the sum of squared log errors of the combination; every held-out run counts
+    once. A law that was fitted to no window has weight 0. Since errors are squared, a single wild
+    run can decide the weights.
 
     Raises:
         ValueError: more than 12 laws.
 
     Source: Wolpert 1992, Neural Networks 5, 241; Breiman 1996, Machine Learning 24, 49.
     """
-    if len(held.laws) > MOST:
-        raise ValueError(f"weights of at most {MOST} laws, got {len(held.laws)}")
+    if len(held.laws) > MAX_LAWS:
+        raise ValueError(f"weights of at most {MAX_LAWS} laws, got {len(held.laws)}")
     score = held.score()
     some = [k for k in range(len(held.laws)) if np.isfinite(score[k])]
     weights = dict.fromkeys(held.laws, 0.0)
@@ -104,9 +106,9 @@ def stacking(held: HeldOut) -> dict[str, float]:
 def simplex_least_squares(errors: np.ndarray) -> np.ndarray:
     """Return the weights [L] on the simplex that minimize |errors [m, L] @ weights|², exactly.
 
-    The optimum is the least-squares solution of those laws that have a weight above 0: every
-    subset is solved with the sum as its only constraint, and the best that is feasible wins. Of
-    laws that predict the same, each gets the same weight.
+    Among the laws with a weight above 0, the optimum is the least-squares solution under the one
+    constraint that the weights sum to 1. So this is solved for every subset of laws, and the best
+    solution without a negative weight wins. Laws that predict the same get equal weights.
 
     Cost: 2^L systems of at most L + 1 equations.
     """

@@ -168,13 +168,23 @@ def recognize(table: Table, given: Mapping[str, str]) -> dict[str, str]:
 
 def _is_number(cell: Any) -> bool:
     try:
-        return np.isfinite(number(cell, "plain"))
+        return bool(np.isfinite(number(cell, "plain")))
     except ValueError:
         return False
 
 
 def numeric(table: Table, name: str, keep: np.ndarray, units: str) -> np.ndarray:
-    """Return a column as floats; rows that are not kept may hold anything."""
+    """Return a column [n] as floats; rows that are not kept may hold anything.
+
+    Args:
+        table: the table, n rows.
+        name: the column.
+        keep: [n] bool, rows to read; the others are NaN.
+        units: "plain", or "auto" for 300M and the like.
+
+    Raises:
+        DataError: a cell that is kept is no number.
+    """
     values = np.full(len(keep), np.nan)
     cells = table.columns[name]
     if isinstance(cells, np.ndarray):
@@ -201,7 +211,17 @@ def numeric(table: Table, name: str, keep: np.ndarray, units: str) -> np.ndarray
 def others(
     table: Table, names: Mapping[str, str], keep: np.ndarray, units: str
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Return the columns of numbers that stand for no letter, and notes on those left out."""
+    """Return the columns of numbers that stand for no letter, and notes on those left out.
+
+    Args:
+        table: the table, n rows.
+        names: the column of every letter.
+        keep: [n] bool, rows to read; the others are NaN.
+        units: as in `numeric`.
+
+    Returns:
+        Columns [n] by their names, and sentences.
+    """
     found: dict[str, np.ndarray] = {}
     notes = []
     for name in table.columns:
@@ -224,11 +244,18 @@ def labels(cells: Sequence[Any], keep: np.ndarray) -> np.ndarray:
     """Return a column of labels as text, or as numbers where the source has types."""
     if isinstance(cells, np.ndarray):
         return cells[keep]
-    return np.array(["" if cell is None else str(cell) for cell in cells])[keep]
+    text: np.ndarray = np.array(["" if cell is None else str(cell) for cell in cells])[keep]
+    return text
 
 
 def for_where(table: Table, names: Mapping[str, str], units: str) -> dict[str, np.ndarray]:
-    """Return arrays by column and by letter; a letter goes before a column of the same name."""
+    """Return arrays [n] by column and by letter; a letter goes before a column of the same name.
+
+    Args:
+        table: the table, n rows.
+        names: the column of every letter.
+        units: as in `numeric`.
+    """
     columns: dict[str, np.ndarray] = {}
     for name, cells in table.columns.items():
         if all(isinstance(cell, bool | np.bool_) for cell in cells):

@@ -118,7 +118,8 @@ class _Interpreter:
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
         if method is None:
             raise self._refuse(node)
-        return method(node)
+        value: np.ndarray = method(node)
+        return value
 
     def _refuse(self, node: ast.AST) -> DataError:
         name = type(node).__name__

@@ -318,7 +318,8 @@ def _rate(
     order = np.argsort(known, kind="stable")
     known, values = known[order], values[rows][order]
     last = np.append(known[1:] != known[:-1], True)
-    return np.interp(step, known[last], values[last])
+    rates: np.ndarray = np.interp(step, known[last], values[last])
+    return rates
 
 
 def _event_tables(path: Path) -> list[tuple[str, Table]]:

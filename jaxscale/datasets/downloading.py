@@ -31,6 +31,12 @@ def downloaded(name: str, entry: Entry, source: Source, *, progress: bool) -> Pa
     The cache is the folder that JAXSCALE_DATASETS_CACHE names, else `datasets` in the cache of
     the operating system for jaxscale. Names that share a source share the file.
 
+    Args:
+        name: the table's name, for messages.
+        entry: what the catalogue says of the table.
+        source: where its file is.
+        progress: whether to show a bar while it is downloaded.
+
     Raises:
         DataError: pooch is missing, or the download failed.
     """

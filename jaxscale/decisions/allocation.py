@@ -29,9 +29,10 @@ LOG_N = (math.log(1e3), math.log(1e18))
 """Range of model sizes that the numeric search looks at."""
 LOG_C = (math.log(1e9), math.log(1e40))
 """Range of budgets in which a target loss is looked for."""
-CELLS = 401
-ROUNDS = 4
-"""Rounds of zooming into as many cells: 35 e-folds down to 1e-6 of one, then a Newton step."""
+SEARCH_CELLS = 401
+"""Model sizes that each round of the numeric search tries."""
+SEARCH_ROUNDS = 4
+"""Rounds of zooming in, from 35 e-folds down to 1e-6 of one; a Newton step does the rest."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +187,8 @@ def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
 
 def _loss(law: Law, N: Any, D: Any) -> Array:
     given = {"N": N, "D": D}  # in the law's own order
-    return law.loss(*(given[name] for name in law.inputs))
+    loss: Array = law.loss(*(given[name] for name in law.inputs))
+    return loss
 
 
 def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:
@@ -198,8 +200,8 @@ def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:
 
     fixed, budget = jax.lax.stop_gradient((law, C))
     low, high = (jnp.full((), edge, C.dtype) for edge in LOG_N)
-    unit = jnp.linspace(0, 1, CELLS, dtype=C.dtype)
-    for _ in range(ROUNDS):
+    unit = jnp.linspace(0, 1, SEARCH_CELLS, dtype=C.dtype)
+    for _ in range(SEARCH_ROUNDS):
         grid = low + (high - low) * unit
         value = along(grid, fixed, budget)
         best = grid[jnp.argmin(jnp.where(jnp.isfinite(value), value, jnp.inf))]
@@ -208,7 +210,8 @@ def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:
     edge = (best <= LOG_N[0] + step) | (best >= LOG_N[1] - step)
 
     def slope(x: Array) -> Array:
-        return jax.jvp(lambda x: along(x, law, C), (x,), (jnp.ones_like(x),))[1]
+        slope: Array = jax.jvp(lambda x: along(x, law, C), (x,), (jnp.ones_like(x),))[1]
+        return slope
 
     def newton(slope: Function, x: Array) -> Array:
         value, bend = jax.jvp(slope, (x,), (jnp.ones_like(x),))

@@ -117,7 +117,8 @@ def _searched(law: Law, loss: Any) -> Array:
     sign = jnp.where(law.loss(jnp.exp(high)) > law.loss(jnp.exp(low)), 1.0, -1.0)
 
     def passed(x: Array) -> Array:
-        return sign * (law.loss(jnp.exp(x)) - goal)
+        gap: Array = sign * (law.loss(jnp.exp(x)) - goal)
+        return gap
 
     never = jnp.where(passed(high) < 0, jnp.inf, -jnp.inf)
     reached = (passed(low) < 0) & (passed(high) >= 0)
@@ -125,32 +126,57 @@ def _searched(law: Law, loss: Any) -> Array:
 
 
 def loss_at(law: Law, log_S: Any, flops: Flops | None = None) -> Array:
-    """Return the loss that a law reaches at log S; pure, for scalars, as `log_scale`."""
+    """Return the loss that a law reaches at log S; pure, for scalars, as `log_scale`.
+
+    Args:
+        law: of one scale, or of N and D; parameters scalar.
+        log_S: logarithm of the scale, or of the compute of a law of N and D.
+        flops: FLOPs model in JAX; default the law's own, else C = 6 N D.
+    """
     found = curve(law, flops)
     if found is not None:
         E, K, gamma = found
-        return E + K * jnp.exp(-gamma * log_S)
+        loss: Array = E + K * jnp.exp(-gamma * log_S)
+        return loss
     S = jnp.exp(log_S)
     return law.loss(S) if len(law.inputs) == 1 else optimum(law, S, flops).loss
 
 
 def _log_scales(law: Law, losses: Array, *, flops: Flops | None) -> Array:
-    one = jax.vmap(lambda law, loss: log_scale(law, loss, flops), (None, 0))
-    return jax.vmap(one)(law, losses)
+
+    def each(law: Law, losses: Array) -> Array:
+        return jax.vmap(lambda loss: log_scale(law, loss, flops))(losses)
+
+    return jax.vmap(each)(law, losses)
 
 
 def _losses_at(law: Law, log_S: Array, *, flops: Flops | None) -> Array:
-    one = jax.vmap(lambda law, x: loss_at(law, x, flops), (None, 0))
-    return jax.vmap(one)(law, log_S)
+
+    def each(law: Law, log_S: Array) -> Array:
+        return jax.vmap(lambda x: loss_at(law, x, flops))(log_S)
+
+    return jax.vmap(each)(law, log_S)
 
 
 def log_scales(law: Law, losses: Any, flops: Flops | None = None) -> np.ndarray:
-    """Return `log_scale` [B, m] of a sample of laws (parameters [B] or scalar) at losses [B, m]."""
+    """Return `log_scale` [B, m] of a sample of laws at losses; in float64.
+
+    Args:
+        law: parameters [B] or scalar.
+        losses: [B, m], in the units of the runs.
+        flops: FLOPs model in JAX; default the law's own, else C = 6 N D.
+    """
     return _mapped(_log_scales, law, losses, flops)
 
 
 def losses_at(law: Law, log_S: Any, flops: Flops | None = None) -> np.ndarray:
-    """Return `loss_at` [B, m] of a sample of laws (parameters [B] or scalar) at log S [B, m]."""
+    """Return `loss_at` [B, m] of a sample of laws at scales; in float64.
+
+    Args:
+        law: parameters [B] or scalar.
+        log_S: [B, m] logarithms of the scale.
+        flops: FLOPs model in JAX; default the law's own, else C = 6 N D.
+    """
     return _mapped(_losses_at, law, log_S, flops)
 
 

@@ -54,7 +54,8 @@ class Problems(NamedTuple):
     def part(self, some: slice, size: int) -> dict[str, Any]:
         """Return the fields of `some` starts, one row per start, padded to `size`."""
         rows = _padded(self.which[some], size)
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[rows], self.fields)
+        part: dict[str, Any] = jax.tree.map(lambda leaf: np.asarray(leaf)[rows], self.fields)
+        return part
 
 
 class Search:
@@ -79,7 +80,14 @@ class Search:
         self.work = 0.0
 
     def run(self, function: Any, *args: Any, dtype: Any, **static: Any) -> Any:
-        """Call a pure function compiled."""
+        """Call a pure function compiled, and count the seconds it takes.
+
+        Args:
+            function: as of `programs.run`.
+            args: its arguments, pytrees of arrays.
+            dtype: the precision that it runs in.
+            static: its keyword arguments, hashable.
+        """
         begin = time.perf_counter()
         result, seconds = programs.run(function, *args, dtype=dtype, **static)
         self.compile += seconds
@@ -99,7 +107,13 @@ class Search:
     def solve(
         self, z: np.ndarray, progress: Progress | None = None, problems: Problems | None = None
     ) -> Solution:
-        """Solve from every row of z [S, P]; values plain, in float64."""
+        """Solve from every start; values plain, in float64.
+
+        Args:
+            z: starts [S, P].
+            progress: called after each chunk with how many starts are done, and S.
+            problems: which of B problems each start belongs to; None where there is one.
+        """
         objective = cast(self.objective, self.dtype)
         job = _Job(objective, self.optimizer, self.limits, self.mesh)
         thins = row_of(self.optimizer).thins and problems is None

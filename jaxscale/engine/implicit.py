@@ -168,7 +168,8 @@ def moving(objective: Objective, z: Array, gauss_newton: Array) -> Array:
     """
     lower, upper = objective.bounds()
     free = (z > lower) & (z < upper) & (jnp.diagonal(gauss_newton) > 0)
-    return free.astype(z.dtype)
+    moved: Array = free.astype(z.dtype)
+    return moved
 
 
 def confined(hessian: Array, free: Array) -> Array:
@@ -182,7 +183,13 @@ def confined(hessian: Array, free: Array) -> Array:
 
 
 def newton_solve(objective: Objective, z: Array, rhs: Array) -> Array:
-    """Return H^-1 `rhs` [P] over the moving coordinates, zero in the others; NaN if singular."""
+    """Return H^-1 `rhs` [P] over the moving coordinates, zero in the others; NaN if singular.
+
+    Args:
+        objective: the objective, whose exact Hessian is H.
+        z: an optimum [P].
+        rhs: the right side [P].
+    """
     _, _, gauss_newton, hessian = objective.model(z)
     free = moving(objective, z, gauss_newton)
     lower, ok = cholesky(confined(hessian, free))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -241,7 +242,7 @@ def solve(
     number = jnp.asarray(total if count is None else count, jnp.int32)
     fields = {name: getattr(objective, name) for name in axes}
     # Lanes lie in the minor axis: then every scalar of the optimizer's algebra is one vector.
-    begin = jax.vmap(lambda z: _start(optimizer, z), out_axes=-1)
+    begin: Callable[[Array], _Lane] = jax.vmap(lambda z: _start(optimizer, z), out_axes=-1)
 
     def advance(own: dict[str, Any], lane: _Lane) -> tuple[_Lane, Array, Array]:
         return _advance(dataclasses.replace(objective, **own), optimizer, limits, lane)
@@ -287,7 +288,8 @@ def _step(advance: Any, enter: Any, number: Array, carry: _Carry) -> _Carry:
         return own, lanes, ids, following + jnp.sum(ended, dtype=jnp.int32), out
 
     carry = (own, lanes, ids, following, out)
-    return lax.cond(jnp.any(ended), refill, lambda same: same, carry)
+    after: _Carry = lax.cond(jnp.any(ended), refill, lambda same: same, carry)
+    return after
 
 
 def classify(objective: Objective, solution: Solution, *, axes: tuple[str, ...] = ()) -> Solution:

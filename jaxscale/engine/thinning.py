@@ -19,13 +19,13 @@ from jaxscale.objective.objective import Objective
 
 ROWS = 64
 """Runs of a thin table at least."""
-STARTS = 2048
+THINNING_STARTS = 2048
 """Starts from which a second program is worth compiling."""
 
 
 def worth_thinning(objective: Objective, starts: int) -> bool:
     """Return whether a search of so many starts first goes over a thin table."""
-    return starts >= STARTS and int((np.asarray(objective.weight) > 0).sum()) >= 3 * ROWS
+    return starts >= THINNING_STARTS and int((np.asarray(objective.weight) > 0).sum()) >= 3 * ROWS
 
 
 def thinned(objective: Objective, seed: int = 0) -> Objective:

@@ -71,6 +71,11 @@ def read_bytes(path: Path, limit: int, wanted: str, opener: Any = open) -> bytes
 def read_text(path: Path, limit: int, wanted: str) -> str:
     """Return the text of a regular file in UTF-8.
 
+    Args:
+        path: the file.
+        limit: bytes at most.
+        wanted: what it should be, for messages.
+
     Raises:
         DataError: it is no regular file, too large, cannot be read or is no such text.
     """

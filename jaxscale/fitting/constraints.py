@@ -38,6 +38,11 @@ class Constraints(NamedTuple):
     ) -> Constraints:
         """Return the constraints of a law, checked.
 
+        Args:
+            law: the law, its free parameters None.
+            bounds: (low, high) by parameter, in the units of the runs.
+            tie: by parameter the other one whose value it takes.
+
         Raises:
             ValueError: a name is no free parameter, a bound is no interval, or parameters with
                 units are tied.

@@ -29,7 +29,7 @@ from jaxscale.objective.residuals import Residual
 from jaxscale.varpro.grid import coordinates, surface
 from jaxscale.varpro.separation import separates
 
-CELLS = 4_000_000
+MAX_CELLS = 4_000_000
 """Cells of a grid at most: 32 MB per quantity."""
 BASINS = 8
 """Local minima kept at most."""
@@ -239,11 +239,11 @@ def _axes(
             )
         spans.append((low, high, 1 + max(1, math.floor((high - low) / resolution + 1e-6))))
     cells = math.prod(count for *_, count in spans)
-    if cells > CELLS:
-        fitting = resolution * (cells / CELLS) ** (1 / len(names))
+    if cells > MAX_CELLS:
+        fitting = resolution * (cells / MAX_CELLS) ** (1 / len(names))
         raise ValueError(
-            f"{' x '.join(str(count) for *_, count in spans)} cells are more than {CELLS:,}; take "
-            f"resolution={math.ceil(fitting * 1e4) / 1e4:g} or narrower ranges"
+            f"{' x '.join(str(count) for *_, count in spans)} cells are more than {MAX_CELLS:,}; "
+            f"take resolution={math.ceil(fitting * 1e4) / 1e4:g} or narrower ranges"
         )
     values = [low + (high - low) / (count - 1) * np.arange(count) for low, high, count in spans]
     return tuple(x[np.abs(x) > 1e-9] for x in values)

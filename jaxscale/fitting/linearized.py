@@ -86,7 +86,8 @@ class Linearized:
 
     def curvature_matrix(self) -> np.ndarray:
         """Return [P, P]: sum of w times smoothed curvature times the outer product of slopes."""
-        return (self.rows * (self.weight * self.smoothed)[:, None]).T @ self.rows
+        curvature: np.ndarray = (self.rows * (self.weight * self.smoothed)[:, None]).T @ self.rows
+        return curvature
 
     def noise(self) -> Noise:
         """Return the distribution of residuals freed from the fit's adaptation to them."""
@@ -123,7 +124,8 @@ class Noise(NamedTuple):
             return np.zeros(shape)
         which = np.searchsorted(np.cumsum(self.share)[:-1], rng.random(shape), side="right")
         moved = self.residual[which] + self.width * rng.standard_normal(shape)
-        return moved / np.sqrt(1 + self.width**2 / self.variance)
+        shrunk: np.ndarray = moved / np.sqrt(1 + self.width**2 / self.variance)
+        return shrunk
 
 
 def linearize(fit: FitResult) -> Linearized:
@@ -176,13 +178,15 @@ def bandwidth(r: np.ndarray) -> float:
     r = r / unit
     quartiles = np.percentile(r, [25, 75])
     spread = min(float(r.std()), float(np.diff(quartiles)[0]) / 1.349) or float(r.std())
-    return max(KERNEL * spread * len(r) ** -0.2 * unit, np.finfo(float).tiny)
+    width: float = max(KERNEL * spread * len(r) ** -0.2 * unit, np.finfo(float).tiny)
+    return width
 
 
 def binary_unit(x: np.ndarray) -> float:
     """Return the power of two near the largest |x|: dividing by it rounds nothing."""
     largest = float(np.max(np.abs(x), initial=0.0))
-    return 2.0 ** math.floor(math.log2(largest)) if 0 < largest < math.inf else 1.0
+    unit: float = 2.0 ** math.floor(math.log2(largest)) if 0 < largest < math.inf else 1.0
+    return unit
 
 
 def _location(loss: Loss, r: Array, share: Array) -> Array:
@@ -192,4 +196,5 @@ def _location(loss: Loss, r: Array, share: Array) -> Array:
         weight = share * loss.weight(r - center)
         return weight @ r / jnp.sum(weight)
 
-    return jax.lax.fori_loop(0, 50, reweighted, share @ r)
+    center: Array = jax.lax.fori_loop(0, 50, reweighted, share @ r)
+    return center

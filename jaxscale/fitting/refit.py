@@ -34,7 +34,7 @@ from jaxscale.varpro.reduced import Reduced
 from jaxscale.varpro.separation import separates
 from jaxscale.varpro.starts import grid_axes, random_starts
 
-CELLS = 144
+SCANNED_CELLS = 144
 """Cells of the scanned grid."""
 ALIVE = 0.02
 """Share of a typical loss to which a dead term is raised at a start."""
@@ -156,7 +156,7 @@ def _guards(
     axes = grid_axes(objective)
     if not axes or not separates(objective):
         return random_starts(objective, count * guards, seed), np.repeat(np.arange(count), guards)
-    side = round(CELLS ** (1 / len(axes)))
+    side = round(SCANNED_CELLS ** (1 / len(axes)))
     axes = tuple(np.linspace(axis[0], axis[-1], side) for axis in axes)
     starts, found = [], []
     for first in range(0, count, SCANNED):
@@ -187,7 +187,8 @@ def _other_basins(
 
     def reweighted(own: dict[str, Any], z: Array) -> Array:
         here = dataclasses.replace(objective, **own)
-        return here.weight * here.loss.weight(here.residuals(z))
+        weight: Array = here.weight * here.loss.weight(here.residuals(z))
+        return weight
 
     def scan(own: dict[str, Any], weight: Array) -> Any:
         return cells(dataclasses.replace(objective, **dict(own, weight=weight)), axes)

@@ -122,7 +122,8 @@ class FitResult:
         with scope(np.float64), np.errstate(divide="ignore"):
             values = {name: float(value) for name, value in self.law.values.items()}
             z = np.array([float(x) for x in space.coordinates(values)])
-        return np.clip(z, *space.bounds())
+        clipped: np.ndarray = np.clip(z, *space.bounds())
+        return clipped
 
     def pinned(self, *names: str) -> FitResult:
         """Return the same optimum, with further parameters held where they are."""
@@ -199,7 +200,8 @@ class FitResult:
             "settings": {**_law_settings(self.law), **self.settings, **self._held()},
             "versions": versions(),
         }
-        return plain(document)
+        written: dict[str, Any] = plain(document)
+        return written
 
     def _held(self) -> dict[str, Any]:
         bounds, tied = self.constraints

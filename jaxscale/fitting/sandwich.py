@@ -52,7 +52,10 @@ def run_scores(at: Linearized, bread: np.ndarray) -> np.ndarray:
         bread: its inverse curvature [P, P].
     """
     share = np.einsum("np,pq,nq->n", at.rows, bread, at.rows) * at.weight * at.smoothed
-    return at.rows * (at.weight * at.psi / np.sqrt(np.maximum(1 - share, 0.1)))[:, None]
+    scores: np.ndarray = (
+        at.rows * (at.weight * at.psi / np.sqrt(np.maximum(1 - share, 0.1)))[:, None]
+    )
+    return scores
 
 
 def standard_errors(

@@ -69,7 +69,8 @@ def _rounding(result: FitResult, inputs: dict[str, np.ndarray]) -> np.ndarray:
         for name, at in result.law.values.items():
             near = result.law.replace(**{name: at * (1 + SAME)})
             total += np.abs(predict(near, **inputs) - result.prediction) / SAME * 1e-14
-    return np.fmin(total, 1e-3 * size)
+    rounding: np.ndarray = np.fmin(total, 1e-3 * size)
+    return rounding
 
 
 def _same_digest(data: Field, runs: Runs) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from jaxscale._numerics import programs
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import chunk_size
-from jaxscale.engine.thinning import STARTS
+from jaxscale.engine.thinning import THINNING_STARTS
 from jaxscale.fitting.fit import fit
 from jaxscale.fitting.preparation import bucket
 from jaxscale.laws import Law
@@ -103,8 +103,8 @@ def warmup(
 
 def _fewest(starts: int) -> int:
     """Return the smallest number of random starts that uses the same programs."""
-    if starts >= STARTS:
-        return STARTS  # such a search has one more program
+    if starts >= THINNING_STARTS:
+        return THINNING_STARTS  # such a search has one more program
     # Up to KEPT cells of a grid come on top of the starts.
     wanted = [chunk_size(starts + cells) for cells in range(KEPT + 1)]
     return next(

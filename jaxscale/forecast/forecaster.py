@@ -150,7 +150,8 @@ class Forecaster:
             raise ValueError(
                 f"a step lies between 0 and {LAST_STEP}, got {step}; count larger ones in thousands"
             )
-        return self._update(state, step, loss, lr)
+        after: State = self._update(state, step, loss, lr)
+        return after
 
     @jax.jit  # so that a loop of plain Python is quick as well
     def _update(self, state: State, step: Any, loss: Any, lr: Any) -> State:
@@ -196,7 +197,8 @@ class Forecaster:
         Raises:
             ValueError: the final step or the level, a number and not traced, is out of its range.
         """
-        return self._predict(state, _end(final_step), _level(level))
+        end: Forecast = self._predict(state, _end(final_step), _level(level))
+        return end
 
     @jax.jit
     def _predict(self, state: State, final_step: Any, level: Any) -> Forecast:
@@ -225,7 +227,8 @@ class Forecaster:
             rate = jnp.zeros_like(ahead) + state.rate[last]
         else:
             rate = rates(self.schedule, ahead)
-        return _evidence(state, ahead, rate, self.annealing)
+        seen: Evidence = _evidence(state, ahead, rate, self.annealing)
+        return seen
 
 
 def _end(final_step: Any) -> Any:

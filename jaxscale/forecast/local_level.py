@@ -116,7 +116,17 @@ class _Solved(NamedTuple):
 def forecast_mixture(seen: Evidence, prior: Prior, grid: tuple[int, int, int]) -> Mixture:
     """Return what the cells of a grid over alpha, walk and noise say of the end.
 
-    Pure and differentiable, in the numbers of the prior as well. Costs two scans over the bins.
+    Pure and differentiable, in the numbers of the prior as well.
+
+    Args:
+        seen: what a run has shown in K bins, and G forms of the gain.
+        prior: what is known before the run.
+        grid: cells along alpha, walk and noise.
+
+    Returns:
+        The mixture, of as many components as there are cells times forms.
+
+    Cost: two scans over the bins.
     """
     cells = _cells(prior, grid, seen.loss.dtype)
     powers = jnp.expm1(-cells.alpha * seen.log_s[:, None])
@@ -149,7 +159,26 @@ def _cells(prior: Prior, grid: tuple[int, int, int], dtype: Any) -> _Cells:
 
 
 def _kalman(columns: Array, seen: Evidence, extra: Array, cells: _Cells) -> _Pass:
-    """Filter every column [K, C] as a random walk in log S, seen with noise."""
+    """Filter every column as a random walk in log S, seen with noise.
+
+    With m the level, P its variance (both before bin k), and d the change of log S since the bin
+    before, every bin that is used takes
+
+        P <- P + walk² d                              the walk goes on
+        v  = P + noise² share_k + extra_k             variance of the innovation
+        e  = column_k - m                             innovation
+        m <- m + (P / v) e,   P <- (1 - P / v) P      the filter
+
+    The start is m = 0 and P = 1, which is as good as unknown: losses are relative to the present
+    one. P and v depend on the cell alone, so that all columns share them, and e / sqrt(v) is the
+    column whitened.
+
+    Args:
+        columns: [K, C], losses, forms of the gain and powers.
+        seen: which bins are used, their share of the noise, and log S.
+        extra: [K] variance added to a bin that stands out.
+        cells: the grid, M cells of walk and noise.
+    """
     log_s = seen.log_s[:-1]
     apart = jnp.diff(log_s, prepend=log_s[:1])
 
@@ -174,9 +203,40 @@ def _kalman(columns: Array, seen: Evidence, extra: Array, cells: _Cells) -> _Pas
 def _solve(
     passed: _Pass, to_come: Array, seen: Evidence, cells: _Cells, known: tuple[Prior, Array]
 ) -> _Solved:
-    """Solve every cell for A and B; forecast the end, where columns change by `to_come` [M, C].
+    """Solve every cell for A and B, and forecast the end.
 
-    `known` is the prior, and what the columns of powers were divided by: A is in its units.
+    Let y, g and x be the innovations of the losses, of minus a form of the gain, and of a power,
+    and <u, v> = sum_k u_k v_k / variance_k. Given the cell, the innovations are independent,
+
+        y ~ Normal(A x + B g, variance),  A ~ Normal(a0, sa²),  B ~ Normal(b0, sb²),
+
+    so that A and B solve
+
+        | xx  xg | |A|   |bx|     xx = <x, x> + 1/sa²,  bx = <x, y> + a0/sa²
+        | xg  gg | |B| = |bg|     gg = <g, g> + 1/sb²,  bg = <g, y> + b0/sb²,  xg = <x, g>.
+
+    Eliminating A leaves rest = gg - xg²/xx:
+
+        B = (bg - xg bx / xx) / rest,   A = (bx - xg B) / xx.
+
+    The evidence is the density of y with A and B integrated out, up to a constant:
+
+        -2 log evidence = unexplained + sum_k log variance_k + log(xx rest) + 2 log(sa sb),
+        unexplained = <y, y> + a0²/sa² + b0²/sb² - A bx - B bg.
+
+    From the last bin to the end the columns change by x', g' of `to_come`, seen from the filtered
+    level m of the losses, whose variance is u:
+
+        mean = 1 + m + A x' + B g'
+        sd²  = walk² ahead + u + noise² + x'²/xx + (g' - xg x'/xx)² / rest.
+
+    Args:
+        passed: the Kalman pass.
+        to_come: [M, C] change of the columns to the end, from their filtered levels.
+        seen: log S, whose last step is `ahead`, and how many forms of the gain there are.
+        cells: the grid.
+        known: the prior, and what the columns of powers [A] were divided by: A, a0 and sa are in
+            units of it.
     """
     prior, largest = known
     inverse, cuts = 1 / passed.variance, (1, 1 + seen.gain.shape[1])
@@ -193,7 +253,7 @@ def _solve(
     a0, sa = a0 * largest, sa * largest
     xx, gg, xg = product(x, x) + 1 / sa**2, product(g, g) + 1 / sb**2, product(x, g)
     bx, bg = product(x, y) + a0 / sa**2, product(g, y) + b0 / sb**2
-    # What the powers leave of G; rounding must not take more of it than the prior gave.
+    # `rest` is at least 1 / sb²: rounding must not take more of it than the prior gave.
     rest = jnp.maximum(gg - xg * xg / xx, 1 / sb**2)
     B = (bg - xg * bx / xx) / rest
     A = (bx - xg * B) / xx

@@ -67,7 +67,7 @@ def forecast_curve(
     _check(curve, final_step, level)
     state = take_in(forecaster, curve)
     end, wide = np.float64(final_step), np.float64(level)
-    forecast = run(_predict, forecaster, state, end, wide, dtype=np.float64)[0]
+    forecast: Forecast = run(_predict, forecaster, state, end, wide, dtype=np.float64)[0]
     _check_finite(forecaster, curve, state, (forecast.loss, forecast.lower, forecast.upper))
     return forecast
 
@@ -90,7 +90,7 @@ def take_in(forecaster: Forecaster, curve: Curve) -> State:
     columns = [curve.step.astype(np.int32), curve.loss.astype(float)]
     columns += [] if curve.lr is None else [curve.lr.astype(float)]
     padded = [np.pad(column, (0, size - len(curve))) for column in columns]
-    state = run(_take_in, forecaster, np.int32(len(curve)), *padded, dtype=np.float64)[0]
+    state: State = run(_take_in, forecaster, np.int32(len(curve)), *padded, dtype=np.float64)[0]
     if not state.count.any():
         raise DataError(
             f"{curve.source}: run {curve.name!r} has no finite loss beside a finite learning rate"
@@ -174,7 +174,8 @@ def forecast_fan(
 
 def probability_below(forecast: Forecast, losses: Any) -> np.ndarray:
     """Return the probability that a run ends below each of the losses [k], in float64."""
-    return run(_below, forecast, np.asarray(losses, float), dtype=np.float64)[0]
+    probability: np.ndarray = run(_below, forecast, np.asarray(losses, float), dtype=np.float64)[0]
+    return probability
 
 
 def scheduled(schedule: Schedule, steps: np.ndarray) -> np.ndarray:
@@ -225,7 +226,8 @@ def _take_in(
     def one(k: Array, state: State) -> State:
         return forecaster.update(state, step[k], loss[k], rate[k])
 
-    return lax.fori_loop(0, count, one, forecaster.init(loss.dtype))
+    state: State = lax.fori_loop(0, count, one, forecaster.init(loss.dtype))
+    return state
 
 
 def _predict(forecaster: Forecaster, state: State, final_step: Array, level: Any) -> Forecast:

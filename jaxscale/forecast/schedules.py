@@ -49,6 +49,7 @@ def schedule_named(
         raise ValueError(f"no schedule {name!r}; there are {', '.join(SCHEDULES)}")
     _check(peak, steps, floor)
     rise = _steps("warmup", warmup, steps)
+    main: Schedule
     low, left = floor * peak, steps - rise
     if left < 1:
         raise ValueError(f"a warmup of {rise} steps fills the run of {steps} steps")
@@ -70,7 +71,10 @@ def schedule_named(
         main = optax.join_schedules([stable, falling], [left - fall])
     if not rise:
         return main
-    return optax.join_schedules([optax.linear_schedule(0.0, peak, rise), main], [rise])
+    schedule: Schedule = optax.join_schedules(
+        [optax.linear_schedule(0.0, peak, rise), main], [rise]
+    )
+    return schedule
 
 
 def rates(schedule: Schedule, steps: Array) -> Array:

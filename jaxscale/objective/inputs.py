@@ -64,6 +64,9 @@ def spaced(x: np.ndarray, kind: str) -> np.ndarray:
     The logarithm of a positive input, a signed one in units of its root mean square, a raw one as
     it is.
     """
+    scaled: np.ndarray
     if kind == "positive":
-        return np.log(x)
-    return x * np.exp(-log_unit(x, np.ones(len(x)), kind))
+        scaled = np.log(x)
+    else:
+        scaled = x * np.exp(-log_unit(x, np.ones(len(x)), kind))
+    return scaled

@@ -133,9 +133,11 @@ class Loss:
         """Return rho''(r); at a kink, the value of the inner side."""
 
         def psi(r: Array) -> Array:
-            return jax.jvp(self.rho, (r,), (jnp.ones_like(r),))[1]
+            slope: Array = jax.jvp(self.rho, (r,), (jnp.ones_like(r),))[1]
+            return slope
 
-        return jax.jvp(psi, (r,), (jnp.ones_like(r),))[1]
+        slope: Array = jax.jvp(psi, (r,), (jnp.ones_like(r),))[1]
+        return slope
 
     def smoothed_curvature(self, r: Array, width: Any) -> Array:
         """Return the mean of rho'' around residuals `r`, under a Gaussian kernel of a `width`.
@@ -149,7 +151,8 @@ class Loss:
         density = jnp.exp(-0.5 * u * u)
         moved = r[..., None] + width * u
         psi = self.weight(moved) * moved
-        return jnp.sum(psi * u * density, axis=-1) / jnp.sum(density) / width
+        mean: Array = jnp.sum(psi * u * density, axis=-1) / jnp.sum(density) / width
+        return mean
 
     def refinements(self) -> tuple[Loss, ...]:
         """Return the sharper losses that a fit passes through, in order; empty for smooth ones."""
@@ -159,7 +162,8 @@ class Loss:
         """Return which residuals lie within the width: all of them for a loss without one."""
         if self.width is None:
             return jnp.ones_like(r, dtype=bool)
-        return jnp.abs(r) <= getattr(self, self.width)
+        within: Array = jnp.abs(r) <= getattr(self, self.width)
+        return within
 
     def log_normalizer(self, log_s: Any) -> Array:
         """Return log Z: of the integral over r of exp(-rho(r) / s); pure.
@@ -219,7 +223,8 @@ class Square(Loss):
 
     def log_normalizer(self, log_s: Any) -> Array:
         """Return log sqrt(2 pi s): the normal density of variance s."""
-        return 0.5 * (jnp.log(2 * jnp.pi) + log_s)
+        log_z: Array = 0.5 * (jnp.log(2 * jnp.pi) + log_s)
+        return log_z
 
     def mean_rho(self, s: np.ndarray) -> np.ndarray:
         """Return s / 2."""
@@ -247,7 +252,8 @@ class Huber(Loss):
 
     def weight(self, r: Array) -> Array:
         """Return min(1, delta / |r|)."""
-        return self.delta / jnp.maximum(jnp.abs(r), self.delta)
+        weight: Array = self.delta / jnp.maximum(jnp.abs(r), self.delta)
+        return weight
 
     def curvature(self, r: Array) -> Array:
         """Return 1 within delta, 0 outside."""
@@ -295,19 +301,23 @@ class Absolute(Loss):
 
     def rho(self, r: Array) -> Array:
         """Return |r| outside the smoothing width, a parabola that touches it within."""
-        return self._huber().rho(r) / self.smoothing + 0.5 * self.smoothing
+        rho: Array = self._huber().rho(r) / self.smoothing + 0.5 * self.smoothing
+        return rho
 
     def weight(self, r: Array) -> Array:
         """Return 1 / max(|r|, smoothing)."""
-        return self._huber().weight(r) / self.smoothing
+        weight: Array = self._huber().weight(r) / self.smoothing
+        return weight
 
     def curvature(self, r: Array) -> Array:
         """Return 1 / smoothing within the smoothing width, 0 outside."""
-        return self._huber().curvature(r) / self.smoothing
+        curvature: Array = self._huber().curvature(r) / self.smoothing
+        return curvature
 
     def smoothed_curvature(self, r: Array, width: Any) -> Array:
         """Return that of the Huber curve, over the smoothing."""
-        return self._huber().smoothed_curvature(r, width) / self.smoothing
+        curvature: Array = self._huber().smoothed_curvature(r, width) / self.smoothing
+        return curvature
 
     def refinements(self) -> tuple[Loss, ...]:
         """Return the same loss, sharper by 10 each time, nine times."""
@@ -319,7 +329,8 @@ class Absolute(Loss):
 
     def log_normalizer(self, log_s: Any) -> Array:
         """Return log 2 s: the Laplace density; |r| outside a smoothing that is not worth a term."""
-        return jnp.log(2.0) + log_s
+        log_z: Array = jnp.log(2.0) + log_s
+        return log_z
 
     def mean_rho(self, s: np.ndarray) -> np.ndarray:
         """Return s."""

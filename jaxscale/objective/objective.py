@@ -59,7 +59,8 @@ class Objective:
     def prediction(self, *z: Any) -> Array:
         """Return the dimensionless prediction [n] at P scalar coordinates."""
         law = self.law.replace(**self.space.normalized(z))
-        return law.loss(*self.inputs) * jnp.ones_like(self.target.value)
+        p: Array = law.loss(*self.inputs) * jnp.ones_like(self.target.value)
+        return p
 
     def linked(self, p: Array, stored: bool = False) -> tuple[Array, Array, float]:
         """Return the residual of predictions [..., n], its slope and bend; see `Residual.link`."""
@@ -72,16 +73,19 @@ class Objective:
 
     def value(self, z: Array) -> Array:
         """Return sum w rho(r) / scale at `z` [P]."""
-        return jnp.sum(self.weight * self.loss.rho(self.residuals(z))) / self.loss.scale
+        total: Array = jnp.sum(self.weight * self.loss.rho(self.residuals(z))) / self.loss.scale
+        return total
 
     def plain(self, z: Array) -> Array:
         """Return the unscaled sum w rho(r) that papers report."""
-        return self.value(z) * self.loss.scale
+        total: Array = self.value(z) * self.loss.scale
+        return total
 
     def floor(self) -> Array:
         """Return a value that rounding alone can produce: below it, a fit is exact."""
         least = self.residual.rounding(self.target.value, self.space.loss_scale)
-        return jnp.sum(self.weight * self.loss.rho(least)) / self.loss.scale
+        total: Array = jnp.sum(self.weight * self.loss.rho(least)) / self.loss.scale
+        return total
 
     def model(self, z: Array) -> tuple[Array, Array, Array, Array]:
         """Return value, gradient [P] and two curvatures [P, P] at `z` [P].
@@ -197,7 +201,8 @@ def partial(function: Callable[..., Array], k: int) -> Callable[..., Array]:
         def along(t: Array) -> Array:
             return function(*z[:k], t, *z[k + 1 :])
 
-        return jax.jvp(along, (z[k],), (jnp.ones_like(z[k]),))[1]
+        slope: Array = jax.jvp(along, (z[k],), (jnp.ones_like(z[k]),))[1]
+        return slope
 
     return derivative
 

@@ -85,7 +85,13 @@ class Residual:
         raise NotImplementedError
 
     def moved(self, prediction: np.ndarray, loss: np.ndarray, change: np.ndarray) -> np.ndarray:
-        """Return by how much a change [n] of the prediction moves the residual."""
+        """Return by how much a change of the prediction moves the residual [n].
+
+        Args:
+            prediction: [n], in the units of the runs.
+            loss: [n], in the units of the runs.
+            change: [n] of the prediction, 0 or more.
+        """
         raise NotImplementedError
 
     def log_jacobian(self, prediction: np.ndarray, loss: np.ndarray) -> np.ndarray:
@@ -128,7 +134,8 @@ class Log(Residual):
 
     def rounding(self, y: Array, unit: Any) -> Array:
         """Return 16 units in the last place."""
-        return jnp.ones_like(y) * 16 * jnp.finfo(y.dtype).eps
+        rounding: Array = jnp.ones_like(y) * 16 * jnp.finfo(y.dtype).eps
+        return rounding
 
     def between(self, prediction: np.ndarray, loss: np.ndarray) -> np.ndarray:
         """Return log p - log y."""
@@ -164,7 +171,8 @@ class Relative(Residual):
 
     def rounding(self, y: Array, unit: Any) -> Array:
         """Return 16 units in the last place."""
-        return jnp.ones_like(y) * 16 * jnp.finfo(y.dtype).eps
+        rounding: Array = jnp.ones_like(y) * 16 * jnp.finfo(y.dtype).eps
+        return rounding
 
     def between(self, prediction: np.ndarray, loss: np.ndarray) -> np.ndarray:
         """Return (p - y) / y."""
@@ -203,7 +211,8 @@ class Absolute(Residual):
 
     def rounding(self, y: Array, unit: Any) -> Array:
         """Return 16 units in the last place of the loss."""
-        return jnp.ones_like(y) * 16 * jnp.finfo(y.dtype).eps * y * unit
+        rounding: Array = jnp.ones_like(y) * 16 * jnp.finfo(y.dtype).eps * y * unit
+        return rounding
 
     def between(self, prediction: np.ndarray, loss: np.ndarray) -> np.ndarray:
         """Return p - y."""

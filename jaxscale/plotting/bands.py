@@ -133,7 +133,8 @@ def _relative(values: np.ndarray, center: np.ndarray, change: bool | None) -> np
     """Return values as they are (None), in percent of the law (True), or less the law (False)."""
     if change is None:
         return values
-    return 100 * (values / center - 1) if change else values - center
+    relative: np.ndarray = 100 * (values / center - 1) if change else values - center
+    return relative
 
 
 def _frame_losses(fit: FitResult, ax: Axes, wide: Band, new: Band) -> None:

@@ -25,7 +25,7 @@ from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import Interval
 from jaxscale.uncertainty.quantities import Asked, Quantity, asked_of, evaluate, quantity
 
-CELLS = 90
+DENSITY_CELLS = 90
 """Cells of a density along each axis."""
 MOST = 6
 """Quantities that one corner figure has room for."""
@@ -188,26 +188,28 @@ def _draw_pair(ax: Axes, x: _Column, y: _Column) -> None:
 
 
 def _density(x: _Column, y: _Column) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return cell centers and a smoothed density [CELLS, CELLS].
+    """Return cell centers and a smoothed density [DENSITY_CELLS, DENSITY_CELLS].
 
     The kernel is a Gaussian with the covariance of the draws, by Scott's rule, on a grid with
     room for it at the sides.
     """
-    edges = [np.linspace(*column.window(), CELLS + 1) for column in (x, y)]
+    edges = [np.linspace(*column.window(), DENSITY_CELLS + 1) for column in (x, y)]
     u, v = (
         (column.u - edge[0]) / (edge[1] - edge[0])
         for column, edge in zip((x, y), edges, strict=True)
     )
-    count, _, _ = np.histogram2d(u, v, [np.arange(CELLS + 1)] * 2)
+    count, _, _ = np.histogram2d(u, v, [np.arange(DENSITY_CELLS + 1)] * 2)
     spread = [np.diff(np.quantile(w, [0.25, 0.75]))[0] / 1.349 for w in (u, v)]
     width = np.maximum(np.array(spread) * len(u) ** (-1 / 6), 0.7)
     with np.errstate(all="ignore"):
         r = float(np.clip(np.nan_to_num(np.corrcoef(u, v)[0, 1]), -0.98, 0.98))
-    p, q = (2 * np.pi * np.fft.fftfreq(2 * CELLS) * w for w in width)
+    p, q = (2 * np.pi * np.fft.fftfreq(2 * DENSITY_CELLS) * w for w in width)
     form = p[:, None] ** 2 + 2 * r * np.outer(p, q) + q[None, :] ** 2
-    smooth = np.fft.ifft2(np.fft.fft2(count, (2 * CELLS, 2 * CELLS)) * np.exp(-0.5 * form)).real
+    smooth = np.fft.ifft2(
+        np.fft.fft2(count, (2 * DENSITY_CELLS, 2 * DENSITY_CELLS)) * np.exp(-0.5 * form)
+    ).real
     middle = [0.5 * (edge[1:] + edge[:-1]) for edge in edges]
-    return middle[0], middle[1], np.maximum(smooth[:CELLS, :CELLS], 0)
+    return middle[0], middle[1], np.maximum(smooth[:DENSITY_CELLS, :DENSITY_CELLS], 0)
 
 
 def _joint_key(figure: Figure, columns: Sequence[_Column], level: float) -> None:

@@ -132,7 +132,17 @@ def axes_or_new(ax: Axes | None, size: tuple[float, float] = (4.6, 3.4)) -> Axes
 
 
 def draw_cloud(ax: Axes, x: np.ndarray, y: np.ndarray, **style: Any) -> Any:
-    """Draw points, as pixels within a vector file where they are many."""
+    """Draw points, as pixels within a vector file where they are many.
+
+    Args:
+        ax: the axes.
+        x: [n].
+        y: [n].
+        style: options of `Axes.scatter`, which go before those of the house.
+
+    Returns:
+        The cloud.
+    """
     look = dict(s=15, linewidths=0.3, edgecolors="w") if len(x) <= 500 else dict(s=6, linewidths=0)
     return ax.scatter(x, y, zorder=3, rasterized=len(x) > RASTERIZE, **(look | style))
 
@@ -141,6 +151,13 @@ def color_points(ax: Axes, points: Any, column: np.ndarray, name: str, ticks: np
     """Scatter with colors by a column, explained by a bar; return the cloud.
 
     By the logarithm of the column where it is positive.
+
+    Args:
+        ax: the axes.
+        points: (x [n], y [n]).
+        column: [n].
+        name: of the column, for the bar.
+        ticks: of the bar.
     """
     norm = (LogNorm if column.min() > 0 else Normalize)(column.min(), column.max())
     cloud = draw_cloud(ax, *points, c=column, cmap=SIZES, norm=norm)
@@ -153,7 +170,15 @@ def color_points(ax: Axes, points: Any, column: np.ndarray, name: str, ticks: np
 
 
 def log_axis(ax: Axes, which: str, low: float, high: float, name: str = "") -> None:
-    """Make an axis logarithmic with round ticks; a name adds margins and the axis label."""
+    """Make an axis logarithmic with round ticks; a name adds margins and the axis label.
+
+    Args:
+        ax: the axes.
+        which: "x" or "y".
+        low: the least value, positive.
+        high: the largest.
+        name: of what the axis shows, a key of `LABELS` or a column.
+    """
     margin = max((high / low) ** 0.03, 1.1) if name else 1.0
     low, high, powers = low / margin, high * margin, name == "C" or high > 1e15 or low < 1e-4
     ticks = nice_ticks(low, high, 4 if powers and high / low < 1e4 else 7)
@@ -165,7 +190,15 @@ def log_axis(ax: Axes, which: str, low: float, high: float, name: str = "") -> N
 
 
 def input_axis(ax: Axes, which: str, values: np.ndarray, name: str, kind: str) -> None:
-    """Make the axis of an input: logarithmic for a positive one, else linear."""
+    """Make the axis of an input: logarithmic for a positive one, else linear.
+
+    Args:
+        ax: the axes.
+        which: "x" or "y".
+        values: [n] of the input.
+        name: of the input.
+        kind: of the input, "positive", "signed" or "raw".
+    """
     low, high = float(values.min()), float(values.max())
     if kind == "positive":
         log_axis(ax, which, low, high, name)
@@ -176,7 +209,13 @@ def input_axis(ax: Axes, which: str, values: np.ndarray, name: str, kind: str) -
 
 
 def nice_ticks(low: float, high: float, most: int) -> np.ndarray:
-    """Return at most `most` round numbers, evenly spread over a range; in logarithm if positive."""
+    """Return round numbers, evenly spread over a range; in logarithm if positive.
+
+    Args:
+        low: lower end of the range.
+        high: upper end.
+        most: how many at most.
+    """
     if low <= 0:
         even = np.asarray(MaxNLocator(most - 1).tick_values(low, high))
         return even[(even >= low) & (even <= high)]

@@ -97,7 +97,8 @@ def _valley(y: np.ndarray, excess: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
         shift = 0.5 * (a - c) / (a - 2 * b + c)
     inner = (low == at) & np.isfinite(shift)
-    return y[low] + np.where(inner, np.clip(shift, -0.5, 0.5), 0.0) * (y[1] - y[0])
+    best: np.ndarray = y[low] + np.where(inner, np.clip(shift, -0.5, 0.5), 0.0) * (y[1] - y[0])
+    return best
 
 
 def _mark(grid: ExponentGrid, ax: Axes) -> None:

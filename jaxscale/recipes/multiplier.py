@@ -189,7 +189,8 @@ def _samples(
 
 
 def _rows(law: Law, which: np.ndarray) -> Law:
-    return jax.tree.map(lambda leaf: leaf[which] if np.ndim(leaf) else leaf, law)
+    rows: Law = jax.tree.map(lambda leaf: leaf[which] if np.ndim(leaf) else leaf, law)
+    return rows
 
 
 def _same_rows(a: FitResult, b: FitResult) -> tuple[np.ndarray, np.ndarray] | None:

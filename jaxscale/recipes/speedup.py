@@ -31,7 +31,8 @@ from jaxscale.uncertainty.covariance import covariance
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import percentile, student_t, tail
 
-METHODS = ("none", "lack of fit", "paired", *SCHEMES)
+SPEEDUP_METHODS = ("none", "lack of fit", "paired", *SCHEMES)
+"""Where the interval of a speed-up comes from; those of `bootstrap` come last."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,8 +148,8 @@ def _check(
 ) -> None:
     """Raise a sentence where method and input do not go together."""
     check_level(level)
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if method not in SPEEDUP_METHODS:
+        raise ValueError(f"method must be one of {', '.join(SPEEDUP_METHODS)}, got {method!r}")
     if not np.isfinite(pair).all():
         raise ValueError("loss_baseline and loss_new must be finite numbers")
     if method == "paired" and not (pair.ndim == 2 and pair.shape[1] > 1):
@@ -218,7 +219,7 @@ def _refitted(
         losses = pair + noise * rng.standard_normal(shape)
     cost = log_scales(draws.law, losses, flops)
     with np.errstate(invalid="ignore"):
-        found = cost[:, 1] - cost[:, 0]
+        found: np.ndarray = cost[:, 1] - cost[:, 0]
     found = found[~np.isnan(found)]
     if not len(found):
         raise ValueError("no draw of the bootstrap reaches the losses")

@@ -124,7 +124,16 @@ class Chunk:
             return dict(arrays)
 
     def write(self, result: FitResult, seed: int, refit: Refit) -> dict[str, np.ndarray]:
-        """Solve the replicates, and keep them."""
+        """Solve the replicates, and keep them.
+
+        Args:
+            result: the fit.
+            seed: of the draws.
+            refit: the function that solves.
+
+        Returns:
+            The arrays of the file, each with a leading axis [count].
+        """
         weights = case_weights(result.runs, seed, self.first, self.count)
         # Every chunk has the same shape, so all of them share one compiled program.
         padding = np.repeat(weights[:1], self.size - self.count, axis=0)

@@ -37,7 +37,7 @@ from jaxscale.sweep.cells import Job, Refit, make_jobs
 from jaxscale.sweep.spec import Spec
 from jaxscale.sweep.summary import summary_row, write_summary
 
-STARTS = {
+BEGINNINGS = {
     "lock": b"process ",
     "log.jsonl": b'{"time": ',
     "summary.json": b'{\n "schema_version": ',
@@ -45,7 +45,8 @@ STARTS = {
 }
 """How the files begin that a sweep writes beside its cells."""
 
-Progress = Callable[[int, int, int, float], None]
+CellProgress = Callable[[int, int, int, float], None]
+"""Called after each cell; see `run_sweep`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +116,7 @@ def run_sweep(
     spec: Spec,
     directory: str | Path,
     *,
-    progress: Progress | None = None,
+    progress: CellProgress | None = None,
     refit: Refit = refit,
 ) -> SweepResult:
     """Compute every cell of a sweep that is not on the disk yet.
@@ -158,7 +159,7 @@ def run_sweep(
 
 def _check_directory(spec: Spec, directory: Path, jobs: list[Job]) -> None:
     """Raise before a file is overwritten that is not a sweep's, or that this sweep reads."""
-    for name, start in STARTS.items():
+    for name, start in BEGINNINGS.items():
         path = directory / name
         if path.is_file():
             with open(path, "rb") as file:
@@ -167,7 +168,10 @@ def _check_directory(spec: Spec, directory: Path, jobs: list[Job]) -> None:
                 raise ValueError(f"{path} is not a sweep's; give the sweep a folder of its own")
     laws = [law_file(cell.law.text, spec.path.parent) for cell in spec.cells]
     read = [spec.path, *(cell.data.path for cell in spec.cells), *filter(None, laws)]
-    written = [*(directory / name for name in STARTS), *(job.folder / "fit.json" for job in jobs)]
+    written = [
+        *(directory / name for name in BEGINNINGS),
+        *(job.folder / "fit.json" for job in jobs),
+    ]
     for path in dict.fromkeys(read):
         if any(same_file(path, each) for each in written):
             raise ValueError(f"the sweep would overwrite {path}, which it reads; give it a folder")
@@ -208,7 +212,7 @@ def _run_cell(job: Job, refit: Refit, tally: _Tally, log: _Log) -> dict[str, Any
 class _Tally:
     """Counts fits and chunks, and reports them."""
 
-    def __init__(self, planned: list[Planned], progress: Progress | None) -> None:
+    def __init__(self, planned: list[Planned], progress: CellProgress | None) -> None:
         self.total = sum(1 + cell.chunks for cell in planned)
         self.reused = sum(cell.fit + cell.reused for cell in planned)
         self.computed = 0

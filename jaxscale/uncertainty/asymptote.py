@@ -1,8 +1,8 @@
 """What the runs say of a law's asymptote, and how much a prediction hangs on it.
 
 The asymptote E of a saturating law is what a few runs determine worst and what an extrapolation
-depends on most; often it is pinned by hand. The profile refits everything else at every E of a
-grid, says which E the runs admit, and how far the predictions move over those.
+depends on most; often E is pinned by hand. The profile refits all other parameters at every E of
+a grid. It says which E the runs admit, and how far the predictions move over the admitted E.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from jaxscale.objective.residuals import Residual
 from jaxscale.uncertainty.draws import predictions
 from jaxscale.uncertainty.intervals import student_t
 
-POINTS = 64
-"""Values of the grid."""
-ROUNDS = 5
-"""Solves at most: the grid closes in on what the runs admit until a quarter of it is inside."""
+PROFILE_VALUES = 64
+"""Values of the asymptote in a grid."""
+PROFILE_ROUNDS = 5
+"""Solves at most: the grid closes in until the runs admit a quarter of its values."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,8 +72,8 @@ class AsymptoteProfile:
     def range(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the lowest and the highest prediction [m] over what the runs admit.
 
-        This is what is unknown of the asymptote, with the other parameters at their best; it is
-        no interval for a new run, whose own noise it does not hold.
+        The range says what the uncertain asymptote does to a prediction, the other parameters at
+        their best. It is no interval for a new run: the noise of a run is not in it.
         """
         ends = [self.low, self.high]
         found = [
@@ -109,8 +109,8 @@ def reducible(runs: Runs, E: float) -> Runs:
 
     `fit(PurePowerLaw(of="C"), reducible(runs, E), loss=Square())` is ordinary least squares of
     log(L - E) on log C; A is its `a`, alpha its `-b`. Small reducible losses count more in it
-    than in `fit(PowerLaw(c=E), ...)`. Its sums of squares at two E do not compare, since the
-    target changes: it has no profile over E.
+    than in `fit(PowerLaw(c=E), ...)`. The sums of squares at two E do not compare, since the
+    target changes: this way of fitting has no profile over E.
 
     Raises:
         ValueError: E is not below every loss.
@@ -171,13 +171,14 @@ def asymptote_profile(
         whole = fit_law(law, runs, loss=Square(), residual=residual, starts=starts, seed=seed)
     n = int((runs.weights > 0).sum())
     freedom = n - len(law.free)
-    # The free optimum is as well the optimum of the law pinned there, which is what refits vary.
+    # Refits vary the value at which a law is pinned. The optimum of the free law is also that of
+    # the law pinned at the free law's asymptote, so the refits can start from it.
     pinned = whole.pinned(name)
     F = student_t(0.5 + level / 2, freedom) ** 2
     best = float(getattr(whole.law, name))
     grid = _coarse(whole, name) if values is None else np.asarray(values, float).ravel()
     grid = np.unique(np.append(grid, best))
-    for _ in range(ROUNDS):
+    for _ in range(PROFILE_ROUNDS):
         found = refit(pinned, fixed={name: grid})
         distance = _distance(found.value, whole.value, F, freedom)
         if values is not None or (distance <= 1).sum() > len(grid) / 4:
@@ -241,18 +242,18 @@ def _coarse(whole: FitResult, name: str) -> np.ndarray:
             f"the default values of {name} are for a positive loss that falls towards it; give "
             "values="
         )
-    return np.linspace(0, least * (1 - 1e-3), POINTS - 1)
+    return np.linspace(0, least * (1 - 1e-3), PROFILE_VALUES - 1)
 
 
 def _finer(grid: np.ndarray, admitted: np.ndarray, best: float) -> np.ndarray:
-    """Return as many values from the last below to the first above what is admitted, and best."""
+    """Return as many values, from the last one below the admitted ones to the first one above."""
     inside = np.flatnonzero(admitted)
     low, high = grid[max(inside[0] - 1, 0)], grid[min(inside[-1] + 1, len(grid) - 1)]
-    return np.sort(np.append(np.linspace(low, high, POINTS - 1), best))
+    return np.sort(np.append(np.linspace(low, high, PROFILE_VALUES - 1), best))
 
 
 def _distance(value: np.ndarray, least: float, F: float, freedom: int) -> np.ndarray:
-    """Return sqrt(S - S_min) in units of what is admitted: about linear in the asymptote."""
+    """Return sqrt((S - S_min) / (S_min F / freedom)): 1 at the ends, about linear in between."""
     least = max(min(least, value.min()), np.finfo(float).tiny)
     return np.sqrt(np.maximum(value - least, 0) / (least * F / freedom))
 

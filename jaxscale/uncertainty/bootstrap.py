@@ -204,7 +204,8 @@ def _case_widening(at: Linearized) -> float:
 def _kept(found: Refits) -> Law:
     """Return the laws of the replicates that ended at a finite value."""
     used = np.isfinite(found.value)
-    return jax.tree.map(lambda leaf: leaf[used] if np.ndim(leaf) else leaf, found.law)
+    kept: Law = jax.tree.map(lambda leaf: leaf[used] if np.ndim(leaf) else leaf, found.law)
+    return kept
 
 
 def _failures(found: Refits) -> list[str]:

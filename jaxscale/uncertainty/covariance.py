@@ -30,7 +30,8 @@ from jaxscale.uncertainty.quantities import Asked, Quantity, asked_of
 from jaxscale.uncertainty.resampling import cluster_labels, membership
 from jaxscale.uncertainty.uncertain import Uncertain
 
-KINDS = ("sandwich", "laplace")
+COVARIANCE_KINDS = ("sandwich", "laplace")
+"""The first holds for noise that differs from run to run, the second for exchangeable noise."""
 
 
 @final
@@ -108,7 +109,17 @@ def _gradients(objective: Objective, z: Array, asked: tuple[Quantity, ...]) -> t
 
 
 def refuse_bound(fit: FitResult, at: Linearized, asked: Quantity, slope: np.ndarray) -> None:
-    """Raise where a quantity moves with a coordinate that is at its bound."""
+    """Raise where a quantity moves with a coordinate that is at its bound.
+
+    Args:
+        fit: the fit.
+        at: the fit linearized.
+        asked: the quantity.
+        slope: its derivative [P] in the coordinates.
+
+    Raises:
+        FitError: it does.
+    """
     names = at.objective.space.free
     stuck = [name for name, free, g in zip(names, at.moving, slope, strict=True) if not free and g]
     if stuck:
@@ -145,8 +156,8 @@ def covariance(fit: FitResult, *, kind: str = "sandwich", group: Any = None) -> 
     Source: Huber 1967, Proc. Fifth Berkeley Symp.; HC2 of MacKinnon & White 1985, Journal of
     Econometrics 29(3); kernel estimate of the curvature, Powell 1991.
     """
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    if kind not in COVARIANCE_KINDS:
+        raise ValueError(f"kind must be one of {', '.join(COVARIANCE_KINDS)}, got {kind!r}")
     if group is not None and kind == "laplace":
         raise ValueError("group goes with kind='sandwich'; 'laplace' takes runs for independent")
     at = linearize(fit)

@@ -81,10 +81,14 @@ class Draws(Uncertain):
         """
         return evaluate([quantity(what, self.fit.law)], self.law)[:, 0]
 
-    def interval(  # type: ignore[override]
-        self, what: Asked, *, level: float = 0.9, kind: str = "percentile"
-    ) -> Interval:
-        """Return a confidence interval; see `intervals`."""
+    def interval(self, what: Asked, *, level: float = 0.9, kind: str = "percentile") -> Interval:
+        """Return the confidence interval of one quantity.
+
+        Args:
+            what: a name, a quantity or a JAX function of a law.
+            level: nominal coverage.
+            kind: as of `intervals`.
+        """
         return self.intervals([what], level=level, kind=kind)[0]
 
     def intervals(

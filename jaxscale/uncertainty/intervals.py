@@ -148,7 +148,13 @@ def from_draws(
 
 
 def basic(estimate: float, draws: np.ndarray, p: float) -> tuple[float, float]:
-    """Return the percentile limits of draws [B] reflected at the estimate."""
+    """Return the percentile limits of draws, reflected at the estimate.
+
+    Args:
+        estimate: at the fit.
+        draws: [B].
+        p: lower percentile.
+    """
     low, high = percentile(draws, p)
     return 2 * estimate - float(high), 2 * estimate - float(low)
 

@@ -68,11 +68,13 @@ class Pulled(Objective):
 
     def pulled(self, z: Array) -> Array:
         """Return the chosen quantity at `z` [P], on the scale of its error."""
-        return self.chosen @ scaled(self.quantities, self, z)
+        quantity: Array = self.chosen @ scaled(self.quantities, self, z)
+        return quantity
 
     def value(self, z: Array) -> Array:
         """Return the objective plus the pull."""
-        return super().value(z) + 0.5 * self.stiffness * (self.pulled(z) - self.goal) ** 2
+        total: Array = super().value(z) + 0.5 * self.stiffness * (self.pulled(z) - self.goal) ** 2
+        return total
 
     def model(self, z: Array) -> tuple[Array, Array, Array, Array]:
         """Return value, gradient and both curvatures, the pull's included."""
@@ -90,7 +92,13 @@ class Pulled(Objective):
 
 
 def scaled(quantities: tuple[Quantity, ...], objective: Objective, z: Array) -> Array:
-    """Return [Q]: quantities at `z` [P], the logarithm of those whose errors live there."""
+    """Return quantities [Q], the logarithm of those whose errors are of the logarithm; pure.
+
+    Args:
+        quantities: Q of them.
+        objective: whose law they are of.
+        z: coordinates [P].
+    """
     law = objective.law_at(z)
     values = [jnp.asarray(q(law), z.dtype) for q in quantities]
     pairs = zip(quantities, values, strict=True)

@@ -45,37 +45,67 @@ def require_draws(draws: int, n: int, least: int, instead: str = "") -> None:
 
 
 def generators(seed: int, first: int, count: int) -> list[np.random.Generator]:
-    """Return the generators of draws `first`, `first` + 1, ..."""
+    """Return the generators of draws `first`, `first` + 1, ...
+
+    Args:
+        seed: of all draws.
+        first: number of the first draw.
+        count: how many draws.
+    """
     return [np.random.default_rng([seed, b]) for b in range(first, first + count)]
 
 
 def case_weights(runs: Runs, seed: int, first: int, count: int) -> np.ndarray:
-    """Return [count, n]: how often each run was drawn, times its own weight."""
+    """Return [count, n]: how often each run was drawn, times its own weight.
+
+    Args:
+        runs: n runs.
+        seed: of all draws.
+        first: number of the first draw.
+        count: how many draws.
+    """
     n = len(runs)
     share = np.full(n, 1 / n)
     draws = [rng.multinomial(n, share) for rng in generators(seed, first, count)]
-    return np.array(draws, float).reshape(count, n) * runs.weights
+    weights: np.ndarray = np.array(draws, float).reshape(count, n) * runs.weights
+    return weights
 
 
 def bayesian_weights(runs: Runs, seed: int, first: int, count: int) -> np.ndarray:
     """Return [count, n]: flat Dirichlet weights of mean 1, times the runs' own.
 
+    Args:
+        runs: n runs.
+        seed: of all draws.
+        first: number of the first draw.
+        count: how many draws.
+
     Source: Rubin 1981, The Annals of Statistics 9(1).
     """
     n = len(runs)
     draws = np.array([rng.exponential(size=n) for rng in generators(seed, first, count)])
-    return draws.reshape(count, n) / draws.mean(axis=1, keepdims=True) * runs.weights
+    weights: np.ndarray = draws.reshape(count, n) / draws.mean(axis=1, keepdims=True) * runs.weights
+    return weights
 
 
 def cluster_weights(
     runs: Runs, labels: np.ndarray, seed: int, first: int, count: int
 ) -> np.ndarray:
-    """Return [count, n]: how often each run's cluster was drawn, times the run's own weight."""
+    """Return [count, n]: how often each run's cluster was drawn, times the run's own weight.
+
+    Args:
+        runs: n runs.
+        labels: [n], equal for runs of one cluster.
+        seed: of all draws.
+        first: number of the first draw.
+        count: how many draws.
+    """
     member = membership(labels)
     G = int(member.max()) + 1
     share = np.full(G, 1 / G)
     draws = [rng.multinomial(G, share) for rng in generators(seed, first, count)]
-    return np.array(draws, float).reshape(count, G)[:, member] * runs.weights
+    weights: np.ndarray = np.array(draws, float).reshape(count, G)[:, member] * runs.weights
+    return weights
 
 
 def membership(labels: np.ndarray) -> np.ndarray:

@@ -102,9 +102,14 @@ def cells(objective: Objective, axes: Sequence[Array]) -> tuple[Array, Array] | 
 def replicate_cells(
     objective: Objective, axes: Sequence[Array], weight: Array
 ) -> tuple[Array, Array] | None:
-    """Return (z [B, cells, P], value [B, cells]) as `cells` does, for many weights [B, n] at once.
+    """Return (z [B, cells, P], value [B, cells]) as `cells` does, for many weights at once.
 
     Meant for coarse grids: memory and time grow with cells times n once, and with cells times B.
+
+    Args:
+        objective: an objective as `cells` takes it; its own weight is not used.
+        axes: per non-linear coordinate its values.
+        weight: [B, n].
 
     Cost: a product of the weights with as many columns as there are cells, and a small solve per
     cell and set.
@@ -124,9 +129,14 @@ def replicate_cells(
 
 
 def coordinates(objective: Objective, q: Sequence[Any], coefficients: Sequence[Any]) -> Array:
-    """Return z [..., P] from non-linear coordinates and linear coefficients (both [...] each).
+    """Return z [..., P] from non-linear coordinates and linear coefficients.
 
     A coefficient of zero becomes a small one, as in `Reduced.solve`.
+
+    Args:
+        objective: says which coordinate is linear.
+        q: per non-linear coordinate its values [...].
+        coefficients: per linear parameter its dimensionless values [...].
     """
     reduced, specs = Reduced(objective), objective.space.specs
     z: list[Any] = [None] * len(specs)
@@ -190,14 +200,29 @@ def _reweighting(objective: Objective, slope: Array) -> Callable[[Array], Array]
 
     def weights(p: Array) -> Array:
         r, ratio = objective.residual.rough(p, y, slope)
-        weighed = weight * loss.weight(r)
+        weighed: Array = weight * loss.weight(r)
         return weighed if ratio is None else weighed * ratio
 
     return weights
 
 
 def _robust(objective: Objective, table: Table, rounds: int) -> Surface:
-    """Reweight along the rows of the grid; every row starts from the weights of the last."""
+    """Reweight along the rows of the grid; every row starts from the weights of the last.
+
+    In every cell the prediction is p = base + sum_k x_k f_k, with f_k the scaled columns. A round
+    of iteratively reweighted least squares puts
+
+        x <- argmin 1/2 sum_n W_n(p) (y_n - sum_k x_k f_kn)²,  x_k >= 0 unless signed,
+
+    with y = target - level f_0 and W of `_reweighting`; `best` solves it exactly. The value of a
+    cell is sum_n weight_n rho(r_n(p)) at the last x. `best` returns the coefficients of the columns
+    as they were; `_recentered` turns them back into those of f.
+
+    Args:
+        objective: the objective.
+        table: its columns over the grid.
+        rounds: solves per cell.
+    """
     kinds = table.kinds
     lead = kinds[0] == FIXED
     scaled, mean, norm, level = _standardized(table, objective.weight * table.slope**2)
@@ -217,7 +242,8 @@ def _robust(objective: Objective, table: Table, rounds: int) -> Surface:
             column[k], center[k] = values, m
 
         def predicted(x: list[Array]) -> Array:
-            return base + sum(c[:, None] * f for c, f in zip(x, column, strict=True))
+            p: Array = base + sum(c[:, None] * f for c, f in zip(x, column, strict=True))
+            return p
 
         def improve(x: list[Array]) -> list[Array]:
             gram, rhs = moments(weights(predicted(x)), column, y, set(inner))
@@ -277,9 +303,26 @@ def _standardized(
 ) -> tuple[list[Array], list[Array], list[Array], Array]:
     """Center and scale the columns, so that coefficients change little from row to row.
 
+    With <u, v> = sum_n weight_n u_n v_n, c the first column (in its first cell) and x_k another
+    one, each a vector over the runs:
+
+        square = <c, c>
+        level  = <c, target> / square
+        m_k    = <x_k, c> / square
+        norm_k = sqrt(<x_k - m_k c, x_k - m_k c> / square)
+        f_k    = (x_k - m_k c) / norm_k,   f_0 = c
+
+    and mean_k = m_k / norm_k, the multiple of c that was taken from f_k. Where the first column
+    is not the same in all cells nothing is centered: level = m_k = 0, norm_k = sqrt(<x_k, x_k> /
+    square), for the first one as well.
+
+    Args:
+        table: columns [a, n], [b, n] or [1, n], and the target [n].
+        weight: [n].
+
     Returns:
-        The columns, per column the multiple [1], [a] or [b] of the first one subtracted, what it
-        was divided by (shaped over cells), and the level subtracted from the target.
+        (f, mean, norm, level): the columns, the means [1], [a] or [b], the norms shaped over the
+        cells, and the level.
     """
     lead = table.kinds[0] == FIXED
     c = table.columns[0][0]

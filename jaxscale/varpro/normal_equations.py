@@ -135,7 +135,7 @@ def _uncentered(system: System) -> System:
 
 
 def _eliminate(system: System, keep: Sequence[int]) -> tuple[Any, dict[int, Any], Any]:
-    """Solve for the columns in `keep`, the others zero.
+    """Solve for the columns in `keep`, the others zero, by G_KK = Uᵀ diag(pivots) U.
 
     Returns:
         What the columns explain of the energy, the coefficients, whether no column was a
@@ -166,13 +166,33 @@ def _eliminate(system: System, keep: Sequence[int]) -> tuple[Any, dict[int, Any]
 
 
 def best(system: System, signed: Sequence[bool], lead: bool) -> tuple[Any, list[Any]]:
-    """Minimize over the coefficients, those not `signed` being at least zero.
+    """Minimize a quadratic over the coefficients, those that are not signed at least zero.
 
-    Every active set is tried. Sets whose columns vary along one axis only cost that axis only.
+    In every cell, with G the matrix `gram`, b the vector `rhs` and e the number `energy`,
+
+        lowest = min over x of 1/2 (e - 2 bᵀx + xᵀG x),   x_k >= 0 unless signed[k].
+
+    For a set K of columns that may differ from zero the minimum is at x_K = G_KK^-1 b_K, where
+    the quadratic is 1/2 (e - gain), gain = b_Kᵀ x_K. Every K that holds all signed columns is
+    tried; the lowest with x >= 0 wins. A set whose columns vary along one axis only costs that
+    axis only.
+
+    Where the columns are centered, x_k' = x_k for k > 0 and the leading coefficient of the
+    columns as they were is
+
+        x_0 = level + (b_0 - sum_k G_k0 x_k) / G_00 - sum_k mean_k x_k.
+
+    Sets without the leading column are solved on the equations with the mean added back, since
+    centering has moved a part of it into the others.
+
+    Args:
+        system: the equations, K columns.
+        signed: [K] which coefficients may have either sign.
+        lead: whether the columns are centered by the first one.
 
     Returns:
-        Half the weighted sum of squares that remains, and the coefficients (of the columns as
-        they were before they were centered).
+        (lowest, x): half the weighted sum of squares that remains, and per column its
+        coefficient, of the columns as they were before they were centered.
     """
     order = len(signed)
     free = [k for k in range(order) if signed[k]]
@@ -198,8 +218,9 @@ def best(system: System, signed: Sequence[bool], lead: bool) -> tuple[Any, list[
         lowest = jnp.where(better, value, lowest)
         x = [jnp.where(better, found.get(k, 0.0), x[k]) for k in range(order)]
     if lead:
-        # At the minimum it is the best for the others, or zero: no need to know the set.
-        # From the finished others: XLA would work out the whole minimization once more.
+        # The leading coefficient is the best one for the others at the minimum, or zero: the set
+        # that won need not be known. The barrier keeps XLA from working out the whole
+        # minimization once more to get the others.
         x[1:] = jax.lax.optimization_barrier(x[1:])
         level = _lead(system, dict(enumerate(x)))
         x[0] = level if signed[0] else jnp.maximum(level, 0.0)

@@ -50,9 +50,9 @@ class Reduced:
 
         def predict(coefficients: Array) -> Array:
             values = dict(base, **dict(zip(names, coefficients, strict=True)))
-            return self.full.law.replace(**values)(*self.full.inputs) * jnp.ones_like(
-                self.full.target.value
-            )
+            law = self.full.law.replace(**values)
+            p: Array = law(*self.full.inputs) * jnp.ones_like(self.full.target.value)
+            return p
 
         zeros = jnp.zeros(len(names), dtype)
         return jax.jacfwd(predict)(zeros).T, predict(zeros)

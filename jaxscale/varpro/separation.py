@@ -84,9 +84,9 @@ def _law(objective: Objective, q: Sequence[Any], linear: dict[str, Any]) -> Arra
     for position, coordinate in zip(reduced.nonlinear, q, strict=True):
         z[position] = coordinate
     values = space.normalized(z) | dict.fromkeys(_names(objective), 0.0) | linear
-    return objective.law.replace(**values)(*objective.inputs) * jnp.ones_like(
-        objective.target.value
-    )
+    law = objective.law.replace(**values)
+    p: Array = law(*objective.inputs) * jnp.ones_like(objective.target.value)
+    return p
 
 
 def _names(objective: Objective) -> list[str]:
@@ -102,7 +102,8 @@ def _column(objective: Objective, k: int) -> Callable[..., Array]:
     name = _names(objective)[k]
 
     def column(*q: Any) -> Array:
-        return jax.jvp(lambda t: _law(objective, q, {name: t}), (0.0,), (1.0,))[1]
+        feature: Array = jax.jvp(lambda t: _law(objective, q, {name: t}), (0.0,), (1.0,))[1]
+        return feature
 
     return column
 

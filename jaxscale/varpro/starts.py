@@ -19,7 +19,7 @@ from jaxscale.objective.objective import Objective
 from jaxscale.varpro.grid import cells
 from jaxscale.varpro.reduced import Reduced
 
-CELLS = 1024
+START_GRID_CELLS = 1024
 """Cells of the exponent grid at most."""
 MAX_STARTS = 5_000_000
 """Random starts at most: they take 1 to 2 GiB of memory, and a saved fit that can be read again."""
@@ -31,12 +31,17 @@ def random_starts(objective: Objective, count: int, seed: int) -> np.ndarray:
     """Draw `count` starts [count, P] uniformly from the start box of every coordinate.
 
     Positive offsets are drawn relative to the smallest loss; breaks from the gaps of the data.
+
+    Args:
+        objective: gives the boxes, P of them.
+        count: how many starts.
+        seed: of the draws.
     """
     specs = objective.space.specs
     unit = np.random.default_rng(seed).random((count, len(specs)))
     low = np.array([spec.start[0] for spec in specs])
     high = np.array([spec.start[1] for spec in specs])
-    z = low + unit * (high - low)
+    z: np.ndarray = low + unit * (high - low)
     target = objective.target.value[objective.weight > 0]
     for k, spec in enumerate(specs):
         if spec.role == "offset" and spec.positive:
@@ -56,7 +61,7 @@ def breaks(objective: Objective, k: int) -> np.ndarray:
     name = objective.space.specs[k].per[0][0]
     column = objective.inputs[objective.law.inputs.index(name)].log
     values = np.unique(column[objective.weight > 0])
-    middles = 0.5 * (values[1:] + values[:-1])
+    middles: np.ndarray = 0.5 * (values[1:] + values[:-1])
     return middles[1:-2] if len(middles) > 3 else middles
 
 
@@ -103,7 +108,7 @@ def grid_axes(objective: Objective) -> tuple[np.ndarray, ...] | None:
     specs = objective.space.specs
     nonlinear = reduced.nonlinear
     fixed = {k: breaks(objective, k) for k in nonlinear if specs[k].role == "breakpoint"}
-    cells = CELLS
+    cells = START_GRID_CELLS
     for k, candidates in fixed.items():
         step = max(1, int(np.ceil(len(candidates) / 64)))
         fixed[k] = candidates[::step]
@@ -154,4 +159,6 @@ def completed(objective: Objective, z: Array) -> Array:
     reduced = Reduced(objective)
     size = max(1, min(64, 65536 // objective.weight.shape[0]))
     nonlinear = jnp.array(reduced.nonlinear, int)
-    return jax.lax.map(lambda one: reduced.solve(one[nonlinear]), z, batch_size=min(size, len(z)))
+    size = min(size, len(z))
+    best: Array = jax.lax.map(lambda one: reduced.solve(one[nonlinear]), z, batch_size=size)
+    return best

@@ -16,6 +16,7 @@ from scipy import special as ss
 import jaxscale
 from jaxscale import engine
 from jaxscale._numerics import programs
+from jaxscale._numerics.precision import scope
 from jaxscale.fitting.preparation import prepare
 
 pytestmark = pytest.mark.slow
@@ -223,7 +224,7 @@ def test_what_is_not_on_the_list_is_found_wherever_it_stands(where):
 @pytest.mark.parametrize("law", ["Chinchilla", "Kaplan"])
 def test_the_step_of_the_catalogue_is_wide(law, noisy):
     objective = prepare(jaxscale.CATALOGUE[law](), noisy, jaxscale.Huber(1e-3), "log").objective
-    with jaxscale._precision.scope(float):
+    with scope(float):
         z = np.zeros((16, len(objective.space.specs)))
         jaxpr = jax.make_jaxpr(lambda o, z: engine.solve(o, jaxscale.newton(), z))(objective, z)
     assert programs.compiler_options(jaxpr)

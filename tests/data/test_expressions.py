@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import jaxscale
 from jaxscale import DataError
 from jaxscale.data.expressions import keep_rows
+from jaxscale.fitting.preparation import prepare
 
 N = np.array([1e8, 2e8, 4e8, 8e8])
 D = np.array([2e9, 4e9, 8e9, 9e10])
@@ -232,4 +233,4 @@ def test_only_data_errors_escape_the_reader(content, options, ending, tmp_path):
     assert len(runs) == len(runs.rows) > 0
     assert not set(runs.rows.tolist()) & {row for row, _ in runs.dropped}
     with contextlib.suppress(DataError):
-        jaxscale.preparation.prepare(jaxscale.Chinchilla(), runs, jaxscale.Huber(1e-3), "log")
+        prepare(jaxscale.Chinchilla(), runs, jaxscale.Huber(1e-3), "log")

@@ -261,7 +261,11 @@ def test_a_transformation_that_is_not_in_the_table_is_taken_as_it_is():
 @pytest.mark.parametrize(
     "given, error, message",
     [
-        ("bfgs", ValueError, "one of newton, lbfgs, adam or an optax transformation, got 'bfgs'"),
+        (
+            "bfgs",
+            ValueError,
+            f"one of {', '.join(OPTIMIZERS)} or an optax transformation, got 'bfgs'",
+        ),
         (optax.lbfgs, TypeError, r"got lbfgs; call it: lbfgs\(\.\.\.\)"),
         (3, TypeError, "got int$"),
     ],
