@@ -641,3 +641,19 @@ def test_the_warmup_command(capsys):
     assert "programs for KaplanC on 57 to 64 runs, 16 starts, in" in out
     assert main(["warmup", "--law", "PowerLaw", "--n", "60"]) == 2
     assert "say which column" in capsys.readouterr().err
+
+
+def test_a_cell_knows_the_code_of_every_wing(tmp_path, monkeypatch):
+    """A key that saw only its own folder would reuse the cells of another program."""
+    for name in ("sweep/cells.py", "laws/power.py", "__init__.py"):
+        path = tmp_path / "jaxscale" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{name!r}\n")
+    monkeypatch.setattr(cells, "__file__", str(tmp_path / "jaxscale" / "sweep" / "cells.py"))
+    seen = set()
+    for name in ("sweep/cells.py", "laws/power.py", "__init__.py"):
+        (tmp_path / "jaxscale" / name).write_text("another\n")
+        cells.code.cache_clear()
+        seen.add(cells.code())
+    cells.code.cache_clear()
+    assert len(seen) == 3
