@@ -13,7 +13,6 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
-from jaxscale.uncertainty.linearized import Noise
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -24,6 +23,7 @@ from jaxscale.comparison.held_out import HeldOut
 from jaxscale.comparison.splits import Split
 from jaxscale.data.loss_curves import Curve
 from jaxscale.fitting.exponent_grid import ExponentGrid
+from jaxscale.fitting.linearized import Noise
 from jaxscale.fitting.result import FitResult
 from jaxscale.forecast.forecaster import Forecast
 from jaxscale.forecast.offline import Fan
@@ -33,7 +33,7 @@ from jaxscale.plotting.style import ENDINGS, axes_or_new
 from jaxscale.recipes.multiplier import Multiplier
 from jaxscale.text import CONTROLS
 from jaxscale.uncertainty.asymptote import AsymptoteProfile
-from jaxscale.uncertainty.bootstrap import Draws
+from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.influence import Influence
 from jaxscale.uncertainty.profile import Profile
 
