@@ -33,7 +33,7 @@ from jaxscale.plotting.style import ENDINGS, axes_or_new
 from jaxscale.recipes.multiplier import Multiplier
 from jaxscale.text import CONTROLS
 from jaxscale.uncertainty.asymptote import AsymptoteProfile
-from jaxscale.uncertainty.bootstrap import Draws
+from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.influence import Influence
 from jaxscale.uncertainty.profile import Profile
 
