@@ -291,7 +291,7 @@ def test_the_commands_refuse_with_2_and_no_number(tmp_path, capsys, document, na
         ["allocate", str(path), "--compute", "1e21"],
         ["predict", str(path), "--N", "1e9", "--D", "1e10", "--json"],
         ["bootstrap", str(path)],
-        ["plot", str(path), "-o", str(tmp_path / "x.png")],
+        ["plot", str(path), "--figure", str(tmp_path / "x.png")],
     ):
         assert main(command) == 2
         out, err = capsys.readouterr()
