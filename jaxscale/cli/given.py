@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from jaxscale.data.runs import Runs, read_runs
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.saved import load
 from jaxscale.laws import CATALOGUE, Law
-from jaxscale.laws.names import class_in_file, find_law, law_file, running
+from jaxscale.laws.names import class_in_file, find_law, law_file, one_scale, running, split_law
 from jaxscale.objective.losses import NAMES, Loss
 
 SCALES = ("S", "N", "D", "C")
@@ -93,13 +92,6 @@ def table(options: argparse.Namespace, mapping: Mapping[str, str]) -> Runs:
     )
 
 
-def split_law(text: str) -> tuple[str, str]:
-    """Return the law and the column of `LAW[:COLUMN]` or `FILE.py:CLASS[:COLUMN]`."""
-    file, mark, rest = text.partition(".py:")
-    name, _, column = (rest if mark else text).partition(":")
-    return (f"{file}.py:{name}" if mark else name), column
-
-
 def law_given(
     text: str, fixed: Mapping[str, float], runs: Runs | None = None
 ) -> tuple[str, Law, str]:
@@ -117,14 +109,8 @@ def law_given(
     if "," in name and ".py:" not in name:
         raise ValueError(f"--law {text}: one law is taken here; jaxscale compare takes several")
     cls = find_law(name)
-    one_scale = "of" in {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    if column and not one_scale:
-        inputs = ", ".join(cls().inputs)
-        raise ValueError(
-            f"{cls.__name__} takes {inputs}; {column!r} after the colon does not apply"
-        )
     label, settings = cls.__name__, {}
-    if one_scale:
+    if one_scale(cls, column):
         column = column or _only_scale(name, runs)
         settings["of"] = column if runs is None else runs.column_called(column)
         label += f":{column}"

@@ -123,23 +123,35 @@ def named_law(text: str, folder: Path = Path()) -> NamedLaw:
     Raises:
         ValueError: there is no such law, or OF is missing or out of place.
     """
-    source = ""
+    name, of = split_law(text)
+    cls = find_law(name, folder)
     path = law_file(text, folder)
-    if path is not None:
-        file, _, rest = text.partition(".py:")
-        name, _, of = rest.partition(":")
-        cls = find_law(f"{file}.py:{name}", folder)
-        source = hashlib.sha256(_source(path)).hexdigest()
-    else:
-        name, _, of = text.partition(":")
-        cls = find_law(name)
-    one_scale = "of" in {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    if one_scale and not of:
+    source = "" if path is None else hashlib.sha256(_source(path)).hexdigest()
+    if one_scale(cls, of) and not of:
         raise ValueError(f"{text} is a law of one scale: say which column, e.g. {text}:C")
-    if of and not one_scale:
-        inputs = ", ".join(cls().inputs)
-        raise ValueError(f"{cls.__name__} takes {inputs}; {of!r} after the colon does not apply")
     return NamedLaw(text, cls, of or None, source)
+
+
+def split_law(text: str) -> tuple[str, str]:
+    """Return the law and the column of `LAW[:COLUMN]` or `FILE.py:CLASS[:COLUMN]`."""
+    file, mark, rest = text.partition(".py:")
+    name, _, column = (rest if mark else text).partition(":")
+    return (f"{file}.py:{name}" if mark else name), column
+
+
+def one_scale(cls: type[Law], column: str = "") -> bool:
+    """Return whether a law reads one scale, which a static field `of` names.
+
+    Raises:
+        ValueError: a column is given, and it does not.
+    """
+    scaled = "of" in {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    if column and not scaled:
+        inputs = ", ".join(cls().inputs)
+        raise ValueError(
+            f"{cls.__name__} takes {inputs}; {column!r} after the colon does not apply"
+        )
+    return scaled
 
 
 def law_file(text: str, folder: Path = Path()) -> Path | None:
