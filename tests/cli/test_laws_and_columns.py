@@ -94,7 +94,7 @@ def test_fit_and_compare_read_a_law_alike(
         (["fit", "runs.csv", *COLUMNS, "--law", "Chinchilla:C"], "'C' after the colon does not"),
         (["fit", "runs.csv", "--law", "Kaplan,Chinchilla"], "jaxscale compare takes several"),
         (["warmup", "--n", "60", "--law", "PowerLaw"], "say which column, e.g. PowerLaw:C"),
-        (["warmup", "--n", "60", "--loss", "square", "--delta", "1"], "goes with --loss huber"),
+        (["warmup", "--n", "60", "--loss", "square", "--delta", "1"], "goes with a loss that has a width"),
         (["warmup", "--n", "60", "--fix", "E=1", "--fix", "E=2"], "--fix E is given twice"),
         (["compare", "runs.csv", *COLUMNS, "--fix", "gamma=1"], "no law that is compared has such"),
         (["compare", "runs.csv", *COLUMNS, "--law", "Kaplan", "--law", "kaplan"], "given twice"),
@@ -116,7 +116,7 @@ def test_a_fit_along_a_column_is_known_by_it(capsys, folder, fitted):
     runs = fitted.runs.replace(loss=prediction)
     from jaxscale.fitting.result import statistics
 
-    one = dict(law=law, runs=runs, prediction=prediction, value=0.0)
+    one = dict(law=law, runs=runs, prediction=prediction, value=0.0, errors={})
     one["statistics"] = statistics(runs, prediction)
     dataclasses.replace(fitted, **one, suspects=np.array([], int)).save("one.json")
     assert main(["predict", "one.json", "--law", "PowerLaw:D", "--D", "1e10"]) == 0
