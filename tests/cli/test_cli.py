@@ -148,6 +148,7 @@ def test_broken_tables_exit_with_2_and_a_sentence(capsys, tmp_path, name):
             ["fit", "RUNS", "--column", "N=D", "--column", "N=N"],
             "--column N is given twice, D and N",
         ),
+        (["fit", "RUNS", "--loss", "cubic"], "--loss cubic: there are huber, square, absolute"),
         (["fit", "RUNS", "--loss", "square", "--delta", "0.1"], "--delta goes with a loss that has a width"),
         (["fit", "RUNS", "--where", "confg == 'a'"], "did you mean 'config'?"),
         (["fit", "RUNS", "--where", "config == a"], "quote it if it is text"),
@@ -177,7 +178,7 @@ def test_usage_errors_are_sentences_with_exit_code_2(capsys, folder, argv, messa
     "argv",
     [
         ["fit"],
-        ["fit", "x.csv", "--loss", "cubic"],
+        ["fit", "x.csv", "--residual", "cubic"],
         ["nonsense"],
         [],
         ["fit", "x.csv", "--fix", "E=abc"],
