@@ -149,7 +149,10 @@ def test_broken_tables_exit_with_2_and_a_sentence(capsys, tmp_path, name):
             "--column N is given twice, D and N",
         ),
         (["fit", "RUNS", "--loss", "cubic"], "--loss cubic: there are huber, square, absolute"),
-        (["fit", "RUNS", "--loss", "square", "--delta", "0.1"], "--delta goes with a loss that has a width"),
+        (
+            ["fit", "RUNS", "--loss", "square", "--delta", "0.1"],
+            "--delta goes with a loss that has a width",
+        ),
         (["fit", "RUNS", "--where", "confg == 'a'"], "did you mean 'config'?"),
         (["fit", "RUNS", "--where", "config == a"], "quote it if it is text"),
         (["fit", "RUNS", "-o", "nowhere/fit.json"], "there is no folder 'nowhere'"),

@@ -94,7 +94,10 @@ def test_fit_and_compare_read_a_law_alike(
         (["fit", "runs.csv", *COLUMNS, "--law", "Chinchilla:C"], "'C' after the colon does not"),
         (["fit", "runs.csv", "--law", "Kaplan,Chinchilla"], "jaxscale compare takes several"),
         (["warmup", "--n", "60", "--law", "PowerLaw"], "say which column, e.g. PowerLaw:C"),
-        (["warmup", "--n", "60", "--loss", "square", "--delta", "1"], "goes with a loss that has a width"),
+        (
+            ["warmup", "--n", "60", "--loss", "square", "--delta", "1"],
+            "goes with a loss that has a width",
+        ),
         (["warmup", "--n", "60", "--fix", "E=1", "--fix", "E=2"], "--fix E is given twice"),
         (["compare", "runs.csv", *COLUMNS, "--fix", "gamma=1"], "no law that is compared has such"),
         (["compare", "runs.csv", *COLUMNS, "--law", "Kaplan", "--law", "kaplan"], "given twice"),
