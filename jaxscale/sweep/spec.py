@@ -92,7 +92,7 @@ def read_spec(path: str | Path) -> Spec:
     """Read a sweep's specification from a TOML file.
 
     Paths in it are relative to the file. The tables are `[data.NAME]` with `path` and the options
-    of `read_runs`; `[sweep]` with the axes `laws`, `losses`, `deltas` (for huber), `residuals`
+    of `read_runs`; `[sweep]` with the axes `laws`, `losses`, `deltas` (widths), `residuals`
     and `seeds` and the settings `starts`, `precision`, `bootstrap` and `chunk`; and `[fix.LAW]`
     with parameters to hold.
 
@@ -111,9 +111,13 @@ def read_spec(path: str | Path) -> Spec:
     top.end()
     _mapped(path, data, laws)
     losses = sweep.axis("losses", NAMES.__contains__, f"of {', '.join(NAMES)}", ("huber",))
-    if "deltas" in sweep.values and "huber" not in losses:
-        raise sweep.wrong("deltas", "goes with the loss huber only, and losses has none")
-    deltas = sweep.axis("deltas", _positive, "of positive numbers", (1e-3,))
+    wide = [name for name, loss in NAMES.items() if loss.width is not None]
+    if "deltas" in sweep.values and not set(wide) & set(losses):
+        known = ", ".join(wide)
+        raise sweep.wrong("deltas", f"goes with losses of a width ({known}), and losses has none")
+    deltas: tuple[float | None, ...] = (None,)
+    if "deltas" in sweep.values:
+        deltas = sweep.axis("deltas", _positive, "of positive numbers", ())
     residuals = sweep.axis(
         "residuals", RESIDUALS.__contains__, f"of {', '.join(RESIDUALS)}", ("log",)
     )
@@ -127,10 +131,10 @@ def read_spec(path: str | Path) -> Spec:
         "chunk": sweep.take("chunk", *_whole(1, MAX_CHUNK), 512),
     }
     sweep.end()
+    curves = [(loss, delta) for loss in losses for delta in (deltas if loss in wide else (None,))]
     curves = [
-        (loss, delta)
-        for loss in losses
-        for delta in (map(float, deltas) if loss == "huber" else (None,))
+        (loss, float(delta) if delta is not None else NAMES[loss]().threshold)
+        for loss, delta in curves
     ]
     _feasible(sweep, len(data) * len(laws) * len(residuals) * len(curves) * len(seeds), settings)
     cells = tuple(
