@@ -272,7 +272,7 @@ def test_labels():
 BAD = {
     "twice": (dict(laws=[C(), C()]), ValueError, "Chinchilla is given twice"),
     "none": (dict(laws=[]), ValueError, "no law to compare"),
-    "a class": (dict(laws=[C]), TypeError, "laws must be laws such as"),
+    "no law": (dict(laws=[int]), TypeError, "law must be a law such as"),
     "by": (dict(by="width"), jaxscale.DataError, "no column 'width'"),
     "folds": (dict(folds=1), ValueError, "folds must be 0 for none, or at least 2"),
     "levels": (dict(levels=2), ValueError, "levels must be at least 3"),
@@ -280,7 +280,7 @@ BAD = {
     "draws": (dict(draws=5), ValueError, "draws must be 0 for no tests, or at least 19"),
     "groups": (dict(groups="family"), jaxscale.DataError, "no column 'family' to group by"),
     "deltas": (dict(deltas=[-1.0]), ValueError, "deltas must be positive"),
-    "option": (dict(optimizer=None), TypeError, "no option 'optimizer'"),
+    "option": (dict(optimizer=None), TypeError, "unexpected keyword argument 'optimizer'"),
 }
 
 

@@ -589,7 +589,7 @@ def test_the_real_bootstrap_goes_through(tmp_path):
 
 # Programs of one fit: best cells of the grid, search, final evaluation; a law with coefficients of
 # either sign completes its starts; a law with nothing linear has no grid.
-PROGRAMS = {"Chinchilla": 3, "PowerLaw:C": 4, "Kaplan": 2}
+PROGRAMS = {"Chinchilla": 4, "PowerLaw:C": 5, "Kaplan": 3}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
