@@ -40,7 +40,13 @@ def count(value: Any) -> str:
 
 
 def many(number: int, one: str, several: str = "") -> str:
-    """Return a number with its noun: 1 loss, 3 losses; the plural is `one` with an s by default."""
+    """Return a number with its noun: 1 loss, 3 losses.
+
+    Args:
+        number: how many.
+        one: the noun.
+        several: its plural; default the noun with an s.
+    """
     return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 

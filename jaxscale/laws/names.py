@@ -89,7 +89,7 @@ class NamedLaw:
     def law(self, **values: Any) -> Law:
         """Return the law with some parameters fixed."""
         settings = {"of": self.of} if self.of else {}
-        return self.cls(**settings).replace(**values)  # type: ignore[arg-type]
+        return self.cls(**settings).replace(**values)
 
 
 def law_given(law: Law | type[Law] | str) -> Law:
@@ -219,11 +219,12 @@ def class_in_file(path: Path, name: str, base: type) -> Any:
             f"{path}: the class {name} calls itself {found.__name__}, a name under which a saved "
             "fit could not find it again; name both alike"
         )
-    return found
+    cls: type = found
+    return cls
 
 
 def _from_file(path: Path, name: str) -> type[Law]:
-    found: Any = class_in_file(path, name, Law)
+    found: type[Law] = class_in_file(path, name, Law)
     file = path.absolute()
     with running(f"{path}: {name}() fails", file):
         law = found()

@@ -172,7 +172,13 @@ def exponent(
     start: tuple[float, float] = (0.05, 1.5),
     bounds: tuple[float, float] = (0.0, 5.0),
 ) -> Any:
-    """Declare a dimensionless exponent, used as it is."""
+    """Declare a dimensionless exponent, used as it is.
+
+    Args:
+        doc: what it means.
+        start: range of the random starts.
+        bounds: range in which it is searched.
+    """
     return _field(
         Parameter(doc, "exponent", positive=False, linear=False, start=start, bounds=bounds)
     )
