@@ -35,6 +35,7 @@ def folder(tmp_path_factory, fitted):
     loss = jaxscale.predict(law, D=tokens)
     one = dict(law=law, runs=jaxscale.Runs(D=tokens, loss=loss), prediction=loss, value=0.0)
     one["statistics"] = statistics(one["runs"], loss)
+    one["errors"] = {}
     dataclasses.replace(fitted, **one).save(path / "one.json")
     (path / "damaged.json").write_text('{"law": "Chinchilla"')
     return path
