@@ -5,6 +5,7 @@ One compiled program says of the optimum all that is needed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -21,7 +22,8 @@ from jaxscale.fitting.linearized import Slopes, linearized, slopes
 from jaxscale.fitting.preparation import Problem
 from jaxscale.fitting.result import FitResult, statistics
 from jaxscale.fitting.sandwich import standard_errors
-from jaxscale.laws import Law, derived
+from jaxscale.laws import CATALOGUE, Law, derived
+from jaxscale.laws.names import ANY
 from jaxscale.objective.objective import Objective
 
 
@@ -32,24 +34,38 @@ class _Optimum(NamedTuple):
     law: Law
     prediction: Any  # [n], padding included
     slopes: Slopes
-    answers: Any  # [Q, P] derivatives of the free parameters and of what the law derives
+    answers: Any  # [Q, P] derivatives of the free parameters, and of what the law derives
 
 
 def _at(objective: Objective, z: Any) -> _Optimum:
     prediction = objective.prediction(*z) * objective.space.loss_scale
 
-    def answers(z: Any) -> Any:
+    def free(z: Any) -> Any:
         law = objective.law_at(z)
-        free = [getattr(law, name) for name in objective.space.free]
-        return jnp.stack([jnp.asarray(x, z.dtype) for x in (*free, *law.derived().values())])
+        return jnp.stack([getattr(law, name) for name in objective.space.free])
 
+    def followed(z: Any) -> Any:
+        values = objective.law_at(z).derived().values()
+        return jnp.stack([jnp.asarray(x, z.dtype) for x in values])
+
+    answers = jax.jacfwd(free)(z)
+    if objective.law.derived_docs or type(objective.law) not in CATALOGUE.values():
+        answers = jnp.concatenate([answers, _rows(followed, z)])
     return _Optimum(
         local(objective, z),
         objective.law_at(z),
         prediction,
         slopes(objective, z),
-        jax.jacfwd(answers)(z),
+        answers,
     )
+
+
+def _rows(followed: Callable[[Any], Any], z: Any) -> Any:
+    """Return the derivatives [K, P] of what a law derives; none where JAX cannot trace that."""
+    try:
+        return jax.jacfwd(followed)(z)
+    except ANY:  # a person's own code: its numbers are shown, without errors
+        return jnp.zeros((0, len(z)), z.dtype)
 
 
 def assembled(
@@ -89,10 +105,9 @@ def assembled(
         prediction=prediction,
         rows=runs.rows,
     )
-    names = (*objective.space.free, *derived(law))
-    errors, unstated = standard_errors(
-        linearized(problem, z, smooth.slopes), names, np.asarray(smooth.answers, float)
-    )
+    slopes_of = np.asarray(smooth.answers, float)
+    names = (*objective.space.free, *derived(law))[: len(slopes_of)]
+    errors, unstated = standard_errors(linearized(problem, z, smooth.slopes), names, slopes_of)
     return FitResult(
         law=_filled(problem.law, law),
         value=float(at.value),

@@ -182,3 +182,26 @@ def test_no_compute_is_spent_by_a_fit_that_is_not_certified(fitted):
 
 def test_runs_pass_through(noisy):
     assert Runs.of(noisy) is noisy
+
+
+class Counted(OneExponent):
+    """E + A N^-a + B D^-a, with a derived number that JAX cannot trace."""
+
+    derived_docs = {"digits": "of the exponent"}
+
+    def derived(self):
+        return {"digits": float(np.round(float(self.a), 2))}
+
+
+class Empty(OneExponent):
+    """The same, deriving nothing although it says so."""
+
+    def derived(self):
+        return {}
+
+
+@pytest.mark.parametrize("law", [Counted, Empty])
+def test_what_cannot_be_differentiated_is_shown_without_an_error(noisy, law):
+    fit = jaxscale.fit(law, noisy, starts=32)
+    assert set(fit.errors) == {"E", "A", "B", "a"} and np.isfinite(list(fit.errors.values())).all()
+    assert ("digits" in str(fit)) == (law is Counted)
