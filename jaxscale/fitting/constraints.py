@@ -176,5 +176,8 @@ def with_errors(runs: Runs, error: Any, residual: Residual) -> Runs:
         )
     with np.errstate(all="ignore"):
         spread = np.abs(residual.moved(runs.loss, runs.loss, sigma))
-    weight = (spread.min() / spread) ** 2
-    return runs.replace(weight=runs.weights * weight / weight.mean())
+    used = runs.weights > 0  # a run that is left out decides no scale
+    if not used.any():
+        return runs
+    weight = np.where(used, (spread[used].min() / spread) ** 2, 0.0)
+    return runs.replace(weight=runs.weights * weight / weight[used].mean())

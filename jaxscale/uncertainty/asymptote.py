@@ -163,6 +163,7 @@ def asymptote_profile(
     check_level(level)
     law, runs, residual = _asked(fit, runs, residual)
     name = _asymptote(law, name)
+    _unbounded(fit, name)
     law = law.replace(**{name: None})
     if isinstance(fit, FitResult) and name not in fit.fixed:
         squares = fit.problem.under(Square())
@@ -217,6 +218,15 @@ def _asked(
     if runs is None:
         raise ValueError(f"give runs to profile {type(fit).__name__} on, or a fit")
     return fit, runs, residual
+
+
+def _unbounded(fit: FitResult | Law, name: str) -> None:
+    """Raise for a fit that keeps the asymptote within bounds: the runs alone are asked here."""
+    if isinstance(fit, FitResult) and name in dict(fit.constraints.bounds):
+        raise ValueError(
+            f"this fit holds {name} within bounds, which say what the runs are asked: profile a "
+            f"fit without bounds of {name}"
+        )
 
 
 def _asymptote(law: Law, name: str | None) -> str:

@@ -11,6 +11,8 @@ from cases import TRUTH
 
 import jaxscale
 from jaxscale import Chinchilla, DataError, Runs, Square
+from jaxscale.fitting.constraints import with_errors
+from jaxscale.objective.residuals import residual_named
 from jaxscale.uncertainty.covariance import covariance
 
 pytestmark = pytest.mark.slow
@@ -77,6 +79,18 @@ def test_a_bound_holds_and_is_told(noisy):
     assert open_.value == pytest.approx(free.value, rel=1e-10)
     fixed = jaxscale.fit(Chinchilla(alpha=0.35), noisy, starts=32, bounds={"A": (1.0, 100.0)})
     assert fixed.law.A == pytest.approx(100.0, rel=1e-6)
+
+
+def test_a_run_that_is_left_out_decides_no_weight(noisy):
+    sigma = np.r_[1e-9, np.full(59, 0.02)]
+    out = noisy.replace(weight=np.r_[0.0, np.ones(59)])
+    weights = with_errors(out, sigma, residual_named("absolute")).weights
+    np.testing.assert_allclose(weights, np.r_[0.0, np.ones(59)], rtol=1e-12)
+
+
+def test_no_asymptote_is_profiled_within_its_own_bounds(tied):
+    with pytest.raises(ValueError, match="profile a fit without bounds of E"):
+        jaxscale.asymptote_profile(tied)
 
 
 def test_errors_weigh_the_runs(noisy):
