@@ -148,6 +148,13 @@ def test_an_objective_that_underflows_is_refused(unit):
         jaxscale.fit(Chinchilla(), runs, loss=Square(), residual="absolute", starts=64)
 
 
+@pytest.mark.parametrize("unit", [1e160, 1e300, 1e306])
+def test_an_objective_that_overflows_is_refused(unit):
+    runs = Runs(N=N, D=D, loss=LOSS * unit)
+    with pytest.raises(FitError, match="the objective overflows: .*log residuals"):
+        jaxscale.fit(Chinchilla(), runs, loss=Square(), residual="absolute", starts=64)
+
+
 @pytest.mark.parametrize("unit", [1e-100, 1e-30, 1e30, 1e300])
 def test_other_units_change_nothing(unit):
     plain = jaxscale.fit(Chinchilla(), Runs(N=N, D=D, loss=LOSS), starts=64)
