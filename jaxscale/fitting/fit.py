@@ -39,9 +39,6 @@ from jaxscale.varpro.starts import (
     random_starts,
 )
 
-MAX_STEPS = 1_000_000_000
-"""Evaluations per start at most: they are counted in 32 bits."""
-
 
 def fit(
     law: Law | type[Law] | str,
@@ -78,7 +75,8 @@ def fit(
         seed: of the random starts; start i depends on the seed and i only.
         precision: "float64", "float32", or "mixed" (float32 search, float64 polish).
         max_steps: evaluations per start; default what the table says of the optimizer, 400 for
-            "newton", and 5000 for a transformation that is not in it.
+            "newton" (the starts in the lead 4000 more where the best has not arrived by then), and
+            5000 for a transformation that is not in it.
         bounds: ranges of parameters in the units of the runs, {"E": (1, 2)}. Other bounds compile
             anew.
         tie: parameters that are to be what another one is, {"beta": "alpha"}.
@@ -154,11 +152,10 @@ def fit_problem(
     begin = time.perf_counter() if begin is None else begin
     optimizer = transformation(optimizer)
     steps = row_of(optimizer).steps if max_steps is None else max_steps
-    if not 1 <= steps <= MAX_STEPS:
-        raise ValueError(f"max_steps must be between 1 and {MAX_STEPS:,}, got {max_steps}")
     search = Search(problem.objective, optimizer, precision, steps, mesh)
     lanes, extra = _starts(search, starts, seed)
     solution = search.solve(lanes, progress)
+    solution = search.finished(solution) if max_steps is None else solution
     z, status = _best(search, solution)
     if len(lanes) > extra:  # the grid's cells are no sample of the start box
         solution = Solution(*(leaf[extra:] for leaf in solution))
