@@ -131,7 +131,7 @@ class Search:
         return solution._replace(steps=solution.steps + rough.steps)
 
     def finished(self, solution: Solution) -> Solution:
-        """Let the lanes in the lead go on, where the best of all met the limit of steps; else as is.
+        """Let the lanes in the lead go on where the best of all met the limit of steps; else as is.
 
         So a narrow valley is followed to its end, and no lane holds the others up. It is the
         program of the search that goes on, so nothing is compiled.
