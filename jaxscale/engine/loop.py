@@ -26,6 +26,7 @@ from jax import Array, lax
 
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale.objective.objective import Objective
+from jaxscale.text import short
 
 VECTOR = 16
 """Lanes of the widest vector registers in use (float32, 512 bits)."""
@@ -95,7 +96,9 @@ class Limits:
         whole = isinstance(steps, int | float | np.number) and not isinstance(steps, bool)
         # The first comparison is false of a NaN; what 32 bits do not hold would come out negative.
         if not (whole and 1 <= steps <= MAX_STEPS and steps == int(steps)):
-            raise ValueError(f"max_steps must be between 1 and {MAX_STEPS:,}, whole, got {steps}")
+            raise ValueError(
+                f"max_steps must be between 1 and {MAX_STEPS:,}, whole, got {short(steps)}"
+            )
         object.__setattr__(self, "max_steps", np.int32(steps))
 
     @classmethod
