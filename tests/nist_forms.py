@@ -4,12 +4,16 @@ Source: NIST StRD, nonlinear regression (public domain). Each formula stands as 
 names and signs, and values are the certified ones.
 """
 
+import csv
+import json
+from itertools import permutations
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
-from jaxscale import Law, Scalar, coefficient, constant, exponent, offset, scale
+from jaxscale import Law, Runs, Scalar, coefficient, constant, exponent, offset, scale
 
 RATE = dict(per=dict(x=-1))
 ANY = dict(positive=False)
@@ -282,6 +286,58 @@ def _form(name: str, law: type[Law], values: str, x: Any) -> Form:
     given = dict(zip(law().free, map(float, values.split()), strict=True))
     inputs = x if isinstance(x, dict) else {"x": np.linspace(*x)}
     return Form(name, law, given, inputs)
+
+
+ALIKE = {
+    "Gauss": [(0, 1, 2, 3, 4, 5, 6, 7), (0, 1, 5, 6, 7, 2, 3, 4)],
+    "Lanczos": [
+        tuple(k for t in order for k in (2 * t, 2 * t + 1)) for order in permutations(range(3))
+    ],
+    "MGH17": [(0, 1, 2, 3, 4), (0, 2, 1, 4, 3)],
+}
+"""Orders of the parameters that give the same formula: terms that may be exchanged."""
+
+
+def digits(found: Any, certified: Any) -> float:
+    """Return the decimal digits that the worst of some numbers shares with NIST's, 11 at most."""
+    found, certified = np.asarray(found, float), np.asarray(certified, float)
+    with np.errstate(divide="ignore"):
+        each = -np.log10(np.abs(found / certified - 1))
+    return float(np.nan_to_num(np.minimum(each, 11.0), nan=-99.0).min())
+
+
+def agreement(
+    form: "Form", found: Any, errors: Any, certified: dict[str, Any]
+) -> tuple[float, float]:
+    """Return the digits of the parameters and of their standard deviations, in the best order."""
+    found, errors = np.asarray(found, float), np.asarray(errors, float)
+    orders = ALIKE.get(form.law.__name__, [tuple(range(len(found)))])
+    return max(
+        (
+            digits(found[list(order)], certified["certified"]),
+            digits(errors[list(order)], certified["certified_sd"]),
+        )
+        for order in orders
+    )
+
+
+def residual_of(form: "Form") -> str:
+    """Return the residual that NIST's sum of squares is of."""
+    return "log" if form.law.response == "log" else "absolute"
+
+
+def table_of(folder: Path, name: str) -> tuple[Runs, dict[str, Any]]:
+    """Return the runs of a problem, and what NIST certifies."""
+    with (folder / f"{name}.csv").open() as file:
+        head, *rows = csv.reader(file)
+    columns = dict(zip(head, np.array(rows, float).T, strict=True))
+    certified = json.loads((folder / "certified.json").read_text())[name]
+    return Runs(loss=columns.pop("y"), **columns), certified
+
+
+def at(form: "Form", values: Any) -> Law:
+    """Return the law at `values`, as the one start of a fit."""
+    return form.law(**{name: np.array([x]) for name, x in zip(form.values, values, strict=True)})
 
 
 WEEKS = np.repeat([1.0, 2, 4, 8, 16, 32, 48, 64], 8)

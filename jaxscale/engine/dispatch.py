@@ -24,7 +24,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxscale import engine
 from jaxscale._numerics import programs
 from jaxscale._numerics.precision import cast, scope
-from jaxscale.engine.loop import VECTOR, Limits, Solution, Status
+from jaxscale.engine.loop import MAX_STEPS, VECTOR, Limits, Solution, Status
 from jaxscale.engine.thinning import thinned, worth_thinning
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import BLOCK, Objective
@@ -35,6 +35,8 @@ CHUNKS = (16, 64, 272, 528)
 ACCELERATOR_CHUNKS = (16, 64, 1040, 16384)
 MEMORY = 1 << 29
 """Bytes that the lanes of one program may take, by the compiler's figure."""
+LEADERS = 16
+"""Lanes that may go on beyond the limit of steps, where the best of all has not arrived there."""
 
 Progress = Callable[[int, int], None]
 
@@ -128,19 +130,50 @@ class Search:
         solution = self._run(job, z, half, None)
         return solution._replace(steps=solution.steps + rough.steps)
 
+    def finished(self, solution: Solution) -> Solution:
+        """Let the lanes in the lead go on where the best of all met the limit of steps; else as is.
+
+        So a narrow valley is followed to its end, and no lane holds the others up. It is the
+        program of the search that goes on, so nothing is compiled.
+
+        Args:
+            solution: of `solve`; S lanes.
+        """
+        value = np.where(np.isfinite(solution.value), solution.value, np.inf)
+        patience, limited = row_of(self.optimizer).patience, solution.status == Status.STEP_LIMIT
+        if patience == 1 or not limited[np.argmin(value)]:
+            return solution
+        order = np.argsort(value, kind="stable")
+        lead = order[limited[order]][:LEADERS]
+        steps = int(self.limits.max_steps) * patience
+        limits = dataclasses.replace(self.limits, max_steps=min(steps, MAX_STEPS))
+        job = _Job(cast(self.objective, self.dtype), self.optimizer, limits, self.mesh)
+        more = self._run(job, solution.z[lead], None, None, size=job.size(len(value)))
+        more = more._replace(steps=solution.steps[lead] + more.steps)
+        joined = Solution(*(leaf.copy() for leaf in solution))
+        for leaf, part in zip(joined, more, strict=True):
+            leaf[lead] = part
+        return joined
+
     def polish(self, z: np.ndarray, loss: Loss) -> Solution:
         """Solve from a few points in float64 with `newton()` under a given loss."""
         objective = cast(dataclasses.replace(self.objective, loss=loss), np.float64)
-        limits = Limits.for_dtype(np.float64, row_of(newton()).steps)
+        row = row_of(newton())
+        limits = Limits.for_dtype(np.float64, row.steps * row.patience)
         job = _Job(objective, newton(), limits, None)
         return self._run(job, z, None, None)
 
     def _run(
-        self, job: _Job, z: np.ndarray, progress: Progress | None, problems: Problems | None
+        self,
+        job: _Job,
+        z: np.ndarray,
+        progress: Progress | None,
+        problems: Problems | None,
+        size: int | None = None,
     ) -> Solution:
         begin, before = time.perf_counter(), self.compile
         total = len(z)
-        size = job.size(total)
+        size = job.size(total) if size is None else size
         firsts = _share(range(0, total, size), self.mesh)
         parts: dict[int, list[np.ndarray]] = {}
         done = 0
@@ -246,7 +279,7 @@ def _solve(
 ) -> Solution:
     """Solve a chunk, split over the devices of a mesh; each device runs a loop of its own."""
 
-    def one(own: dict[str, Any], starts: Any, count: Any) -> Solution:
+    def one(own: dict[str, Any], starts: Any, count: Any, limits: Limits) -> Solution:
         here = dataclasses.replace(objective, **own)
         solution = engine.solve(
             here,
@@ -262,11 +295,11 @@ def _solve(
 
     own = {name: getattr(objective, name) for name in axes}
     if mesh is None:
-        return one(own, starts, count)
-    split = PartitionSpec(mesh.axis_names)
+        return one(own, starts, count, limits)
+    split, same = PartitionSpec(mesh.axis_names), PartitionSpec()
     return jax.shard_map(
-        one, mesh=mesh, in_specs=(split, split, split), out_specs=split, check_vma=False
-    )(own, starts, count)
+        one, mesh=mesh, in_specs=(split, split, split, same), out_specs=split, check_vma=False
+    )(own, starts, count, limits)
 
 
 def _padded(rows: np.ndarray, size: int) -> np.ndarray:

@@ -20,17 +20,21 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array, lax
 
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale.objective.objective import Objective
+from jaxscale.text import short
 
 VECTOR = 16
 """Lanes of the widest vector registers in use (float32, 512 bits)."""
 
 CLASSIFIED = 1 << 20
 """Lanes times runs that are classified at a time."""
+MAX_STEPS = 1_000_000_000
+"""Evaluations of one lane at most: they are counted in 32 bits."""
 
 
 class Status(enum.IntEnum):
@@ -68,7 +72,7 @@ ADVICE = {
 
 @pytree
 class Limits:
-    """When a lane stops; static.
+    """When a lane stops; static but for the number of steps, which no program depends on.
 
     Attributes:
         max_steps: evaluations of one lane at most.
@@ -79,15 +83,31 @@ class Limits:
         step: converged when a step is below this in every coordinate and the value is unchanged.
     """
 
-    max_steps: int = static(default=400)
+    max_steps: Any = 400
     decrement: float = static(default=1e-13)
     decrease: float = static(default=1e-13)
     gradient: float = static(default=1e-10)
     step: float = static(default=1e-9)
 
+    def __post_init__(self) -> None:
+        steps = self.max_steps
+        if isinstance(steps, Array):
+            return
+        whole = isinstance(steps, int | float | np.number) and not isinstance(steps, bool)
+        # The first comparison is false of a NaN; what 32 bits do not hold would come out negative.
+        if not (whole and 1 <= steps <= MAX_STEPS and steps == int(steps)):
+            raise ValueError(
+                f"max_steps must be between 1 and {MAX_STEPS:,}, whole, got {short(steps)}"
+            )
+        object.__setattr__(self, "max_steps", np.int32(steps))
+
     @classmethod
     def for_dtype(cls, dtype: Any, max_steps: int) -> Limits:
-        """Return limits that rounding in `dtype` allows."""
+        """Return limits that rounding in `dtype` allows.
+
+        Raises:
+            ValueError: `max_steps` is no whole number from 1 to a billion.
+        """
         eps = float(jnp.finfo(dtype).eps)
         return cls(
             max_steps=max_steps,

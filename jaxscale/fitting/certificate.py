@@ -25,6 +25,11 @@ STEEP = 1e-3
 """Gradient over value from which a point is looked at as no optimum."""
 IDLE = 1e-9
 """Largest relative change of a prediction, per unit of a coordinate, that counts as none."""
+SURE = 6
+"""Starts of two searches that must have reached the best value: one half as large would have missed
+it with a chance of 2^-6."""
+CROWD = 4.0
+"""Times the best value up to which optima compete with it: residuals twice as large."""
 CONVERGED = (Status.CONVERGED, Status.CONVERGED_DECREASE, Status.CONVERGED_STEP)
 
 
@@ -46,6 +51,10 @@ class Certificate:
         starts: how many starts there were, the grid's excluded.
         share_at_best: share of them within 1e-6 (relative) of the best value; for a law with a
             break, of those that started with the same break.
+        searches: how many reached it, search by search. A second search of as many fresh starts
+            is made where the first leaves a doubt; both must come to the same value.
+        singles: optima that one start found and no other, not far above the best: 4 times its
+            value at most. They tell of optima that no start has found (Good 1953).
         rivals: how many starts could have come there: for a law with a break, those that drew it.
         basins: the lowest distinct values with their counts.
         statuses: number of starts by status.
@@ -69,6 +78,8 @@ class Certificate:
     status: str
     starts: int
     share_at_best: float
+    searches: tuple[int, ...]
+    singles: int
     rivals: int
     basins: tuple[Basin, ...]
     statuses: Mapping[str, int]
@@ -118,11 +129,7 @@ class Certificate:
                 f"No prediction depends on {', '.join(self.idle)}: the value is arbitrary; fix it "
                 "or leave it out of the law."
             )
-        if self.rivals >= 16 and self.share_at_best * self.starts < max(2, 0.01 * self.starts):
-            found.append(
-                f"Only {100 * self.share_at_best:.2g} % of the starts reached the best value: "
-                "raise --starts and try other seeds."
-            )
+        found += self.doubt
         lost = self.statuses.get("nonfinite_start", 0)
         if 2 * lost > self.starts:
             found.append(
@@ -135,6 +142,49 @@ class Certificate:
                 "is not determined by the runs."
             )
         return tuple(found)
+
+    @property
+    def doubt(self) -> tuple[str, ...]:
+        """Sentences on whether the starts have found the lowest optimum; empty if they agree.
+
+        One start in a hundred that reaches the best value is enough, and so are `SURE` of two
+        searches that both do; unless for one such start there are `singles` in plenty. Of fewer
+        than 16 starts nothing is said.
+
+        No search excludes what it has not seen: see `unseen`.
+        """
+        if self.rivals < 16:
+            return ()
+        hits = round(self.share_at_best * self.rivals)
+        if len(self.searches) > 1:
+            found = hits >= SURE and min(self.searches) > 0
+        else:
+            found = self.share_at_best * self.starts >= max(2, 0.01 * self.starts)
+        share = 100 * self.share_at_best
+        if not found:
+            return (
+                f"Only {share:.2g} % of the starts reached the best value: raise --starts and try "
+                "other seeds.",
+            )
+        if self.singles >= SURE and 4 * self.singles > hits:
+            return (
+                f"{self.singles} starts ended each in an optimum of its own, {hits} at the best "
+                "value: there may be lower ones; raise --starts or fix a parameter.",
+            )
+        return ()
+
+    @property
+    def unseen(self) -> float:
+        """Largest share of all starts that may lead to a lower optimum unseen, at 95 %.
+
+        0.3 % for 1,024 starts: a search promises no more, whatever its starts agree on.
+        """
+        return float(1 - 0.05 ** (1 / max(1, self.rivals)))
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether the only doubt is one that a second search may settle."""
+        return len(self.searches) == 1 and 0 < len(self.reasons) == len(self.doubt)
 
     @property
     def trusted(self) -> bool:
@@ -181,6 +231,7 @@ def certify(
     *,
     weaknesses: tuple[str, ...] = (),
     sharpened: bool = False,
+    searches: int = 1,
 ) -> Certificate:
     """Judge the optimum `z` [P] by what the starts did and by the objective around it.
 
@@ -192,6 +243,7 @@ def certify(
         at: `local` there.
         weaknesses: of the design.
         sharpened: whether the loss was sharpened after the search: values differ for that.
+        searches: in how many searches of equal size the starts were made.
     """
     lower, upper = map(np.array, space.bounds())
     bound = (z <= lower) | (z >= upper)
@@ -214,10 +266,13 @@ def certify(
     size = max(float(at.value), float(at.floor), np.finfo(float).tiny)
     gain = _gain(at, moving, size)
     dead, idle = _without_effect(space, at.shares, bound)
+    ended = rivals & np.isin(solution.status, CONVERGED) & (values <= CROWD * best + slack)
     return Certificate(
         status=Status(status).name.lower(),
         starts=len(values),
         share_at_best=float(at_best.sum() / max(1, int((rivals | at_best).sum()))),
+        searches=tuple(int(part.sum()) for part in np.split(at_best, searches)),
+        singles=_singles(values[ended & ~at_best], same),
         rivals=int((rivals | at_best).sum()),
         basins=_basins(values, solution.status, same, floor),
         statuses={Status(s).name.lower(): number for s, number in counts.items()},
@@ -233,6 +288,13 @@ def certify(
         inside_delta=int(at.inside.sum()),
         median_steps=float(np.median(solution.steps)),
     )
+
+
+def _singles(values: np.ndarray, same: float) -> int:
+    """Return how many values have no other within `same`, relatively."""
+    ordered = np.sort(values)
+    apart = np.diff(ordered) > same * np.abs(ordered[:-1])
+    return int(np.sum(np.append(True, apart) & np.append(apart, True))) if len(ordered) else 0
 
 
 def _without_effect(

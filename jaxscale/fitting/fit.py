@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 
 from jaxscale._numerics.precision import PRECISIONS, cast, refuse_tracers, scope
 from jaxscale.data.runs import Runs
-from jaxscale.engine.dispatch import Progress, Search
+from jaxscale.engine.dispatch import Progress, Search, chunk_size
 from jaxscale.engine.loop import Solution, Status
 from jaxscale.errors import FitError
 from jaxscale.fitting.assembly import assembled
@@ -37,10 +37,11 @@ from jaxscale.varpro.starts import (
     given_starts,
     grid_axes,
     random_starts,
+    starts_near,
 )
 
-MAX_STEPS = 1_000_000_000
-"""Evaluations per start at most: they are counted in 32 bits."""
+NEAR = 32
+"""Starts of a second search around the best point of the first, at most."""
 
 
 def fit(
@@ -78,7 +79,8 @@ def fit(
         seed: of the random starts; start i depends on the seed and i only.
         precision: "float64", "float32", or "mixed" (float32 search, float64 polish).
         max_steps: evaluations per start; default what the table says of the optimizer, 400 for
-            "newton", and 5000 for a transformation that is not in it.
+            "newton" (the starts in the lead 4000 more where the best has not arrived by then), and
+            5000 for a transformation that is not in it.
         bounds: ranges of parameters in the units of the runs, {"E": (1, 2)}. Other bounds compile
             anew.
         tie: parameters that are to be what another one is, {"beta": "alpha"}.
@@ -154,21 +156,27 @@ def fit_problem(
     begin = time.perf_counter() if begin is None else begin
     optimizer = transformation(optimizer)
     steps = row_of(optimizer).steps if max_steps is None else max_steps
-    if not 1 <= steps <= MAX_STEPS:
-        raise ValueError(f"max_steps must be between 1 and {MAX_STEPS:,}, got {max_steps}")
     search = Search(problem.objective, optimizer, precision, steps, mesh)
     lanes, extra = _starts(search, starts, seed)
-    solution = search.solve(lanes, progress)
-    z, status = _best(search, solution)
-    if len(lanes) > extra:  # the grid's cells are no sample of the start box
-        solution = Solution(*(leaf[extra:] for leaf in solution))
+    patient = max_steps is None
+    found = _solved(search, lanes, patient, progress)
+    # The grid's cells are no sample of the start box.
+    sample = Solution(*(leaf[extra:] for leaf in found)) if len(lanes) > extra else found
+    point = _best(search, found)
+    result = assembled(problem, search, sample, point)
+    if result.certificate.unsettled and isinstance(starts, int | np.integer):
+        search.objective = cast(problem.objective, np.float64)  # a kink may have taken its place
+        again = _solved(
+            search, _fresh_starts(search, point[0], len(lanes), int(starts), seed), patient
+        )
+        found, sample = _joined(found, again), _joined(sample, again, int(starts))
+        result = assembled(problem, search, sample, _best(search, found), searches=2)
     settings = {
         "optimizer": name_of(optimizer),
-        "max_steps": steps,
+        "max_steps": int(search.limits.max_steps),
         "seed": seed,
         "precision": precision,
     }
-    result = assembled(problem, search, solution, (z, status))
     seconds = {
         "compile": search.compile,
         "solve": search.work,
@@ -192,9 +200,45 @@ def _starts(search: Search, starts: Any, seed: int) -> tuple[np.ndarray, int]:
             raise ValueError("starts=0 needs a law with linear parameters; give starts >= 1")
         return lanes, 0
     cells, _ = search.run(best_cells, objective, axes, dtype=np.float64)
-    if starts and any(spec.linear and not spec.positive for spec in objective.space.specs):
-        lanes = search.each(completed, lanes)
-    return np.concatenate([cells, lanes]), len(cells)
+    return np.concatenate([cells, _completed(search, lanes)]), len(cells)
+
+
+def _completed(search: Search, lanes: np.ndarray) -> np.ndarray:
+    """Return random starts with their linear coordinates solved for where they may be negative."""
+    specs = search.objective.space.specs
+    if len(lanes) and any(spec.linear and not spec.positive for spec in specs):
+        return search.each(completed, lanes)
+    return lanes
+
+
+def _fresh_starts(search: Search, z: np.ndarray, lanes: int, starts: int, seed: int) -> np.ndarray:
+    """Return the starts of a second search: as many as of the first, and some around its best.
+
+    Args:
+        search: with the objective.
+        z: the best point [P].
+        lanes: of the first search; what its chunks leave room for starts around `z`.
+        starts: random ones among them.
+        seed: of the draws.
+    """
+    size = chunk_size(lanes)
+    room = min(NEAR, -(-lanes // size) * size - starts)
+    fresh = _completed(search, random_starts(search.objective, starts, seed, search=1))
+    return np.concatenate([fresh, starts_near(search.objective, z, room, seed)])
+
+
+def _solved(
+    search: Search, lanes: np.ndarray, patient: bool, progress: Progress | None = None
+) -> Solution:
+    """Solve from `lanes` [S, P]; with patience the leaders go on beyond the limit of steps."""
+    solution = search.solve(lanes, progress)
+    return search.finished(solution) if patient else solution
+
+
+def _joined(one: Solution, other: Solution, count: int | None = None) -> Solution:
+    """Return the lanes of two searches, `count` of the second."""
+    parts = zip(one, (leaf[:count] for leaf in other), strict=True)
+    return Solution(*(np.concatenate(both) for both in parts))
 
 
 def _best(search: Search, solution: Solution) -> tuple[np.ndarray, int]:

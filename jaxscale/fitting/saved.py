@@ -39,7 +39,7 @@ MAX_BYTES = 1 << 28
 """Largest file that is read: some two million runs."""
 LATER: dict[str, Any] = {
     **{"idle": [], "weaknesses": [], "gain": 0, "excess": 0, "exact": False},
-    "rivals": "starts",
+    **{"rivals": "starts", "searches": [], "singles": 0},
 }
 """Fields of a certificate that were added since, and what a file without them is read as: a value,
 or the name of the field that says the same."""
@@ -366,6 +366,8 @@ def _certificate(
         status=stated["status"].text(STATUSES),
         starts=S,
         share_at_best=share.number(),
+        searches=tuple(_later(stated, "searches").wholes(None, S)),
+        singles=_later(stated, "singles").whole(0, S),
         rivals=_later(stated, "rivals").whole(0, S),
         basins=basins,
         statuses=statuses,
@@ -393,8 +395,5 @@ def _later(stated: Field, name: str) -> Field:
 
 
 def _basin(field: Field, S: int) -> Basin:
-    return Basin(
-        value=field["value"].number(),
-        count=field["count"].whole(1, S),
-        status=field["status"].text(STATUSES),
-    )
+    count, status = field["count"].whole(1, S), field["status"].text(STATUSES)
+    return Basin(field["value"].number(), count, status)

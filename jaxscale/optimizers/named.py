@@ -23,6 +23,8 @@ class Optimizer(NamedTuple):
             anew.
         steps: evaluations per start unless a caller says otherwise.
         needs: extra arguments of `update` that it cannot do without.
+        patience: times as many steps that a fit gives the few lanes in the lead where the best of
+            all has not arrived by then, unless a caller says how many steps there are.
         leaves: share of the excess of the start's loss over the lowest one that may be left after
             `steps` steps on a smooth problem of order one (Moré and Wild 2009).
         any_units: whether, in a plain loop, it reaches the optimum too where the parameters are
@@ -33,6 +35,7 @@ class Optimizer(NamedTuple):
 
     build: Callable[[], optax.GradientTransformation]
     steps: int
+    patience: int = 1
     needs: tuple[str, ...] = ()
     leaves: float = 1e-6
     any_units: bool = False
@@ -40,7 +43,9 @@ class Optimizer(NamedTuple):
 
 
 OPTIMIZERS = {
-    "newton": Optimizer(newton, steps=400, needs=("value", "value_fn"), any_units=True, thins=True),
+    "newton": Optimizer(
+        newton, steps=400, patience=10, needs=("value", "value_fn"), any_units=True, thins=True
+    ),
     "lbfgs": Optimizer(
         functools.cache(optax.lbfgs), steps=5000, needs=("value", "grad", "value_fn")
     ),

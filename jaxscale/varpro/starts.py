@@ -27,7 +27,7 @@ KEPT = 16
 """How many of the best cells become starts."""
 
 
-def random_starts(objective: Objective, count: int, seed: int) -> np.ndarray:
+def random_starts(objective: Objective, count: int, seed: int, search: int = 0) -> np.ndarray:
     """Draw `count` starts [count, P] uniformly from the start box of every coordinate.
 
     Positive offsets are drawn relative to the smallest loss; breaks from the gaps of the data.
@@ -36,9 +36,10 @@ def random_starts(objective: Objective, count: int, seed: int) -> np.ndarray:
         objective: gives the boxes, P of them.
         count: how many starts.
         seed: of the draws.
+        search: of several with one seed; each has draws of its own.
     """
     specs = objective.space.specs
-    unit = np.random.default_rng(seed).random((count, len(specs)))
+    unit = np.random.default_rng([seed, search] if search else seed).random((count, len(specs)))
     low = np.array([spec.start[0] for spec in specs])
     high = np.array([spec.start[1] for spec in specs])
     z: np.ndarray = low + unit * (high - low)
@@ -50,6 +51,24 @@ def random_starts(objective: Objective, count: int, seed: int) -> np.ndarray:
             gaps = breaks(objective, k)
             z[:, k] = gaps[np.minimum((unit[:, k] * len(gaps)).astype(int), len(gaps) - 1)]
     return z
+
+
+def starts_near(objective: Objective, z: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Draw `count` starts [count, P] around a point, a hundredth of the start box off to all of it.
+
+    Breaks stay where they are.
+
+    Args:
+        objective: gives the boxes, P of them.
+        z: the point [P].
+        count: how many starts.
+        seed: of the draws.
+    """
+    rng = np.random.default_rng([seed, count])
+    width = np.array([spec.start[1] - spec.start[0] for spec in objective.space.specs])
+    size = 10.0 ** rng.uniform(-2, 0, (count, 1))
+    near: np.ndarray = z + width * size * rng.normal(size=(count, len(z)))
+    return near
 
 
 def breaks(objective: Objective, k: int) -> np.ndarray:

@@ -67,6 +67,29 @@ def test_chunks_and_threads_change_no_bit(objective, starts, reference, threads,
     assert sorted(seen) == seen and seen[-1] == (150, 150) and len(seen) == 3
 
 
+def test_the_lead_goes_on_in_the_program_of_the_search(objective, starts, reference):
+    """Where the best lane has met the limit, 16 may take ten times as many steps more."""
+    search = Search(objective, jaxscale.newton(), steps=5)
+    cut = search.solve(starts[:40])
+    assert cut.status[np.argmin(cut.value)] == Status.STEP_LIMIT
+    before = programs.compiled
+    got = search.finished(cut)
+    assert programs.compiled == before
+    moved = got.steps > cut.steps
+    assert moved.sum() == 16 and got.steps.max() <= 5 + 50
+    assert cut.value[moved].max() <= cut.value[~moved & (cut.status == Status.STEP_LIMIT)].min()
+    np.testing.assert_array_equal(got.value[~moved], cut.value[~moved])
+    best = reference.value.min() * float(objective.loss.scale)
+    assert got.value.min() == pytest.approx(best, rel=1e-9)
+
+
+def test_where_the_best_lane_has_arrived_none_goes_on(objective, starts):
+    search = Search(objective, jaxscale.newton(), steps=25)
+    cut = search.solve(starts)
+    assert (cut.status == Status.STEP_LIMIT).any() and cut.status[np.argmin(cut.value)] <= 2
+    assert search.finished(cut) is cut
+
+
 @pytest.fixture
 def widths(monkeypatch):
     """Every slab width that a program was asked for, with its memory."""

@@ -1,5 +1,7 @@
 """The slab: results belong to a start, not to the width, order or neighbors of its lane."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -87,6 +89,19 @@ def test_padding_lanes_are_not_run(target, starts, reference):
 def test_step_limit_is_reported(target, starts):
     got = solve(target, starts[:5], limits=Limits(max_steps=3))
     assert set(got.status) == {Status.STEP_LIMIT} and set(got.steps) == {3}
+
+
+@pytest.mark.parametrize(
+    "steps", [0, -3, 2.5, math.nan, math.inf, 1e12, 2**31, 10**400, True, "400", None]
+)
+def test_a_limit_that_cannot_be_counted_is_refused(steps):
+    with pytest.raises(ValueError, match="max_steps must be between 1 and 1,000,000,000, whole"):
+        Limits.for_dtype(np.float64, steps)
+
+
+@pytest.mark.parametrize("steps", [1, 400, 400.0, np.int64(7), np.float32(8), 10**9])
+def test_a_limit_is_a_whole_number_of_32_bits(steps):
+    assert Limits.for_dtype(np.float32, steps).max_steps == np.int32(steps)
 
 
 @pytest.mark.parametrize(
