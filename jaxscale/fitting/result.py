@@ -56,7 +56,8 @@ class FitResult:
         start_values: [S] plain value reached from every start; NaN where it was not finite.
         start_status: [S] `engine.Status` of every start.
         intervals: per break, the interval in which the data leave it.
-        suspects: indices [k] of runs whose residual exceeds 5 scaled MAD; reported, not removed.
+        suspects: indices [k] of runs that a fit to the other runs misses by more than 5 standard
+            errors and by more than chance does at this number of runs; reported, not removed.
         warnings: what was noticed about the runs.
         seconds: {"compile", "solve", "total"}.
         settings: optimizer, steps, seed, precision, and the origin of a user's law.
@@ -352,9 +353,10 @@ def notes(fit: FitResult) -> list[str]:
         ]
     if len(fit.suspects):
         rows = [int(fit.runs.rows[k]) for k in fit.suspects]
-        many, word = ("residuals", "rows") if len(rows) > 1 else ("residual", "row")
+        many, word, them = ("runs", "rows", "them") if len(rows) > 1 else ("run", "row", "it")
         said.append(
-            f"{len(rows)} {many} beyond 5 scaled MAD ({word} {_some(rows)}): look at these runs"
+            f"{len(rows)} {many} beyond 5 standard errors of a fit to the others "
+            f"({word} {_some(rows)}): look at {them}"
         )
     return said
 
