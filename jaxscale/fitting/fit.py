@@ -205,9 +205,11 @@ def _best(search: Search, solution: Solution) -> tuple[np.ndarray, int]:
         common = ", ".join(
             f"{Status(k).name.lower()} {counts[k]}" for k in np.argsort(-counts)[:3] if counts[k]
         )
+        residual = search.objective.residual
+        positive = f", and positive under {residual} residuals," if residual.positive else ""
         raise FitError(
-            f"no start of {len(value)} led to a finite objective ({common}): is the law finite "
-            "and, under log residuals, positive on these runs?"
+            f"no start of {len(value)} led to a finite objective ({common}): is the law finite"
+            f"{positive} on these runs?"
         )
     best = int(np.argmin(value))
     z, status = solution.z[best], int(solution.status[best])

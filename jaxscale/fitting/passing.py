@@ -21,7 +21,7 @@ def passed_through(loss: Loss, inside: int, used: int, free: int) -> list[str]:
     near = loss.kinked or isinstance(loss, Huber)
     if not near or used > 3 * free or inside >= used or 2 * inside > used + free:
         return []
-    which = "the default loss" if loss == Huber() else f"the loss {loss}"
+    which = "the default loss" if str(loss) == str(Huber()) else f"the loss {loss}"
     return [
         f"{which} all but passes through {inside} of {used} runs and takes only the side of the "
         "others; Square() (--loss square) weighs every run by how far it is off"
