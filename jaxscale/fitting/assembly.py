@@ -113,22 +113,21 @@ def assembled(
     names = (*objective.space.free, *derived(law))[: len(slopes_of)]
     around = linearized(problem, z, smooth.slopes)
     errors, unstated = standard_errors(around, names, slopes_of)
-    certificate = certify(
-        objective.space,
-        solution,
-        z,
-        status,
-        at,
-        weaknesses=problem.weaknesses,
-        sharpened=objective.loss.kinked,
-    )
     return FitResult(
         law=_filled(problem.law, law),
         value=float(at.value),
         loss=problem.loss,
         residual=problem.residual,
         fixed=tuple(problem.law.fixed),
-        certificate=certificate,
+        certificate=certify(
+            objective.space,
+            solution,
+            z,
+            status,
+            at,
+            weaknesses=problem.weaknesses,
+            sharpened=objective.loss.kinked,
+        ),
         errors=errors,
         unstated=unstated,
         statistics=statistics(runs, prediction),
@@ -137,7 +136,7 @@ def assembled(
         start_values=np.where(np.isfinite(solution.value), solution.value, np.nan),
         start_status=solution.status,
         intervals=_intervals(law, objective.space.free, problem.inputs),
-        suspects=NONE if certificate.exact else suspects(around, prediction, runs.loss),
+        suspects=NONE if at.value <= at.floor else suspects(around, prediction, runs.loss),
         warnings=problem.warnings,
         seconds={},
         settings={},
