@@ -59,7 +59,7 @@ ADVICE = {
     Status.CONVERGED: "The gradient vanishes to working accuracy: a local optimum.",
     Status.CONVERGED_DECREASE: "Steps no longer lower the objective: a local optimum to rounding.",
     Status.CONVERGED_STEP: "Steps have become negligible: a local optimum to rounding.",
-    Status.STEP_LIMIT: "The step limit came first: raise max_steps or use newton().",
+    Status.STEP_LIMIT: "The step limit came first: raise max_steps (--max-steps).",
     Status.STALLED: "No acceptable step was found: the point may not be an optimum.",
     Status.NONFINITE_START: "The law is not finite at the start: draw it from a smaller box.",
     Status.AT_BOUND: "A parameter ended at its bound: the data do not determine it; fix it.",

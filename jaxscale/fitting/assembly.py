@@ -22,9 +22,13 @@ from jaxscale.fitting.linearized import Slopes, linearized, slopes
 from jaxscale.fitting.preparation import Problem
 from jaxscale.fitting.result import FitResult, statistics
 from jaxscale.fitting.sandwich import standard_errors
+from jaxscale.fitting.suspects import suspects
 from jaxscale.laws import CATALOGUE, Law, derived
 from jaxscale.laws.names import ANY
 from jaxscale.objective.objective import Objective
+
+NONE = np.zeros(0, int)
+"""No run: residuals that are rounding point to none."""
 
 
 class _Optimum(NamedTuple):
@@ -112,7 +116,8 @@ def assembled(
     )
     slopes_of = np.asarray(smooth.answers, float)
     names = (*objective.space.free, *derived(law))[: len(slopes_of)]
-    errors, unstated = standard_errors(linearized(problem, z, smooth.slopes), names, slopes_of)
+    around = linearized(problem, z, smooth.slopes)
+    errors, unstated = standard_errors(around, names, slopes_of)
     return FitResult(
         law=_filled(problem.law, law),
         value=float(at.value),
@@ -137,7 +142,7 @@ def assembled(
         start_values=np.where(np.isfinite(solution.value), solution.value, np.nan),
         start_status=solution.status,
         intervals=_intervals(law, objective.space.free, problem.inputs),
-        suspects=_suspects(at.residuals[:n], rounding=bool(at.value <= at.floor)),
+        suspects=NONE if at.value <= at.floor else suspects(around, prediction, runs.loss),
         warnings=problem.warnings,
         seconds={},
         settings={},
@@ -172,18 +177,6 @@ def _representable(law: Law, free: tuple[str, ...]) -> None:
 def _filled(law: Law, fitted: Law) -> Law:
     """Return the user's law with its free parameters filled in; fixed values stay to the bit."""
     return law.replace(**{name: getattr(fitted, name) for name in law.free})
-
-
-def _suspects(residuals: np.ndarray, rounding: bool) -> np.ndarray:
-    """Return the indices of residuals beyond 5 scaled median absolute deviations.
-
-    Rounding, which is all that an exact fit leaves, points to no run.
-    """
-    if rounding:
-        return np.zeros(0, int)
-    center = np.median(residuals)
-    mad = 1.4826 * np.median(np.abs(residuals - center))
-    return np.flatnonzero(np.abs(residuals - center) > 5 * mad) if mad > 0 else np.zeros(0, int)
 
 
 def _intervals(

@@ -107,9 +107,10 @@ class Certificate:
                 "another version of jax and jaxlib."
             )
         if self.grad_norm > STEEP and self.gain > 0 and not self.exact:
+            cure = "" if status == Status.STEP_LIMIT else "; try other starts"  # said below
             found.append(
                 f"The gradient does not vanish ({self.grad_norm:.1e} of the value): this is no "
-                "optimum; raise max_steps or try other starts."
+                f"optimum{cure}."
             )
         if status not in (*CONVERGED, Status.AT_BOUND, Status.DEGENERATE_TERM):
             found.append(status.advice)
@@ -134,7 +135,7 @@ class Certificate:
         if 2 * lost > self.starts:
             found.append(
                 f"{lost} of {self.starts} starts were not finite: the others may miss the "
-                "optimum; give starts of your own."
+                "optimum; give other starts."
             )
         if status in CONVERGED and not self.condition < 1e12:
             found.append(

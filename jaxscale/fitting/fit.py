@@ -249,15 +249,16 @@ def _best(search: Search, solution: Solution) -> tuple[np.ndarray, int]:
         common = ", ".join(
             f"{Status(k).name.lower()} {counts[k]}" for k in np.argsort(-counts)[:3] if counts[k]
         )
-        size = float(search.objective.space.loss_scale)
-        if search.objective.residual.has_unit and size > 2.0**491:
+        residual, size = search.objective.residual, float(search.objective.space.loss_scale)
+        if residual.has_unit and size > 2.0**491:
             raise FitError(
                 f"the objective overflows: losses of about {size:.1g}, squared, are beyond what "
                 "float64 can hold; give the loss in smaller units, or use log residuals"
             )
+        positive = f", and positive under {residual} residuals," if residual.positive else ""
         raise FitError(
-            f"no start of {len(value)} led to a finite objective ({common}): is the law finite "
-            "and, under log residuals, positive on these runs?"
+            f"no start of {len(value)} led to a finite objective ({common}): is the law finite"
+            f"{positive} on these runs?"
         )
     best = int(np.argmin(value))
     z, status = solution.z[best], int(solution.status[best])

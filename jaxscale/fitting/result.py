@@ -20,8 +20,9 @@ from jaxscale._numerics.precision import scope
 from jaxscale.data.runs import Runs
 from jaxscale.files.document import plain, versions
 from jaxscale.files.durable import write_atomically
-from jaxscale.fitting.certificate import Certificate
+from jaxscale.fitting.certificate import STEEP, Certificate
 from jaxscale.fitting.constraints import FREE, Constraints
+from jaxscale.fitting.passing import passed_through
 from jaxscale.fitting.preparation import Problem, prepare
 from jaxscale.flops import SixND
 from jaxscale.laws import Law, derived, predict
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     pass  # SELF
 
 SCHEMA = 1
+NEWTON = "newton"
+"""The optimizer that is used unless another one is asked for."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +59,8 @@ class FitResult:
         start_values: [S] plain value reached from every start; NaN where it was not finite.
         start_status: [S] `engine.Status` of every start.
         intervals: per break, the interval in which the data leave it.
-        suspects: indices [k] of runs whose residual exceeds 5 scaled MAD; reported, not removed.
+        suspects: indices [k] of runs that a fit to the other runs misses by more than 5 standard
+            errors and by more than chance does at this number of runs; reported, not removed.
         warnings: what was noticed about the runs.
         seconds: {"compile", "solve", "total"}.
         settings: optimizer, steps, seed, precision, and the origin of a user's law.
@@ -249,7 +253,11 @@ def hashed_names(runs: Runs) -> list[str]:
 
 
 def statistics(runs: Runs, prediction: np.ndarray) -> dict[str, float]:
-    """Return R² and RMSE of the loss and of its logarithm, weighted as the fit is."""
+    """Return R² and RMSE of the loss and of its logarithm, weighted as the fit is.
+
+    NaN where there is none: of logarithms where a loss or a prediction is not positive, and R² of
+    losses that are all the same.
+    """
     weight = runs.weights
 
     def judge(y: np.ndarray, p: np.ndarray) -> tuple[float, float]:
@@ -257,8 +265,9 @@ def statistics(runs: Runs, prediction: np.ndarray) -> dict[str, float]:
         y, p = y / unit, p / unit
         mean = np.average(y, weights=weight)
         error = np.average((y - p) ** 2, weights=weight)
-        r2 = 1 - error / np.average((y - mean) ** 2, weights=weight)
-        return float(r2), float(error**0.5) * unit
+        spread = np.average((y - mean) ** 2, weights=weight)
+        r2 = float(1 - error / spread) if spread > 0 else float("nan")
+        return r2, float(error**0.5) * unit
 
     r2, rmse = judge(runs.loss, prediction)
     r2_log = rmse_log = float("nan")
@@ -302,12 +311,7 @@ def fit_table(fit: FitResult) -> str:
         ("  " + name, quantity(value, 6), _error(fit, name), meanings.get(name, "derived"))
         for name, value in derived(fit.law).items()
     ]
-    stats = fit.statistics
-    facts = [
-        ("objective", f"{fit.value:.10g}  (plain sum)"),
-        ("R²", f"{stats['r2_log']:.5f} on log loss, {stats['r2']:.5f} on loss"),
-        ("RMSE", f"{stats['rmse_log']:.5f} on log loss, {stats['rmse']:.5f} on loss"),
-    ]
+    facts = [("objective", f"{fit.value:.10g}  (plain sum)"), *_stated(fit.statistics)]
     if fit.loss.width is not None:
         facts.append(
             (f"inside {fit.loss.width}", f"{certificate.inside_delta} of {len(fit.runs)} residuals")
@@ -316,6 +320,8 @@ def fit_table(fit: FitResult) -> str:
     slope = f"gradient {certificate.grad_norm:.1e}"
     if certificate.exact:
         slope = "residuals are rounding"
+    elif certificate.grad_norm > STEEP and certificate.gain == 0:
+        slope = "gradient within rounding"  # over a value that is nearly none
     facts += [
         ("starts", f"{share}, median {certificate.median_steps:.0f} steps"),
         (
@@ -332,6 +338,16 @@ def fit_table(fit: FitResult) -> str:
     return "\n".join([*head, body]) + marked(notes(fit))
 
 
+def _stated(statistics: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Return R² and RMSE as rows; what does not exist is left out."""
+    rows = []
+    for called, key in (("R²", "r2"), ("RMSE", "rmse")):
+        both = ((statistics[f"{key}_log"], "log loss"), (statistics[key], "loss"))
+        said = [f"{value:.5f} on {what}" for value, what in both if math.isfinite(value)]
+        rows += [(called, ", ".join(said))] if said else []
+    return rows
+
+
 def _error(fit: FitResult, name: str) -> str:
     error = fit.errors.get(name, math.nan)
     rounding = 1e-12 * abs(fit.law.values.get(name) or 1.0)  # of what ties and laws determine
@@ -342,6 +358,11 @@ def notes(fit: FitResult) -> list[str]:
     """Return everything a person should be told beside the numbers."""
     said = list(fit.certificate.reasons) + list(fit.warnings)
     said += [fit.unstated] if fit.unstated else []
+    if not fit.certificate.exact:
+        used = int((fit.runs.weights > 0).sum())
+        said += passed_through(fit.loss, fit.certificate.inside_delta, used, len(fit.free))
+    if fit.certificate.status == "step_limit" and fit.settings.get("optimizer", NEWTON) != NEWTON:
+        said.append(f"the optimizer {NEWTON}, which is the default, takes the fewest steps")
     if fit.runs.dropped:
         reasons: dict[str, list[int]] = {}
         for row, reason in fit.runs.dropped:
@@ -352,9 +373,10 @@ def notes(fit: FitResult) -> list[str]:
         ]
     if len(fit.suspects):
         rows = [int(fit.runs.rows[k]) for k in fit.suspects]
-        many, word = ("residuals", "rows") if len(rows) > 1 else ("residual", "row")
+        many, word, them = ("runs", "rows", "them") if len(rows) > 1 else ("run", "row", "it")
         said.append(
-            f"{len(rows)} {many} beyond 5 scaled MAD ({word} {_some(rows)}): look at these runs"
+            f"{len(rows)} {many} beyond 5 standard errors of a fit to the others "
+            f"({word} {_some(rows)}): look at {them}"
         )
     return said
 

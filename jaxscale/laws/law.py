@@ -368,6 +368,6 @@ def predict(law: Law | Fitted, **inputs: Any) -> Any:
 
 def derived(law: Law) -> dict[str, float]:
     """Return the derived quantities of a fitted law as floats, worked out in float64."""
-    with scope(np.float64):
+    with scope(np.float64), np.errstate(all="ignore"):  # what does not exist is NaN
         values = law.replace(**{k: np.asarray(v, float) for k, v in law.values.items()}).derived()
         return {name: float(value) for name, value in values.items()}

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jaxscale._numerics.student import student_t
 from jaxscale.plotting.captions import called, stated
 from jaxscale.plotting.labels import as_written, symbol
 from jaxscale.plotting.rollout import HUES_OF_LAWS, MARKS
@@ -26,7 +27,6 @@ from jaxscale.plotting.style import (
     round_axis,
 )
 from jaxscale.text import quantity as number
-from jaxscale.uncertainty.intervals import student_t
 from jaxscale.uncertainty.profile import Profile
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from jax import Array
 from jaxscale._numerics import programs
 from jaxscale._numerics.level import check_level
 from jaxscale._numerics.precision import refuse_tracers
+from jaxscale._numerics.student import student_t
 from jaxscale.decisions.frontier import curve, log_scale, log_scales, scale_name
 from jaxscale.fitting.linearized import linearize
 from jaxscale.fitting.result import FitResult
@@ -29,7 +30,7 @@ from jaxscale.uncertainty.bootstrap import METHODS as SCHEMES
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.covariance import covariance
 from jaxscale.uncertainty.draws import Draws
-from jaxscale.uncertainty.intervals import percentile, student_t, tail
+from jaxscale.uncertainty.intervals import percentile, tail
 
 SPEEDUP_METHODS = ("none", "lack of fit", "paired", *SCHEMES)
 """Where the interval of a speed-up comes from; those of `bootstrap` come last."""

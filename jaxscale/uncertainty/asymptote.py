@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxscale._numerics.level import check_level
+from jaxscale._numerics.student import student_t
 from jaxscale.data.runs import Runs
 from jaxscale.fitting.fit import fit as fit_law
 from jaxscale.fitting.fit import fit_problem
@@ -23,7 +24,6 @@ from jaxscale.laws import Law
 from jaxscale.objective.losses import Square
 from jaxscale.objective.residuals import Residual
 from jaxscale.uncertainty.draws import predictions
-from jaxscale.uncertainty.intervals import student_t
 
 PROFILE_VALUES = 64
 """Values of the asymptote in a grid."""

@@ -19,13 +19,14 @@ from jax import Array
 
 from jaxscale._numerics import programs
 from jaxscale._numerics.level import check_level
+from jaxscale._numerics.student import student_t
 from jaxscale.errors import FitError
 from jaxscale.fitting.linearized import Linearized, linearize
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.sandwich import inverse_curvature, run_scores
 from jaxscale.laws import Law
 from jaxscale.objective.objective import Objective
-from jaxscale.uncertainty.intervals import Interval, student_t, symmetric
+from jaxscale.uncertainty.intervals import Interval, symmetric
 from jaxscale.uncertainty.quantities import Asked, Quantity, asked_of
 from jaxscale.uncertainty.resampling import cluster_labels, membership
 from jaxscale.uncertainty.uncertain import Uncertain

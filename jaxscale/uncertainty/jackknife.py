@@ -10,10 +10,11 @@ from typing import Any, final
 import numpy as np
 
 from jaxscale._numerics.level import check_level
+from jaxscale._numerics.student import student_t
 from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
-from jaxscale.uncertainty.intervals import Interval, student_t, symmetric
+from jaxscale.uncertainty.intervals import Interval, symmetric
 from jaxscale.uncertainty.quantities import Asked, asked_of, evaluate, quantity
 from jaxscale.uncertainty.resampling import cluster_labels, membership
 from jaxscale.uncertainty.uncertain import Uncertain

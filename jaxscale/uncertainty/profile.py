@@ -23,6 +23,7 @@ from jax import Array
 from jaxscale._numerics import programs
 from jaxscale._numerics.level import check_level
 from jaxscale._numerics.pytree import pytree
+from jaxscale._numerics.student import student_t
 from jaxscale.engine.dispatch import Problems, Search
 from jaxscale.fitting.linearized import Linearized, linearize
 from jaxscale.fitting.result import FitResult
@@ -35,7 +36,7 @@ from jaxscale.uncertainty.covariance import (
     refuse_bound,
     scores,
 )
-from jaxscale.uncertainty.intervals import Interval, student_t
+from jaxscale.uncertainty.intervals import Interval
 from jaxscale.uncertainty.quantities import Asked, Quantity, asked_of, quantity
 from jaxscale.uncertainty.uncertain import Uncertain
 

@@ -173,11 +173,33 @@ def completed(objective: Objective, z: Array) -> Array:
     """Return starts z [S, P] with their linear coordinates at the best value; pure.
 
     For laws whose coefficients may have either sign: those have no natural range to draw from,
-    and most draws would make the prediction negative.
+    and most draws would make the prediction negative. An exponent of either sign takes the one
+    that is better at its size: between the signs lies the logarithm, whose coefficients are
+    infinite, and a start on the wrong side creeps towards it for good.
     """
-    reduced = Reduced(objective)
+    reduced, specs = Reduced(objective), objective.space.specs
     size = max(1, min(64, 65536 // objective.weight.shape[0]))
-    nonlinear = jnp.array(reduced.nonlinear, int)
-    size = min(size, len(z))
-    best: Array = jax.lax.map(lambda one: reduced.solve(one[nonlinear]), z, batch_size=size)
-    return best
+    nonlinear = reduced.nonlinear
+    either = [
+        k
+        for k, position in enumerate(nonlinear)
+        if specs[position].role == "exponent" and specs[position].start[0] < 0
+    ]
+
+    def value_of(z: Array) -> Array:
+        value = objective.value(z)
+        return jnp.where(jnp.isfinite(value), value, jnp.inf)
+
+    def one(z: Array) -> Array:
+        q = z[jnp.array(nonlinear, int)]
+        best = reduced.solve(q)
+        for k in either:
+            low, high = specs[nonlinear[k]].start
+            mirrored = q.at[k].set(jnp.clip(-q[k], low, high))
+            other = reduced.solve(mirrored)
+            better = value_of(other) < value_of(best)
+            q, best = jnp.where(better, mirrored, q), jnp.where(better, other, best)
+        return best
+
+    found: Array = jax.lax.map(one, z, batch_size=min(size, len(z)))
+    return found

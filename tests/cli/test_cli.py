@@ -67,7 +67,7 @@ def test_fit_prints_one_json_object_with_the_promised_names(capsys, folder, fitt
     } <= set(document["certificate"])
     assert document["data"]["columns"] == ["N", "D"] and len(document["data"]["sha256"]) == 64
     assert {"compile", "solve"} <= set(document["seconds"]) and document["versions"]["jax"]
-    assert "5 scaled MAD" in err
+    assert "5 standard errors" in err
 
 
 def test_fit_prints_a_table_for_people(capsys, folder):

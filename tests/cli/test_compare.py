@@ -52,7 +52,7 @@ def test_a_script_reads_one_json_object(capsys, table, tmp_path):
     assert document["rollout"]["by"] == "N" and len(whole["folds"]["windows"]) == 4
     assert [w["label"] for w in whole["groups"]["windows"]] == ["x", "y"]
     assert document["laws"][0]["information"]["parameters"] == 6
-    assert "note: " in err and "5 scaled MAD" in err
+    assert "note: " in err and "5 standard errors" in err
 
 
 def test_options_reach_the_table_and_the_fit(capsys, table):

@@ -173,7 +173,7 @@ def test_the_truth_wins_with_outliers_in_the_table(both):
     shown = f"{100 * best.errors['rollout']:.2f} % against {100 * second.errors['rollout']:.2f} %"
     assert both.sentence.startswith(f"Chinchilla predicts the larger runs best, {shown}")
     assert "is larger than its bootstrap error (95 % interval" in both.sentence
-    assert "5 scaled MAD" in " ".join(both.notes)
+    assert "5 standard errors" in " ".join(both.notes)
 
 
 def test_the_same_law_twice_is_not_separated(noisy):

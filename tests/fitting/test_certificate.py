@@ -1,5 +1,7 @@
 """The certificate looks at everything it knows."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from cases import TRUTH
@@ -18,8 +20,10 @@ from jaxscale import (
     power,
 )
 from jaxscale.datasets.synthetic import isoflop_design, simulate
+from jaxscale.engine.loop import Status
 from jaxscale.fitting.certificate import certify
 from jaxscale.fitting.preparation import prepare
+from jaxscale.fitting.result import notes
 
 N, D = isoflop_design(np.logspace(18, 21, 4), sizes=6)
 
@@ -114,6 +118,62 @@ def test_exact_data_are_certified(truth, loss):
     for name in truth.parameters:
         assert getattr(fit.law, name) == pytest.approx(getattr(truth, name), rel=1e-9)
     assert "residuals are rounding" in str(fit) and "! " not in str(fit)
+
+
+@pytest.mark.parametrize("digits", [12, 10, 8, 6, 4])
+@pytest.mark.parametrize("n", [6, 7, 10, 24])
+def test_exact_data_that_are_rounded_are_certified_and_nobody_is_suspect(n, digits):
+    """One compiled shape for all of them."""
+    few = np.random.default_rng(n).permutation(24)[:n]
+    loss = [float(f"{x:.{digits}g}") for x in jaxscale.predict(TRUTH, N=N[few], D=D[few])]
+    fit = jaxscale.fit(Chinchilla(), Runs(N=N[few], D=D[few], loss=loss), starts=64)
+    assert fit.certificate.reasons == () and len(fit.suspects) == 0
+    assert "e+" not in str(fit).split("optimum")[1].split("condition")[0]
+
+
+OTHERS = {
+    "power": jaxscale.PowerLaw(a=2000.0, b=-0.16, c=1.7, of="C"),
+    "score": jaxscale.PowerLaw(a=-1e5, b=-0.3, c=0.9, of="C"),
+    "pure": jaxscale.PurePowerLaw(a=20.0, b=-0.05, of="C"),
+    "log": jaxscale.LogLaw(a=-0.1, b=8.0, of="C"),
+    "henighan": jaxscale.Henighan(L_inf=1.5, A=500.0, alpha=0.14, of="C"),
+    "kaplan": jaxscale.Kaplan.preset("kaplan_2020"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", [None, Square()], ids=["huber", "square"])
+@pytest.mark.parametrize("name", OTHERS)
+def test_exact_data_of_every_kind_of_law_are_certified(name, loss):
+    law, rng = OTHERS[name], np.random.default_rng(1)
+    free = law.replace(**dict.fromkeys(law.parameters))
+    for n in (len(law.parameters) + 1, len(law.parameters) + 3, 30):
+        C = np.geomspace(1e18, 1e21, n)
+        size = np.sqrt(C / 6 / 10 ** rng.uniform(0.5, 2.1, n))
+        columns = {"N": size, "D": C / 6 / size} if "N" in law.inputs else {"C": C}
+        exact = np.asarray(jaxscale.predict(law, **columns))
+        for digits in (17, 12, 8, 6, 4):
+            y = [float(f"{x:.{digits}g}") for x in exact]
+            fit = jaxscale.fit(free, Runs(loss=y, **columns), starts=32, loss=loss)
+            assert fit.certificate.reasons == () and len(fit.suspects) == 0, (n, digits)
+
+
+@pytest.mark.parametrize("steep", [0.0, 0.01])
+def test_the_step_limit_is_met_by_one_piece_of_advice(pieces, steep):
+    space, solution, z, _, at = pieces
+    at = at._replace(grad=at.grad + steep * at.value)
+    said = " ".join(certify(space, solution, z, Status.STEP_LIMIT, at).reasons)
+    assert said.count("raise max_steps") == 1 and "newton" not in said
+
+
+@pytest.mark.parametrize(
+    "optimizer, status, said",
+    [("adam", "step_limit", 1), ("newton", "step_limit", 0), ("adam", "converged", 0)],
+)
+def test_newton_is_advised_to_those_who_do_not_use_it(fitted, optimizer, status, said):
+    certificate = dataclasses.replace(fitted.certificate, status=status)
+    fit = dataclasses.replace(fitted, certificate=certificate, settings={"optimizer": optimizer})
+    assert " ".join(notes(fit)).count("newton") == said
 
 
 @pytest.mark.parametrize("seed", [0, 1, 3])

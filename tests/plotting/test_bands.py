@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import jaxscale
+from jaxscale._numerics.student import student_t
 from jaxscale.comparison.held_out import HeldOut
 from jaxscale.comparison.splits import Split
 from jaxscale.engine.loop import Status
@@ -34,7 +35,7 @@ from jaxscale.uncertainty.asymptote import AsymptoteProfile
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.influence import Influence
-from jaxscale.uncertainty.intervals import Interval, student_t
+from jaxscale.uncertainty.intervals import Interval
 from jaxscale.uncertainty.profile import Profile
 from jaxscale.uncertainty.quantities import Best
 

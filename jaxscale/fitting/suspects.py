@@ -1,0 +1,147 @@
+"""Which runs do not belong to a fit: residuals beyond what chance does at this number of runs.
+
+Two conditions. A residual must be five robust standard deviations off; that spread is the median
+of the residuals that the fit does not pass through (near least absolute deviations it passes
+through as many runs as there are parameters, and those say nothing about the noise). And a fit to
+the other runs must miss it by more than the largest of so many Gaussian errors would be missed, by
+Student's t with the degrees of freedom that are left: with few of those a large ratio is no
+evidence. Losses that are rounded are never suspect for their rounding. Plain NumPy.
+
+Source: the median of non-zero residuals, Maronna, Martin & Yohai 2006, Robust Statistics, section
+4.4; tests outwards from the robustly cleanest runs, against masking, Hadi & Simonoff 1993, Journal
+of the American Statistical Association 88(424); their critical values, Rosner 1983, Technometrics
+25(2).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jaxscale._numerics.student import student_t
+from jaxscale.fitting.linearized import Linearized, binary_unit
+
+SCREEN = 3.0
+"""Robust standard deviations from which a residual is looked at."""
+FAR = 5.0
+"""Standard errors of a suspect at least, by a fit to the other runs."""
+CHANCE = 0.02
+"""Share of tables of Gaussian noise in which any run is suspect."""
+ROUNDS = 30
+"""Reweighted solves towards least absolute deviations, at most."""
+DIGITS = 12
+"""Significant digits up to which losses count as rounded."""
+
+
+def suspects(at: Linearized, prediction: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    """Return the indices [k] of the runs that do not belong to a fit, among those it uses.
+
+    Args:
+        at: the fit linearized, n runs.
+        prediction: [n] in the units of the runs.
+        loss: [n].
+    """
+    used = np.flatnonzero(at.weight > 0)
+    root = np.sqrt(at.weight[used] / at.weight[used].mean())
+    rounding = at.objective.residual.moved(prediction, loss, 0.5 * decimal_unit(loss))
+    residual, slopes = at.residual[used] * root, at.rows[np.ix_(used, at.moving)] * root[:, None]
+    spare = len(used) - int(at.moving.sum())
+    found: np.ndarray = used[outliers(residual, slopes, spare, rounding[used] * root)]
+    return found
+
+
+def outliers(
+    residual: np.ndarray, slopes: np.ndarray, spare: int, rounding: np.ndarray
+) -> np.ndarray:
+    """Return the sorted indices of outliers of a linear model.
+
+    Args:
+        residual: [n] of any fit; equal variances are assumed.
+        slopes: [n, P] derivatives by the coordinates.
+        spare: n minus the number of parameters.
+        rounding: [n] how far rounding the loss can move each residual.
+    """
+    unit = binary_unit(residual)
+    if spare < 2 or not np.isfinite(residual).all() or not np.isfinite(slopes).all():
+        return np.zeros(0, int)
+    r, rounding = residual / unit, rounding / unit
+    basis = _basis(slopes)
+    r = _least_absolute(r, basis)
+    spread = np.sort(np.abs(r))[-spare:][(spare - 1) // 2] / 0.6745
+    far = np.flatnonzero(np.abs(r) > SCREEN * np.maximum(spread, rounding))
+    order = far[np.argsort(-np.abs(r[far]), kind="stable")]  # at most half of the spare ones
+    kept = np.ones(len(r), bool)
+    kept[order] = False
+    gram, moment, squares = basis[kept].T @ basis[kept], basis[kept].T @ r[kept], r[kept] @ r[kept]
+    for j in range(len(order), 0, -1):
+        k, freedom = order[j - 1], spare - j
+        values, vectors = np.linalg.eigh(gram)
+        seen = values > 1e-9
+        inverse = (vectors[:, seen] / values[seen]) @ vectors[:, seen].T
+        away = np.sum((vectors[:, ~seen].T @ basis[k]) ** 2) > 1e-9  # no other run tells of it
+        change = inverse @ moment
+        variance = max(float(squares - moment @ change), 0.0) / freedom
+        size = np.sqrt((variance + rounding[k] ** 2 / 3) * (1 + basis[k] @ inverse @ basis[k]))
+        limit = max(FAR, student_t(1 - 0.5 * CHANCE / (len(r) - j + 1), freedom))
+        if not away and abs(r[k] - basis[k] @ change) > limit * size:
+            return np.sort(order[:j])
+        gram += np.outer(basis[k], basis[k])
+        moment += basis[k] * r[k]
+        squares += r[k] ** 2
+    return np.zeros(0, int)
+
+
+def _basis(slopes: np.ndarray) -> np.ndarray:
+    """Return an orthonormal basis [n, R] of what the coordinates can move."""
+    size = np.sqrt(np.sum((slopes / binary_unit(slopes)) ** 2, axis=0)) * binary_unit(slopes)
+    columns: np.ndarray = slopes[:, size > 0] / size[size > 0]
+    if columns.shape[1] == 0:
+        return columns
+    left, values, _ = np.linalg.svd(columns, full_matrices=False)
+    basis: np.ndarray = left[:, values > 1e-10 * values[0]]
+    return basis
+
+
+def _least_absolute(r: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Return residuals [n] moved along a basis [n, R] to nearly the least sum of |r|."""
+    best, least = r, float(np.sum(np.abs(r)))
+    for _ in range(ROUNDS if basis.shape[1] else 0):
+        floor = 1e-4 * float(np.median(np.abs(r))) + 1e-12 * float(np.max(np.abs(r)))
+        if floor == 0:
+            break
+        heavy = basis / np.maximum(np.abs(r), floor)[:, None]
+        r = r - basis @ np.linalg.solve(heavy.T @ basis, heavy.T @ r)
+        total = float(np.sum(np.abs(r)))
+        if total > (1 - 1e-4) * least:
+            break
+        best, least = r, total
+    return best
+
+
+def decimal_unit(y: np.ndarray) -> np.ndarray:
+    """Return by what each loss [n] may have been rounded: units of its last digit.
+
+    Tables are rounded to so many decimals, or to so many digits; the larger of the two units
+    counts. A loss is taken to have at most 12 digits.
+    """
+    size = np.abs(y[y != 0])
+    if size.size == 0:
+        return np.zeros(len(y))
+    top = np.floor(np.log10(np.maximum(np.abs(y), size.min()))).astype(int)
+    digits = decimals = DIGITS
+    for count in range(DIGITS - 1, 0, -1):
+        if not _rounded(y, top - count + 1):
+            break
+        digits = count
+    for count in range(DIGITS - 1, 0, -1):
+        if not _rounded(y, np.full(len(y), top.max() - count + 1)):
+            break
+        decimals = count
+    places, figures = top.max() - decimals + 1, top - digits + 1
+    unit: np.ndarray = 10.0 ** np.maximum(figures, places).astype(float)
+    return unit
+
+
+def _rounded(y: np.ndarray, power: np.ndarray) -> bool:
+    """Return whether every loss [n] is a multiple of its power [n] of ten."""
+    steps = y / 10.0 ** power.astype(float)
+    return bool(np.all(np.abs(steps - np.round(steps)) <= 4 * np.finfo(float).eps * np.abs(steps)))
