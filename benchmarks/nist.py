@@ -48,7 +48,7 @@ def scipys(form: Form, runs: Any, certified: Any, start: Any, method: str) -> Di
     from scipy.optimize import least_squares
 
     y = np.log(runs.loss) if residual_of(form) == "log" else runs.loss
-    inputs = [runs.column(name) for name in form.law.inputs]
+    inputs = [runs.column(name) for name in form.law().inputs]
 
     def formula(p: Any) -> Any:
         return form.law(**dict(zip(form.values, p, strict=True)))(*inputs)
@@ -62,10 +62,11 @@ def scipys(form: Form, runs: Any, certified: Any, start: Any, method: str) -> Di
         return np.where(np.isfinite(r), r, 1e100)
 
     try:
-        found = least_squares(
-            residuals, start, method=method, jac=SOLVERS[method],
-            ftol=1e-15, xtol=1e-15, gtol=1e-15, max_nfev=20_000,
-        )  # fmt: skip
+        with np.errstate(all="ignore"):
+            found = least_squares(
+                residuals, start, method=method, jac=SOLVERS[method],
+                ftol=1e-15, xtol=1e-15, gtol=1e-15, max_nfev=20_000,
+            )  # fmt: skip
         covariance = np.linalg.pinv(found.jac.T @ found.jac) * 2 * found.cost
         errors = np.sqrt(np.diag(covariance) / (len(y) - len(start)))
     except (ValueError, np.linalg.LinAlgError):
@@ -80,8 +81,8 @@ def main(names: list[str]) -> int:
         print("no tables of NIST: set JAXSCALE_DATA", file=sys.stderr)
         return 2
     folder = certificates.parent
-    heads = ["start 1", "start 2", "random: par/sd (share, searches)"]
-    print(f"{'par/sd':10}{heads[0]:>20}{heads[1]:>20}{heads[2]:>40}", *SOLVERS)
+    heads = ["par/sd", "start 1", "start 2", "random (share, searches)", *SOLVERS]
+    print("{:10}{:24}{:24}{:36}{:24}{}".format(*heads))
     for form in FORMS:
         if not (folder / f"{form.name}.csv").is_file() or (names and form.name not in names):
             continue
@@ -97,7 +98,7 @@ def main(names: list[str]) -> int:
         for method in SOLVERS:
             each = [scipys(form, runs, certified, certified[s], method) for s in STARTS]
             cells.append(", ".join(f"{par:.1f}/{sd:.1f}" for par, sd in each))
-        print(f"{form.name:10}{cells[0]:>20}{cells[1]:>20}{cells[2]:>40}  ", *cells[3:], flush=True)
+        print("{:10}{:24}{:24}{:36}{:24}{}".format(form.name, *cells), flush=True)
     return 0
 
 

@@ -61,7 +61,7 @@ class Problems(NamedTuple):
 
 
 class Search:
-    """One objective with its optimizer and precision; counts compile time and work."""
+    """One objective with its optimizer and precision; counts compile time, work and rounds."""
 
     def __init__(
         self,
@@ -78,6 +78,7 @@ class Search:
         steps = row_of(optimizer).steps if steps is None else steps
         self.limits = Limits.for_dtype(self.dtype, steps)
         self.mesh = mesh
+        self.rounds = 1
         self.compile = 0.0
         self.work = 0.0
 

@@ -73,11 +73,7 @@ def _rows(followed: Callable[[Any], Any], z: Any) -> Any:
 
 
 def assembled(
-    problem: Problem,
-    search: Search,
-    solution: Solution,
-    point: tuple[np.ndarray, int],
-    searches: int = 1,
+    problem: Problem, search: Search, solution: Solution, point: tuple[np.ndarray, int]
 ) -> FitResult:
     """Return the result of a search: the law with its certificate and its errors.
 
@@ -86,7 +82,6 @@ def assembled(
         search: who solved it; its objective has the sharpest loss.
         solution: of all random starts.
         point: (z [P], status) of the best.
-        searches: in how many searches of equal size the starts were made.
 
     Raises:
         FitError: the objective or a parameter leaves the range of float64.
@@ -132,7 +127,7 @@ def assembled(
             at,
             weaknesses=problem.weaknesses,
             sharpened=objective.loss.kinked,
-            searches=searches,
+            searches=search.rounds,
         ),
         errors=errors,
         unstated=unstated,

@@ -75,7 +75,8 @@ def fit(
             Build a transformation once and reuse it: every fresh closure compiles anew.
         starts: how many random starts, or the starts themselves: a law whose free parameters
             have a leading axis [S], or coordinates z [S, P]. Unless starts are given, the best
-            cells of an exponent grid are added.
+            cells of an exponent grid are added, and a second search of as many starts is made
+            where the first leaves a doubt (`Certificate.doubt`).
         seed: of the random starts; start i depends on the seed and i only.
         precision: "float64", "float32", or "mixed" (float32 search, float64 polish).
         max_steps: evaluations per start; default what the table says of the optimizer, 400 for
@@ -170,7 +171,8 @@ def fit_problem(
             search, _fresh_starts(search, point[0], len(lanes), int(starts), seed), patient
         )
         found, sample = _joined(found, again), _joined(sample, again, int(starts))
-        result = assembled(problem, search, sample, _best(search, found), searches=2)
+        search.rounds = 2
+        result = assembled(problem, search, sample, _best(search, found))
     settings = {
         "optimizer": name_of(optimizer),
         "max_steps": int(search.limits.max_steps),

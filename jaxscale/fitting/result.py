@@ -317,6 +317,7 @@ def fit_table(fit: FitResult) -> str:
             (f"inside {fit.loss.width}", f"{certificate.inside_delta} of {len(fit.runs)} residuals")
         )
     share = f"{100 * certificate.share_at_best:.1f} % of {certificate.starts} at the best value"
+    share += ", in two searches" if len(certificate.searches) > 1 else ""
     slope = f"gradient {certificate.grad_norm:.1e}"
     if certificate.exact:
         slope = "residuals are rounding"

@@ -109,11 +109,13 @@ def solver(
     Raises:
         DataError: the runs cannot determine the law; names column and row.
         TypeError: a law without runs, or a fit with some.
+        ValueError: `max_steps` is no whole number from 1 to a billion.
 
     Example:
         refit = jaxscale.solver(fit)
         laws = jax.jit(jax.vmap(lambda w: refit(weights=w)))(weights)  # [B, n]
     """
+    Limits.for_dtype(np.float64, max_steps)  # says so now, not in a program of the caller's
     if isinstance(law, FitResult):
         if runs is not None:
             raise TypeError("a fit has its own runs; give a law to solve for others")
