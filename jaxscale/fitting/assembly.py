@@ -95,7 +95,7 @@ def assembled(
     if objective.loss.kinked:
         # A kink has no curvature: condition and errors are those of the smooth loss of the search.
         smooth = search.run(_at, problem.objective, z, dtype=np.float64)
-    at = optimum.local._replace(hessian=smooth.local.hessian)
+    at = _curved(optimum.local, smooth.local)
     _no_underflow(objective, runs)
     law = optimum.law
     law = law.replace(**{name: float(value) for name, value in law.values.items()})
@@ -144,6 +144,11 @@ def assembled(
         constraints=problem.constraints,
         prepared=problem,
     )
+
+
+def _curved(sharp: Local, smooth: Local) -> Local:
+    """Return what is known of an optimum, with the curvatures of the smooth loss."""
+    return sharp._replace(hessian=smooth.hessian, gauss_newton=smooth.gauss_newton)
 
 
 def _no_underflow(objective: Objective, runs: Runs) -> None:

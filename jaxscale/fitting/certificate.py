@@ -65,7 +65,9 @@ class Certificate:
             what the precision of the search allows, and where a loss was sharpened to a kink.
         excess: how far the value reported lies above the best that a start reached, relatively; 0
             where a loss is sharpened after the search, and values differ for that.
-        condition: condition number of the exact Hessian there; inf if it is not definite.
+        condition: condition number of the exact Hessian there; inf if it is not definite. That of
+            the reweighted squares where fewer runs than parameters are in the quadratic zone of
+            the loss: the Hessian is singular then, whatever the runs determine.
         at_bound: parameters at a bound.
         degenerate: parameters whose term contributes less than 1e-3 of every prediction.
         idle: parameters that no prediction depends on.
@@ -280,7 +282,7 @@ def certify(
         grad_norm=float(np.max(np.abs(at.grad[moving]), initial=0.0)) / size,
         gain=gain if gain > slack / size and not sharpened else 0.0,
         excess=float(at.value) / reached - 1 if above else 0.0,
-        condition=_condition(at.hessian[np.ix_(moving, moving)]),
+        condition=_condition(at, moving),
         at_bound=tuple(name for name, hit in zip(space.free, bound, strict=True) if hit),
         degenerate=dead,
         idle=idle,
@@ -326,10 +328,14 @@ def _gain(at: Local, moving: np.ndarray, size: float) -> float:
     return 0.0
 
 
-def _condition(hessian: np.ndarray) -> float:
-    if hessian.size == 0:
+def _condition(at: Local, moving: np.ndarray) -> float:
+    if not moving.any():
         return 1.0
-    eigenvalues = np.linalg.eigvalsh(hessian)
+    few = at.inside.sum() < moving.sum()
+    for curvature in (at.hessian, at.gauss_newton) if few else (at.hessian,):
+        eigenvalues = np.linalg.eigvalsh(curvature[np.ix_(moving, moving)])
+        if eigenvalues[0] > 1e-12 * eigenvalues[-1]:
+            break
     return float(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0 else float("inf")
 
 

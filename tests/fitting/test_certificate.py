@@ -158,6 +158,23 @@ def test_exact_data_of_every_kind_of_law_are_certified(name, loss):
             assert fit.certificate.reasons == () and len(fit.suspects) == 0, (n, digits)
 
 
+@pytest.mark.parametrize("inside, certified", [(0, True), (1, True), (4, True), (5, False)])
+def test_a_loss_that_takes_sides_only_is_no_fault_of_the_runs(pieces, inside, certified):
+    """With fewer runs than parameters in its quadratic zone, the Hessian of any table is flat."""
+    at = pieces[-1]
+    within = np.arange(len(at.inside)) < inside
+    found = judged(pieces, hessian=0 * at.hessian, inside=within)
+    assert (found.reasons == ()) == certified and np.isfinite(found.condition) == certified
+
+
+def test_runs_that_do_not_determine_a_parameter_are_at_fault_in_any_case(pieces):
+    at = pieces[-1]
+    none = np.zeros(len(at.inside), bool)
+    twice = np.ones((5, 5)) * at.gauss_newton[0, 0]
+    found = judged(pieces, hessian=0 * at.hessian, gauss_newton=twice, inside=none)
+    assert "singular" in " ".join(found.reasons)
+
+
 @pytest.mark.parametrize("steep", [0.0, 0.01])
 def test_the_step_limit_is_met_by_one_piece_of_advice(pieces, steep):
     space, solution, z, _, at = pieces
