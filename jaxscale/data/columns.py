@@ -47,12 +47,14 @@ RESERVED = ("self", "rows", "source", "dropped", "warnings", "names", "unread", 
 
 _NEAR = {
     "weight": "weights sampleweight sampleweights sigma sigmas std stds stdev stddev stderr "
-    "standarderror standarddeviation error errors err yerr uncertainty variance",
+    "standarderror standarddeviation se sem error errors err yerr uncertainty variance",
     "group": "groups",
 }
 NEAR_MISSES: dict[str, str] = {word: k for k, words in _NEAR.items() for word in words.split()}
 """Names by which other packages call what is a weight or a group here."""
 
+ERRORS = ("error", "errors", "se", "sem", "stderr", "standarderror", "sigma", "yerr", "err")
+"""Names, in lower case without punctuation, of the standard error of what was measured."""
 IN_TABLE = "call the column so in the table"
 
 
@@ -76,6 +78,16 @@ def missing_loss(table: Table) -> DataError:
     )
 
 
+def likely_errors(columns: Mapping[str, np.ndarray]) -> str | None:
+    """Return the column that looks like standard errors; None where there is none."""
+    words = {"sem", "se", "stderr"}
+    for name, values in columns.items():
+        named = canonical(name) in ERRORS or words & set(re.split(r"[^a-z0-9]+", name.lower()))
+        if named and (values > 0).all():
+            return name
+    return None
+
+
 def refuse_near_miss(name: str, given: str, otherwise: str) -> None:
     """Raise for a name that somebody gives for `weight` or `group`: it would be without effect.
 
@@ -90,7 +102,9 @@ def refuse_near_miss(name: str, given: str, otherwise: str) -> None:
     meant = NEAR_MISSES.get(canonical(name))
     if meant is None:
         return
-    how = "how far each counts, e.g. 1 / variance" if meant == "weight" else "labels"
+    how = "labels"
+    if meant == "weight":
+        how = "how far each counts, e.g. 1 / variance; standard errors: --error COLUMN"
     raise DataError(
         f"{given} is without effect; did you mean {meant} ({how})? If a law of your own takes "
         f"{name!r}, {otherwise}"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxscale._numerics.precision import scope
+from jaxscale.data.cells import left_out
 from jaxscale.data.runs import Runs
 from jaxscale.files.document import plain, versions
 from jaxscale.files.durable import write_atomically
@@ -185,6 +186,7 @@ class FitResult:
                 "sha256": runs.digest(),
                 "hashed": hashed_names(runs),
                 "source": runs.source,
+                "response": runs.response.kind,
                 "dropped": [[int(row), reason] for row, reason in runs.dropped],
                 "suspects": [int(runs.rows[k]) for k in self.suspects],
                 "values": {name: column.tolist() for name, column in runs.columns.items()},
@@ -286,9 +288,10 @@ def fit_table(fit: FitResult) -> str:
         "",
     ]
     rows, tied = [], dict(fit.constraints.tied)
+    called = fit.runs.response.kind
     for name, spec in fit.law.parameters.items():
         value = float(getattr(fit.law, name))
-        note = spec.doc
+        note = spec.doc.replace("loss", called)
         if name in fit.fixed:
             note += " (fixed)"
         if name in tied:
@@ -305,8 +308,8 @@ def fit_table(fit: FitResult) -> str:
     stats = fit.statistics
     facts = [
         ("objective", f"{fit.value:.10g}  (plain sum)"),
-        ("R²", f"{stats['r2_log']:.5f} on log loss, {stats['r2']:.5f} on loss"),
-        ("RMSE", f"{stats['rmse_log']:.5f} on log loss, {stats['rmse']:.5f} on loss"),
+        ("R²", _both(stats, "r2", called)),
+        ("RMSE", _both(stats, "rmse", called)),
     ]
     if fit.loss.width is not None:
         facts.append(
@@ -332,6 +335,13 @@ def fit_table(fit: FitResult) -> str:
     return "\n".join([*head, body]) + marked(notes(fit))
 
 
+def _both(stats: Mapping[str, float], name: str, called: str) -> str:
+    """Return a statistic of the logarithm, where there is one, and of the response itself."""
+    plain = f"{stats[name]:.5f} on {called}"
+    log = stats[f"{name}_log"]
+    return plain if math.isnan(log) else f"{log:.5f} on log {called}, {plain}"
+
+
 def _error(fit: FitResult, name: str) -> str:
     error = fit.errors.get(name, math.nan)
     rounding = 1e-12 * abs(fit.law.values.get(name) or 1.0)  # of what ties and laws determine
@@ -342,14 +352,7 @@ def notes(fit: FitResult) -> list[str]:
     """Return everything a person should be told beside the numbers."""
     said = list(fit.certificate.reasons) + list(fit.warnings)
     said += [fit.unstated] if fit.unstated else []
-    if fit.runs.dropped:
-        reasons: dict[str, list[int]] = {}
-        for row, reason in fit.runs.dropped:
-            reasons.setdefault(reason, []).append(row)
-        said += [
-            f"left out {len(rows)} rows ({_some(rows)}): {reason}"
-            for reason, rows in reasons.items()
-        ]
+    said += left_out(fit.runs.dropped)
     if len(fit.suspects):
         rows = [int(fit.runs.rows[k]) for k in fit.suspects]
         many, word = ("residuals", "rows") if len(rows) > 1 else ("residual", "row")
