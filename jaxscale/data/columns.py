@@ -123,6 +123,7 @@ def check_map(given: Mapping[str, str], used: Sequence[str], where: str | None =
         DataError: a name is none of them; the message names the nearest.
     """
     known = list(dict.fromkeys([*ALIASES, *used]))
+    given = {"weight" if k == "weights" else k: name for k, name in given.items()}
     for letter, name in given.items():
         if letter in known or re.search(rf"(?<!\w){re.escape(letter)}(?!\w)", where or ""):
             continue
@@ -189,7 +190,8 @@ def _by_name(table: Table, letter: str, free: Sequence[str]) -> str | None:
     if not found and letter in (*COUNTED, "loss"):
         found = [c for c in free if canonical(header(c).base) in aliases]
     if len(found) > 1 and letter != "group":  # a text beside numbers is the label of a size
-        found = [c for c in found if _mostly_numbers(table, c)] or found
+        plain = [c for c in found if _mostly_numbers(table, c, "plain")]
+        found = plain or [c for c in found if _mostly_numbers(table, c)] or found
     found = [c for c in found if canonical(c) == canonical(letter)] or found
     if len(found) > 1:
         raise DataError(
@@ -199,15 +201,15 @@ def _by_name(table: Table, letter: str, free: Sequence[str]) -> str | None:
     return found[0] if found else None
 
 
-def _mostly_numbers(table: Table, name: str) -> bool:
-    """Return whether half the cells of a column and more are numbers, in whatever units."""
+def _mostly_numbers(table: Table, name: str, units: str = "auto") -> bool:
+    """Return whether half the cells of a column and more are numbers."""
     cells = table.columns[name]
     if isinstance(cells, np.ndarray):
         return True
     good = filled = 0
     for cell in cells:
         try:
-            good += bool(np.isfinite(number(cell, "auto", True)))
+            good += bool(np.isfinite(number(cell, units, True)))
         except ValueError:
             pass
         filled += cell is not None and str(cell).strip().lower() not in MISSING
