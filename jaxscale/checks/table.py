@@ -11,7 +11,8 @@ import dataclasses
 import numpy as np
 
 from jaxscale.data.expressions import as_name
-from jaxscale.data.headers import COUNTED, header, power_of_ten
+from jaxscale.data.headers import COUNTED, power_of_ten, unit_for
+from jaxscale.data.responses import EXPRESSION, ceiling
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.flops import SIX_ND, SixND
@@ -26,6 +27,10 @@ SIX = 0.02
 """Relative distance within which that number counts as 6."""
 
 
+MOST_EVER = {"N": 3e13, "D": 3e16, "C": 1e30, "S": 1e12}
+"""Beyond this no run is: a column `params_b` of such numbers is not in billions."""
+
+
 def unread_units(law: Law, runs: Runs) -> list[str]:
     """Return notes on columns whose header has a unit that was not applied.
 
@@ -35,8 +40,13 @@ def unread_units(law: Law, runs: Runs) -> list[str]:
     units = {}
     for name in COUNTED:
         called = runs.names.get(name, name)
-        if name in runs.columns and header(called).factor != 1:
-            units[name] = (called, power_of_ten(header(called).factor))
+        factor = unit_for(name, called).factor
+        if (
+            name in runs.columns
+            and factor != 1
+            and runs.columns[name].max() * factor < MOST_EVER[name]
+        ):
+            units[name] = (called, power_of_ten(factor))
     said = ", ".join(f"{short(called)} counts in {unit}" for called, unit in units.values())
     cure = (
         "units='auto' (--units auto) reads it in full, as does "
@@ -93,8 +103,8 @@ def own_accounting(law: Law, runs: Runs) -> tuple[Law, list[str]]:
 def on_response(law: Law, runs: Runs) -> list[str]:
     """Return notes on what a law of the catalogue cannot know of a response that is no loss."""
     kind, column = runs.response
-    name = as_name(column) if column in runs.columns or column.isidentifier() else f"`{column}`"
-    if type(law) not in CATALOGUE.values():
+    name = as_name(column)
+    if type(law) not in CATALOGUE.values() or EXPRESSION.search(column):
         return []
     if kind == "perplexity" and {"N", "D"} <= set(law.inputs):
         return [
@@ -102,9 +112,9 @@ def on_response(law: Law, runs: Runs) -> list[str]:
             f"--column 'loss=log({name})' fits that"
         ]
     if kind == "accuracy":
-        most = 1 if np.max(np.abs(runs.loss), initial=0.0) <= 1.5 else 100
+        most, cells = ceiling(column, runs.loss)
         return [
             f"an accuracy ends at {most}, and {type(law).__name__} does not: "
-            f"--column 'loss={most}-{name}' fits the errors, which end at 0"
+            f"--column 'loss={cells}-{name}' fits the errors, which end at 0"
         ]
     return []

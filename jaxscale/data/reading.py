@@ -19,7 +19,7 @@ from jaxscale.data.columns import (
     recognize,
 )
 from jaxscale.data.expressions import keep_rows, names_in, worked_out
-from jaxscale.data.headers import COUNTED, header, made_of, power_of_ten
+from jaxscale.data.headers import COUNTED, made_of, power_of_ten, unit_for
 from jaxscale.data.tables import Table
 from jaxscale.errors import DataError
 from jaxscale.text import listing, many, short
@@ -94,7 +94,7 @@ class _Reader:
         table, text = self.table, self.names[letter]
         scale, counts = self.options.scale.get(letter), letter in COUNTED
         if text in table.columns:
-            factor = scale or (header(text).factor if self.has_unit(letter) else 1.0)
+            factor = scale or self.unit(letter, text)
             values, rows = cells_of(
                 table, text, keep, self.options.units, factor=factor, counts=counts
             )
@@ -115,9 +115,9 @@ class _Reader:
             values, bad, text if scale is None else f"{power_of_ten(scale)}*({text})", counts
         )
 
-    def has_unit(self, letter: str) -> bool:
-        """Whether the unit in the header of a letter's column is to be applied."""
-        return self.options.units == "auto" and letter in (*COUNTED, "loss")
+    def unit(self, letter: str, text: str) -> float:
+        """Return the unit in the header of a letter's column, where it is to be applied."""
+        return unit_for(letter, text).factor if self.options.units == "auto" else 1.0
 
     def where(self) -> None:
         """Leave out the rows that are not asked for."""
@@ -134,8 +134,7 @@ class _Reader:
 
     def read_as_is(self, letter: str, text: str) -> bool:
         """Whether a letter is just a column."""
-        unit = header(text).factor if self.has_unit(letter) else 1
-        return letter not in self.options.scale and unit == 1
+        return letter not in self.options.scale and self.unit(letter, text) == 1
 
     def letters(self) -> tuple[dict[str, _Column], dict[str, str]]:
         """Return the letters that are numbers, and why the others are none."""

@@ -198,10 +198,11 @@ def _data_set(tables: _Table, name: str) -> DataSet:
             "bad": (("raise", "drop").__contains__, "raise or drop"),
             "units": (("plain", "auto").__contains__, "plain or auto"),
             "decimal": ((".", ",").__contains__, '"." or ","'),
+            "scale": (_factors, "a table of factors, e.g. {N = 1e6}"),
         }.items()
         if key in table.values
     }
-    table.end(("path", "map", "where", "drop_highest", "bad", "units", "decimal"))
+    table.end(("path", "map", "where", "drop_highest", "bad", "units", "decimal", "scale"))
     return DataSet(name, path, written, options)
 
 
@@ -335,6 +336,10 @@ def _text(value: Any) -> bool:
 
 def _mapping(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_text, value.values()))
+
+
+def _factors(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_positive, value.values()))
 
 
 def _number(value: Any) -> bool:
