@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxscale.data.cells import left_out, readable, reason, unread
+from jaxscale.data.cells import first_reasons, readable, reason, unread
 from jaxscale.data.columns import (
     cells_of,
     for_where,
@@ -211,8 +211,8 @@ def read_table_as_runs(table: Table, options: Reading) -> dict[str, Any]:
     reader.drop_highest(columns["loss"].values)
     keep, names = reader.keep, reader.names
     if not keep.any():
-        reasons = "; ".join([*reader.notes, *left_out(reader.dropped, most=2)])
-        raise DataError(f"{table.source}: no rows are left of {len(keep)}: {reasons[:240]}")
+        reasons = "; ".join([*reader.notes, *first_reasons(reader.dropped)])
+        raise DataError(f"{table.source}: no rows are left of {len(keep)} ({reasons[:240]})")
     extra, notes = others(table, names, keep, options.units)
     called = {letter: column.label for letter, column in columns.items()}
     called |= {"group": names["group"]} if "group" in names else {}
