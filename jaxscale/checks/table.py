@@ -55,10 +55,10 @@ def unread_units(law: Law, runs: Runs) -> list[str]:
     )
     if len(law.inputs) > 1 and set(units) & set(law.inputs):
         raise DataError(
-            f"{runs.source}: by its header, {said}, and a law of {', '.join(law.inputs)} "
+            f"{runs.source}: by the header, {said}, and a law of {', '.join(law.inputs)} "
             f"needs single parameters, tokens and FLOPs: {cure}"
         )
-    return [f"by its header, {said}, and it was not rescaled: {cure}"] if units else []
+    return [f"by the header, {said}, and it was not rescaled: {cure}"] if units else []
 
 
 def own_accounting(law: Law, runs: Runs) -> tuple[Law, list[str]]:
