@@ -16,7 +16,7 @@ from jaxscale.data.responses import EXPRESSION, ceiling
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.flops import SIX_ND, SixND
-from jaxscale.laws import CATALOGUE, Law
+from jaxscale.laws import CATALOGUE, Law, PowerLaw
 from jaxscale.text import short
 
 CONSTANT = 0.05
@@ -92,7 +92,8 @@ def own_accounting(law: Law, runs: Runs) -> tuple[Law, list[str]]:
         ]
     if "flops" not in {field.name for field in dataclasses.fields(law)}:  # type: ignore[arg-type]
         return law, [
-            f"{counted}, and {name} counts 6: allocate(fit, flops=SixND({k:g})) counts as the table"
+            f"{counted}, and {name} counts 6: allocate --flops {k:g} (allocate(fit, "
+            f"flops=SixND({k:g}))) counts as the table does"
         ]
     return law.replace(flops=SixND(k)), [
         f"{counted}, not 6 N D, and allocations from this fit count so too; --flops 6 "
@@ -113,8 +114,9 @@ def on_response(law: Law, runs: Runs) -> list[str]:
         ]
     if kind == "accuracy":
         most, cells = ceiling(column, runs.loss)
+        held = f", with --bound c=0:{most}" if isinstance(law, PowerLaw) else ""
         return [
             f"an accuracy ends at {most}, and {type(law).__name__} does not: "
-            f"--column 'loss={cells}-{name}' fits the errors, which end at 0"
+            f"--column 'loss={cells}-{name}'{held} fits the errors, which end at 0"
         ]
     return []

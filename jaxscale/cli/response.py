@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from jaxscale.data.expressions import as_name
 from jaxscale.data.responses import FRACTIONS, ceiling
 from jaxscale.fitting.result import FitResult
+from jaxscale.laws import PowerLaw
 from jaxscale.text import quantity
 
 
@@ -25,11 +26,12 @@ def beyond_a_fraction(called: str, predicted: Sequence[float], fit: FitResult | 
     wrong = [x for x in predicted if not 0 <= x <= most]
     if not wrong:
         return []
-    cure = ""
+    held = f" --bound c=0:{most}" if isinstance(fit.law, PowerLaw) else ""
+    cure = f": the law has no such bound; hold it,{held}" if held else ""
     if called == "accuracy":
         cure = (
             ": the law has no ceiling; fit the errors instead, "
-            f"--column 'loss={cells}-{as_name(column)}'"
+            f"--column 'loss={cells}-{as_name(column)}'{held}"
         )
     article = "an" if called[0] in "aeiou" else "a"
     return [f"{article} {called} of {quantity(wrong[0])} is none, it lies in 0 to {most}{cure}"]

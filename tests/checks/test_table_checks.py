@@ -80,7 +80,7 @@ def test_a_model_that_was_chosen_stays(law):
 
 def test_a_law_without_a_model_is_told_of_one():
     law, (said,) = own_accounting(OfTwo(), runs(7.2 * N * D))
-    assert law.flops == SixND() and "allocate(fit, flops=SixND(7.2))" in said
+    assert law.flops == SixND() and "allocate --flops 7.2 " in said
     assert own_accounting(jaxscale.PowerLaw(of="C"), runs(7.2 * N * D))[1] == []
     assert own_accounting(OfTwo(), Runs(N=N, D=D, loss=LOSS))[1] == []
     assert Seven().flops == SixND(7.0) == Seven().replace(E=1.0).flops

@@ -116,9 +116,23 @@ FRACTIONS = {  # column, share of the losses, prediction -> what is said
 def test_a_fraction_beyond_its_ends_is_said(fitted, column, share, predicted):
     runs = fitted.runs.replace(loss=share * fitted.runs.loss, names={"loss": column})
     fit = dataclasses.replace(fitted, runs=runs)
+    held = dataclasses.replace(fit, law=jaxscale.PowerLaw(1.0, -0.1, 0.0, of="N"))
+    assert all("--bound c=0:1" in s for s in beyond_a_fraction(runs.response.kind, [-1.0], held))
     said = beyond_a_fraction(runs.response.kind, [0.5, predicted], fit)
     want = FRACTIONS[column, share, predicted]
     assert said == [] if want is None else re.search(want, said[0])
+
+
+def test_an_allocation_counts_as_it_is_told(capsys):
+    best = {}
+    for k in ([], ["--flops", "6"], ["--flops", "7.2"]):
+        argv = ["allocate", "Chinchilla:hoffmann_2022", "--compute", "1e21", "--json", *k]
+        assert main(argv) == 0
+        (best["".join(k)],) = json.loads(capsys.readouterr().out)["allocations"]
+    assert best[""] == best["--flops6"]
+    told = best["--flops7.2"]
+    assert told["N"] * told["D"] * 7.2 == pytest.approx(1e21, rel=1e-12)
+    assert main([*argv[:-1], "0"]) == 2 and "--flops must be positive" in capsys.readouterr().err
 
 
 def test_figures_call_a_response_what_it_is(perplexed):
