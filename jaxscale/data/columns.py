@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxscale.data.tables import DECIMAL_COMMA, Table
+from jaxscale.data.csv_text import DECIMAL_COMMA
+from jaxscale.data.table import Table
 from jaxscale.errors import DataError
 from jaxscale.text import listing, short
 

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxscale.data.columns import MISSING, canonical, numeric
-from jaxscale.data.tables import Table, read_table
+from jaxscale.data.table import Table
+from jaxscale.data.tables import read_table
 from jaxscale.errors import DataError
 from jaxscale.text import listing, short
 

@@ -25,7 +25,9 @@ from jaxscale.data.columns import (
     refuse_near_miss,
 )
 from jaxscale.data.expressions import keep_rows
-from jaxscale.data.tables import Table, read_table, table_from_arrays, table_from_dataframe
+from jaxscale.data.frames import table_from_arrays, table_from_dataframe
+from jaxscale.data.table import Table
+from jaxscale.data.tables import read_tables
 from jaxscale.errors import DataError
 from jaxscale.flops import Flops, SixND, parameters_for, tokens_for
 from jaxscale.text import listing, short
@@ -335,7 +337,7 @@ def read_runs(
         ValueError: an option is not one of those allowed.
     """
     options = _Reading(map or {}, where, drop_highest, bad, units)
-    return Runs._from_table(read_table(path, decimal), options)
+    return Runs._from_table(read_tables(path, decimal), options)
 
 
 def _array(name: str, column: Any) -> np.ndarray:
