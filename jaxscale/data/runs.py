@@ -15,18 +15,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from jaxscale.data.columns import (
-    for_where,
-    labels,
-    missing_loss,
-    numeric,
-    others,
-    recognize,
-    refuse_near_miss,
-)
-from jaxscale.data.expressions import keep_rows
+from jaxscale.data.columns import refuse_near_miss
 from jaxscale.data.frames import table_from_arrays, table_from_dataframe
-from jaxscale.data.table import Table
+from jaxscale.data.reading import Reading, read_table_as_runs
+from jaxscale.data.responses import Response, response_of
 from jaxscale.data.tables import read_tables
 from jaxscale.errors import DataError
 from jaxscale.flops import Flops, SixND, parameters_for, tokens_for
@@ -34,25 +26,6 @@ from jaxscale.text import listing, short
 
 LETTERS = ("N", "D", "C")
 """Columns of which any two give the third."""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Reading:
-    """How a table becomes runs; see `read_runs`."""
-
-    map: Mapping[str, str]
-    where: str | None
-    drop_highest: int
-    bad: str
-    units: str
-
-    def __post_init__(self) -> None:
-        if self.bad not in ("raise", "drop"):
-            raise ValueError(f"bad must be 'raise' or 'drop', got {self.bad!r}")
-        if self.units not in ("plain", "auto"):
-            raise ValueError(f"units must be 'plain' or 'auto', got {self.units!r}")
-        if self.drop_highest != int(self.drop_highest) or self.drop_highest < 0:
-            raise ValueError(f"drop_highest must be a whole number >= 0, got {self.drop_highest!r}")
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -69,7 +42,8 @@ class Runs:
         source: name of the source.
         dropped: (row, reason) of every run that was left out, in the source's numbering.
         warnings: sentences about suspicious things that did not stop anything.
-        names: how the source called each column.
+        names: how the source called each column, or what it was worked out from.
+        unread: letters whose column could not be read, and why; it is said where one is asked for.
     """
 
     columns: dict[str, np.ndarray]
@@ -81,6 +55,7 @@ class Runs:
     dropped: tuple[tuple[int, str], ...]
     warnings: tuple[str, ...]
     names: dict[str, str]
+    unread: dict[str, str]
 
     def __init__(
         self,
@@ -93,6 +68,7 @@ class Runs:
         dropped: Sequence[tuple[int, str]] = (),
         warnings: Sequence[str] = (),
         names: Mapping[str, str] | None = None,
+        unread: Mapping[str, str] | None = None,
         **columns: Any,
     ) -> None:
         """Make runs from arrays: `Runs(N=..., D=..., loss=...)`.
@@ -125,6 +101,7 @@ class Runs:
         put(self, "dropped", tuple(dropped))
         put(self, "warnings", tuple(warnings))
         put(self, "names", dict(names or {}))
+        put(self, "unread", dict(unread or {}))
 
     def __len__(self) -> int:
         return len(self.loss)
@@ -138,6 +115,11 @@ class Runs:
     def weights(self) -> np.ndarray:
         """The weight [n] of every run: ones where none is given."""
         return np.ones(len(self)) if self.weight is None else self.weight
+
+    @property
+    def response(self) -> Response:
+        """What was measured, by the name of its column: a loss, a perplexity, an accuracy."""
+        return response_of(self.names.get("loss", "loss"))
 
     def column_called(self, name: str) -> str:
         """Return the name here of a column that the source may call otherwise."""
@@ -160,7 +142,7 @@ class Runs:
             table = table_from_arrays(given)
         else:
             table = table_from_dataframe(given)
-        return cls._from_table(table, _Reading({}, None, 0, "raise", "plain"))
+        return cls(**read_table_as_runs(table, Reading()))
 
     @classmethod
     def from_dataframe(
@@ -172,66 +154,28 @@ class Runs:
         drop_highest: int = 0,
         bad: str = "raise",
         units: str = "plain",
+        scale: Mapping[str, float] | None = None,
     ) -> Self:
         """Make runs from a dataframe of pandas, polars, pyarrow or any narwhals back end.
 
         Args:
             frame: the dataframe.
             map: N, D, C, S, loss, weight or group -> name of its column, for columns that are
-                not recognized by their own names.
+                not recognized by their own names; or what it is worked out from, {"loss":
+                "log(val_ppl)"}, in the language of `where`.
             where: an expression, e.g. "loss < 4 and lr == 3e-4"; rows that satisfy it stay.
             drop_highest: leave out that many highest losses.
-            bad: "raise", or "drop" rows with missing or non-finite cells.
-            units: "plain", or "auto" to read 300M, 1.2B, 32.0K, 11%.
+            bad: "raise", or "drop" rows whose cells are missing, not finite or no numbers.
+            units: "plain", or "auto" to read 300M, 32.0K, 11%, 1.2亿, 20,000,000, **3.36**, ~2.1,
+                2.91 ± 0.02, and the units of headers, "params (M)".
+            scale: letter -> factor by which its column is multiplied, {"N": 1e6}.
 
         Raises:
             DataError: a cell cannot be read; the message names column and row.
             ValueError: an option is not one of those allowed.
         """
-        options = _Reading(map or {}, where, drop_highest, bad, units)
-        return cls._from_table(table_from_dataframe(frame), options)
-
-    @classmethod
-    def _from_table(cls, table: Table, options: _Reading) -> Self:
-        where, drop_highest, units = options.where, options.drop_highest, options.units
-        names = recognize(table, options.map)
-        if "loss" not in names:
-            raise missing_loss(table)
-        keep = np.ones(len(table.lines), bool)
-        dropped: list[tuple[int, str]] = []
-
-        def drop(mask: np.ndarray, reason: str) -> None:
-            dropped.extend((table.lines[k], reason) for k in np.flatnonzero(keep & mask))
-            keep[mask] = False
-
-        if where is not None:
-            drop(~keep_rows(where, for_where(table, names, units)), f"not where {where}")
-        columns = {
-            letter: numeric(table, name, keep, units)
-            for letter, name in names.items()
-            if letter != "group"
-        }
-        if options.bad == "drop":
-            for letter, column in columns.items():
-                drop(~np.isfinite(column), f"{letter} is missing or not finite")
-        if drop_highest:
-            loss = np.where(keep & ~np.isnan(columns["loss"]), columns["loss"], -np.inf)
-            count = min(drop_highest, int((loss > -np.inf).sum()))
-            highest = np.argsort(-loss, kind="stable")[:count]
-            drop(np.isin(np.arange(len(keep)), highest), f"among the {drop_highest} highest losses")
-        if not keep.any():
-            reasons = "; ".join(dict.fromkeys(reason for _, reason in dropped))
-            raise DataError(f"{table.source}: no rows are left of {len(keep)} ({reasons[:200]})")
-        extra, notes = others(table, names, keep, units)
-        return cls(
-            group=labels(table.columns[names["group"]], keep) if "group" in names else None,
-            rows=np.array(table.lines)[keep],
-            source=table.source,
-            dropped=dropped,
-            warnings=(*table.notes, *notes),
-            names={**names, **{name: name for name in extra}},
-            **{letter: column[keep] for letter, column in (columns | extra).items()},
-        )
+        options = Reading(map or {}, where, drop_highest, bad, units, scale or {})
+        return cls(**read_table_as_runs(table_from_dataframe(frame), options))
 
     def select(self, mask: np.ndarray, reason: str) -> Runs:
         """Return the runs where `mask` [n] is true; the others join `dropped` with `reason`."""
@@ -251,6 +195,7 @@ class Runs:
             dropped=(*self.dropped, *gone),
             warnings=self.warnings,
             names=self.names,
+            unread=self.unread,
             **{name: column[mask] for name, column in self.columns.items()},
         )
 
@@ -274,6 +219,8 @@ class Runs:
         """
         if name in self.columns:
             return self.columns[name]
+        if name in self.unread:
+            raise DataError(self.unread[name])
         have = {letter: self.columns.get(letter) for letter in "NDC"}
         if name in have and sum(column is not None for column in have.values()) == 2:
             model = flops or SixND()
@@ -284,10 +231,17 @@ class Runs:
                     return np.asarray(tokens_for(model, have["N"], have["C"]), float)
                 return np.asarray(parameters_for(model, have["D"], have["C"]), float)
         third = "; the third of N, D and C follows from the other two" if name in have else ""
+        sizes = [letter for letter in (*LETTERS, "S") if letter in self.columns]
+        alone = ""
+        if name in have and len(sizes) == 1:
+            alone = (
+                f"Only {sizes[0]} is here, so try a law of one scale: law='PowerLaw:{sizes[0]}' "
+                f"(--law PowerLaw:{sizes[0]}). Or name {name} "
+            )
         raise DataError(
             f"{self.source}, {self.span()}: no column {name!r} of numbers, and no way to work it "
-            f"out (columns of numbers: {listing([*self.columns, 'loss'])}{third}). Name it with "
-            f"map={{{name!r}: 'COLUMN'}} (--column {name}=COLUMN)"
+            f"out (columns of numbers: {listing([*self.columns, 'loss'])}{third}). "
+            f"{alone or 'Name it '}with map={{{name!r}: 'COLUMN'}} (--column {name}=COLUMN)"
         )
 
     def span(self) -> str:
@@ -316,18 +270,23 @@ def read_runs(
     bad: str = "raise",
     units: str = "plain",
     decimal: str = ".",
+    scale: Mapping[str, float] | None = None,
 ) -> Runs:
     """Read runs from a CSV, TSV, JSON Lines, JSON or Parquet file.
 
     Args:
         path: the file; text may be compressed (.gz, .xz).
         map: letter -> name of its column, N, D, C, S, loss, weight or group; for columns that are
-            not recognized by their own names.
+            not recognized by their own names. Or what it is worked out from, in the language of
+            `where`: {"loss": "log(val_ppl)", "N": "1e6 * `params (M)`"}. A name of a column goes
+            before an expression.
         where: an expression, e.g. "loss < 4 and lr == 3e-4"; rows that satisfy it stay.
         drop_highest: leave out that many highest losses.
-        bad: "raise", or "drop" rows with missing or non-finite cells.
-        units: "plain", or "auto" to read 300M, 1.2B, 32.0K, 11%.
+        bad: "raise", or "drop" rows whose cells are missing, not finite or no numbers.
+        units: "plain", or "auto" to read 300M, 32.0K, 11%, 1.2亿, 20,000,000, **3.36**, ~2.1,
+            2.91 ± 0.02, and the units of headers, "params (M)".
         decimal: decimal mark of CSV numbers.
+        scale: letter -> factor by which its column is multiplied, {"N": 1e6}.
 
     Returns:
         The runs; `dropped` lists every row left out, and why.
@@ -336,8 +295,8 @@ def read_runs(
         DataError: the file or a cell cannot be read; the message names column and row.
         ValueError: an option is not one of those allowed.
     """
-    options = _Reading(map or {}, where, drop_highest, bad, units)
-    return Runs._from_table(read_tables(path, decimal), options)
+    options = Reading(map or {}, where, drop_highest, bad, units, scale or {})
+    return Runs(**read_table_as_runs(read_tables(path, decimal), options))
 
 
 def _array(name: str, column: Any) -> np.ndarray:

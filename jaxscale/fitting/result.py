@@ -23,7 +23,7 @@ from jaxscale.files.durable import write_atomically
 from jaxscale.fitting.certificate import Certificate
 from jaxscale.fitting.constraints import FREE, Constraints
 from jaxscale.fitting.preparation import Problem, prepare
-from jaxscale.flops import SixND
+from jaxscale.flops import SIX_ND, SixND
 from jaxscale.laws import Law, derived, predict
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
@@ -270,7 +270,7 @@ def statistics(runs: Runs, prediction: np.ndarray) -> dict[str, float]:
 def _law_settings(law: Law) -> dict[str, Any]:
     """Return what a law holds beside its parameters; a FLOPs function cannot be written down."""
     settings: dict[str, Any] = {"of": law.of}
-    if "flops" in {field.name for field in dataclasses.fields(law)}:  # type: ignore[arg-type]
+    if law.flops is not SIX_ND:
         settings["flops"] = law.flops.k if isinstance(law.flops, SixND) else "user"
     return settings
 

@@ -178,13 +178,15 @@ def _own_settings(cls: type[Law], stated: dict[str, Field], flops: Flops | None)
         found["of"] = stated["of"].text()
     elif stated["of"].value is not None:
         raise stated["of"].wrong(f"null, since {cls.__name__} is no law of one scale")
-    if "flops" in fields and stated["flops"].value != "user":
+    if "flops" not in fields or (stated["flops"].value is None and flops is None):
+        return found
+    if stated["flops"].value != "user":
         found["flops"] = SixND(stated["flops"].positive())
-    elif "flops" in fields and flops is None:
+    elif flops is None:
         raise DataError(
             "fitted with a FLOPs function of the user's own: load(path, flops=FUNCTION)"
         )
-    elif "flops" in fields:
+    else:
         found["flops"] = flops
     return found
 
