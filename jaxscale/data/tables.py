@@ -184,8 +184,9 @@ def _read_stream(name: str, decimal: str) -> Table:
     raw = _read(lambda: read_stream(name, MAX_BYTES, UNPACK), source)
     if raw.startswith(b"PAR1"):
         return _parse(raw, "parquet", source, decimal)
-    begin = raw[:4096].lstrip(b"\xef\xbb\xbf \t\r\n\0\xff\xfe")[:1]
-    return _parse(raw, "json" if begin in (b"{", b"[") else "csv", source, decimal)
+    begin = raw[:4096].lstrip(b"\xef\xbb\xbf \t\r\n\0\xff\xfe")
+    kind = "json" if begin.startswith((b"{", b"[")) else "csv"
+    return _parse(raw, kind, source, decimal)
 
 
 def _parse(raw: bytearray, kind: str, source: str, decimal: str) -> Table:
@@ -204,7 +205,7 @@ def _parse(raw: bytearray, kind: str, source: str, decimal: str) -> Table:
 
 
 def _decoded(raw: bytearray, source: str) -> str:
-    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    encoding = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxscale._numerics.precision import scope
+from jaxscale.data.cells import left_out
 from jaxscale.data.runs import Runs
 from jaxscale.files.document import plain, versions
 from jaxscale.files.durable import write_atomically
@@ -193,6 +194,7 @@ class FitResult:
                 "rows": runs.rows.tolist(),
                 "group": None if runs.group is None else runs.group.tolist(),
                 "names": runs.names,
+                "called": {str(row): name for row, name in runs.called.items()},
             },
             "starts": {"values": self.start_values.tolist(), "status": self.start_status.tolist()},
             "warnings": list(self.warnings),
@@ -342,16 +344,9 @@ def notes(fit: FitResult) -> list[str]:
     """Return everything a person should be told beside the numbers."""
     said = list(fit.certificate.reasons) + list(fit.warnings)
     said += [fit.unstated] if fit.unstated else []
-    if fit.runs.dropped:
-        reasons: dict[str, list[int]] = {}
-        for row, reason in fit.runs.dropped:
-            reasons.setdefault(reason, []).append(row)
-        said += [
-            f"left out {len(rows)} rows ({_some(rows)}): {reason}"
-            for reason, rows in reasons.items()
-        ]
+    said += left_out(fit.runs.dropped, called=fit.runs.called)
     if len(fit.suspects):
-        rows = [int(fit.runs.rows[k]) for k in fit.suspects]
+        rows = [fit.runs.row(k) for k in fit.suspects]
         many, word = ("residuals", "rows") if len(rows) > 1 else ("residual", "row")
         said.append(
             f"{len(rows)} {many} beyond 5 scaled MAD ({word} {_some(rows)}): look at these runs"
@@ -359,6 +354,6 @@ def notes(fit: FitResult) -> list[str]:
     return said
 
 
-def _some(rows: Sequence[int]) -> str:
-    shown = ", ".join(map(str, rows[:6]))
+def _some(rows: Sequence[str]) -> str:
+    shown = ", ".join(rows[:6])
     return shown + (", ..." if len(rows) > 6 else "")
