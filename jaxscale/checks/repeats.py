@@ -11,8 +11,8 @@ from jaxscale.data.runs import Runs
 from jaxscale.text import many, short
 
 TUNED = re.compile(
-    r"(^|[^a-z])(lr|learning ?rate|batch|bs|gbs|bsz|gbsz|wd|weight ?decay|warm ?up|dropout|momentum|"
-    r"beta ?[12]|eps(ilon)?|decay|clip|temperature|init|rank|epochs?)([^a-z]|$)"
+    r"(^|[^a-z])(lr|learning ?rate|batch|bs|gbs|bsz|gbsz|wd|weight ?decay|warm ?up|dropout|"
+    r"momentum|beta ?[12]|eps(ilon)?|decay|clip|temperature|init|rank|epochs?)([^a-z]|$)"
 )
 """Names of what is tuned at given sizes, in lower case with blanks for punctuation."""
 APART = 0.1

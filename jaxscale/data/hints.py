@@ -13,6 +13,7 @@ from jaxscale.text import short
 LONG_NAMES = ("metric", "metricname", "key", "tag", "variable", "name")
 """Names of the column of metrics in a long table, in lower case without punctuation."""
 SIZE = re.compile(rf"(?<![\w.]){NUMBER.pattern}(?:{SIGN.pattern})?(?![\w.])")
+TIMES = re.compile(rf"{NUMBER.pattern}x")
 IN_NAME = re.compile(rf"(?<![0-9.]){NUMBER.pattern}(?:{SIGN.pattern})?")
 FEWEST = 3
 """Columns called by numbers from which a table looks like a pivot."""
@@ -29,12 +30,13 @@ def shape_hint(table: Table) -> str:
             f"This is a wide export of W&B, a column for each of {len(chart)} runs: "
             f"--melt '{pattern[:60]} - {metric[:60]}' makes one row per run"
         )
-    sizes = [name for name in table.columns if SIZE.fullmatch(name)]
-    if len(sizes) >= FEWEST:
-        return (
-            f"Columns {short(sizes[0])} to {short(sizes[-1])} are called by numbers, as in a pivot "
-            "table of losses: --melt '{D}' (or '{N}') makes one row per cell"
-        )
+    for kind, pattern in ((SIZE, "'{D}' (or '{N}')"), (TIMES, "'{ratio}x'")):
+        sizes = [name for name in table.columns if kind.fullmatch(name)]
+        if len(sizes) >= FEWEST:
+            return (
+                f"Columns {short(sizes[0])} to {short(sizes[-1])} are called by numbers, as in a "
+                f"pivot table of losses: --melt {pattern} makes one row per cell"
+            )
     plain = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in table.columns}
     metric = next((plain[name] for name in LONG_NAMES if name in plain), "")
     if metric and "value" in plain:

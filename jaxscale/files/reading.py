@@ -54,12 +54,22 @@ def is_stream(path: str | Path) -> bool:
 
 
 def read_bytes(path: Path, limit: int, wanted: str) -> bytes:
-    """Return the content of a regular file; see `read_buffer`."""
+    """Return the content of a regular file.
+
+    Args:
+        path: the file.
+        limit: bytes that are read at most.
+        wanted: what to give instead of a directory.
+
+    Raises:
+        DataError: it is no regular file, or larger.
+        OSError: it cannot be opened or read.
+    """
     return bytes(read_buffer(path, limit, wanted))
 
 
 def read_buffer(path: Path, limit: int, wanted: str, opener: Any = open) -> bytearray:
-    """Return the content of a regular file, which the caller may clear to save its memory.
+    """Return what `read_bytes` does, to be cleared by the caller where that saves memory.
 
     Args:
         path: the file.
