@@ -55,8 +55,8 @@ def sweep_notes(runs: Runs, inputs: Mapping[str, np.ndarray]) -> list[str]:
     differ = f"differ in {short(tuned[0])}" if tuned else "are no repeats of each other"
     return [
         f"{many(int(shared.sum()), 'row')} of {len(runs)} share {' and '.join(inputs)} with others "
-        f"and {differ} (losses up to {100 * apart.max():.2g} % apart): every one counts. To fit the "
-        f"best of each: lowest={names!r} (--lowest {names})"
+        f"and {differ} (losses up to {100 * apart.max():.2g} % apart): every one counts. To fit "
+        f"the best of each: lowest={names!r} (--lowest {names})"
     ]
 
 

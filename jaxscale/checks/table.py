@@ -69,23 +69,24 @@ def own_accounting(law: Law, runs: Runs) -> tuple[Law, list[str]]:
     steady = float(np.mean(np.abs(ratio / k - 1) <= CONSTANT)) >= MOST
     if abs(k / 6 - 1) <= SIX:
         return law, []
-    counted = f"in column {runs.label('C')} a run costs {k:g} N D FLOPs"
+    counted = f"by column {runs.label('C')} a run costs {k:g} N D FLOPs"
+    name = type(law).__name__
     if not 0.5 < k / 6 < 2:  # said elsewhere to contradict 6 N D
-        own = f"{counted}; if that is so, --flops {k:g} (flops=SixND({k:g})) counts like it"
+        own = f"{counted}; if that is so, --flops {k:g} ({name}(flops=SixND({k:g}))) counts so"
         return law, [own] if steady and 1e-2 < k < 1e3 else []
     if not steady:
         low, high = np.min(ratio), np.max(ratio)
         return law, [
-            f"C / (N D) is {low:.3g} to {high:.3g} in these runs, median {k:.3g}: no one number, so "
-            "allocations count 6 N D; --flops K (flops=SixND(K)) sets another"
+            f"C / (N D) is {low:.3g} to {high:.3g} in these runs, median {k:.3g}: no one number, "
+            "so allocations count 6 N D; --flops K (flops=SixND(K)) sets another"
         ]
     if "flops" not in {field.name for field in dataclasses.fields(law)}:  # type: ignore[arg-type]
         return law, [
-            f"{counted}, and {type(law).__name__} counts 6: allocate(fit, flops=SixND({k:g})) "
-            "counts as the table does"
+            f"{counted}, and {name} counts 6: allocate(fit, flops=SixND({k:g})) counts as the table"
         ]
     return law.replace(flops=SixND(k)), [
-        f"{counted}, not 6, and so do allocations from this fit; --flops 6 (flops=SixND()) counts 6"
+        f"{counted}, not 6 N D, and allocations from this fit count so too; --flops 6 "
+        f"({name}(flops=SixND())) counts 6"
     ]
 
 

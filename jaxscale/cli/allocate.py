@@ -39,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
     if result is not None and has_compute(result):
         reach = [float(result.extrapolation(C=a.compute)["C"]) for a in found]
     rows = [dict(dataclasses.asdict(a), extrapolation=x) for a, x in zip(found, reach, strict=True)]
+    called = "loss" if result is None else result.runs.response.kind
     notes = []
     for a, x in zip(found, reach, strict=True):
         if a.at_edge:
@@ -49,16 +50,21 @@ def run(options: argparse.Namespace) -> int:
             notes.append(f"{a.compute:.3g} FLOPs is a factor {x:.3g} outside the range of the runs")
     deliver(
         options,
-        _table(found) if found else None,
-        lambda: {"law": type(law).__name__, **doubts(result), "allocations": rows},
+        _table(found, called) if found else None,
+        lambda: {
+            "law": type(law).__name__,
+            **doubts(result),
+            "response": called,
+            "allocations": rows,
+        },
         notes=notes,
         told=[*doubt_sentences(result), *refused],
     )
     return code(result)
 
 
-def _table(found: list[Allocation]) -> str:
-    head = ["compute", "N", "D", "tokens/param", "loss"]
+def _table(found: list[Allocation], called: str) -> str:
+    head = ["compute", "N", "D", "tokens/param", called]
     body = [
         [
             f"{a.compute:.4g}",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxscale.cli.console import say
+from jaxscale.data.columns import ERRORS, canonical
 from jaxscale.data.runs import Runs, read_runs
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.saved import load
+from jaxscale.flops import SixND
 from jaxscale.laws import CATALOGUE, Law
 from jaxscale.laws.names import class_in_file, find_law, law_file, one_scale, running, split_law
 from jaxscale.objective.losses import NAMES, Loss
@@ -93,7 +96,42 @@ def table(options: argparse.Namespace, mapping: Mapping[str, str]) -> Runs:
         melt=options.melt,
         parse=options.parse,
         lowest=options.lowest or (),
+        scale=pairs(options.scale, "--scale"),
     )
+
+
+def error_column(options: argparse.Namespace, mapping: dict[str, str]) -> str | None:
+    """Return the column of standard errors; `--column error=sem` says the same as `--error sem`.
+
+    Args:
+        options: the options.
+        mapping: what `--column` says; a name of standard errors is taken out of it.
+
+    Raises:
+        ValueError: two columns are given.
+    """
+    found: str | None = options.error
+    for name in [name for name in mapping if canonical(name) in ERRORS]:
+        column = mapping.pop(name)
+        if found not in (None, column):
+            raise ValueError(f"--column {name}={column} and --error {found} differ")
+        found = column
+    return found
+
+
+def counted(law: Law, flops: float | None) -> Law:
+    """Return the law with C = K N D, where `--flops` says so.
+
+    Raises:
+        ValueError: K is not positive, or the law has no FLOPs model.
+    """
+    if flops is None:
+        return law
+    if not (flops > 0 and math.isfinite(flops)):
+        raise ValueError(f"--flops must be positive, got {flops:g}")
+    if "flops" not in {field.name for field in dataclasses.fields(law)}:  # type: ignore[arg-type]
+        raise ValueError(f"--flops: {type(law).__name__} reads no N and D whose FLOPs it counts")
+    return law.replace(flops=SixND(flops))
 
 
 def law_given(

@@ -85,7 +85,16 @@ def shape_options(sub: argparse.ArgumentParser) -> None:
 
 def table_options(sub: argparse.ArgumentParser) -> None:
     """Add how a table of runs is read."""
-    column_option(sub, "N=params", "N, D, C, S, loss, weight, group, or an input of an own law")
+    text = "N, D, C, S, loss, weight, group, or an input of an own law"
+    column_option(sub, "N=params, or an expression, 'loss=log(val_ppl)'", text)
+    sub.add_argument(
+        "--scale",
+        action="append",
+        default=[],
+        metavar="NAME=X",
+        type=pair,
+        help="multiply a column, e.g. N=1e6 for a table in millions; repeatable",
+    )
     sub.add_argument("--where", metavar="EXPR", help='keep rows, e.g. "loss < 4 and lr == 3e-4"')
     sub.add_argument(
         "--drop-highest", type=int, default=0, metavar="K", help="leave out the K highest losses"
@@ -94,13 +103,14 @@ def table_options(sub: argparse.ArgumentParser) -> None:
         "--bad",
         choices=("raise", "drop"),
         default="raise",
-        help="what to do with missing or non-finite cells",
+        help="what to do with rows whose cells are missing, not finite or no numbers",
     )
     sub.add_argument(
         "--units",
         choices=("plain", "auto"),
         default="plain",
-        help="auto reads 300M, 1.2B, 32.0K, 11%%",
+        help="auto reads 300M, 11%%, 20,000,000, **3.36**, ~2.1, 2.91 ± 0.02, and the units of "
+        "headers, 'params (M)'",
     )
     shape_options(sub)
     sub.add_argument("--decimal", default=".", metavar="MARK", help="decimal mark of CSV numbers")
@@ -115,6 +125,12 @@ def column_option(sub: argparse.ArgumentParser, example: str, names: str) -> Non
         metavar="NAME=COLUMN",
         help=f"say which column is {names}, e.g. {example}; repeatable; default by the header",
     )
+
+
+def flops_option(sub: argparse.ArgumentParser) -> None:
+    """Add what a run costs."""
+    text = "a run costs K N D FLOPs; default as the table has it where it has C, else 6"
+    sub.add_argument("--flops", type=float, metavar="K", help=text)
 
 
 def source_options(sub: argparse.ArgumentParser, presets: bool = True) -> None:

@@ -52,7 +52,16 @@ def number(cell: Any, units: str, counts: bool = False) -> float:
 
 
 def read_cell(cell: Any, units: str, counts: bool = False) -> tuple[float, bool]:
-    """Return a cell as a float, and whether it has a unit of its own; see `number`."""
+    """Return a cell as a float, and whether it has a unit of its own.
+
+    Args:
+        cell: as in `number`.
+        units: as in `number`.
+        counts: as in `number`.
+
+    Raises:
+        ValueError: it is no number.
+    """
     if cell is None:
         return np.nan, False
     if isinstance(cell, bool | np.bool_ | complex | dict | list):

@@ -49,12 +49,14 @@ RESERVED = ("self", "rows", "source", "dropped", "warnings", "names", "unread", 
 
 _NEAR = {
     "weight": "weights sampleweight sampleweights sigma sigmas std stds stdev stddev stderr "
-    "standarderror standarddeviation error errors err yerr uncertainty variance",
+    "standarderror standarddeviation se sem error errors err yerr uncertainty variance",
     "group": "groups",
 }
 NEAR_MISSES: dict[str, str] = {word: k for k, words in _NEAR.items() for word in words.split()}
 """Names by which other packages call what is a weight or a group here."""
 
+ERRORS = ("error", "errors", "se", "sem", "stderr", "standarderror", "sigma", "yerr", "err")
+"""Names, in lower case without punctuation, of the standard error of what was measured."""
 IN_TABLE = "call the column so in the table"
 
 
@@ -79,6 +81,16 @@ def missing_loss(table: Table) -> DataError:
     )
 
 
+def likely_errors(columns: Mapping[str, np.ndarray]) -> str | None:
+    """Return the column that looks like standard errors; None where there is none."""
+    words = {"sem", "se", "stderr"}
+    for name, values in columns.items():
+        named = canonical(name) in ERRORS or words & set(re.split(r"[^a-z0-9]+", name.lower()))
+        if named and (values > 0).all():
+            return name
+    return None
+
+
 def refuse_near_miss(name: str, given: str, otherwise: str) -> None:
     """Raise for a name that somebody gives for `weight` or `group`: it would be without effect.
 
@@ -93,7 +105,9 @@ def refuse_near_miss(name: str, given: str, otherwise: str) -> None:
     meant = NEAR_MISSES.get(canonical(name))
     if meant is None:
         return
-    how = "how far each counts, e.g. 1 / variance" if meant == "weight" else "labels"
+    how = "labels"
+    if meant == "weight":
+        how = "how far each counts, e.g. 1 / variance; standard errors: --error COLUMN"
     raise DataError(
         f"{given} is without effect; did you mean {meant} ({how})? If a law of your own takes "
         f"{name!r}, {otherwise}"
@@ -112,6 +126,7 @@ def check_map(given: Mapping[str, str], used: Sequence[str], where: str | None =
         DataError: a name is none of them; the message names the nearest.
     """
     known = list(dict.fromkeys([*ALIASES, *used]))
+    given = {"weight" if k == "weights" else k: name for k, name in given.items()}
     for letter, name in given.items():
         if letter in known or re.search(rf"(?<!\w){re.escape(letter)}(?!\w)", where or ""):
             continue
@@ -178,7 +193,8 @@ def _by_name(table: Table, letter: str, free: Sequence[str]) -> str | None:
     if not found and letter in (*COUNTED, "loss"):
         found = [c for c in free if canonical(header(c).base) in aliases]
     if len(found) > 1 and letter != "group":  # a text beside numbers is the label of a size
-        found = [c for c in found if _mostly_numbers(table, c)] or found
+        plain = [c for c in found if _mostly_numbers(table, c, "plain")]
+        found = plain or [c for c in found if _mostly_numbers(table, c)] or found
     found = [c for c in found if canonical(c) == canonical(letter)] or found
     if len(found) > 1:
         raise DataError(
@@ -188,15 +204,15 @@ def _by_name(table: Table, letter: str, free: Sequence[str]) -> str | None:
     return found[0] if found else None
 
 
-def _mostly_numbers(table: Table, name: str) -> bool:
-    """Return whether half the cells of a column and more are numbers, in whatever units."""
+def _mostly_numbers(table: Table, name: str, units: str = "auto") -> bool:
+    """Return whether half the cells of a column and more are numbers."""
     cells = table.columns[name]
     if isinstance(cells, np.ndarray):
         return True
     good = filled = 0
     for cell in cells:
         try:
-            good += bool(np.isfinite(number(cell, "auto", True)))
+            good += bool(np.isfinite(number(cell, units, True)))
         except ValueError:
             pass
         filled += cell is not None and str(cell).strip().lower() not in MISSING

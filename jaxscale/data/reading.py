@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxscale.data.cells import readable, reason, unread
+from jaxscale.data.cells import left_out, readable, reason, unread
 from jaxscale.data.columns import (
     cells_of,
     for_where,
@@ -172,7 +172,8 @@ class _Reader:
         """Return what to say of a column whose cells are no numbers, and of others like it."""
         name = next(iter(column.bad.values()))
         rows = [row for row, where in column.bad.items() if where == name]
-        said = unread(self.table, name, rows, self.options.units, column.counts)
+        drop = self.options.bad == "raise" and bool(np.isfinite(column.values[self.keep]).any())
+        said = unread(self.table, name, rows, self.options.units, column.counts, drop=drop)
         others = [f"{short(next(iter(c.bad.values())), 24)} ({many(len(c.bad), 'cell')})"
                   for c in all_bad.values() if c is not column]  # fmt: skip
         return f"{said}. Likewise: {', '.join(others)}" if others else said
@@ -231,8 +232,8 @@ def read_table_as_runs(table: Table, options: Reading) -> dict[str, Any]:
     reader.drop_highest(columns["loss"].values)
     keep, names = reader.keep, reader.names
     if not keep.any():
-        reasons = "; ".join(dict.fromkeys(why for _, why in reader.dropped))
-        raise DataError(f"{table.source}: no rows are left of {len(keep)} ({reasons[:200]})")
+        reasons = "; ".join([*reader.notes, *left_out(reader.dropped, most=2)])
+        raise DataError(f"{table.source}: no rows are left of {len(keep)}: {reasons[:240]}")
     extra, notes = others(table, names, keep, options.units)
     called = {letter: column.label for letter, column in columns.items()}
     called |= {"group": names["group"]} if "group" in names else {}

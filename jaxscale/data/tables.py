@@ -93,10 +93,10 @@ def read_tables(given: str | Path | Sequence[str | Path], decimal: str = ".") ->
         DataError: a file cannot be read, is given twice, or a pattern matches none.
         ValueError: the decimal mark is neither a point nor a comma.
     """
-    if isinstance(given, str | Path) and not _is_pattern(given):
+    if isinstance(given, str | Path) and not is_pattern(given):
         return read_table(given, decimal)
     each = [given] if isinstance(given, str | Path) else list(given)
-    paths = [path for one in each for path in (_matches(one) if _is_pattern(one) else [one])]
+    paths = [path for one in each for path in (_matches(one) if is_pattern(one) else [one])]
     if not paths:
         raise DataError("no file is given; give one table or more")
     if len(paths) > MAX_FILES:
@@ -153,7 +153,7 @@ def join_tables(tables: Sequence[Table], names: Sequence[str], source: str) -> T
     )
 
 
-def _is_pattern(path: str | Path) -> bool:
+def is_pattern(path: str | Path) -> bool:
     """Return whether a path is a pattern, and no file that is called so."""
     if is_stream(path) or not glob.has_magic(str(path)):
         return False

@@ -310,12 +310,13 @@ def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str
     # Real models go down to some thousand parameters; in millions, 2,000 would be large.
     for name, least, unit in (("N", 2e3, "parameters"), ("D", 2e4, "tokens")):
         column = runs.columns.get(name)
+        often = "1e6" if name == "N" else "1e9"
         said = header(runs.names.get(name, name)).factor != 1
         if name in inputs and column is not None and np.min(column) < least and not said:
             found.append(
                 f"column {runs.label(name)} begins at {np.min(column):g}, and {name} counts "
                 f"single {unit}; is the table in millions or billions? Nothing was rescaled; "
-                f"--scale {name}=1e6 (scale={{'{name}': 1e6}}) does it"
+                f"--scale {name}={often} (scale={{'{name}': {often}}}) does it"
             )
     if all(name in runs.columns for name in LETTERS):
         found += _contradiction(law, runs)

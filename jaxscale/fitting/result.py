@@ -186,6 +186,7 @@ class FitResult:
                 "sha256": runs.digest(),
                 "hashed": hashed_names(runs),
                 "source": runs.source,
+                "response": runs.response.kind,
                 "dropped": [[int(row), reason] for row, reason in runs.dropped],
                 "suspects": [int(runs.rows[k]) for k in self.suspects],
                 "values": {name: column.tolist() for name, column in runs.columns.items()},
@@ -288,9 +289,10 @@ def fit_table(fit: FitResult) -> str:
         "",
     ]
     rows, tied = [], dict(fit.constraints.tied)
+    called = fit.runs.response.kind
     for name, spec in fit.law.parameters.items():
         value = float(getattr(fit.law, name))
-        note = spec.doc
+        note = spec.doc.replace("loss", called)
         if name in fit.fixed:
             note += " (fixed)"
         if name in tied:
@@ -307,8 +309,8 @@ def fit_table(fit: FitResult) -> str:
     stats = fit.statistics
     facts = [
         ("objective", f"{fit.value:.10g}  (plain sum)"),
-        ("R²", f"{stats['r2_log']:.5f} on log loss, {stats['r2']:.5f} on loss"),
-        ("RMSE", f"{stats['rmse_log']:.5f} on log loss, {stats['rmse']:.5f} on loss"),
+        ("R²", _both(stats, "r2", called)),
+        ("RMSE", _both(stats, "rmse", called)),
     ]
     if fit.loss.width is not None:
         facts.append(
@@ -332,6 +334,13 @@ def fit_table(fit: FitResult) -> str:
     ]
     body = columns(rows, "<><<") + "\n\n" + columns(facts, "<<")
     return "\n".join([*head, body]) + marked(notes(fit))
+
+
+def _both(stats: Mapping[str, float], name: str, called: str) -> str:
+    """Return a statistic of the logarithm, where there is one, and of the response itself."""
+    plain = f"{stats[name]:.5f} on {called}"
+    log = stats[f"{name}_log"]
+    return plain if math.isnan(log) else f"{log:.5f} on log {called}, {plain}"
 
 
 def _error(fit: FitResult, name: str) -> str:

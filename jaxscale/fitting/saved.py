@@ -179,16 +179,13 @@ def _own_settings(cls: type[Law], stated: dict[str, Field], flops: Flops | None)
         found["of"] = stated["of"].text()
     elif stated["of"].value is not None:
         raise stated["of"].wrong(f"null, since {cls.__name__} is no law of one scale")
-    if "flops" not in fields or (stated["flops"].value is None and flops is None):
-        return found
-    if stated["flops"].value != "user":
-        found["flops"] = SixND(stated["flops"].positive())
-    elif flops is None:
+    if "flops" in fields and stated["flops"].value == "user" and flops is None:
         raise DataError(
             "fitted with a FLOPs function of the user's own: load(path, flops=FUNCTION)"
         )
-    else:
-        found["flops"] = flops
+    if "flops" in fields and stated["flops"].value is not None:
+        user = stated["flops"].value == "user"
+        found["flops"] = flops if user else SixND(stated["flops"].positive())
     return found
 
 

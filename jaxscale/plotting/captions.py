@@ -95,6 +95,9 @@ def scale_of(fit: FitResult) -> tuple[str, np.ndarray]:
 
 def loss_label(fit: FitResult) -> str:
     """Return the loss with its unit, or what the source calls its performance."""
+    response = fit.runs.response
+    if not response.is_loss:
+        return as_written(response.kind)
     called = fit.runs.names.get("loss", "loss")
     if "loss" not in called.lower() and called not in "Ll":
         return as_written(called)

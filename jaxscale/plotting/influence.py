@@ -53,6 +53,7 @@ def plot_influence(found: Influence, *, most: int = BARS) -> Figure:
         name, _, unit = called(found.quantity).partition("  (")
         value = brief(found.value) if found.log else number(found.value)
         value = value.replace("-", "\u2212")
+        unit = unit if found.runs.response.is_loss or "nats" not in unit else ""
         title = f"{name} = {value} {unit.rstrip(')')}".rstrip()
         title += f":  its change without each of {len(found):,} runs"
         if len(rest):
@@ -102,4 +103,4 @@ def _draw_effects(ax: Axes, found: Influence, change: np.ndarray, limit: float, 
         else:
             input_axis(ax, which, values, name, "signed")
     if len(names) < 2:
-        ax.set_ylabel("loss")
+        ax.set_ylabel(found.runs.response.kind)

@@ -192,6 +192,7 @@ def _key(spec: Spec, cell: Cell, runs: Runs, law: Law) -> str:
         runs.names,
         None if runs.group is None else runs.group.tolist(),
         list(runs.warnings),
+        [[row, name] for row, name in runs.called.items()],
     ]
     return _sha(
         {

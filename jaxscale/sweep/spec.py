@@ -187,7 +187,7 @@ def _data_set(tables: _Table, name: str) -> DataSet:
     assert table is not None
     written = table.take("path", _text, "the path of a table of runs")
     path = table.path.parent / written
-    if not path.is_file():
+    if not (path.is_file() or is_pattern(path)):
         raise table.wrong("path", f"there is no file {str(path)!r}")
     options = {
         key: table.take(key, good, expected)
@@ -198,10 +198,14 @@ def _data_set(tables: _Table, name: str) -> DataSet:
             "bad": (("raise", "drop").__contains__, "raise or drop"),
             "units": (("plain", "auto").__contains__, "plain or auto"),
             "decimal": ((".", ",").__contains__, '"." or ","'),
+            "melt": (_text, 'a pattern of columns, e.g. "{N}_{D}tok"'),
+            "parse": (_text, 'a pattern of names, e.g. "{N}_{D}tok"'),
+            "lowest": (_text, 'columns, e.g. "N,D"'),
         }.items()
         if key in table.values
     }
-    table.end(("path", "map", "where", "drop_highest", "bad", "units", "decimal"))
+    known = ("path", "map", "where", "drop_highest", "bad", "units", "decimal")
+    table.end((*known, "melt", "parse", "lowest"))
     return DataSet(name, path, written, options)
 
 
