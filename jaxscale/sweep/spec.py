@@ -17,6 +17,7 @@ from typing import Any
 
 from jaxscale._numerics.precision import PRECISIONS
 from jaxscale.data.columns import check_map
+from jaxscale.data.tables import is_pattern
 from jaxscale.errors import DataError
 from jaxscale.files.reading import read_text
 from jaxscale.laws.names import NamedLaw, named_law
