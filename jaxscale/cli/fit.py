@@ -18,7 +18,6 @@ from jaxscale.cli.given import (
     table,
 )
 from jaxscale.cli.options import (
-    TABLE,
     constraint_options,
     fitting_options,
     flops_option,
@@ -26,6 +25,7 @@ from jaxscale.cli.options import (
     out_option,
     quiet_option,
     seed_option,
+    table_argument,
     table_options,
 )
 from jaxscale.cli.outputs import brief_data, deliver, with_progress
@@ -40,13 +40,13 @@ EXAMPLES = (
     "jaxscale fit runs.csv --law PowerLaw:C --column C=flops --where 'loss < 4' --json",
 )
 COMPILES = True
-LONG = ("values", "loss", "weight", "rows", "group")
+LONG = ("values", "loss", "weight", "rows", "group", "called")
 """Parts of the document's data that are as long as the runs."""
 
 
 def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `fit`."""
-    sub.add_argument("runs", help=TABLE)
+    table_argument(sub)
     law_option(sub)
     fitting_options(sub)
     constraint_options(sub)

@@ -84,14 +84,18 @@ def column_map(options: argparse.Namespace, known: tuple[str, ...] = ()) -> dict
 
 def table(options: argparse.Namespace, mapping: Mapping[str, str]) -> Runs:
     """Read the table of runs."""
+    given = options.runs
     return read_runs(
-        options.runs,
+        given[0] if len(given) == 1 else given,
         decimal=options.decimal,
         map=mapping,
         where=options.where,
         drop_highest=options.drop_highest,
         bad=options.bad,
         units=options.units,
+        melt=options.melt,
+        parse=options.parse,
+        lowest=options.lowest or (),
         scale=pairs(options.scale, "--scale"),
     )
 

@@ -16,7 +16,10 @@ from jaxscale.objective.residuals import RESIDUALS
 
 RUNS_FILE = "naming a FILE.py runs it, with all that it does"
 LAW_METAVAR = "LAW[:COLUMN]"
-TABLE = "CSV, TSV, JSON Lines, JSON or Parquet file"
+TABLE = (
+    "CSV, TSV, JSON Lines, JSON, Parquet or Markdown file, or - for standard input; several, or a "
+    "pattern such as 'runs/*.csv', are one table with a column file"
+)
 """Of a table of runs."""
 
 
@@ -50,6 +53,36 @@ def seed_option(sub: argparse.ArgumentParser, of: str) -> None:
     sub.add_argument("--seed", type=int, default=0, metavar="K", help=f"of {of}")
 
 
+def table_argument(sub: argparse.ArgumentParser) -> None:
+    """Add the table of runs, which may lie in several files."""
+    sub.add_argument("runs", nargs="+", help=TABLE)
+
+
+def shape_options(sub: argparse.ArgumentParser) -> None:
+    """Add what makes one row per run of a table that has another shape."""
+    sub.add_argument(
+        "--melt",
+        metavar="PATTERN",
+        help="columns whose names match become rows, e.g. '{N}_{D}tok - loss' for a wide W&B "
+        "export, '{D}' for a pivot table; N, D, C, S are numbers (30M, 2B), other fields text, "
+        "{metric} says what the cells are, {} is anything",
+    )
+    sub.add_argument(
+        "--parse",
+        action="append",
+        default=[],
+        metavar="[COLUMN=]PATTERN",
+        help="take N, D and others from the names of runs, e.g. '{N}_{D}tok', or from another "
+        "column, e.g. 'model={}-{N}'; repeatable",
+    )
+    sub.add_argument(
+        "--lowest",
+        metavar="COLUMN,...",
+        help="keep the lowest loss of the rows that are alike in these, e.g. N,D for a sweep of "
+        "learning rates",
+    )
+
+
 def table_options(sub: argparse.ArgumentParser) -> None:
     """Add how a table of runs is read."""
     text = "N, D, C, S, loss, weight, group, or an input of an own law"
@@ -79,6 +112,7 @@ def table_options(sub: argparse.ArgumentParser) -> None:
         help="auto reads 300M, 11%%, 20,000,000, **3.36**, ~2.1, 2.91 ± 0.02, and the units of "
         "headers, 'params (M)'",
     )
+    shape_options(sub)
     sub.add_argument("--decimal", default=".", metavar="MARK", help="decimal mark of CSV numbers")
 
 

@@ -7,12 +7,14 @@ reports and spreadsheets: 300M, 1.2亿, 11%, 1_000, 110,678,115, **3.364**, ~2.1
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from jaxscale.data.tables import DECIMAL_COMMA, Table
+from jaxscale.data.csv_text import DECIMAL_COMMA
+from jaxscale.data.table import Table
 from jaxscale.text import many, short
 
 SUFFIX = {
@@ -29,6 +31,7 @@ AMBIGUOUS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 """3,605: three thousand or three and a half, as the writer has it."""
 PLUS_MINUS = re.compile(r"(.+?)\s*(?:±|\+/-|\+-)\s*(.+)")
 BOLD = re.compile(r"(\*{1,3}|__|`)(.+)\1")
+NAMELESS: Mapping[int, str] = MappingProxyType({})
 MISSING = ("", "na", "n/a", "<na>", "nan", "null", "none")
 LONGEST = 64
 """Characters of a cell that is looked at for more than a plain number."""
@@ -156,18 +159,22 @@ def first_reasons(dropped: Sequence[tuple[int, str]]) -> list[str]:
     return list({why.partition(" is no number: ")[0]: why for _, why in reversed(dropped)}.values())
 
 
-def left_out(dropped: Sequence[tuple[int, str]], most: int = 6) -> list[str]:
+def left_out(
+    dropped: Sequence[tuple[int, str]], most: int = 6, called: Mapping[int, str] = NAMELESS
+) -> list[str]:
     """Return sentences on rows that were left out, one for each reason, with their cells.
 
     Args:
         dropped: (row, reason).
         most: rows that a sentence names.
+        called: by row, what its run is called.
     """
     rows: dict[str, list[str]] = {}
     for row, why in dropped:
         head, mark, cell = why.partition(" is no number: ")
         key = f"{head} is no number" if mark else why
-        rows.setdefault(key, []).append(f"{row} {cell}" if mark else str(row))
+        name = f"{row} ({called[row]})" if row in called else str(row)
+        rows.setdefault(key, []).append(f"{name} {cell}" if mark else name)
     return [
         f"left out {many(len(each), 'row')} ({', '.join(each[:most])}"
         f"{', ...' if len(each) > most else ''}): {why}"

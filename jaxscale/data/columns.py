@@ -17,8 +17,10 @@ import numpy as np
 from jaxscale.data.cells import MISSING, number, read_cell, unread
 from jaxscale.data.expressions import backticks, names_in, worked_out
 from jaxscale.data.headers import COUNTED, unit_for
+from jaxscale.data.hints import shape_hint
+from jaxscale.data.melt import chart_of
 from jaxscale.data.responses import EXPRESSION, candidates
-from jaxscale.data.tables import Table
+from jaxscale.data.table import Table
 from jaxscale.errors import DataError
 from jaxscale.text import listing, short
 
@@ -42,7 +44,7 @@ _NAMES = {
 ALIASES: dict[str, tuple[str, ...]] = {k: tuple(v.split()) for k, v in _NAMES.items()}
 """Names that people use, in lower case without punctuation, by the letter they mean."""
 
-RESERVED = ("self", "rows", "source", "dropped", "warnings", "names", "unread", "group")
+RESERVED = ("self", "rows", "source", "dropped", "warnings", "names", "unread", "called", "group")
 """Keywords of `Runs` that no column of numbers can be called."""
 
 _NEAR = {
@@ -72,9 +74,10 @@ def missing_loss(table: Table) -> DataError:
     """Return the error of a table without a loss."""
     numbers = [name for name in table.columns if _is_number(name)]
     lost = " (is the header line missing?)" if len(numbers) == len(table.columns) else ""
+    hint = shape_hint(table)
     return DataError(
         f"{table.top}: no column 'loss'; the table has {_closest('loss', table)}{lost}. Name it "
-        "with map={'loss': 'COLUMN'} (--column loss=COLUMN)"
+        "with map={'loss': 'COLUMN'} (--column loss=COLUMN)" + (f". {hint}" if hint else "")
     )
 
 
@@ -164,7 +167,7 @@ def recognize(table: Table, given: Mapping[str, str]) -> tuple[dict[str, str], l
         if letter not in names and (found := _by_name(table, letter, free)):
             names[letter] = found
     notes = []
-    if "loss" not in names:
+    if "loss" not in names and not chart_of(table):
         numbers = [c for c in free if c not in names.values() and _mostly_numbers(table, c)]
         measured = candidates(numbers)
         if len(measured) > 1:

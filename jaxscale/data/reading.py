@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,10 @@ from jaxscale.data.columns import (
 )
 from jaxscale.data.expressions import keep_rows, names_in, worked_out
 from jaxscale.data.headers import COUNTED, made_of, power_of_ten, unit_for
-from jaxscale.data.tables import Table
+from jaxscale.data.lowest import group_rows, is_lowest, listed
+from jaxscale.data.melt import melt
+from jaxscale.data.run_names import names_of_rows, parse_names
+from jaxscale.data.table import Table
 from jaxscale.errors import DataError
 from jaxscale.text import listing, many, short
 
@@ -35,6 +38,9 @@ class Reading:
     bad: str = "raise"
     units: str = "plain"
     scale: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    melt: str | None = None
+    parse: str | Sequence[str] = ()
+    lowest: str | Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.bad not in ("raise", "drop"):
@@ -185,6 +191,16 @@ class _Reader:
             rows = "row left out is" if could == 1 else "rows left out are"
             self.notes.append(f"{could} {rows} read with units='auto' (--units auto)")
 
+    def keep_lowest(self, columns: Mapping[str, _Column]) -> None:
+        """Leave out all but the lowest loss of every group of rows."""
+        names = listed(self.options.lowest)
+        if not names:
+            return
+        values = {letter: column.values for letter, column in columns.items()}
+        groups = group_rows(self.table, names, values)
+        mask = ~is_lowest(groups, columns["loss"].values, self.keep)
+        self.drop(mask, f"not the lowest loss of its {', '.join(names)}")
+
     def drop_highest(self, loss: np.ndarray) -> None:
         """Leave out the highest losses [n]."""
         most = self.options.drop_highest
@@ -203,11 +219,15 @@ def read_table_as_runs(table: Table, options: Reading) -> dict[str, Any]:
     Raises:
         DataError: a column is missing, or a cell that is needed cannot be read.
     """
+    if options.melt is not None:
+        table = melt(table, options.melt)
+    table = parse_names(table, [options.parse] if isinstance(options.parse, str) else options.parse)
     reader = _Reader(table, options)
     reader.where()
     columns, unread_ = reader.letters()
     if options.bad == "drop":
         reader.drop_bad(columns)
+    reader.keep_lowest(columns)
     reader.drop_highest(columns["loss"].values)
     keep, names = reader.keep, reader.names
     if not keep.any():
@@ -224,6 +244,7 @@ def read_table_as_runs(table: Table, options: Reading) -> dict[str, Any]:
         "warnings": (*table.notes, *reader.notes, *notes),
         "names": {**called, **{name: name for name in extra}},
         "unread": unread_,
+        "called": names_of_rows(table),
         **{letter: column.values[keep] for letter, column in columns.items()},
         **{name: values[keep] for name, values in extra.items()},
     }

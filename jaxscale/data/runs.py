@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -16,10 +17,12 @@ from typing import Any, Self
 import numpy as np
 
 from jaxscale.data.columns import refuse_near_miss
+from jaxscale.data.frames import table_from_arrays, table_from_dataframe
 from jaxscale.data.headers import made_from
+from jaxscale.data.hints import suggestion
 from jaxscale.data.reading import Reading, read_table_as_runs
 from jaxscale.data.responses import Response, response_of
-from jaxscale.data.tables import read_table, table_from_arrays, table_from_dataframe
+from jaxscale.data.tables import read_tables
 from jaxscale.errors import DataError
 from jaxscale.flops import Flops, SixND, parameters_for, tokens_for
 from jaxscale.text import listing, short
@@ -44,6 +47,7 @@ class Runs:
         warnings: sentences about suspicious things that did not stop anything.
         names: how the source called each column, or what it was worked out from.
         unread: letters whose column could not be read, and why; it is said where one is asked for.
+        called: by row, of those left out too, what the run is called, where the source says it.
     """
 
     columns: dict[str, np.ndarray]
@@ -56,6 +60,7 @@ class Runs:
     warnings: tuple[str, ...]
     names: dict[str, str]
     unread: dict[str, str]
+    called: dict[int, str]
 
     def __init__(
         self,
@@ -69,6 +74,7 @@ class Runs:
         warnings: Sequence[str] = (),
         names: Mapping[str, str] | None = None,
         unread: Mapping[str, str] | None = None,
+        called: Mapping[int, str] | None = None,
         **columns: Any,
     ) -> None:
         """Make runs from arrays: `Runs(N=..., D=..., loss=...)`.
@@ -102,6 +108,7 @@ class Runs:
         put(self, "warnings", tuple(warnings))
         put(self, "names", dict(names or {}))
         put(self, "unread", dict(unread or {}))
+        put(self, "called", dict(called or {}))
 
     def __len__(self) -> int:
         return len(self.loss)
@@ -156,6 +163,9 @@ class Runs:
         bad: str = "raise",
         units: str = "plain",
         scale: Mapping[str, float] | None = None,
+        melt: str | None = None,
+        parse: str | Sequence[str] = (),
+        lowest: str | Sequence[str] = (),
     ) -> Self:
         """Make runs from a dataframe of pandas, polars, pyarrow or any narwhals back end.
 
@@ -170,12 +180,17 @@ class Runs:
             units: "plain", or "auto" to read 300M, 32.0K, 11%, 1.2亿, 20,000,000, **3.36**, ~2.1,
                 2.91 ± 0.02, and the units of headers, "params (M)".
             scale: letter -> factor by which its column is multiplied, {"N": 1e6}.
+            melt: a pattern of the columns that become rows, as in `read_runs`.
+            parse: a pattern of the names of runs, as in `read_runs`.
+            lowest: keep the lowest loss of each of these, "N,D".
 
         Raises:
             DataError: a cell cannot be read; the message names column and row.
             ValueError: an option is not one of those allowed.
         """
-        options = Reading(map or {}, where, drop_highest, bad, units, scale or {})
+        options = Reading(
+            map or {}, where, drop_highest, bad, units, scale or {}, melt, parse, lowest
+        )
         return cls(**read_table_as_runs(table_from_dataframe(frame), options))
 
     def select(self, mask: np.ndarray, reason: str) -> Runs:
@@ -197,12 +212,21 @@ class Runs:
             warnings=self.warnings,
             names=self.names,
             unread=self.unread,
+            called=self.called,
             **{name: column[mask] for name, column in self.columns.items()},
         )
 
     def where(self, index: int) -> str:
         """Return how to name a run in a message."""
-        return f"{self.source}, row {self.rows[index]}"
+        return f"{self.source}, row {self.row(index)}"
+
+    def row(self, index: int) -> str:
+        """Return the row of a run, with what the run is called: `12 (tiny-350M)`."""
+        return self.row_called(int(self.rows[index]))
+
+    def row_called(self, row: int) -> str:
+        """Return a row as the source counts it, left out or not, with what its run is called."""
+        return f"{row} ({self.called[row]})" if row in self.called else str(row)
 
     def label(self, name: str) -> str:
         """Return how the source calls a column, or what it was worked out from."""
@@ -239,10 +263,12 @@ class Runs:
                 f"Only {sizes[0]} is here, so try a law of one scale: law='PowerLaw:{sizes[0]}' "
                 f"(--law PowerLaw:{sizes[0]}). Or name {name} "
             )
+        pattern = suggestion(itertools.islice(self.called.values(), 8)) if name in have else ""
         raise DataError(
             f"{self.source}, {self.span()}: no column {name!r} of numbers, and no way to work it "
             f"out (columns of numbers: {listing([*self.columns, 'loss'])}{third}). "
             f"{alone or 'Name it '}with map={{{name!r}: 'COLUMN'}} (--column {name}=COLUMN)"
+            + (f", or take it from the names: --parse '{pattern[:60]}'" if pattern else "")
         )
 
     def span(self) -> str:
@@ -263,7 +289,7 @@ class Runs:
 
 
 def read_runs(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     *,
     map: Mapping[str, str] | None = None,
     where: str | None = None,
@@ -272,11 +298,16 @@ def read_runs(
     units: str = "plain",
     decimal: str = ".",
     scale: Mapping[str, float] | None = None,
+    melt: str | None = None,
+    parse: str | Sequence[str] = (),
+    lowest: str | Sequence[str] = (),
 ) -> Runs:
-    """Read runs from a CSV, TSV, JSON Lines, JSON or Parquet file.
+    """Read runs from CSV, TSV, JSON Lines, JSON, Parquet or a Markdown table, of one file or many.
 
     Args:
-        path: the file; text may be compressed (.gz, .xz).
+        path: the file, a pattern such as "runs/*.csv", or several of these, which are one table
+            with the file of every row in a column `file`; text may be compressed (.gz, .xz), and
+            "-" is standard input.
         map: letter -> name of its column, N, D, C, S, loss, weight or group; for columns that are
             not recognized by their own names. Or what it is worked out from, in the language of
             `where`: {"loss": "log(val_ppl)", "N": "1e6 * `params (M)`"}. A name of a column goes
@@ -288,6 +319,12 @@ def read_runs(
             2.91 ± 0.02, and the units of headers, "params (M)".
         decimal: decimal mark of CSV numbers.
         scale: letter -> factor by which its column is multiplied, {"N": 1e6}.
+        melt: a pattern of the columns that become rows: with "{N}_{D}tok - {metric}", the cells
+            of column "30M_2Btok - loss" are losses of runs with N 3e7 and D 2e9. N, D, C and S
+            are numbers, another field is text, and {} what nobody needs.
+        parse: a pattern of the names of runs, "{N}_{D}tok", or of another column,
+            "model={N}-base"; or several. Its fields become columns.
+        lowest: columns, "N,D"; of the rows that are alike in them, the lowest loss is kept.
 
     Returns:
         The runs; `dropped` lists every row left out, and why.
@@ -296,8 +333,8 @@ def read_runs(
         DataError: the file or a cell cannot be read; the message names column and row.
         ValueError: an option is not one of those allowed.
     """
-    options = Reading(map or {}, where, drop_highest, bad, units, scale or {})
-    return Runs(**read_table_as_runs(read_table(path, decimal), options))
+    options = Reading(map or {}, where, drop_highest, bad, units, scale or {}, melt, parse, lowest)
+    return Runs(**read_table_as_runs(read_tables(path, decimal), options))
 
 
 def _array(name: str, column: Any) -> np.ndarray:

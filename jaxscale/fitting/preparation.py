@@ -19,6 +19,7 @@ from jaxscale._numerics.smallmat import MAX_ORDER
 from jaxscale.checks.declaration import check_names
 from jaxscale.checks.design import refuse_unidentified, weaknesses
 from jaxscale.checks.formula import check_formula
+from jaxscale.checks.repeats import sweep_notes
 from jaxscale.checks.table import on_response, own_accounting, unread_units
 from jaxscale.data.headers import header
 from jaxscale.data.runs import LETTERS, Runs
@@ -260,7 +261,7 @@ def _require_losses(runs: Runs, residual: Residual) -> None:
 
 
 def _some(runs: Runs, which: np.ndarray) -> str:
-    rows = ", ".join(str(runs.rows[k]) for k in which[:5])
+    rows = ", ".join(runs.row(k) for k in which[:5])
     return f"row{'s' if len(which) > 1 else ''} {rows}{' and more' if len(which) > 5 else ''}"
 
 
@@ -319,7 +320,7 @@ def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str
             )
     if all(name in runs.columns for name in LETTERS):
         found += _contradiction(law, runs)
-    return found
+    return found + sweep_notes(runs, inputs)
 
 
 def _contradiction(law: Law, runs: Runs) -> list[str]:

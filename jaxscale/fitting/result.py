@@ -195,6 +195,7 @@ class FitResult:
                 "rows": runs.rows.tolist(),
                 "group": None if runs.group is None else runs.group.tolist(),
                 "names": runs.names,
+                "called": {str(row): name for row, name in runs.called.items()},
             },
             "starts": {"values": self.start_values.tolist(), "status": self.start_status.tolist()},
             "warnings": list(self.warnings),
@@ -352,9 +353,9 @@ def notes(fit: FitResult) -> list[str]:
     """Return everything a person should be told beside the numbers."""
     said = list(fit.certificate.reasons) + list(fit.warnings)
     said += [fit.unstated] if fit.unstated else []
-    said += left_out(fit.runs.dropped)
+    said += left_out(fit.runs.dropped, called=fit.runs.called)
     if len(fit.suspects):
-        rows = [int(fit.runs.rows[k]) for k in fit.suspects]
+        rows = [fit.runs.row(k) for k in fit.suspects]
         many, word = ("residuals", "rows") if len(rows) > 1 else ("residual", "row")
         said.append(
             f"{len(rows)} {many} beyond 5 scaled MAD ({word} {_some(rows)}): look at these runs"
@@ -362,6 +363,6 @@ def notes(fit: FitResult) -> list[str]:
     return said
 
 
-def _some(rows: Sequence[int]) -> str:
-    shown = ", ".join(map(str, rows[:6]))
+def _some(rows: Sequence[str]) -> str:
+    shown = ", ".join(rows[:6])
     return shown + (", ..." if len(rows) > 6 else "")

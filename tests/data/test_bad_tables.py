@@ -31,7 +31,7 @@ UNREADABLE = {
     "runs.xlsx": (b"", "unknown kind '.xlsx'"),
     "runs.parquet": (b"PAR1", "not a Parquet file"),
     "array.json": (b'[{"N": 1,]', "line 1: not JSON"),
-    "pretty.json": (b'{\n "N": [1]\n}', "row 1: not JSON"),
+    "pretty.json": (b'{\n "N": [1]\n}', "no column 'loss'"),
     "numbers.jsonl": (b"1\n2\n", "row 1: expected an object"),
     "middle.jsonl": (b'{"N": 1}\n{"N": \n{"N": 1}', "row 2: not JSON"),
     "ended.jsonl": (b'{"N": 1}\n{"N": \n', "row 2: not JSON"),
