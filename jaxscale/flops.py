@@ -43,6 +43,10 @@ class SixND:
         return hash(("SixND", self.k))
 
 
+SIX_ND = SixND()
+"""The model that nobody chose. Another `SixND()` was chosen, and gives way to no table's own."""
+
+
 def tokens_for(flops: Flops, N: Any, C: Any) -> Any:
     """Return D such that flops(N, D) = C, elementwise.
 

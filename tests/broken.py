@@ -25,7 +25,7 @@ def with_weight(n, d):
 
 
 BROKEN = {
-    "no loss": (table(header="N,D,accuracy"), ("'loss'", "row 1", "'accuracy'", "--column loss=")),
+    "no loss": (table(header="N,D,depth"), ("'loss'", "row 1", "'depth'", "--column loss=")),
     "no D": (table(header="N,depth,loss"), ("'D'", "rows 2 to 9", "'depth'", "--column D=")),
     "unnamed D": (table(header="N,,loss"), ("'D'", "rows 2 to 9", "'N'")),
     "no header": (
@@ -52,7 +52,7 @@ BROKEN = {
     "suffix": (table((3, 0, "125M")), ("'N'", "row 3", "'125M'", "--units auto")),
     "underscores": (table((3, 1, "3_000_000")), ("'D'", "row 3", "'3_000_000'")),
     "percent": (table((9, 2, "11%")), ("'loss'", "row 9", "'11%'", "--units auto")),
-    "thousands": (table((8, 1, '"30,000,000"')), ("'D'", "row 8", "'30,000,000'", "commas")),
+    "thousands": (table((8, 1, '"30,000,000"')), ("'D'", "row 8", "'30,000,000'", "--units auto")),
     "decimal comma": (
         table(header="N;D;loss", sep=";").replace(".", ","),
         ("'loss'", "row 2", "--decimal ,"),

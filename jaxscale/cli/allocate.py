@@ -5,8 +5,22 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-from jaxscale.cli.given import code, doubt_sentences, doubts, has_compute, refusal, source
-from jaxscale.cli.options import force_option, goal_options, out_option, source_options
+from jaxscale.cli.given import (
+    code,
+    doubt_sentences,
+    doubts,
+    flops_given,
+    has_compute,
+    refusal,
+    source,
+)
+from jaxscale.cli.options import (
+    flops_option,
+    force_option,
+    goal_options,
+    out_option,
+    source_options,
+)
 from jaxscale.cli.outputs import deliver
 from jaxscale.cli.reach import FAR
 from jaxscale.decisions.allocation import Allocation, allocate
@@ -24,6 +38,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `allocate`."""
     source_options(sub)
     goal_options(sub.add_mutually_exclusive_group(required=True))
+    flops_option(sub)
     force_option(sub)
     out_option(sub)
 
@@ -34,11 +49,13 @@ def run(options: argparse.Namespace) -> int:
     goals = [dict(compute=c) for c in options.compute or ()]
     goals += [dict(target_loss=x) for x in options.target_loss or ()]
     refused = refusal(options, result)
-    found = [] if refused else [allocate(law, **goal) for goal in goals]
+    flops = flops_given(options)
+    found = [] if refused else [allocate(law, **goal, flops=flops) for goal in goals]
     reach = [1.0] * len(found)
     if result is not None and has_compute(result):
         reach = [float(result.extrapolation(C=a.compute)["C"]) for a in found]
     rows = [dict(dataclasses.asdict(a), extrapolation=x) for a, x in zip(found, reach, strict=True)]
+    called = "loss" if result is None else result.runs.response.kind
     notes = []
     for a, x in zip(found, reach, strict=True):
         if a.at_edge:
@@ -49,16 +66,21 @@ def run(options: argparse.Namespace) -> int:
             notes.append(f"{a.compute:.3g} FLOPs is a factor {x:.3g} outside the range of the runs")
     deliver(
         options,
-        _table(found) if found else None,
-        lambda: {"law": type(law).__name__, **doubts(result), "allocations": rows},
+        _table(found, called) if found else None,
+        lambda: {
+            "law": type(law).__name__,
+            **doubts(result),
+            "response": called,
+            "allocations": rows,
+        },
         notes=notes,
         told=[*doubt_sentences(result), *refused],
     )
     return code(result)
 
 
-def _table(found: list[Allocation]) -> str:
-    head = ["compute", "N", "D", "tokens/param", "loss"]
+def _table(found: list[Allocation], called: str) -> str:
+    head = ["compute", "N", "D", "tokens/param", called]
     body = [
         [
             f"{a.compute:.4g}",

@@ -193,14 +193,18 @@ def _budget(fit: FitResult, compute: float) -> _Section:
 def _target(fit: FitResult, loss: float) -> _Section:
     asked = {"compute": quantity(ComputeFor(loss), fit.law)}
     far = _outside(fit, C=allocate(fit.law, target_loss=loss).compute)
-    return _Section("target", f"cheapest run of loss {loss:g}", {"loss": loss}, asked, far)
+    return _Section(
+        "target", f"cheapest run of {fit.runs.response.kind} {loss:g}", {"loss": loss}, asked, far
+    )
 
 
 def _prediction(fit: FitResult, at: Mapping[str, float]) -> _Section:
     asked = {"mean_law": quantity(Prediction(dict(at)), fit.law)}
     words = ", ".join(f"{name} {count(x)}" for name, x in at.items()).replace("e+", "e")
     far = _outside(fit, **whole_inputs(fit, at))
-    return _Section("prediction", f"loss at {words}", {"inputs": dict(at)}, asked, far)
+    return _Section(
+        "prediction", f"{fit.runs.response.kind} at {words}", {"inputs": dict(at)}, asked, far
+    )
 
 
 def _outside(fit: FitResult, **at: float) -> dict[str, float]:

@@ -9,12 +9,12 @@ from jaxscale.cli.console import UndeliveredError
 from jaxscale.cli.given import column_map, fixed_values, law_given, robust_loss, table
 from jaxscale.cli.options import (
     RUNS_FILE,
-    TABLE,
     figure_option,
     fitting_options,
     out_option,
     quiet_option,
     seed_option,
+    table_argument,
     table_options,
 )
 from jaxscale.cli.outputs import brief_data, check_figure, deliver, law_names, with_progress
@@ -35,7 +35,7 @@ COMPILES = True
 
 def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `compare`."""
-    sub.add_argument("runs", help=TABLE)
+    table_argument(sub)
     sub.add_argument(
         "--law",
         action="append",

@@ -6,19 +6,30 @@ import argparse
 import dataclasses
 from typing import Any
 
-from jaxscale.cli.given import column_map, fixed_values, law_given, pairs, robust_loss, table
+from jaxscale.cli.given import (
+    column_map,
+    counted,
+    error_column,
+    fixed_values,
+    flops_given,
+    law_given,
+    pairs,
+    robust_loss,
+    table,
+)
 from jaxscale.cli.options import (
-    TABLE,
     constraint_options,
     fitting_options,
+    flops_option,
     law_option,
     out_option,
     quiet_option,
     seed_option,
+    table_argument,
     table_options,
 )
 from jaxscale.cli.outputs import brief_data, deliver, with_progress
-from jaxscale.data.columns import check_map
+from jaxscale.data.columns import check_map, likely_errors
 from jaxscale.fitting.fit import fit
 from jaxscale.fitting.result import notes
 from jaxscale.optimizers import OPTIMIZERS
@@ -29,16 +40,17 @@ EXAMPLES = (
     "jaxscale fit runs.csv --law PowerLaw:C --column C=flops --where 'loss < 4' --json",
 )
 COMPILES = True
-LONG = ("values", "loss", "weight", "rows", "group")
+LONG = ("values", "loss", "weight", "rows", "group", "called")
 """Parts of the document's data that are as long as the runs."""
 
 
 def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `fit`."""
-    sub.add_argument("runs", help=TABLE)
+    table_argument(sub)
     law_option(sub)
     fitting_options(sub)
     constraint_options(sub)
+    flops_option(sub)
     seed_option(sub, "the starts")
     sub.add_argument("--optimizer", choices=OPTIMIZERS, default="newton", help="of every start")
     sub.add_argument(
@@ -52,9 +64,14 @@ def options(sub: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Fit a law to a table; print the result."""
     loss, mapping = robust_loss(options), column_map(options)
+    error = error_column(options, mapping)
     runs = table(options, mapping)
     _, law, column = law_given(options.law, fixed_values(options), runs)
-    check_map(mapping, [*law.inputs, column, options.error or ""], options.where)
+    law = counted(law, flops_given(options))
+    check_map(mapping, [*law.inputs, column, error or ""], options.where)
+    if error is None and runs.weight is None and (name := likely_errors(runs.columns)):
+        hint = f"column {name!r} looks like standard errors: --error {name!r} weights the runs so"
+        runs = runs.replace(warnings=(*runs.warnings, hint))
     result = with_progress(
         options,
         lambda progress: fit(
@@ -69,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
             max_steps=options.max_steps,
             bounds=pairs(options.bound, "--bound"),
             tie=pairs(options.tie, "--tie"),
-            error=options.error,
+            error=error,
             progress=progress,
         ),
     )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxscale.cli.console import say
+from jaxscale.data.columns import ERRORS, canonical
 from jaxscale.data.runs import Runs, read_runs
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.saved import load
+from jaxscale.flops import SixND
 from jaxscale.laws import CATALOGUE, Law
 from jaxscale.laws.names import class_in_file, find_law, law_file, one_scale, running, split_law
 from jaxscale.objective.losses import NAMES, Loss
@@ -81,15 +84,64 @@ def column_map(options: argparse.Namespace, known: tuple[str, ...] = ()) -> dict
 
 def table(options: argparse.Namespace, mapping: Mapping[str, str]) -> Runs:
     """Read the table of runs."""
+    given = options.runs
     return read_runs(
-        options.runs,
+        given[0] if len(given) == 1 else given,
         decimal=options.decimal,
         map=mapping,
         where=options.where,
         drop_highest=options.drop_highest,
         bad=options.bad,
         units=options.units,
+        melt=options.melt,
+        parse=options.parse,
+        lowest=options.lowest or (),
+        scale=pairs(options.scale, "--scale"),
     )
+
+
+def error_column(options: argparse.Namespace, mapping: dict[str, str]) -> str | None:
+    """Return the column of standard errors; `--column error=sem` says the same as `--error sem`.
+
+    Args:
+        options: the options.
+        mapping: what `--column` says; a name of standard errors is taken out of it.
+
+    Raises:
+        ValueError: two columns are given.
+    """
+    found: str | None = options.error
+    for name in [name for name in mapping if canonical(name) in ERRORS]:
+        column = mapping.pop(name)
+        if found not in (None, column):
+            raise ValueError(f"--column {name}={column} and --error {found} differ")
+        found = column
+    return found
+
+
+def flops_given(options: argparse.Namespace) -> SixND | None:
+    """Return C = K N D of `--flops K`.
+
+    Raises:
+        ValueError: K is not positive.
+    """
+    k = options.flops
+    if k is not None and not (k > 0 and math.isfinite(k)):
+        raise ValueError(f"--flops must be positive, got {k:g}")
+    return None if k is None else SixND(k)
+
+
+def counted(law: Law, flops: SixND | None) -> Law:
+    """Return the law with a FLOPs model, where one is given.
+
+    Raises:
+        ValueError: the law has none.
+    """
+    if flops is None:
+        return law
+    if "flops" not in {field.name for field in dataclasses.fields(law)}:  # type: ignore[arg-type]
+        raise ValueError(f"--flops: {type(law).__name__} reads no N and D whose FLOPs it counts")
+    return law.replace(flops=flops)
 
 
 def law_given(

@@ -106,6 +106,7 @@ def _document(fit: FitResult, found: Influence) -> dict[str, Any]:
     runs = [
         {
             "row": int(found.runs.rows[k]),
+            "name": found.runs.called.get(int(found.runs.rows[k])),
             "inputs": {name: float(x[k]) for name, x in found.values.items()},
             "loss": float(found.runs.loss[k]),
             "residual": float(found.residual[k]),

@@ -16,7 +16,10 @@ from jaxscale.objective.residuals import RESIDUALS
 
 RUNS_FILE = "naming a FILE.py runs it, with all that it does"
 LAW_METAVAR = "LAW[:COLUMN]"
-TABLE = "CSV, TSV, JSON Lines, JSON or Parquet file"
+TABLE = (
+    "CSV, TSV, JSON Lines, JSON, Parquet or Markdown file, or - for standard input; several, or a "
+    "pattern such as 'runs/*.csv', are one table with a column file"
+)
 """Of a table of runs."""
 
 
@@ -50,9 +53,48 @@ def seed_option(sub: argparse.ArgumentParser, of: str) -> None:
     sub.add_argument("--seed", type=int, default=0, metavar="K", help=f"of {of}")
 
 
+def table_argument(sub: argparse.ArgumentParser) -> None:
+    """Add the table of runs, which may lie in several files."""
+    sub.add_argument("runs", nargs="+", help=TABLE)
+
+
+def shape_options(sub: argparse.ArgumentParser) -> None:
+    """Add what makes one row per run of a table that has another shape."""
+    sub.add_argument(
+        "--melt",
+        metavar="PATTERN",
+        help="columns whose names match become rows, e.g. '{N}_{D}tok - loss' for a wide W&B "
+        "export, '{D}' for a pivot table; N, D, C, S are numbers (30M, 2B), other fields text, "
+        "{metric} says what the cells are, {} is anything",
+    )
+    sub.add_argument(
+        "--parse",
+        action="append",
+        default=[],
+        metavar="[COLUMN=]PATTERN",
+        help="take N, D and others from the names of runs, e.g. '{N}_{D}tok', or from another "
+        "column, e.g. 'model={}-{N}'; repeatable",
+    )
+    sub.add_argument(
+        "--lowest",
+        metavar="COLUMN,...",
+        help="keep the lowest loss of the rows that are alike in these, e.g. N,D for a sweep of "
+        "learning rates",
+    )
+
+
 def table_options(sub: argparse.ArgumentParser) -> None:
     """Add how a table of runs is read."""
-    column_option(sub, "N=params", "N, D, C, S, loss, weight, group, or an input of an own law")
+    text = "N, D, C, S, loss, weight, group, or an input of an own law"
+    column_option(sub, "N=params, or an expression, 'loss=log(val_ppl)'", text)
+    sub.add_argument(
+        "--scale",
+        action="append",
+        default=[],
+        metavar="NAME=X",
+        type=pair,
+        help="multiply a column, e.g. N=1e6 for a table in millions; repeatable",
+    )
     sub.add_argument("--where", metavar="EXPR", help='keep rows, e.g. "loss < 4 and lr == 3e-4"')
     sub.add_argument(
         "--drop-highest", type=int, default=0, metavar="K", help="leave out the K highest losses"
@@ -61,14 +103,16 @@ def table_options(sub: argparse.ArgumentParser) -> None:
         "--bad",
         choices=("raise", "drop"),
         default="raise",
-        help="what to do with missing or non-finite cells",
+        help="what to do with rows whose cells are missing, not finite or no numbers",
     )
     sub.add_argument(
         "--units",
         choices=("plain", "auto"),
         default="plain",
-        help="auto reads 300M, 1.2B, 32.0K, 11%%",
+        help="auto reads 300M, 11%%, 20,000,000, **3.36**, ~2.1, 2.91 ± 0.02, and the units of "
+        "headers, 'params (M)'",
     )
+    shape_options(sub)
     sub.add_argument("--decimal", default=".", metavar="MARK", help="decimal mark of CSV numbers")
 
 
@@ -81,6 +125,12 @@ def column_option(sub: argparse.ArgumentParser, example: str, names: str) -> Non
         metavar="NAME=COLUMN",
         help=f"say which column is {names}, e.g. {example}; repeatable; default by the header",
     )
+
+
+def flops_option(sub: argparse.ArgumentParser) -> None:
+    """Add what a run costs."""
+    text = "a run costs K N D FLOPs; default as the table that is fitted has it, else 6"
+    sub.add_argument("--flops", type=float, metavar="K", help=text)
 
 
 def source_options(sub: argparse.ArgumentParser, presets: bool = True) -> None:

@@ -19,6 +19,7 @@ from jaxscale.cli.given import (
 from jaxscale.cli.options import input_options, out_option, source_options
 from jaxscale.cli.outputs import deliver
 from jaxscale.cli.reach import note_together, together, whole_inputs
+from jaxscale.cli.response import beyond_a_fraction
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import predict
 from jaxscale.text import columns, count
@@ -54,7 +55,9 @@ def run(options: argparse.Namespace) -> int:
         for row, at in zip(rows, places(options, result), strict=True):
             row["extrapolation"], said = _outside(result, at)
             notes += said
-    head = [*table, "loss"] + (["outside the runs"] if result is not None else [])
+    called = "loss" if result is None else result.runs.response.kind
+    notes += beyond_a_fraction(called, losses, result)
+    head = [*table, called] + (["outside the runs"] if result is not None else [])
     body = []
     for row in rows:
         cells = [*(count(row[name]) for name in table), f"{row['loss']:.6g}"]
@@ -65,7 +68,12 @@ def run(options: argparse.Namespace) -> int:
     deliver(
         options,
         columns([head, *body], ">" * len(head)),
-        lambda: {"law": type(law).__name__, **doubts(result), "predictions": rows},
+        lambda: {
+            "law": type(law).__name__,
+            **doubts(result),
+            "response": called,
+            "predictions": rows,
+        },
         notes=notes,
         told=doubt_sentences(result),
     )

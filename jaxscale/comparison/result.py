@@ -96,7 +96,8 @@ def _laws(comparison: Comparison) -> str:
         )
     align = "<" + ">" * (len(rows[0]) - 1)
     lines = [columns(rows, align), ""]
-    lines.append("Errors are mean |log prediction - log loss|; behind the best, in points.")
+    called = comparison.runs.response.kind
+    lines.append(f"Errors are mean |log prediction - log {called}|; behind the best, in points.")
     if any(entry.reasons for entry in comparison.entries):
         lines.append("(!) not fitted, or its fit to all runs is not certified: see the notes.")
     return "\n".join(lines)

@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxscale.data.columns import MISSING, canonical, numeric
-from jaxscale.data.tables import Table, read_table
+from jaxscale.data.melt import BOUNDS, chart_of
+from jaxscale.data.table import Table
+from jaxscale.data.tables import read_table
 from jaxscale.errors import DataError
 from jaxscale.text import listing, short
 
@@ -46,7 +48,6 @@ LIKE = {"loss": re.compile(r".*loss"), "step": re.compile(r"(?!)"), "lr": re.com
 BLANK = frozenset(MISSING) - {"nan"}  # a loss that is "nan" was logged; an empty cell was not
 LARGEST = 2**31 - 1
 EVENTS = "events.out.tfevents."
-BOUNDS = ("__MIN", "__MAX")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -142,7 +143,7 @@ def _tables(path: Path) -> list[tuple[str, Table]]:
 def _parts(name: str, table: Table) -> Iterator[_Part]:
     """Split a table into its runs: a chart by columns, another by the column of the run."""
     everything = np.ones(len(table.lines), bool)
-    chart = _chart(table)
+    chart = chart_of(table)
     if chart:
         shared = {c: c for c in table.columns if " - " not in c and not c.endswith(BOUNDS)}
         for run, labels in chart.items():
@@ -159,23 +160,6 @@ def _parts(name: str, table: Table) -> Iterator[_Part]:
     runs = [run for run in dict.fromkeys(texts.tolist()) if run]
     for run in runs:  # rows without a name belong to the run where there is one only
         yield _Part(run, table, everything if len(runs) == 1 else texts == run, labels)
-
-
-def _chart(table: Table) -> dict[str, dict[str, str]]:
-    """Return metric -> column by run for a chart that W&B exported, else nothing.
-
-    Its columns are `Step` and `RUN - METRIC`, each of these with `__MIN` and `__MAX`.
-    """
-    names = [name for name in table.columns if not name.endswith(BOUNDS)]
-    of_runs = [name for name in names if " - " in name]
-    bounded = any(name + bound in table.columns for name in of_runs for bound in BOUNDS)
-    if not of_runs or not (bounded or len(of_runs) >= len(names) - 1):
-        return {}
-    chart: dict[str, dict[str, str]] = {}
-    for name in of_runs:
-        run, _, metric = name.rpartition(" - ")
-        chart.setdefault(run.strip(), {})[metric.strip()] = name
-    return chart
 
 
 def _canonical(name: str) -> str:

@@ -9,48 +9,26 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from jaxscale.data.columns import (
-    for_where,
-    labels,
-    missing_loss,
-    numeric,
-    others,
-    recognize,
-    refuse_near_miss,
-)
-from jaxscale.data.expressions import keep_rows
-from jaxscale.data.tables import Table, read_table, table_from_arrays, table_from_dataframe
+from jaxscale.data.columns import refuse_near_miss
+from jaxscale.data.frames import table_from_arrays, table_from_dataframe
+from jaxscale.data.headers import made_from
+from jaxscale.data.hints import suggestion
+from jaxscale.data.reading import Reading, read_table_as_runs
+from jaxscale.data.responses import Response, response_of
+from jaxscale.data.tables import read_tables
 from jaxscale.errors import DataError
 from jaxscale.flops import Flops, SixND, parameters_for, tokens_for
 from jaxscale.text import listing, short
 
 LETTERS = ("N", "D", "C")
 """Columns of which any two give the third."""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Reading:
-    """How a table becomes runs; see `read_runs`."""
-
-    map: Mapping[str, str]
-    where: str | None
-    drop_highest: int
-    bad: str
-    units: str
-
-    def __post_init__(self) -> None:
-        if self.bad not in ("raise", "drop"):
-            raise ValueError(f"bad must be 'raise' or 'drop', got {self.bad!r}")
-        if self.units not in ("plain", "auto"):
-            raise ValueError(f"units must be 'plain' or 'auto', got {self.units!r}")
-        if self.drop_highest != int(self.drop_highest) or self.drop_highest < 0:
-            raise ValueError(f"drop_highest must be a whole number >= 0, got {self.drop_highest!r}")
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -67,7 +45,9 @@ class Runs:
         source: name of the source.
         dropped: (row, reason) of every run that was left out, in the source's numbering.
         warnings: sentences about suspicious things that did not stop anything.
-        names: how the source called each column.
+        names: how the source called each column, or what it was worked out from.
+        unread: letters whose column could not be read, and why; it is said where one is asked for.
+        called: by row, of those left out too, what the run is called, where the source says it.
     """
 
     columns: dict[str, np.ndarray]
@@ -79,6 +59,8 @@ class Runs:
     dropped: tuple[tuple[int, str], ...]
     warnings: tuple[str, ...]
     names: dict[str, str]
+    unread: dict[str, str]
+    called: dict[int, str]
 
     def __init__(
         self,
@@ -91,6 +73,8 @@ class Runs:
         dropped: Sequence[tuple[int, str]] = (),
         warnings: Sequence[str] = (),
         names: Mapping[str, str] | None = None,
+        unread: Mapping[str, str] | None = None,
+        called: Mapping[int, str] | None = None,
         **columns: Any,
     ) -> None:
         """Make runs from arrays: `Runs(N=..., D=..., loss=...)`.
@@ -123,6 +107,8 @@ class Runs:
         put(self, "dropped", tuple(dropped))
         put(self, "warnings", tuple(warnings))
         put(self, "names", dict(names or {}))
+        put(self, "unread", dict(unread or {}))
+        put(self, "called", dict(called or {}))
 
     def __len__(self) -> int:
         return len(self.loss)
@@ -137,11 +123,17 @@ class Runs:
         """The weight [n] of every run: ones where none is given."""
         return np.ones(len(self)) if self.weight is None else self.weight
 
+    @property
+    def response(self) -> Response:
+        """What was measured, by the name of its column: a loss, a perplexity, an accuracy."""
+        return response_of(self.names.get("loss", "loss"))
+
     def column_called(self, name: str) -> str:
         """Return the name here of a column that the source may call otherwise."""
         if name in self.columns:
             return name
-        return next((here for here, called in self.names.items() if called == name), name)
+        known = self.names.items()
+        return next((k for k, called in known if name in (called, made_from(called)[1])), name)
 
     @classmethod
     def of(cls, given: Any) -> Runs:
@@ -158,7 +150,7 @@ class Runs:
             table = table_from_arrays(given)
         else:
             table = table_from_dataframe(given)
-        return cls._from_table(table, _Reading({}, None, 0, "raise", "plain"))
+        return cls(**read_table_as_runs(table, Reading()))
 
     @classmethod
     def from_dataframe(
@@ -170,66 +162,36 @@ class Runs:
         drop_highest: int = 0,
         bad: str = "raise",
         units: str = "plain",
+        scale: Mapping[str, float] | None = None,
+        melt: str | None = None,
+        parse: str | Sequence[str] = (),
+        lowest: str | Sequence[str] = (),
     ) -> Self:
         """Make runs from a dataframe of pandas, polars, pyarrow or any narwhals back end.
 
         Args:
             frame: the dataframe.
             map: N, D, C, S, loss, weight or group -> name of its column, for columns that are
-                not recognized by their own names.
+                not recognized by their own names; or what it is worked out from, {"loss":
+                "log(val_ppl)"}, in the language of `where`.
             where: an expression, e.g. "loss < 4 and lr == 3e-4"; rows that satisfy it stay.
             drop_highest: leave out that many highest losses.
-            bad: "raise", or "drop" rows with missing or non-finite cells.
-            units: "plain", or "auto" to read 300M, 1.2B, 32.0K, 11%.
+            bad: "raise", or "drop" rows whose cells are missing, not finite or no numbers.
+            units: "plain", or "auto" to read 300M, 32.0K, 11%, 1.2亿, 20,000,000, **3.36**, ~2.1,
+                2.91 ± 0.02, and the units of headers, "params (M)".
+            scale: letter -> factor by which its column is multiplied, {"N": 1e6}.
+            melt: a pattern of the columns that become rows, as in `read_runs`.
+            parse: a pattern of the names of runs, as in `read_runs`.
+            lowest: keep the lowest loss of each of these, "N,D".
 
         Raises:
             DataError: a cell cannot be read; the message names column and row.
             ValueError: an option is not one of those allowed.
         """
-        options = _Reading(map or {}, where, drop_highest, bad, units)
-        return cls._from_table(table_from_dataframe(frame), options)
-
-    @classmethod
-    def _from_table(cls, table: Table, options: _Reading) -> Self:
-        where, drop_highest, units = options.where, options.drop_highest, options.units
-        names = recognize(table, options.map)
-        if "loss" not in names:
-            raise missing_loss(table)
-        keep = np.ones(len(table.lines), bool)
-        dropped: list[tuple[int, str]] = []
-
-        def drop(mask: np.ndarray, reason: str) -> None:
-            dropped.extend((table.lines[k], reason) for k in np.flatnonzero(keep & mask))
-            keep[mask] = False
-
-        if where is not None:
-            drop(~keep_rows(where, for_where(table, names, units)), f"not where {where}")
-        columns = {
-            letter: numeric(table, name, keep, units)
-            for letter, name in names.items()
-            if letter != "group"
-        }
-        if options.bad == "drop":
-            for letter, column in columns.items():
-                drop(~np.isfinite(column), f"{letter} is missing or not finite")
-        if drop_highest:
-            loss = np.where(keep & ~np.isnan(columns["loss"]), columns["loss"], -np.inf)
-            count = min(drop_highest, int((loss > -np.inf).sum()))
-            highest = np.argsort(-loss, kind="stable")[:count]
-            drop(np.isin(np.arange(len(keep)), highest), f"among the {drop_highest} highest losses")
-        if not keep.any():
-            reasons = "; ".join(dict.fromkeys(reason for _, reason in dropped))
-            raise DataError(f"{table.source}: no rows are left of {len(keep)} ({reasons[:200]})")
-        extra, notes = others(table, names, keep, units)
-        return cls(
-            group=labels(table.columns[names["group"]], keep) if "group" in names else None,
-            rows=np.array(table.lines)[keep],
-            source=table.source,
-            dropped=dropped,
-            warnings=(*table.notes, *notes),
-            names={**names, **{name: name for name in extra}},
-            **{letter: column[keep] for letter, column in (columns | extra).items()},
+        options = Reading(
+            map or {}, where, drop_highest, bad, units, scale or {}, melt, parse, lowest
         )
+        return cls(**read_table_as_runs(table_from_dataframe(frame), options))
 
     def select(self, mask: np.ndarray, reason: str) -> Runs:
         """Return the runs where `mask` [n] is true; the others join `dropped` with `reason`."""
@@ -249,12 +211,22 @@ class Runs:
             dropped=(*self.dropped, *gone),
             warnings=self.warnings,
             names=self.names,
+            unread=self.unread,
+            called=self.called,
             **{name: column[mask] for name, column in self.columns.items()},
         )
 
     def where(self, index: int) -> str:
         """Return how to name a run in a message."""
-        return f"{self.source}, row {self.rows[index]}"
+        return f"{self.source}, row {self.row(index)}"
+
+    def row(self, index: int) -> str:
+        """Return the row of a run, with what the run is called: `12 (tiny-350M)`."""
+        return self.row_called(int(self.rows[index]))
+
+    def row_called(self, row: int) -> str:
+        """Return a row as the source counts it, left out or not, with what its run is called."""
+        return f"{row} ({self.called[row]})" if row in self.called else str(row)
 
     def label(self, name: str) -> str:
         """Return how the source calls a column, or what it was worked out from."""
@@ -272,6 +244,8 @@ class Runs:
         """
         if name in self.columns:
             return self.columns[name]
+        if name in self.unread:
+            raise DataError(self.unread[name])
         have = {letter: self.columns.get(letter) for letter in "NDC"}
         if name in have and sum(column is not None for column in have.values()) == 2:
             model = flops or SixND()
@@ -282,10 +256,19 @@ class Runs:
                     return np.asarray(tokens_for(model, have["N"], have["C"]), float)
                 return np.asarray(parameters_for(model, have["D"], have["C"]), float)
         third = "; the third of N, D and C follows from the other two" if name in have else ""
+        sizes = [letter for letter in (*LETTERS, "S") if letter in self.columns]
+        alone = ""
+        if name in have and len(sizes) == 1:
+            alone = (
+                f"Only {sizes[0]} is here, so try a law of one scale: law='PowerLaw:{sizes[0]}' "
+                f"(--law PowerLaw:{sizes[0]}). Or name {name} "
+            )
+        pattern = suggestion(itertools.islice(self.called.values(), 8)) if name in have else ""
         raise DataError(
             f"{self.source}, {self.span()}: no column {name!r} of numbers, and no way to work it "
-            f"out (columns of numbers: {listing([*self.columns, 'loss'])}{third}). Name it with "
-            f"map={{{name!r}: 'COLUMN'}} (--column {name}=COLUMN)"
+            f"out (columns of numbers: {listing([*self.columns, 'loss'])}{third}). "
+            f"{alone or 'Name it '}with map={{{name!r}: 'COLUMN'}} (--column {name}=COLUMN)"
+            + (f", or take it from the names: --parse '{pattern[:60]}'" if pattern else "")
         )
 
     def span(self) -> str:
@@ -306,7 +289,7 @@ class Runs:
 
 
 def read_runs(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     *,
     map: Mapping[str, str] | None = None,
     where: str | None = None,
@@ -314,18 +297,34 @@ def read_runs(
     bad: str = "raise",
     units: str = "plain",
     decimal: str = ".",
+    scale: Mapping[str, float] | None = None,
+    melt: str | None = None,
+    parse: str | Sequence[str] = (),
+    lowest: str | Sequence[str] = (),
 ) -> Runs:
-    """Read runs from a CSV, TSV, JSON Lines, JSON or Parquet file.
+    """Read runs from CSV, TSV, JSON Lines, JSON, Parquet or a Markdown table, of one file or many.
 
     Args:
-        path: the file; text may be compressed (.gz, .xz).
+        path: the file, a pattern such as "runs/*.csv", or several of these, which are one table
+            with the file of every row in a column `file`; text may be compressed (.gz, .xz), and
+            "-" is standard input.
         map: letter -> name of its column, N, D, C, S, loss, weight or group; for columns that are
-            not recognized by their own names.
+            not recognized by their own names. Or what it is worked out from, in the language of
+            `where`: {"loss": "log(val_ppl)", "N": "1e6 * `params (M)`"}. A name of a column goes
+            before an expression.
         where: an expression, e.g. "loss < 4 and lr == 3e-4"; rows that satisfy it stay.
         drop_highest: leave out that many highest losses.
-        bad: "raise", or "drop" rows with missing or non-finite cells.
-        units: "plain", or "auto" to read 300M, 1.2B, 32.0K, 11%.
+        bad: "raise", or "drop" rows whose cells are missing, not finite or no numbers.
+        units: "plain", or "auto" to read 300M, 32.0K, 11%, 1.2亿, 20,000,000, **3.36**, ~2.1,
+            2.91 ± 0.02, and the units of headers, "params (M)".
         decimal: decimal mark of CSV numbers.
+        scale: letter -> factor by which its column is multiplied, {"N": 1e6}.
+        melt: a pattern of the columns that become rows: with "{N}_{D}tok - {metric}", the cells
+            of column "30M_2Btok - loss" are losses of runs with N 3e7 and D 2e9. N, D, C and S
+            are numbers, another field is text, and {} what nobody needs.
+        parse: a pattern of the names of runs, "{N}_{D}tok", or of another column,
+            "model={N}-base"; or several. Its fields become columns.
+        lowest: columns, "N,D"; of the rows that are alike in them, the lowest loss is kept.
 
     Returns:
         The runs; `dropped` lists every row left out, and why.
@@ -334,8 +333,8 @@ def read_runs(
         DataError: the file or a cell cannot be read; the message names column and row.
         ValueError: an option is not one of those allowed.
     """
-    options = _Reading(map or {}, where, drop_highest, bad, units)
-    return Runs._from_table(read_table(path, decimal), options)
+    options = Reading(map or {}, where, drop_highest, bad, units, scale or {}, melt, parse, lowest)
+    return Runs(**read_table_as_runs(read_tables(path, decimal), options))
 
 
 def _array(name: str, column: Any) -> np.ndarray:

@@ -1,74 +1,52 @@
-"""Tables of training runs as people keep them: CSV, JSON Lines, Parquet, dataframes.
+"""Tables of training runs as people keep them: CSV, Markdown, JSON, Parquet; one file or many.
 
 A `Table` is raw: cells as they stand, with the line each came from, so that every later
-complaint can name column and row. The parsers are those of the standard library and of the
-dataframe's own package; this module decides nothing about which columns mean what.
+complaint can name column and row. This module decides nothing about which columns mean what.
 """
 
 from __future__ import annotations
 
-import csv
-import dataclasses
+import glob
 import gzip
-import io
-import json
 import lzma
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import narwhals as nw
-import numpy as np
-
+from jaxscale.data.csv_text import is_pipe_table, parse_csv, parse_pipes, require_cells
+from jaxscale.data.frames import table_from_parquet
+from jaxscale.data.json_shapes import parse_json_text
+from jaxscale.data.table import Table
 from jaxscale.errors import DataError
-from jaxscale.files.reading import parse_json, parse_json_array, read_bytes, require_regular
-from jaxscale.text import listing, short
+from jaxscale.files.reading import is_stream, read_buffer, read_stream, require_regular
+from jaxscale.text import listing, many, short
 
 MAX_BYTES = 2 << 30
 """Largest decompressed text that is read."""
+MAX_FILES = 100_000
 
-WANTED = "one table (CSV, JSON Lines or Parquet)"
-DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*[kKmMbBgGtT%]?)")
-POINTS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?")  # 1.000.000,5, or 1.000 under a comma
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """Raw columns of equal length.
-
-    Attributes:
-        columns: cells per column; text, or numbers where the source has types.
-        lines: per row, how its source counts it: the line of a text file, so the row that an
-            editor or a spreadsheet shows; else its 1-based position.
-        source: name for messages.
-        notes: what was skipped while reading, and why.
-        header: line of the header, where there is one.
-    """
-
-    columns: dict[str, Sequence[Any]]
-    lines: list[int]
-    source: str
-    notes: tuple[str, ...] = ()
-    header: int | None = None
-
-    def where(self, row: int) -> str:
-        """Return how to name a 0-based row in a message."""
-        return f"row {self.lines[row]}"
-
-    @property
-    def top(self) -> str:
-        """How to name the header in a message."""
-        return self.source if self.header is None else f"{self.source}, row {self.header} (header)"
+WANTED = "one table (CSV, JSON, Markdown or Parquet)"
+KINDS = {
+    **dict.fromkeys((".csv", ".tsv", ".txt", ""), "csv"),
+    **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json"),
+    **dict.fromkeys((".md", ".markdown"), "markdown"),
+    ".parquet": "parquet",
+}
+PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".npy", ".npz")
+UNPACK: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\0": lzma.open}
+"""What opens a stream that begins so."""
+FILE = "file"
+"""The column with the file of every row, where there are several files."""
 
 
 def read_table(path: str | Path, decimal: str = ".") -> Table:
-    """Read a table by the ending of its name.
+    """Read a table by the ending of its name, or by its content where it comes through a pipe.
 
     Args:
-        path: `.csv`, `.tsv`, `.jsonl`/`.ndjson`, `.json` (an array of objects), or `.parquet`;
-            text may be compressed as `.gz` or `.xz`.
+        path: `.csv`, `.tsv`, `.jsonl`/`.ndjson`, `.json`, `.md` with one pipe table, or
+            `.parquet`; text may be compressed as `.gz` or `.xz`. `-` is standard input.
         decimal: decimal mark of CSV numbers; "," goes with semicolons.
 
     Raises:
@@ -78,303 +56,168 @@ def read_table(path: str | Path, decimal: str = ".") -> Table:
     """
     if decimal not in (".", ","):
         raise ValueError(f"decimal must be '.' or ',', got {decimal!r}")
+    if is_stream(path):
+        return _read_stream(str(path), decimal)
     path = Path(path)
     require_regular(path, WANTED)
     suffixes = [s.lower() for s in path.suffixes]
     kind = suffixes[-2] if suffixes[-1:] in ([".gz"], [".xz"]) and len(suffixes) > 1 else ""
     kind = kind or (suffixes[-1] if suffixes else "")
-    if kind == ".parquet":
-        return _read_parquet(path)
-    if kind in (".pkl", ".pickle", ".joblib", ".pt", ".npy", ".npz"):
+    if kind in PICKLES:
         raise DataError(
             f"{path}: {kind} files are not read (unpickling runs code); in Python use "
             "Runs.from_dataframe(df), or write df.to_csv('runs.csv')"
         )
-    if kind not in (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt", ""):
+    if kind not in KINDS:
         raise DataError(f"{path}: unknown kind {kind!r}; use .csv, .tsv, .jsonl, .json or .parquet")
-    text = _decode(path)
-    if not text.strip():
-        raise DataError(f"{path} is empty; expected a header line and one row per run")
-    if kind in (".jsonl", ".ndjson", ".json"):
-        return _parse_json(text, str(path), array=text.lstrip()[:1] == "[")
-    return _parse_csv(text, str(path), decimal)
-
-
-def _read(path: Path) -> bytes:
     opener: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix.lower(), open)
+
+    def content() -> bytearray:
+        return read_buffer(path, MAX_BYTES, WANTED, opener)
+
+    return _parse(_read(content, str(path)), KINDS[kind], str(path), decimal)
+
+
+def read_tables(given: str | Path | Sequence[str | Path], decimal: str = ".") -> Table:
+    """Read one table, or several files as one.
+
+    Args:
+        given: a file, a pattern such as `runs/*.csv`, or several of these.
+        decimal: decimal mark of CSV numbers.
+
+    Returns:
+        The table; that of a pattern or of several files has the file of every row in a column
+        `file`, its rows are counted through, and a column that a file lacks is missing there.
+
+    Raises:
+        DataError: a file cannot be read, is given twice, or a pattern matches none.
+        ValueError: the decimal mark is neither a point nor a comma.
+    """
+    if isinstance(given, str | Path) and not is_pattern(given):
+        return read_table(given, decimal)
+    each = [given] if isinstance(given, str | Path) else list(given)
+    paths = [path for one in each for path in (_matches(one) if is_pattern(one) else [one])]
+    if not paths:
+        raise DataError("no file is given; give one table or more")
+    if len(paths) > MAX_FILES:
+        raise DataError(f"{len(paths):,} files, and {MAX_FILES:,} are the most that is read")
+    names = [str(path) for path in paths]
+    for k, name in enumerate(names):
+        if name in names[:k]:
+            raise DataError(f"{short(name, 200)} is given twice; its runs would count twice")
+    tables = [read_table(path, decimal) for path in paths]
+    shared = str(each[0]) if len(each) == 1 else many(len(names), "file")
+    return join_tables(tables, names, shared)
+
+
+def join_tables(tables: Sequence[Table], names: Sequence[str], source: str) -> Table:
+    """Return the rows of several tables as one table, with a column of their names.
+
+    Args:
+        tables: the tables.
+        names: how the column `file` calls each.
+        source: how messages name all of them.
+    """
+    columns = list(dict.fromkeys(name for table in tables for name in table.columns))
+    rows = sum(len(table.lines) for table in tables)
+    require_cells(rows * len(columns), len(columns), source)
+    joined: dict[str, Sequence[Any]] = {}
+    if FILE not in columns:
+        joined[FILE] = [
+            name for name, table in zip(names, tables, strict=True) for _ in table.lines
+        ]
+    for column in columns:
+        cells: list[Any] = []
+        for table in tables:
+            cells.extend(table.columns.get(column, [None] * len(table.lines)))
+        joined[column] = cells
+    places = tuple(
+        f"{name} {table.where(k)}" if len(table.lines) > 1 else name
+        for name, table in zip(names, tables, strict=True)
+        for k in range(len(table.lines))
+    )
+    notes = [note for table in tables for note in table.notes]
+    hints = [table.hint for table in tables if table.hint]
+    lacking = [
+        f"{short(name, 80)} has no column {listing(missed, 6)}"
+        for name, table in zip(names, tables, strict=True)
+        if (missed := [column for column in columns if column not in table.columns])
+    ]
+    return Table(
+        joined,
+        list(range(1, rows + 1)),
+        source,
+        tuple(notes),
+        hint=next(iter([*hints, *lacking]), ""),
+        places=places,
+    )
+
+
+def is_pattern(path: str | Path) -> bool:
+    """Return whether a path is a pattern, and no file that is called so."""
+    if is_stream(path) or not glob.has_magic(str(path)):
+        return False
     try:
-        return read_bytes(path, MAX_BYTES, WANTED, opener)
+        return not Path(path).exists()
+    except (OSError, ValueError):  # too long, a NUL in it: said where it is read
+        return False
+
+
+def _matches(pattern: str | Path) -> list[str]:
+    found = sorted(
+        name for name in glob.iglob(str(pattern), recursive=True) if Path(name).is_file()
+    )
+    if not found:
+        raise DataError(f"{short(pattern, 200)}: no such file, and no file matches it")
+    return found
+
+
+def _read(content: Callable[[], bytearray], source: str) -> bytearray:
+    try:
+        return content()
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
+        raise DataError(f"{source}: cannot be read ({error})") from error
 
 
-def _decode(path: Path) -> str:
-    raw = _read(path)
-    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+def _read_stream(name: str, decimal: str) -> Table:
+    source = "standard input" if name == "-" else name
+    raw = _read(lambda: read_stream(name, MAX_BYTES, UNPACK), source)
+    if raw.startswith(b"PAR1"):
+        return _parse(raw, "parquet", source, decimal)
+    begin = raw[:4096].lstrip(b"\xef\xbb\xbf \t\r\n\0\xff\xfe")
+    kind = "json" if begin.startswith((b"{", b"[")) else "csv"
+    return _parse(raw, kind, source, decimal)
+
+
+def _parse(raw: bytearray, kind: str, source: str, decimal: str) -> Table:
+    """Return the table of a file's content."""
+    if kind == "parquet":
+        return table_from_parquet(raw, source)
+    text = _decoded(raw, source)
+    raw.clear()  # a large file need not be there twice
+    if re.search(r"\S", text) is None:
+        raise DataError(f"{source} is empty; expected a header line and one row per run")
+    if kind == "json":
+        return parse_json_text(text, source)
+    if kind == "markdown" or is_pipe_table(text):
+        return parse_pipes(text, source, decimal)
+    return parse_csv(text, source, decimal)
+
+
+def _decoded(raw: bytearray, source: str) -> str:
+    encoding = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
         row = raw[: error.start].count(b"\n") + 1
         raise DataError(
-            f"{path}, row {row}: not {encoding.removesuffix('-sig').upper()} text "
+            f"{source}, row {row}: not {encoding.removesuffix('-sig').upper()} text "
             f"(byte 0x{raw[error.start]:02x}); save the table as UTF-8"
         ) from error
     if "\0" in text:
         row = text[: text.index("\0")].count("\n") + 1
         raise DataError(
-            f"{path}, row {row}: a NUL character, so this is no plain text (or UTF-16 without "
+            f"{source}, row {row}: a NUL character, so this is no plain text (or UTF-16 without "
             "its mark); save the table as UTF-8"
         )
     return text
-
-
-def _parse_csv(text: str, source: str, decimal: str) -> Table:
-    header, names, rows, lines = 0, [], [], []
-    for line, cells in _records(text, source):
-        if not header:
-            header, names = line, cells
-        else:
-            rows.append(_fitted(cells, names, f"{source}, row {line}"))
-            lines.append(line)
-    if not any(names):
-        raise DataError(f"{source}: no header; the first line should name the columns")
-    top = f"{source}, row {header} (header)"
-    repeated = [name for k, name in enumerate(names) if name and name in names[:k]]
-    if repeated:
-        raise DataError(f"{top}: column {short(repeated[0])} appears twice; rename one of them")
-    if not rows:
-        raise DataError(f"{top}: no rows below it (columns {listing(names)})")
-    columns: dict[str, Sequence[Any]] = {
-        name: [row[k] for row in rows] for k, name in enumerate(names) if name
-    }
-    table = Table(columns, lines, source, header=header)
-    return _points_for_commas(table) if decimal == "," else table
-
-
-def _records(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line where it starts and the stripped cells of every record that is not blank."""
-    head = re.sub(r'"[^"]*"', "", text.lstrip("\r\n ;,")[:100_000])
-    head = re.split(r"[\r\n]", head, maxsplit=1)[0]
-    delimiter = max((",", ";", "\t"), key=head.count)
-    buffer = io.StringIO(text, newline="")
-    reader = csv.reader(buffer, delimiter=delimiter, strict=True, skipinitialspace=True)
-    line, names = 1, [""]
-    try:
-        for cells in reader:
-            cells = [cell.strip() for cell in cells]
-            if any(cells):
-                names = names if any(names) else cells
-                yield line, cells
-            line = reader.line_num + 1
-    except csv.Error as error:
-        buffer.seek(0)
-        record = "".join(list(buffer)[line - 1 : reader.line_num])[:100_000]
-        name = short(names[min(_quoted_badly(record, delimiter), len(names) - 1)])
-        what = "text follows the closing quotation mark"
-        if "expected after" not in str(error):
-            what = "a quotation mark is opened here and not closed"
-        raise DataError(f"{source}, row {line}, column {name}: {what}") from error
-
-
-def _quoted_badly(record: str, delimiter: str) -> int:
-    """Return the index of the cell where a record breaks the rules of quotation."""
-
-    def cells(text: str, strict: bool) -> int:
-        reader = csv.reader([text], delimiter=delimiter, strict=strict, skipinitialspace=True)
-        return len(next(reader, []))
-
-    good, bad = 0, len(record) + 1  # lengths of the start of the record
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        try:
-            cells(record[:middle], strict=True)
-            good = middle
-        except csv.Error as error:
-            good, bad = (good, middle) if "expected after" in str(error) else (middle, bad)
-    return max(cells(record[:good], strict=False) - 1, 0)
-
-
-def _fitted(cells: list[str], names: list[str], place: str) -> list[str]:
-    """Return as many cells as there are columns; empty ones at the end come and go."""
-    while len(cells) > len(names) and not cells[-1]:
-        cells.pop()
-    if len(cells) < len(names) and not any(names[len(cells) :]):
-        cells.extend([""] * (len(names) - len(cells)))
-    if len(cells) < len(names):
-        raise DataError(
-            f"{place}: {len(cells)} cells for {len(names)} columns, none left for column "
-            f"{short(names[len(cells)])}; is a cell missing, or the delimiter another one?"
-        )
-    if len(cells) > len(names):
-        raise DataError(
-            f"{place}: {len(cells)} cells for {len(names)} columns; {short(cells[len(names)])} "
-            f"comes after the last column {short(names[-1])}. Is a comma inside a number? Quote "
-            "the cell, or leave the comma out"
-        )
-    return cells
-
-
-def _points_for_commas(table: Table) -> Table:
-    columns: dict[str, Sequence[Any]] = {}
-    for name, cells in table.columns.items():
-        for row, cell in enumerate(cells):
-            if POINTS.fullmatch(cell):
-                raise DataError(
-                    f"{table.source}, {table.where(row)}, column {short(name)}: {short(cell)} has "
-                    "a point although decimal=','; remove points between thousands, or read the "
-                    "table with decimal='.'"
-                )
-        columns[name] = [DECIMAL_COMMA.sub(r"\1.\2", c) if _is_comma(c) else c for c in cells]
-    return dataclasses.replace(table, columns=columns)
-
-
-def _is_comma(cell: str) -> bool:
-    return DECIMAL_COMMA.fullmatch(cell) is not None
-
-
-def _parse_json(text: str, source: str, array: bool) -> Table:
-    notes: list[str] = []
-    records: list[tuple[int, Any]] = []
-    if array:
-        try:
-            records = list(enumerate(parse_json_array(text, source), 1))
-        except json.JSONDecodeError as error:
-            raise DataError(f"{source}, line {error.lineno}: not JSON ({error.msg})") from error
-    else:
-        lines = re.split(r"\r\n|\n|\r", text)
-        last = max(k for k, line in enumerate(lines, 1) if line.strip())
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                records.append((number, parse_json(line, f"{source}, row {number}")))
-            except json.JSONDecodeError as error:
-                if number == last == len(lines) and records:
-                    notes.append(f"{source}, row {number}: cut off (a writer at work?); left out")
-                    continue
-                raise DataError(
-                    f"{source}, row {number}: not JSON ({error.msg}); write one object per line, "
-                    "or one array of objects (df.to_json(path, orient='records'))"
-                ) from error
-    flat: list[dict[str, Any]] = []
-    for number, record in records:
-        if not isinstance(record, dict):
-            raise DataError(
-                f'{source}, row {number}: expected an object such as {{"N": 1e8, ...}}, got a '
-                f"{type(record).__name__}"
-            )
-        flat.append(_flatten(record))
-    if not flat:
-        raise DataError(f"{source}: no rows")
-    names = list(dict.fromkeys(name for record in flat for name in record))
-    columns: dict[str, Sequence[Any]] = {
-        name: [record.get(name) for record in flat] for name in names
-    }
-    return Table(columns, [number for number, _ in records], source, tuple(notes))
-
-
-def _flatten(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in record.items():
-        if isinstance(value, dict) and prefix.count(".") < 32:
-            flat.update(_flatten(value, f"{prefix}{name}."))
-        else:
-            flat[prefix + name] = value
-    return flat
-
-
-def _read_parquet(path: Path) -> Table:
-    try:
-        import pyarrow
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise DataError(
-            f"{path}: Parquet needs pyarrow; install it with: pip install 'jaxscale[parquet]'"
-        ) from error
-    try:
-        frame = parquet.read_table(path)
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{path}: not a Parquet file ({str(error)[:120]})") from error
-    return table_from_dataframe(frame, str(path))
-
-
-def table_from_dataframe(frame: Any, source: str = "dataframe") -> Table:
-    """Return the columns of a dataframe of pandas, polars, pyarrow or another narwhals back end.
-
-    An object of another package that speaks the dataframe interchange or the Arrow stream
-    protocol is read through pyarrow. A boolean column keeps its booleans.
-
-    Raises:
-        DataError: it is no dataframe, has a column twice, or has no rows.
-    """
-    try:
-        try:
-            native = nw.from_native(frame, eager_only=True)
-        except TypeError:
-            native = nw.from_native(_through_arrow(frame), eager_only=True)
-        names = list(native.columns)
-    except nw.exceptions.NarwhalsError as error:
-        said = " ".join(str(error).split())[:160]
-        raise DataError(f"{source}: two columns of one name, or no table ({said})") from error
-    if len(native) == 0:
-        raise DataError(f"{source} has no rows (columns {listing(names)})")
-    columns: dict[str, Sequence[Any]] = {}
-    for name in names:
-        if str(name).strip() in columns:
-            raise DataError(f"{source}: column {short(name)} appears twice; rename one of them")
-        series = native.get_column(name)
-        cells = [None if type(v).__name__ in ("NAType", "NaTType") else v for v in series.to_list()]
-        columns[str(name).strip()] = cells
-        if series.dtype.is_numeric():
-            numbers = [np.nan if v is None else float(v) for v in cells]
-            columns[str(name).strip()] = np.array(numbers)  # type: ignore[assignment]
-    return Table(columns, list(range(1, len(native) + 1)), source)
-
-
-def table_from_arrays(arrays: Mapping[str, Any], source: str = "arrays") -> Table:
-    """Return columns given as arrays or lists by name.
-
-    Raises:
-        DataError: one has another length or no rows, or is no column.
-    """
-    columns: dict[str, Sequence[Any]] = {}
-    for name, given in arrays.items():
-        column = np.asarray(given)
-        if column.ndim != 1 or len(column) == 0:
-            raise DataError(
-                f"{source}: column {short(name)} has shape {list(column.shape)}; every column is "
-                "a list of equally many values"
-            )
-        numeric = column.dtype.kind in "iuf"
-        columns[str(name)] = column.astype(float) if numeric else column.tolist()  # type: ignore[assignment]
-    lengths = {name: len(column) for name, column in columns.items()}
-    if not lengths:
-        raise DataError(f"{source}: there are no columns; give e.g. dict(N=..., D=..., loss=...)")
-    if len(set(lengths.values())) != 1:
-        said = ", ".join(f"{name} {n}" for name, n in lengths.items())
-        raise DataError(f"{source}: columns of unequal length ({said})")
-    return Table(columns, list(range(1, next(iter(lengths.values())) + 1)), source)
-
-
-def _through_arrow(frame: Any) -> Any:
-    what = type(frame).__name__
-    if not (hasattr(frame, "__arrow_c_stream__") or hasattr(frame, "__dataframe__")):
-        lazy = "; collect() it first" if hasattr(frame, "collect") else ""
-        raise DataError(
-            f"expected a dataframe, got {what}{lazy}; for arrays use Runs(N=..., D=..., loss=...)"
-        )
-    try:
-        import pyarrow
-        import pyarrow.interchange
-    except ImportError as error:
-        raise DataError(
-            f"{what} is read through pyarrow: pip install 'jaxscale[parquet]'"
-        ) from error
-    try:
-        if hasattr(frame, "__arrow_c_stream__"):
-            return pyarrow.table(frame)
-        return pyarrow.interchange.from_dataframe(frame)
-    except (pyarrow.ArrowException, TypeError, ValueError, RuntimeError) as error:
-        raise DataError(
-            f"expected a dataframe, got {what}, which is no table ({str(error)[:80]})"
-        ) from error

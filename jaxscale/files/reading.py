@@ -1,14 +1,18 @@
 """Files that are given as input, and JSON in them: whatever they hold, one sentence or the content.
 
 Only regular files are opened, since a pipe may never answer and a device never end, and no more
-of them is read than the caller allows. Nothing here knows what the files mean.
+of them is read than the caller allows. A pipe is read where it is asked for by name: `-`,
+`/dev/stdin`, and what a shell writes for `<(...)`. Nothing here knows what the files mean.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,8 @@ from jaxscale.text import short
 CHUNK = 1 << 24
 BETWEEN = re.compile(r"[\s,]*")
 """What stands between two elements of an array."""
+STREAM = re.compile(r"-|/dev/stdin|/dev/fd/\d+|/proc/self/fd/\d+")
+"""Names of what is open already."""
 
 
 def require_regular(path: Path, wanted: str) -> None:
@@ -42,8 +48,28 @@ def require_regular(path: Path, wanted: str) -> None:
         raise DataError(f"{path} is not a regular file")
 
 
-def read_bytes(path: Path, limit: int, wanted: str, opener: Any = open) -> bytes:
+def is_stream(path: str | Path) -> bool:
+    """Return whether a path names a stream that somebody opened for this process."""
+    return STREAM.fullmatch(str(path)) is not None
+
+
+def read_bytes(path: Path, limit: int, wanted: str) -> bytes:
     """Return the content of a regular file.
+
+    Args:
+        path: the file.
+        limit: bytes that are read at most.
+        wanted: what to give instead of a directory.
+
+    Raises:
+        DataError: it is no regular file, or larger.
+        OSError: it cannot be opened or read.
+    """
+    return bytes(read_buffer(path, limit, wanted))
+
+
+def read_buffer(path: Path, limit: int, wanted: str, opener: Any = open) -> bytearray:
+    """Return what `read_bytes` does, to be cleared by the caller where that saves memory.
 
     Args:
         path: the file.
@@ -56,16 +82,46 @@ def read_bytes(path: Path, limit: int, wanted: str, opener: Any = open) -> bytes
         OSError: it cannot be opened or read.
     """
     require_regular(path, wanted)
-    parts: list[bytes] = []
-    size = 0
     with opener(path, "rb") as file:
-        while part := file.read(min(CHUNK, limit + 1 - size)):
-            parts.append(part)
-            size += len(part)
-            if size > limit:
-                most = f"{limit / (1 << 30):g} GiB" if limit >= 1 << 30 else f"{limit >> 20} MiB"
-                raise DataError(f"{path}: more than {most}, which is the most that is read")
-    return b"".join(parts)
+        return _limited(file, limit, str(path))
+
+
+def read_stream(name: str, limit: int, openers: Mapping[bytes, Any]) -> bytearray:
+    """Return what comes through standard input, or another stream that is open.
+
+    Args:
+        name: as in `is_stream`.
+        limit: bytes that are read at most.
+        openers: what opens a file, by how its content begins; a decompressor is limited too.
+
+    Raises:
+        DataError: there is more.
+        OSError: it cannot be read, or standard input is closed.
+    """
+    if name == "-":
+        stream = sys.stdin.buffer if sys.stdin is not None else None
+        if stream is None:
+            raise OSError("standard input is closed")
+        content = _limited(stream, limit, "standard input")
+    else:
+        with open(name, "rb") as file:
+            content = _limited(file, limit, name)
+    for mark, opener in openers.items():
+        if content.startswith(mark):
+            with opener(io.BytesIO(content), "rb") as file:
+                return _limited(file, limit, name)
+    return content
+
+
+def _limited(file: Any, limit: int, name: str) -> bytearray:
+    """Return what a file holds, if it is no more than the limit."""
+    content = bytearray()
+    while part := file.read(min(CHUNK, limit + 1 - len(content))):
+        content += part
+        if len(content) > limit:
+            most = f"{limit / (1 << 30):g} GiB" if limit >= 1 << 30 else f"{limit >> 20} MiB"
+            raise DataError(f"{name}: more than {most}, which is the most that is read")
+    return content
 
 
 def read_text(path: Path, limit: int, wanted: str) -> str:

@@ -19,6 +19,9 @@ from jaxscale._numerics.smallmat import MAX_ORDER
 from jaxscale.checks.declaration import check_names
 from jaxscale.checks.design import refuse_unidentified, weaknesses
 from jaxscale.checks.formula import check_formula
+from jaxscale.checks.repeats import sweep_notes
+from jaxscale.checks.table import on_response, own_accounting, unread_units
+from jaxscale.data.headers import header
 from jaxscale.data.runs import LETTERS, Runs
 from jaxscale.errors import DataError
 from jaxscale.fitting.constraints import FREE, Constraints
@@ -165,7 +168,8 @@ def prepare(
                 f"{type(law).__name__}: {name} is held at {short(value)}, which is no number"
             )
     read = list(law.inputs)  # and what the others are worked out from, first
-    if any(name in LETTERS and name not in runs.columns for name in read):
+    known = (*runs.columns, *runs.unread)
+    if any(name in LETTERS and name not in known for name in read):
         read = [*(name for name in LETTERS if name in runs.columns), *read]
     inputs = {}
     for name in dict.fromkeys(read):
@@ -182,8 +186,13 @@ def prepare(
     _require_losses(runs, residual)
     weight = runs.weights
     _require(runs, "weight", weight, np.isfinite(weight) & (weight >= 0), "a weight >= 0")
+    units = unread_units(law, runs)
     refuse_unidentified(law, runs, inputs)
-    warnings = (*runs.warnings, *_suspicious(law, runs, inputs))
+    law, counted = own_accounting(law, runs)
+    warnings = (
+        *(*runs.warnings, *units, *_suspicious(law, runs, inputs)),
+        *(*counted, *on_response(law, runs)),
+    )
     objective = _objective(law, inputs, y, weight, loss=loss, residual=residual)
     check_formula(objective, inputs, runs.rows)
     return Problem(
@@ -252,7 +261,7 @@ def _require_losses(runs: Runs, residual: Residual) -> None:
 
 
 def _some(runs: Runs, which: np.ndarray) -> str:
-    rows = ", ".join(str(runs.rows[k]) for k in which[:5])
+    rows = ", ".join(runs.row(k) for k in which[:5])
     return f"row{'s' if len(which) > 1 else ''} {rows}{' and more' if len(which) > 5 else ''}"
 
 
@@ -301,14 +310,17 @@ def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str
     # Real models go down to some thousand parameters; in millions, 2,000 would be large.
     for name, least, unit in (("N", 2e3, "parameters"), ("D", 2e4, "tokens")):
         column = runs.columns.get(name)
-        if name in inputs and column is not None and np.min(column) < least:
+        often = "1e6" if name == "N" else "1e9"
+        said = header(runs.names.get(name, name)).factor != 1
+        if name in inputs and column is not None and np.min(column) < least and not said:
             found.append(
                 f"column {runs.label(name)} begins at {np.min(column):g}, and {name} counts "
-                f"single {unit}; is the table in millions or billions? Nothing was rescaled"
+                f"single {unit}; is the table in millions or billions? Nothing was rescaled; "
+                f"--scale {name}={often} (scale={{'{name}': {often}}}) does it"
             )
     if all(name in runs.columns for name in LETTERS):
         found += _contradiction(law, runs)
-    return found
+    return found + sweep_notes(runs, inputs)
 
 
 def _contradiction(law: Law, runs: Runs) -> list[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxscale._numerics.precision import scope
+from jaxscale.data.cells import left_out
 from jaxscale.data.runs import Runs
 from jaxscale.files.document import plain, versions
 from jaxscale.files.durable import write_atomically
@@ -24,8 +25,8 @@ from jaxscale.fitting.certificate import STEEP, Certificate
 from jaxscale.fitting.constraints import FREE, Constraints
 from jaxscale.fitting.passing import passed_through
 from jaxscale.fitting.preparation import Problem, prepare
-from jaxscale.flops import SixND
-from jaxscale.laws import Law, derived, predict
+from jaxscale.flops import SIX_ND, SixND
+from jaxscale.laws import ChinchillaNDC, Law, derived, predict
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
 from jaxscale.text import columns, marked, one_line, quantity
@@ -189,6 +190,7 @@ class FitResult:
                 "sha256": runs.digest(),
                 "hashed": hashed_names(runs),
                 "source": runs.source,
+                "response": runs.response.kind,
                 "dropped": [[int(row), reason] for row, reason in runs.dropped],
                 "suspects": [int(runs.rows[k]) for k in self.suspects],
                 "values": {name: column.tolist() for name, column in runs.columns.items()},
@@ -197,6 +199,7 @@ class FitResult:
                 "rows": runs.rows.tolist(),
                 "group": None if runs.group is None else runs.group.tolist(),
                 "names": runs.names,
+                "called": {str(row): name for row, name in runs.called.items()},
             },
             "starts": {"values": self.start_values.tolist(), "status": self.start_status.tolist()},
             "warnings": list(self.warnings),
@@ -279,7 +282,7 @@ def statistics(runs: Runs, prediction: np.ndarray) -> dict[str, float]:
 def _law_settings(law: Law) -> dict[str, Any]:
     """Return what a law holds beside its parameters; a FLOPs function cannot be written down."""
     settings: dict[str, Any] = {"of": law.of}
-    if "flops" in {field.name for field in dataclasses.fields(law)}:  # type: ignore[arg-type]
+    if law.flops is not SIX_ND or isinstance(law, ChinchillaNDC):
         settings["flops"] = law.flops.k if isinstance(law.flops, SixND) else "user"
     return settings
 
@@ -295,9 +298,10 @@ def fit_table(fit: FitResult) -> str:
         "",
     ]
     rows, tied = [], dict(fit.constraints.tied)
+    called = fit.runs.response.kind
     for name, spec in fit.law.parameters.items():
         value = float(getattr(fit.law, name))
-        note = spec.doc
+        note = spec.doc.replace("loss", called)
         if name in fit.fixed:
             note += " (fixed)"
         if name in tied:
@@ -311,7 +315,7 @@ def fit_table(fit: FitResult) -> str:
         ("  " + name, quantity(value, 6), _error(fit, name), meanings.get(name, "derived"))
         for name, value in derived(fit.law).items()
     ]
-    facts = [("objective", f"{fit.value:.10g}  (plain sum)"), *_stated(fit.statistics)]
+    facts = [("objective", f"{fit.value:.10g}  (plain sum)"), *_stated(fit.statistics, called)]
     if fit.loss.width is not None:
         facts.append(
             (f"inside {fit.loss.width}", f"{certificate.inside_delta} of {len(fit.runs)} residuals")
@@ -339,13 +343,13 @@ def fit_table(fit: FitResult) -> str:
     return "\n".join([*head, body]) + marked(notes(fit))
 
 
-def _stated(statistics: Mapping[str, float]) -> list[tuple[str, str]]:
+def _stated(statistics: Mapping[str, float], called: str) -> list[tuple[str, str]]:
     """Return R² and RMSE as rows; what does not exist is left out."""
     rows = []
-    for called, key in (("R²", "r2"), ("RMSE", "rmse")):
-        both = ((statistics[f"{key}_log"], "log loss"), (statistics[key], "loss"))
+    for name, key in (("R²", "r2"), ("RMSE", "rmse")):
+        both = ((statistics[f"{key}_log"], f"log {called}"), (statistics[key], called))
         said = [f"{value:.5f} on {what}" for value, what in both if math.isfinite(value)]
-        rows += [(called, ", ".join(said))] if said else []
+        rows += [(name, ", ".join(said))] if said else []
     return rows
 
 
@@ -364,16 +368,9 @@ def notes(fit: FitResult) -> list[str]:
         said += passed_through(fit.loss, fit.certificate.inside_delta, used, len(fit.free))
     if fit.certificate.status == "step_limit" and fit.settings.get("optimizer", NEWTON) != NEWTON:
         said.append(f"the optimizer {NEWTON}, which is the default, takes the fewest steps")
-    if fit.runs.dropped:
-        reasons: dict[str, list[int]] = {}
-        for row, reason in fit.runs.dropped:
-            reasons.setdefault(reason, []).append(row)
-        said += [
-            f"left out {len(rows)} rows ({_some(rows)}): {reason}"
-            for reason, rows in reasons.items()
-        ]
+    said += left_out(fit.runs.dropped, called=fit.runs.called)
     if len(fit.suspects):
-        rows = [int(fit.runs.rows[k]) for k in fit.suspects]
+        rows = [fit.runs.row(k) for k in fit.suspects]
         many, word, them = ("runs", "rows", "them") if len(rows) > 1 else ("run", "row", "it")
         said.append(
             f"{len(rows)} {many} beyond 5 standard errors of a fit to the others "
@@ -382,6 +379,6 @@ def notes(fit: FitResult) -> list[str]:
     return said
 
 
-def _some(rows: Sequence[int]) -> str:
-    shown = ", ".join(map(str, rows[:6]))
+def _some(rows: Sequence[str]) -> str:
+    shown = ", ".join(rows[:6])
     return shown + (", ..." if len(rows) > 6 else "")

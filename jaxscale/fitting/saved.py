@@ -26,6 +26,7 @@ from jaxscale.files.reading import parse_json, read_text
 from jaxscale.fitting.certificate import Basin, Certificate
 from jaxscale.fitting.constraints import Constraints
 from jaxscale.fitting.result import SCHEMA, FitResult
+from jaxscale.fitting.saved_runs import called_of, dropped_of, group_of, suspects_of
 from jaxscale.fitting.verification import SAME, verify
 from jaxscale.flops import Flops, SixND
 from jaxscale.laws import CATALOGUE, Law, derived, predict
@@ -135,7 +136,7 @@ def _result(
         start_values=start_values,
         start_status=start_status,
         intervals=_intervals(document["intervals"], law, fixed),
-        suspects=_suspects(document["data"], runs),
+        suspects=suspects_of(document["data"], runs),
         warnings=document["warnings"].texts(),
         seconds={key: field.number(0) for key, field in document["seconds"].items().items()},
         settings=settings,
@@ -178,14 +179,13 @@ def _own_settings(cls: type[Law], stated: dict[str, Field], flops: Flops | None)
         found["of"] = stated["of"].text()
     elif stated["of"].value is not None:
         raise stated["of"].wrong(f"null, since {cls.__name__} is no law of one scale")
-    if "flops" in fields and stated["flops"].value != "user":
-        found["flops"] = SixND(stated["flops"].positive())
-    elif "flops" in fields and flops is None:
+    if "flops" in fields and stated["flops"].value == "user" and flops is None:
         raise DataError(
             "fitted with a FLOPs function of the user's own: load(path, flops=FUNCTION)"
         )
-    elif "flops" in fields:
-        found["flops"] = flops
+    if "flops" in fields and stated["flops"].value is not None:
+        user = stated["flops"].value == "user"
+        found["flops"] = flops if user else SixND(stated["flops"].positive())
     return found
 
 
@@ -245,9 +245,10 @@ def _runs(data: Field, law: Law, residual: Residual, n: int) -> Runs:
         weight=None if weight.value is None else weight.numbers(n),
         rows=data["rows"].wholes(n),
         source=data["source"].text(),
-        group=_group(data["group"], n),
+        group=group_of(data["group"], n),
+        called=called_of(data.get("called")),
         names={key: field.text() for key, field in data["names"].items().items()},
-        dropped=[_dropped(field) for field in data["dropped"].elements()],
+        dropped=[dropped_of(field) for field in data["dropped"].elements()],
         **columns,
     )
     given = len(columns.keys() & set("NDC"))
@@ -269,28 +270,6 @@ def _runs(data: Field, law: Law, residual: Residual, n: int) -> Runs:
 def _require(field: Field, good: np.ndarray, expected: str) -> None:
     for k in np.flatnonzero(~good)[:1]:
         raise Field(f"{field.name}[{k}]", field.value[k]).wrong(expected)
-
-
-def _group(field: Field, n: int) -> np.ndarray | None:
-    if field.value is None:
-        return None
-    for kind in (bool, str, int, float):
-        if all(type(label.value) is kind for label in field.elements(n)):
-            return np.array(field.value)
-    return field.numbers(n, gaps=True)
-
-
-def _dropped(field: Field) -> tuple[int, str]:
-    row, reason = field.elements(2)
-    return row.whole(), reason.text()
-
-
-def _suspects(data: Field, runs: Runs) -> np.ndarray:
-    place = {row: k for k, row in enumerate(runs.rows.tolist())}
-    for field in data["suspects"].elements():
-        if field.whole() not in place:
-            raise field.wrong("one of data.rows")
-    return np.array([place[row] for row in data["suspects"].value], int)
 
 
 def _loss(objective: Field, own: type[Loss] | None) -> Loss:

@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxscale._numerics.positive import power
 from jaxscale._numerics.pytree import static
-from jaxscale.flops import Flops, SixND, complete
+from jaxscale.flops import SIX_ND, Flops, complete
 from jaxscale.laws.closed_form import Sum, Term
 from jaxscale.laws.law import Law, Preset, Scalar
 from jaxscale.laws.parameters import coefficient, exponent, offset
@@ -58,6 +58,7 @@ class Chinchilla(Law):
     B: Scalar = coefficient("data-size coefficient", per=dict(D="beta"))
     alpha: Scalar = exponent("model-size exponent")
     beta: Scalar = exponent("data-size exponent")
+    flops: Flops = static(default=SIX_ND, repr=False)
     presets = PRESETS
     derived_docs = {"a": "best N grows as C^a", "b": "best D grows as C^b"}
 
@@ -84,8 +85,6 @@ class ChinchillaNDC(Chinchilla):
 
     Source: Hoffmann et al. 2022, arXiv:2203.15556, Approach 3 with C = 6 N D.
     """
-
-    flops: Flops = static(default=SixND())
 
     def __call__(self, N: Any = None, D: Any = None, C: Any = None) -> Any:
         """Return the loss at any two of N parameters, D tokens, C FLOPs."""

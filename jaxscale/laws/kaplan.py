@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from jaxscale._numerics.positive import power
+from jaxscale._numerics.pytree import static
+from jaxscale.flops import SIX_ND, Flops
 from jaxscale.laws.closed_form import Sum, Term
 from jaxscale.laws.law import Law, Preset, Scalar
 from jaxscale.laws.parameters import coefficient, exponent
@@ -118,6 +120,7 @@ class Kaplan(Law):
     B: Scalar = coefficient("D_c^alpha_D", per=dict(D="alpha_D"), linear=False)
     alpha_N: Scalar = exponent("model-size exponent")
     alpha_D: Scalar = exponent("data-size exponent", bounds=(1e-3, 5.0))
+    flops: Flops = static(default=SIX_ND, repr=False)
     presets = {
         "kaplan_2020": Preset(
             SOURCE,

@@ -19,9 +19,9 @@ import numpy as np
 
 from jaxscale._numerics.positive import exp
 from jaxscale._numerics.precision import scope
-from jaxscale._numerics.pytree import pytree
+from jaxscale._numerics.pytree import pytree, static
 from jaxscale.errors import LawError
-from jaxscale.flops import Flops, SixND, complete
+from jaxscale.flops import SIX_ND, Flops, complete
 from jaxscale.laws.closed_form import Sum
 from jaxscale.laws.parameters import Parameter
 
@@ -136,6 +136,16 @@ def _described(cls: Any) -> None:
             )
 
 
+def _chosen_flops(cls: type) -> None:
+    """Make `flops = SixND(7)` of a class the default of its field: else the base's would win."""
+    model = vars(cls).get("flops")
+    annotations = inspect.get_annotations(cls)
+    if model is None or "flops" in annotations or cls.__name__ == "Law":
+        return
+    cls.__annotations__ = {**annotations, "flops": Any}
+    cls.flops = static(default=model)  # type: ignore[attr-defined]
+
+
 def _owner(cls: type, name: str) -> int:
     """Return how far up the class stands that defines an attribute; 0 is the class itself."""
     return next(k for k, base in enumerate(cls.__mro__) if name in vars(base))
@@ -193,13 +203,14 @@ class Law:
     has no unit: an `offset` moves with the loss's unit, a `coefficient` has the units `per=` alone,
     and what has the loss's own unit, E in log(E + A x^-a), is a `scale(..., units=1)`.
     """
-    flops: Flops = SixND()
+    flops: Flops = SIX_ND
     """FLOPs model that ties N, D and C; a law may have it as a static field."""
     of: str | None = None
     """Column that is the scale S of a law of one scale, which has it as a static field."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        _chosen_flops(cls)
         _declared(cls)
         pytree(cls)
         _described(cls)

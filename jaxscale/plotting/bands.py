@@ -123,7 +123,7 @@ def _bands_title(draws: Draws, line: _Line, wide: Band, reach: float) -> str:
     end = short_number(float(f"{line.scale[-1]:.2g}"), powers=name == "C" or line.scale[-1] > 1e15)
     second = f"{origin(draws)}; at {as_written(name, 16)} = {end}, {reach:g} times the largest run,"
     center, low, high = (float(x[-1]) for x in (wide.center, wide.low, wide.high))
-    last = Interval("loss", center, low, high, wide.level, math.nan, "")
+    last = Interval(draws.fit.runs.response.kind, center, low, high, wide.level, math.nan, "")
     text = stated(last, log=False, gap=f" ({100 * wide.level:g} %: ").replace(": (", ": ")
     third = f"the mean law is {text}"
     return f"{first}\n{second}\n{third}"
@@ -170,7 +170,7 @@ def _frame_changes(fit: FitResult, ax: Axes, x: np.ndarray, new: Band, ratio: bo
             style: Any = dict(marker=marker, s=16, color=RUN, linewidths=0, zorder=4, label=label)
             ax.scatter(x[mask], np.full(int(mask.sum()), y), **style)
     ax.set_ylim(low, high)
-    ax.set_ylabel("relative to the law (%)" if ratio else "loss \u2212 law")
+    ax.set_ylabel("relative to the law (%)" if ratio else f"{fit.runs.response.kind} \u2212 law")
     pairs = zip(*ax.get_legend_handles_labels(), strict=True)
     beyond = [(handle, label) for handle, label in pairs if "beyond" in label]
     if beyond:

@@ -13,6 +13,7 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.flops import complete
 from jaxscale.laws import predict
 from jaxscale.plotting.captions import column_of, heading, loss_label, scale_of
+from jaxscale.plotting.labels import as_written
 from jaxscale.plotting.starts import plot_starts
 from jaxscale.plotting.style import (
     ALERT,
@@ -241,7 +242,7 @@ def _ring(fit: FitResult, ax: Axes, x: np.ndarray, r: np.ndarray) -> None:
     frame = np.reshape(ax.get_window_extent().extents, (2, 2)) / unit
     taken = [(point - 4, point + 4) for point in points]
     for k, point in zip(which[:12], points, strict=False):
-        text = str(fit.runs.rows[k])
+        text = as_written(fit.runs.row(k), 28)
         size = np.array([4.2 * len(text), 6.0])
         for side in ((1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1.5), (0, -1.5)):
             center = point + np.array(side) * (5.5 + size[0] / 2, 6.0)

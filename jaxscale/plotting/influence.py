@@ -50,7 +50,8 @@ def plot_influence(found: Influence, *, most: int = BARS) -> Figure:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 3.8), layout="constrained")
         rest = np.delete(np.abs(change), largest)
-        name, _, unit = called(found.quantity).partition("  (")
+        response = found.runs.response.kind
+        name, _, unit = called(found.quantity, response=response).partition("  (")
         value = brief(found.value) if found.log else number(found.value)
         value = value.replace("-", "\u2212")
         title = f"{name} = {value} {unit.rstrip(')')}".rstrip()
@@ -79,7 +80,7 @@ def _run(found: Influence, k: int) -> str:
         f"{as_written(name, 16)} {short_number(float(x[k]), x[k] > 1e15)}"
         for name, x in found.values.items()
     )
-    return f"row {found.runs.rows[k]}:  {sizes}"
+    return f"row {as_written(found.runs.row(k), 28)}:  {sizes}"
 
 
 def _draw_effects(ax: Axes, found: Influence, change: np.ndarray, limit: float, scale: str) -> None:
@@ -94,7 +95,7 @@ def _draw_effects(ax: Axes, found: Influence, change: np.ndarray, limit: float, 
     bar.set_label(scale)
     for k in order[:-4:-1]:
         spot: Any = dict(textcoords="offset points", color=INK, fontsize=7, zorder=6)
-        ax.annotate(str(found.runs.rows[k]), (x[k], y[k]), (6, 4), **spot)
+        ax.annotate(as_written(found.runs.row(k), 28), (x[k], y[k]), (6, 4), **spot)
     for which, name, values in (("x", names[0], x), *(("y", each, y) for each in names[1:2])):
         top = 1.2 if which == "x" else 1.1
         if values.min() > 0:
@@ -102,4 +103,4 @@ def _draw_effects(ax: Axes, found: Influence, change: np.ndarray, limit: float, 
         else:
             input_axis(ax, which, values, name, "signed")
     if len(names) < 2:
-        ax.set_ylabel("loss")
+        ax.set_ylabel(found.runs.response.kind)

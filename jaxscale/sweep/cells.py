@@ -179,7 +179,9 @@ def _read(spec: Spec, data: DataSet) -> Runs:
     except DataError as error:
         raise DataError(f"{spec.path}: [data.{data.name}]: {error}") from error
     # Results call the table as the specification does, from wherever the sweep is started.
-    return runs.replace(source=data.written)
+    here = f"{spec.path.parent}/"
+    called = {row: name.removeprefix(here) for row, name in runs.called.items()}
+    return runs.replace(source=data.written, called=called)
 
 
 def _key(spec: Spec, cell: Cell, runs: Runs, law: Law) -> str:
@@ -192,6 +194,7 @@ def _key(spec: Spec, cell: Cell, runs: Runs, law: Law) -> str:
         runs.names,
         None if runs.group is None else runs.group.tolist(),
         list(runs.warnings),
+        [[row, name] for row, name in runs.called.items()],
     ]
     return _sha(
         {

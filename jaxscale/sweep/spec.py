@@ -17,6 +17,7 @@ from typing import Any
 
 from jaxscale._numerics.precision import PRECISIONS
 from jaxscale.data.columns import check_map
+from jaxscale.data.tables import is_pattern
 from jaxscale.errors import DataError
 from jaxscale.files.reading import read_text
 from jaxscale.laws.names import NamedLaw, named_law
@@ -187,7 +188,7 @@ def _data_set(tables: _Table, name: str) -> DataSet:
     assert table is not None
     written = table.take("path", _text, "the path of a table of runs")
     path = table.path.parent / written
-    if not path.is_file():
+    if not (path.is_file() or is_pattern(path)):
         raise table.wrong("path", f"there is no file {str(path)!r}")
     options = {
         key: table.take(key, good, expected)
@@ -198,10 +199,15 @@ def _data_set(tables: _Table, name: str) -> DataSet:
             "bad": (("raise", "drop").__contains__, "raise or drop"),
             "units": (("plain", "auto").__contains__, "plain or auto"),
             "decimal": ((".", ",").__contains__, '"." or ","'),
+            "scale": (_factors, "a table of factors, e.g. {N = 1e6}"),
+            "melt": (_text, 'a pattern of columns, e.g. "{N}_{D}tok"'),
+            "parse": (_text, 'a pattern of names, e.g. "{N}_{D}tok"'),
+            "lowest": (_text, 'columns, e.g. "N,D"'),
         }.items()
         if key in table.values
     }
-    table.end(("path", "map", "where", "drop_highest", "bad", "units", "decimal"))
+    known = ("path", "map", "where", "drop_highest", "bad", "units", "decimal", "scale")
+    table.end((*known, "melt", "parse", "lowest"))
     return DataSet(name, path, written, options)
 
 
@@ -335,6 +341,10 @@ def _text(value: Any) -> bool:
 
 def _mapping(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_text, value.values()))
+
+
+def _factors(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_positive, value.values()))
 
 
 def _number(value: Any) -> bool:

@@ -353,7 +353,7 @@ def _table(found: Influence, most: int) -> str:
         moved = found.without[k]
         rows.append(
             [
-                str(runs.rows[k]),
+                runs.row(int(k)),
                 *(count(found.values[name][k]) for name in names),
                 f"{runs.loss[k]:.4g}",
                 f"{found.residual[k]:+.2e}",

@@ -73,8 +73,8 @@ def test_a_law_may_take_a_column_of_such_a_name(tmp_path, name):
 @pytest.mark.parametrize(
     "mapping, message",
     [
-        (["weights=mass"], "--column weights=mass is without effect; did you mean weight"),
-        (["sigma=noise"], "did you mean weight"),
+        (["std=noise"], "--column std=noise is without effect; did you mean weight"),
+        (["variance=noise"], "did you mean weight"),
         (["groups=mass"], "did you mean group"),
         (["tokens=D"], "nothing uses a column called 'tokens'; did you mean D?"),
         (["params=N"], "did you mean N?"),

@@ -1,0 +1,65 @@
+"""Rows at the same sizes that are no repeats: a sweep of something that the law does not read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from jaxscale.data.runs import Runs
+from jaxscale.text import many, short
+
+TUNED = re.compile(
+    r"(^|[^a-z])(lr|learning ?rate|batch|bs|gbs|bsz|gbsz|wd|weight ?decay|warm ?up|dropout|"
+    r"momentum|beta ?[12]|eps(ilon)?|decay|clip|temperature|init|rank|epochs?)([^a-z]|$)"
+)
+"""Names of what is tuned at given sizes, in lower case with blanks for punctuation."""
+APART = 0.1
+"""Spread of losses at one setting, of the least of them, that is no noise of seeds."""
+SHARE = 0.5
+"""Least share of rows with others at their setting."""
+
+
+def sweep_notes(runs: Runs, inputs: Mapping[str, np.ndarray]) -> list[str]:
+    """Return a sentence on rows that share the inputs of the law and differ in what was tuned.
+
+    Repeats with other seeds are what they are, and nothing is said of them: rows must differ in a
+    column that is called as what people tune, or in their losses by far more than seeds do.
+
+    Args:
+        runs: the runs, n of them.
+        inputs: what the law reads, [n] each.
+    """
+    _, group, count = np.unique(
+        np.column_stack([*inputs.values()]), axis=0, return_inverse=True, return_counts=True
+    )
+    group = np.ravel(group)
+    shared = count[group] > 1
+    if shared.sum() < SHARE * len(runs) or not shared.any():
+        return []
+    at = [np.flatnonzero(group == k) for k in np.flatnonzero(count > 1)[:1000]]
+    low = np.array([runs.loss[rows].min() for rows in at])
+    spread = np.array([np.ptp(runs.loss[rows]) for rows in at])
+    apart = np.divide(spread, np.abs(low), out=np.zeros(len(at)), where=low != 0)
+    tuned = [
+        name
+        for name, column in runs.columns.items()
+        if name not in inputs
+        and _is_tuned(runs.names.get(name, name))
+        and np.mean([len(np.unique(column[rows])) == len(rows) for rows in at]) > SHARE
+    ]
+    if not tuned and not np.median(apart) > APART:
+        return []
+    names = ",".join(inputs)
+    differ = f"differ in {short(tuned[0])}" if tuned else "are no repeats of each other"
+    return [
+        f"{many(int(shared.sum()), 'row')} of {len(runs)} share {' and '.join(inputs)} with others "
+        f"and {differ} (losses up to {100 * apart.max():.2g} % apart): every one counts. To fit "
+        f"the best of each: lowest={names!r} (--lowest {names})"
+    ]
+
+
+def _is_tuned(name: str) -> bool:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return TUNED.search(re.sub(r"[^a-z0-9]+", " ", words.lower())) is not None

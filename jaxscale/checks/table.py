@@ -1,0 +1,122 @@
+"""What the headers and the column of compute say of a fit, beside the numbers of the law's inputs.
+
+Units in headers that nobody applied, FLOPs that are counted otherwise than 6 N D, and responses
+that are no losses.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from jaxscale.data.expressions import as_name
+from jaxscale.data.headers import COUNTED, power_of_ten, unit_for
+from jaxscale.data.responses import EXPRESSION, ceiling
+from jaxscale.data.runs import Runs
+from jaxscale.errors import DataError
+from jaxscale.flops import SIX_ND, SixND
+from jaxscale.laws import CATALOGUE, Law, PowerLaw
+from jaxscale.text import short
+
+CONSTANT = 0.05
+"""Relative distance from the median within which C / (N D) counts as one number."""
+MOST = 0.9
+"""Share of the runs for which it is to be so."""
+SIX = 0.02
+"""Relative distance within which that number counts as 6."""
+
+
+MOST_EVER = {"N": 3e13, "D": 3e16, "C": 1e30, "S": 1e12}
+"""Beyond this no run is: a column `params_b` of such numbers is not in billions."""
+
+
+def unread_units(law: Law, runs: Runs) -> list[str]:
+    """Return notes on columns whose header has a unit that was not applied.
+
+    Raises:
+        DataError: the law reads several sizes, of which budgets follow: units must be in full.
+    """
+    units = {}
+    for name in COUNTED:
+        called = runs.names.get(name, name)
+        factor = unit_for(name, called).factor
+        if (
+            name in runs.columns
+            and factor != 1
+            and runs.columns[name].max() * factor < MOST_EVER[name]
+        ):
+            units[name] = (called, power_of_ten(factor))
+    said = ", ".join(f"{short(called)} counts in {unit}" for called, unit in units.values())
+    cure = (
+        "units='auto' (--units auto) reads it in full, as does "
+        + " ".join(f"--scale {name}={unit}" for name, (_, unit) in units.items())
+        + "; a factor of 1 takes it as it stands"
+    )
+    if len(law.inputs) > 1 and set(units) & set(law.inputs):
+        raise DataError(
+            f"{runs.source}: by the header, {said}, and a law of {', '.join(law.inputs)} "
+            f"needs single parameters, tokens and FLOPs: {cure}"
+        )
+    return [f"by the header, {said}, and it was not rescaled: {cure}"] if units else []
+
+
+def own_accounting(law: Law, runs: Runs) -> tuple[Law, list[str]]:
+    """Return the law with the FLOPs model k N D that the runs state, and notes on it.
+
+    A model that the user chose stays; so does 6 N D where the runs agree, or with no k.
+    """
+    if not (set("NDC") <= set(runs.columns) and {"N", "D"} <= set(law.inputs)):
+        return law, []
+    if law.flops is not SIX_ND:
+        return law, []
+    with np.errstate(all="ignore"):
+        ratio = runs.columns["C"] / (runs.columns["N"] * runs.columns["D"])
+    ratio = ratio[np.isfinite(ratio) & (ratio > 0)]
+    if not len(ratio):
+        return law, []
+    k = float(f"{np.median(ratio):.4g}")
+    steady = float(np.mean(np.abs(ratio / k - 1) <= CONSTANT)) >= MOST
+    if abs(k / 6 - 1) <= SIX:
+        return law, []
+    counted = f"by column {runs.label('C')} a run costs {k:g} N D FLOPs"
+    name = type(law).__name__
+    if not 0.5 < k / 6 < 2:  # said elsewhere to contradict 6 N D
+        own = f"{counted}; if that is so, --flops {k:g} ({name}(flops=SixND({k:g}))) counts so"
+        return law, [own] if steady and 1e-2 < k < 1e3 else []
+    if not steady:
+        low, high = np.min(ratio), np.max(ratio)
+        return law, [
+            f"C / (N D) is {low:.3g} to {high:.3g} in these runs, median {k:.3g}: no one number, "
+            "so allocations count 6 N D; --flops K (flops=SixND(K)) sets another"
+        ]
+    if "flops" not in {field.name for field in dataclasses.fields(law)}:  # type: ignore[arg-type]
+        return law, [
+            f"{counted}, and {name} counts 6: allocate --flops {k:g} (allocate(fit, "
+            f"flops=SixND({k:g}))) counts as the table does"
+        ]
+    return law.replace(flops=SixND(k)), [
+        f"{counted}, not 6 N D, and allocations from this fit count so too; --flops 6 "
+        f"({name}(flops=SixND())) counts 6"
+    ]
+
+
+def on_response(law: Law, runs: Runs) -> list[str]:
+    """Return notes on what a law of the catalogue cannot know of a response that is no loss."""
+    kind, column = runs.response
+    name = as_name(column)
+    if type(law) not in CATALOGUE.values() or EXPRESSION.search(column):
+        return []
+    if kind == "perplexity" and {"N", "D"} <= set(law.inputs):
+        return [
+            f"{type(law).__name__} is a law of losses, and a perplexity is the exponential of one: "
+            f"--column 'loss=log({name})' fits that"
+        ]
+    if kind == "accuracy":
+        most, cells = ceiling(column, runs.loss)
+        held = f", with --bound c=0:{most}" if isinstance(law, PowerLaw) else ""
+        return [
+            f"an accuracy ends at {most}, and {type(law).__name__} does not: "
+            f"--column 'loss={cells}-{name}'{held} fits the errors, which end at 0"
+        ]
+    return []

@@ -1,0 +1,250 @@
+"""From a raw table to the columns of runs: which are read, as what, and which rows are left out."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxscale.data.cells import first_reasons, readable, reason, unread
+from jaxscale.data.columns import (
+    cells_of,
+    for_where,
+    labels,
+    missing_loss,
+    others,
+    recognize,
+)
+from jaxscale.data.expressions import keep_rows, names_in, worked_out
+from jaxscale.data.headers import COUNTED, made_of, power_of_ten, unit_for
+from jaxscale.data.lowest import group_rows, is_lowest, listed
+from jaxscale.data.melt import melt
+from jaxscale.data.run_names import names_of_rows, parse_names
+from jaxscale.data.table import Table
+from jaxscale.errors import DataError
+from jaxscale.text import listing, many, short
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How a table becomes runs; see `read_runs`."""
+
+    map: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    where: str | None = None
+    drop_highest: int = 0
+    bad: str = "raise"
+    units: str = "plain"
+    scale: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    melt: str | None = None
+    parse: str | Sequence[str] = ()
+    lowest: str | Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.bad not in ("raise", "drop"):
+            raise ValueError(f"bad must be 'raise' or 'drop', got {self.bad!r}")
+        if self.units not in ("plain", "auto"):
+            raise ValueError(f"units must be 'plain' or 'auto', got {self.units!r}")
+        if self.drop_highest != int(self.drop_highest) or self.drop_highest < 0:
+            raise ValueError(f"drop_highest must be a whole number >= 0, got {self.drop_highest!r}")
+        for letter, factor in self.scale.items():
+            if not (factor > 0 and math.isfinite(factor)):
+                raise ValueError(f"scale of {letter} must be positive and finite, got {factor!r}")
+
+
+@dataclasses.dataclass
+class _Column:
+    """One letter as it was read.
+
+    Attributes:
+        values: [n] floats, NaN where there is no number.
+        bad: by row, the column whose cell is no number.
+        label: how its source calls it, or what it was worked out from.
+        counts: whether it counts things.
+    """
+
+    values: np.ndarray
+    bad: dict[int, str]
+    label: str
+    counts: bool
+
+
+class _Reader:
+    """A table on its way to runs."""
+
+    def __init__(self, table: Table, options: Reading) -> None:
+        self.table, self.options = table, options
+        self.names, self.notes = recognize(table, options.map)
+        if "loss" not in self.names:
+            raise missing_loss(table)
+        for letter in options.scale:
+            if letter not in self.names or letter == "group":
+                raise DataError(
+                    f"{table.top}: --scale {letter}={options.scale[letter]:g}: no column is read "
+                    f"as {letter}; there are {listing([n for n in self.names if n != 'group'])}"
+                )
+        self.keep = np.ones(len(table.lines), bool)
+        self.dropped: list[tuple[int, str]] = []
+        self.given = {"loss", "weight", *("weight" if k == "weights" else k for k in options.map)}
+
+    def drop(self, mask: np.ndarray, why: str) -> None:
+        """Leave out rows [n]."""
+        rows = np.flatnonzero(self.keep & mask)
+        self.dropped.extend((self.table.lines[k], why) for k in rows)
+        self.keep[mask] = False
+
+    def read(self, letter: str, keep: np.ndarray) -> _Column:
+        """Return a letter in the rows [n] that are kept."""
+        table, text = self.table, self.names[letter]
+        scale, counts = self.options.scale.get(letter), letter in COUNTED
+        if text in table.columns:
+            factor = scale or self.unit(letter, text)
+            values, rows = cells_of(
+                table, text, keep, self.options.units, factor=factor, counts=counts
+            )
+            label = text if factor == 1 and scale is None else made_of(text, factor)
+            return _Column(values, dict.fromkeys(rows, text), label, counts)
+        columns: dict[str, np.ndarray] = {}
+        bad: dict[int, str] = {}
+        for name in names_in(text) or ():
+            column = name if name in table.columns else self.names.get(name, "")
+            if column in table.columns:
+                columns[name], rows = cells_of(table, column, keep, self.options.units, counts=True)
+                bad.update(dict.fromkeys(rows, column))
+        for name in table.columns:  # which a message may name
+            columns.setdefault(name, np.full(len(keep), np.nan))
+        values = np.array(worked_out(text, columns, f"{table.top}: --column {letter}"))
+        values = values if scale is None else scale * values
+        return _Column(
+            values, bad, text if scale is None else f"{power_of_ten(scale)}*({text})", counts
+        )
+
+    def unit(self, letter: str, text: str) -> float:
+        """Return the unit in the header of a letter's column, where it is to be applied."""
+        return unit_for(letter, text).factor if self.options.units == "auto" else 1.0
+
+    def where(self) -> None:
+        """Leave out the rows that are not asked for."""
+        where = self.options.where
+        if where is None:
+            return
+        columns = for_where(self.table, self.options.units)
+        for letter, text in self.names.items():
+            if text in columns and self.read_as_is(letter, text):
+                columns[letter] = columns[text]
+            else:
+                columns[letter] = self.read(letter, np.ones(len(self.keep), bool)).values
+        self.drop(~keep_rows(where, columns), f"not where {where}")
+
+    def read_as_is(self, letter: str, text: str) -> bool:
+        """Whether a letter is just a column."""
+        return letter not in self.options.scale and self.unit(letter, text) == 1
+
+    def letters(self) -> tuple[dict[str, _Column], dict[str, str]]:
+        """Return the letters that are numbers, and why the others are none."""
+        good: dict[str, _Column] = {}
+        bad: dict[str, _Column] = {}
+        for letter in self.names:
+            if letter == "group":
+                continue
+            column = self.read(letter, self.keep)
+            some = np.isfinite(column.values[self.keep]).any()
+            if not column.bad or (self.options.bad == "drop" and (some or letter in self.given)):
+                good[letter] = column
+                continue
+            bad[letter] = column
+            if some and letter not in self.given:
+                row, name = next(iter(column.bad.items()))
+                self.notes.append(
+                    f"column {short(name)} is not read as {letter}: {many(len(column.bad), 'cell')}"
+                    f" of it hold no number ({self.table.where(row)} "
+                    f"{short(self.table.columns[name][row], 16)})"
+                )
+        said = {letter: self.unread(column, bad) for letter, column in bad.items()}
+        for letter in said.keys() & self.given:
+            raise DataError(said[letter])
+        return good, said
+
+    def unread(self, column: _Column, all_bad: Mapping[str, _Column]) -> str:
+        """Return what to say of a column whose cells are no numbers, and of others like it."""
+        name = next(iter(column.bad.values()))
+        rows = [row for row, where in column.bad.items() if where == name]
+        drop = self.options.bad == "raise" and bool(np.isfinite(column.values[self.keep]).any())
+        said = unread(self.table, name, rows, self.options.units, column.counts, drop=drop)
+        others = [f"{short(next(iter(c.bad.values())), 24)} ({many(len(c.bad), 'cell')})"
+                  for c in all_bad.values() if c is not column]  # fmt: skip
+        return f"{said}. Likewise: {', '.join(others)}" if others else said
+
+    def drop_bad(self, columns: Mapping[str, _Column]) -> None:
+        """Leave out rows whose cells are no numbers, or are missing."""
+        units, could = self.options.units, 0
+        for letter, column in columns.items():
+            for row, name in column.bad.items():
+                cell = self.table.columns[name][row]
+                could += bool(self.keep[row]) and units != "auto" and readable(cell, column.counts)
+                one = np.arange(len(self.keep)) == row
+                self.drop(one, reason(letter, cell))
+            self.drop(~np.isfinite(column.values), f"{letter} is missing or not finite")
+        if could:
+            rows = "row left out is" if could == 1 else "rows left out are"
+            self.notes.append(f"{could} {rows} read with units='auto' (--units auto)")
+
+    def keep_lowest(self, columns: Mapping[str, _Column]) -> None:
+        """Leave out all but the lowest loss of every group of rows."""
+        names = listed(self.options.lowest)
+        if not names:
+            return
+        values = {letter: column.values for letter, column in columns.items()}
+        groups = group_rows(self.table, names, values)
+        mask = ~is_lowest(groups, columns["loss"].values, self.keep)
+        self.drop(mask, f"not the lowest loss of its {', '.join(names)}")
+
+    def drop_highest(self, loss: np.ndarray) -> None:
+        """Leave out the highest losses [n]."""
+        most = self.options.drop_highest
+        if not most:
+            return
+        loss = np.where(self.keep & ~np.isnan(loss), loss, -np.inf)
+        count = min(most, int((loss > -np.inf).sum()))
+        highest = np.argsort(-loss, kind="stable")[:count]
+        mask = np.isin(np.arange(len(self.keep)), highest)
+        self.drop(mask, f"among the {most} highest losses")
+
+
+def read_table_as_runs(table: Table, options: Reading) -> dict[str, Any]:
+    """Return what `Runs(...)` takes.
+
+    Raises:
+        DataError: a column is missing, or a cell that is needed cannot be read.
+    """
+    if options.melt is not None:
+        table = melt(table, options.melt)
+    table = parse_names(table, [options.parse] if isinstance(options.parse, str) else options.parse)
+    reader = _Reader(table, options)
+    reader.where()
+    columns, unread_ = reader.letters()
+    if options.bad == "drop":
+        reader.drop_bad(columns)
+    reader.keep_lowest(columns)
+    reader.drop_highest(columns["loss"].values)
+    keep, names = reader.keep, reader.names
+    if not keep.any():
+        reasons = "; ".join([*reader.notes, *first_reasons(reader.dropped)])
+        raise DataError(f"{table.source}: no rows are left of {len(keep)} ({reasons[:240]})")
+    extra, notes = others(table, names, keep, options.units)
+    called = {letter: column.label for letter, column in columns.items()}
+    called |= {"group": names["group"]} if "group" in names else {}
+    return {
+        "group": labels(table.columns[names["group"]], keep) if "group" in names else None,
+        "rows": np.array(table.lines)[keep],
+        "source": table.source,
+        "dropped": reader.dropped,
+        "warnings": (*table.notes, *reader.notes, *notes),
+        "names": {**called, **{name: name for name in extra}},
+        "unread": unread_,
+        "called": names_of_rows(table),
+        **{letter: column.values[keep] for letter, column in columns.items()},
+        **{name: values[keep] for name, values in extra.items()},
+    }

@@ -1,0 +1,124 @@
+"""The names of runs: which column has them, what they say of N and D, how messages show them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxscale.data.patterns import Pattern
+from jaxscale.data.table import Table
+from jaxscale.errors import DataError
+from jaxscale.text import listing, many, short
+
+COLUMNS = tuple(
+    "runname run name experimentname experiment modelname model checkpoint label runid id uid file "
+    "模型 模型名称 名称 实验".split()
+)
+"""Names of columns of names, in lower case without punctuation, best first."""
+MOST = 100_000
+"""Rows of a table above which names are not kept."""
+
+
+def column_of_names(table: Table) -> str | None:
+    """Return the column with the names of the runs, which is text; None where there is none."""
+    by_name: dict[str, str] = {}
+    for name in table.columns:
+        by_name.setdefault(re.sub(r"[^a-z0-9\u4e00-\u9fff]", "", name.lower()), name)
+    for alias in COLUMNS:
+        if alias in by_name and _is_text(table.columns[by_name[alias]]):
+            return by_name[alias]
+    return None
+
+
+def names_of_rows(table: Table) -> dict[int, str]:
+    """Return what to show beside the number of a row: where it is in its file, and its name."""
+    if len(table.lines) > MOST:
+        return {}
+    column = column_of_names(table)
+    cells: Sequence[Any] = [None] * len(table.lines) if column is None else table.columns[column]
+    found: dict[int, str] = {}
+    for k, (line, cell) in enumerate(zip(table.lines, cells, strict=True)):
+        parts = [table.places[k].removeprefix(f"row {line} ")] if table.places else []
+        text = "" if cell is None else str(cell).strip()
+        if text and text != "nan" and not any(part.startswith(text) for part in parts):
+            parts.append(short(text, 32)[1:-1])
+        if parts:
+            found[line] = ", ".join(parts)
+    return found
+
+
+def parse_names(table: Table, texts: Sequence[str]) -> Table:
+    """Return a table with columns that the names of its runs say.
+
+    Args:
+        table: the table.
+        texts: patterns `{N}_{D}tok`, or `COLUMN=PATTERN` for another column than that of names.
+
+    Raises:
+        DataError: there is no such column, no name matches, or a column is there already.
+        ValueError: it is no pattern.
+    """
+    for text in texts:
+        column, pattern = _column_and_pattern(table, text)
+        table = _parsed(table, column, pattern)
+    return table
+
+
+def _column_and_pattern(table: Table, text: str) -> tuple[str, Pattern]:
+    head, mark, rest = text.partition("=")
+    if mark and head in table.columns:
+        return head, Pattern.of(rest, f"--parse {head}=")
+    pattern = Pattern.of(text, "--parse")
+    column = column_of_names(table)
+    if column is None:
+        raise DataError(
+            f"{table.top}: --parse {short(text, 80)}: no column of names is recognized; there are "
+            f"{listing([*table.columns])}. Say which: --parse 'COLUMN={text[:60]}'"
+        )
+    return column, pattern
+
+
+def _parsed(table: Table, column: str, pattern: Pattern) -> Table:
+    for field in filter(None, pattern.fields):
+        if field in table.columns:
+            raise DataError(
+                f"{table.top}: --parse {short(pattern.text, 80)} makes a column {short(field)}, "
+                "and there is one already; call the field otherwise, or leave the option out"
+            )
+    said = [pattern.match(str(cell).strip()) for cell in table.columns[column]]
+    other = [row for row, found in enumerate(said) if found is None]
+    notes = list(table.notes)
+    if other:
+        first = f"{table.where(other[0])}, {short(table.columns[column][other[0]], 60)}"
+        if len(other) == len(said):
+            raise DataError(
+                f"{table.source}: --parse {short(pattern.text, 80)} matches no name in column "
+                f"{short(column)} ({first}). K, M, B or T after a number belongs to it, and the "
+                "whole name is matched: {} stands for what nobody needs"
+            )
+        notes.append(
+            f"--parse {short(pattern.text, 80)} does not match {many(len(other), 'name')} of "
+            f"{len(said)} in column {short(column)} ({first})"
+        )
+    added: dict[str, Sequence[Any]] = {
+        field: [None if found is None else found[field] for found in said]
+        for field in pattern.fields
+        if field
+    }
+    return dataclasses.replace(table, columns={**table.columns, **added}, notes=tuple(notes))
+
+
+def _is_text(cells: Sequence[Any]) -> bool:
+    if isinstance(cells, np.ndarray):
+        return False
+    for cell in cells:
+        try:
+            float(cell)
+        except (TypeError, ValueError):
+            if isinstance(cell, str) and cell.strip():
+                return True
+    return False
