@@ -150,6 +150,8 @@ def _from_value(value: Any, source: str) -> Table:
         return _from_array(value, source)
     if not isinstance(value, dict):
         raise _refused(source, f"a JSON document of {_said(value)}")
+    if {"schema_version", "formula", "certificate"} <= set(value):
+        raise _refused(source, "a fit that jaxscale wrote")
     if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):
         return _from_rows(value["columns"], value["data"], source)
     kinds = {
