@@ -36,7 +36,7 @@ def test_names_of_runs_are_kept(name, tmp_path):
         for row, name in zip((2, 3), expected, strict=True)
     ]
     assert runs.where(1) == f"{path}, row {shown[1]}"
-    assert runs.select(np.array([False, True]), "not asked for").row(0) == shown[1]
+    assert runs.select(runs.rows == 3, "not asked for").row(0) == shown[1]
 
 
 def test_names_are_shown_wherever_rows_are(fitted):
