@@ -11,11 +11,12 @@ import dataclasses
 import numpy as np
 
 from jaxscale.data.expressions import as_name
-from jaxscale.data.headers import COUNTED, header, power_of_ten
+from jaxscale.data.headers import COUNTED, power_of_ten, unit_for
+from jaxscale.data.responses import EXPRESSION, ceiling
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.flops import SIX_ND, SixND
-from jaxscale.laws import CATALOGUE, Law
+from jaxscale.laws import CATALOGUE, Law, PowerLaw
 from jaxscale.text import short
 
 CONSTANT = 0.05
@@ -24,6 +25,10 @@ MOST = 0.9
 """Share of the runs for which it is to be so."""
 SIX = 0.02
 """Relative distance within which that number counts as 6."""
+
+
+MOST_EVER = {"N": 3e13, "D": 3e16, "C": 1e30, "S": 1e12}
+"""Beyond this no run is: a column `params_b` of such numbers is not in billions."""
 
 
 def unread_units(law: Law, runs: Runs) -> list[str]:
@@ -35,8 +40,13 @@ def unread_units(law: Law, runs: Runs) -> list[str]:
     units = {}
     for name in COUNTED:
         called = runs.names.get(name, name)
-        if name in runs.columns and header(called).factor != 1:
-            units[name] = (called, power_of_ten(header(called).factor))
+        factor = unit_for(name, called).factor
+        if (
+            name in runs.columns
+            and factor != 1
+            and runs.columns[name].max() * factor < MOST_EVER[name]
+        ):
+            units[name] = (called, power_of_ten(factor))
     said = ", ".join(f"{short(called)} counts in {unit}" for called, unit in units.values())
     cure = (
         "units='auto' (--units auto) reads it in full, as does "
@@ -45,10 +55,10 @@ def unread_units(law: Law, runs: Runs) -> list[str]:
     )
     if len(law.inputs) > 1 and set(units) & set(law.inputs):
         raise DataError(
-            f"{runs.source}: by its header, {said}, and a law of {', '.join(law.inputs)} "
+            f"{runs.source}: by the header, {said}, and a law of {', '.join(law.inputs)} "
             f"needs single parameters, tokens and FLOPs: {cure}"
         )
-    return [f"by its header, {said}, and it was not rescaled: {cure}"] if units else []
+    return [f"by the header, {said}, and it was not rescaled: {cure}"] if units else []
 
 
 def own_accounting(law: Law, runs: Runs) -> tuple[Law, list[str]]:
@@ -82,7 +92,8 @@ def own_accounting(law: Law, runs: Runs) -> tuple[Law, list[str]]:
         ]
     if "flops" not in {field.name for field in dataclasses.fields(law)}:  # type: ignore[arg-type]
         return law, [
-            f"{counted}, and {name} counts 6: allocate(fit, flops=SixND({k:g})) counts as the table"
+            f"{counted}, and {name} counts 6: allocate --flops {k:g} (allocate(fit, "
+            f"flops=SixND({k:g}))) counts as the table does"
         ]
     return law.replace(flops=SixND(k)), [
         f"{counted}, not 6 N D, and allocations from this fit count so too; --flops 6 "
@@ -93,8 +104,8 @@ def own_accounting(law: Law, runs: Runs) -> tuple[Law, list[str]]:
 def on_response(law: Law, runs: Runs) -> list[str]:
     """Return notes on what a law of the catalogue cannot know of a response that is no loss."""
     kind, column = runs.response
-    name = as_name(column) if column in runs.columns or column.isidentifier() else f"`{column}`"
-    if type(law) not in CATALOGUE.values():
+    name = as_name(column)
+    if type(law) not in CATALOGUE.values() or EXPRESSION.search(column):
         return []
     if kind == "perplexity" and {"N", "D"} <= set(law.inputs):
         return [
@@ -102,9 +113,10 @@ def on_response(law: Law, runs: Runs) -> list[str]:
             f"--column 'loss=log({name})' fits that"
         ]
     if kind == "accuracy":
-        most = 1 if np.max(np.abs(runs.loss), initial=0.0) <= 1.5 else 100
+        most, cells = ceiling(column, runs.loss)
+        held = f", with --bound c=0:{most}" if isinstance(law, PowerLaw) else ""
         return [
             f"an accuracy ends at {most}, and {type(law).__name__} does not: "
-            f"--column 'loss={most}-{name}' fits the errors, which end at 0"
+            f"--column 'loss={cells}-{name}'{held} fits the errors, which end at 0"
         ]
     return []

@@ -5,8 +5,22 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-from jaxscale.cli.given import code, doubt_sentences, doubts, has_compute, refusal, source
-from jaxscale.cli.options import force_option, goal_options, out_option, source_options
+from jaxscale.cli.given import (
+    code,
+    doubt_sentences,
+    doubts,
+    flops_given,
+    has_compute,
+    refusal,
+    source,
+)
+from jaxscale.cli.options import (
+    flops_option,
+    force_option,
+    goal_options,
+    out_option,
+    source_options,
+)
 from jaxscale.cli.outputs import deliver
 from jaxscale.cli.reach import FAR
 from jaxscale.decisions.allocation import Allocation, allocate
@@ -24,6 +38,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `allocate`."""
     source_options(sub)
     goal_options(sub.add_mutually_exclusive_group(required=True))
+    flops_option(sub)
     force_option(sub)
     out_option(sub)
 
@@ -34,7 +49,8 @@ def run(options: argparse.Namespace) -> int:
     goals = [dict(compute=c) for c in options.compute or ()]
     goals += [dict(target_loss=x) for x in options.target_loss or ()]
     refused = refusal(options, result)
-    found = [] if refused else [allocate(law, **goal) for goal in goals]
+    flops = flops_given(options)
+    found = [] if refused else [allocate(law, **goal, flops=flops) for goal in goals]
     reach = [1.0] * len(found)
     if result is not None and has_compute(result):
         reach = [float(result.extrapolation(C=a.compute)["C"]) for a in found]

@@ -11,6 +11,7 @@ from jaxscale.cli.given import (
     counted,
     error_column,
     fixed_values,
+    flops_given,
     law_given,
     pairs,
     robust_loss,
@@ -66,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     error = error_column(options, mapping)
     runs = table(options, mapping)
     _, law, column = law_given(options.law, fixed_values(options), runs)
-    law = counted(law, options.flops)
+    law = counted(law, flops_given(options))
     check_map(mapping, [*law.inputs, column, error or ""], options.where)
     if error is None and runs.weight is None and (name := likely_errors(runs.columns)):
         hint = f"column {name!r} looks like standard errors: --error {name!r} weights the runs so"

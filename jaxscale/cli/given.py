@@ -119,19 +119,29 @@ def error_column(options: argparse.Namespace, mapping: dict[str, str]) -> str | 
     return found
 
 
-def counted(law: Law, flops: float | None) -> Law:
-    """Return the law with C = K N D, where `--flops` says so.
+def flops_given(options: argparse.Namespace) -> SixND | None:
+    """Return C = K N D of `--flops K`.
 
     Raises:
-        ValueError: K is not positive, or the law has no FLOPs model.
+        ValueError: K is not positive.
+    """
+    k = options.flops
+    if k is not None and not (k > 0 and math.isfinite(k)):
+        raise ValueError(f"--flops must be positive, got {k:g}")
+    return None if k is None else SixND(k)
+
+
+def counted(law: Law, flops: SixND | None) -> Law:
+    """Return the law with a FLOPs model, where one is given.
+
+    Raises:
+        ValueError: the law has none.
     """
     if flops is None:
         return law
-    if not (flops > 0 and math.isfinite(flops)):
-        raise ValueError(f"--flops must be positive, got {flops:g}")
     if "flops" not in {field.name for field in dataclasses.fields(law)}:  # type: ignore[arg-type]
         raise ValueError(f"--flops: {type(law).__name__} reads no N and D whose FLOPs it counts")
-    return law.replace(flops=SixND(flops))
+    return law.replace(flops=flops)
 
 
 def law_given(

@@ -129,7 +129,7 @@ def column_option(sub: argparse.ArgumentParser, example: str, names: str) -> Non
 
 def flops_option(sub: argparse.ArgumentParser) -> None:
     """Add what a run costs."""
-    text = "a run costs K N D FLOPs; default as the table has it where it has C, else 6"
+    text = "a run costs K N D FLOPs; default as the table that is fitted has it, else 6"
     sub.add_argument("--flops", type=float, metavar="K", help=text)
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from jaxscale.data.expressions import as_name
-from jaxscale.data.responses import FRACTIONS
+from jaxscale.data.responses import FRACTIONS, ceiling
 from jaxscale.fitting.result import FitResult
+from jaxscale.laws import PowerLaw
 from jaxscale.text import quantity
 
 
@@ -22,15 +21,17 @@ def beyond_a_fraction(called: str, predicted: Sequence[float], fit: FitResult | 
     """
     if fit is None or called not in FRACTIONS:
         return []
-    most = 1 if np.max(np.abs(fit.runs.loss)) <= 1.5 else 100
+    column = fit.runs.response.column
+    most, cells = ceiling(column, fit.runs.loss)
     wrong = [x for x in predicted if not 0 <= x <= most]
     if not wrong:
         return []
-    column = as_name(fit.runs.response.column)
-    cure = (
-        f": the law has no ceiling; fit the errors instead, --column 'loss={most}-{column}'"
-        if called == "accuracy"
-        else ""
-    )
+    held = f" --bound c=0:{most}" if isinstance(fit.law, PowerLaw) else ""
+    cure = f": the law has no such bound; hold it,{held}" if held else ""
+    if called == "accuracy":
+        cure = (
+            ": the law has no ceiling; fit the errors instead, "
+            f"--column 'loss={cells}-{as_name(column)}'{held}"
+        )
     article = "an" if called[0] in "aeiou" else "a"
     return [f"{article} {called} of {quantity(wrong[0])} is none, it lies in 0 to {most}{cure}"]

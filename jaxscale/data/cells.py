@@ -154,6 +154,11 @@ def reason(letter: str, cell: Any) -> str:
     return f"{letter} is no number: {short(cell, 24)}"
 
 
+def first_reasons(dropped: Sequence[tuple[int, str]]) -> list[str]:
+    """Return why rows were left out, each reason once, with the first of its cells."""
+    return list({why.partition(" is no number: ")[0]: why for _, why in reversed(dropped)}.values())
+
+
 def left_out(
     dropped: Sequence[tuple[int, str]], most: int = 6, called: Mapping[int, str] = NAMELESS
 ) -> list[str]:

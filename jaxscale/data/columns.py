@@ -16,7 +16,7 @@ import numpy as np
 
 from jaxscale.data.cells import MISSING, number, read_cell, unread
 from jaxscale.data.expressions import backticks, names_in, worked_out
-from jaxscale.data.headers import COUNTED, header
+from jaxscale.data.headers import COUNTED, unit_for
 from jaxscale.data.hints import shape_hint
 from jaxscale.data.melt import chart_of
 from jaxscale.data.responses import EXPRESSION, candidates
@@ -191,7 +191,7 @@ def _by_name(table: Table, letter: str, free: Sequence[str]) -> str | None:
     aliases = ALIASES[letter]
     found = [letter] if letter in free else [c for c in free if canonical(c) in aliases]
     if not found and letter in (*COUNTED, "loss"):
-        found = [c for c in free if canonical(header(c).base) in aliases]
+        found = [c for c in free if canonical(unit_for(letter, c).base) in aliases]
     if len(found) > 1 and letter != "group":  # a text beside numbers is the label of a size
         plain = [c for c in found if _mostly_numbers(table, c, "plain")]
         found = plain or [c for c in found if _mostly_numbers(table, c)] or found

@@ -181,7 +181,7 @@ def backticks(expression: str, columns: Iterable[str]) -> str:
         return ""
     name = max(odd, key=len)
     cured = expression.replace(name, f"`{name}`")
-    return f"write the name of such a column in backticks: {_cut(cured)}"
+    return f"write such a name in backticks, all in single quotes: {_cut(cured)}"
 
 
 def _cut(text: str) -> str:

@@ -63,6 +63,13 @@ def header(name: str) -> Header:
     return Header(name, 1.0)
 
 
+def unit_for(letter: str, name: str) -> Header:
+    """Return the header of a column that is read as a letter: losses come in no billions."""
+    found = header(name)
+    good = letter in COUNTED if found.factor > 1 else letter == "loss" or found.factor == 1
+    return found if good else Header(name, 1.0)
+
+
 def unit_of(text: str) -> float | None:
     """Return the factor that a unit stands for, 1e6 for M; None where it is none."""
     text = re.sub(r"^(?:in\s+|[x×·*]\s*)", "", text.strip(), flags=re.IGNORECASE)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxscale.data.cells import left_out, readable, reason, unread
+from jaxscale.data.cells import first_reasons, readable, reason, unread
 from jaxscale.data.columns import (
     cells_of,
     for_where,
@@ -19,13 +19,17 @@ from jaxscale.data.columns import (
     recognize,
 )
 from jaxscale.data.expressions import keep_rows, names_in, worked_out
-from jaxscale.data.headers import COUNTED, header, made_of, power_of_ten
+from jaxscale.data.headers import COUNTED, made_of, power_of_ten, unit_for
 from jaxscale.data.lowest import group_rows, is_lowest, listed
 from jaxscale.data.melt import melt
+from jaxscale.data.responses import response_of
 from jaxscale.data.run_names import names_of_rows, parse_names
 from jaxscale.data.table import Table
 from jaxscale.errors import DataError
 from jaxscale.text import listing, many, short
+
+HIGHER_IS_BETTER = ("accuracy", "reward", "score")
+"""Responses of which the lowest is the worst."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +104,7 @@ class _Reader:
         table, text = self.table, self.names[letter]
         scale, counts = self.options.scale.get(letter), letter in COUNTED
         if text in table.columns:
-            factor = scale or (header(text).factor if self.has_unit(letter) else 1.0)
+            factor = scale or self.unit(letter, text)
             values, rows = cells_of(
                 table, text, keep, self.options.units, factor=factor, counts=counts
             )
@@ -121,9 +125,9 @@ class _Reader:
             values, bad, text if scale is None else f"{power_of_ten(scale)}*({text})", counts
         )
 
-    def has_unit(self, letter: str) -> bool:
-        """Whether the unit in the header of a letter's column is to be applied."""
-        return self.options.units == "auto" and letter in (*COUNTED, "loss")
+    def unit(self, letter: str, text: str) -> float:
+        """Return the unit in the header of a letter's column, where it is to be applied."""
+        return unit_for(letter, text).factor if self.options.units == "auto" else 1.0
 
     def where(self) -> None:
         """Leave out the rows that are not asked for."""
@@ -140,8 +144,7 @@ class _Reader:
 
     def read_as_is(self, letter: str, text: str) -> bool:
         """Whether a letter is just a column."""
-        unit = header(text).factor if self.has_unit(letter) else 1
-        return letter not in self.options.scale and unit == 1
+        return letter not in self.options.scale and self.unit(letter, text) == 1
 
     def letters(self) -> tuple[dict[str, _Column], dict[str, str]]:
         """Return the letters that are numbers, and why the others are none."""
@@ -197,6 +200,13 @@ class _Reader:
         names = listed(self.options.lowest)
         if not names:
             return
+        kind = response_of(columns["loss"].label).kind
+        if kind in HIGHER_IS_BETTER:
+            raise DataError(
+                f"{self.table.top}: --lowest {','.join(names)} would keep the lowest {kind} of "
+                "each group, which is its worst run; name a loss with --column loss=COLUMN, or "
+                "turn it round: --column 'loss=1-COLUMN'"
+            )
         values = {letter: column.values for letter, column in columns.items()}
         groups = group_rows(self.table, names, values)
         mask = ~is_lowest(groups, columns["loss"].values, self.keep)
@@ -232,8 +242,8 @@ def read_table_as_runs(table: Table, options: Reading) -> dict[str, Any]:
     reader.drop_highest(columns["loss"].values)
     keep, names = reader.keep, reader.names
     if not keep.any():
-        reasons = "; ".join([*reader.notes, *left_out(reader.dropped, most=2)])
-        raise DataError(f"{table.source}: no rows are left of {len(keep)}: {reasons[:240]}")
+        reasons = "; ".join([*reader.notes, *first_reasons(reader.dropped)])
+        raise DataError(f"{table.source}: no rows are left of {len(keep)} ({reasons[:240]})")
     extra, notes = others(table, names, keep, options.units)
     called = {letter: column.label for letter, column in columns.items()}
     called |= {"group": names["group"]} if "group" in names else {}

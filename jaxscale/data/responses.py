@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from jaxscale.data.expressions import FUNCTIONS, names_in
 from jaxscale.data.headers import header, made_from
 
@@ -82,6 +84,17 @@ def candidates(columns: Sequence[str]) -> dict[str, str]:
         others = {c: kind for c, kind in kinds.items() if not re.fullmatch(spared, c.lower())}
         kinds = others or kinds
     return kinds
+
+
+def ceiling(column: str, values: np.ndarray) -> tuple[int, int]:
+    """Return where a fraction ends, 1 or 100, as it was read, and in the cells of its column.
+
+    Args:
+        column: its name.
+        values: [n] as they were read.
+    """
+    read = 1 if np.max(np.abs(values), initial=0.0) <= 1.5 else 100
+    return read, 100 if header(column).factor < 1 else read
 
 
 def response_of(column: str) -> Response:

@@ -18,6 +18,7 @@ import numpy as np
 
 from jaxscale.data.columns import refuse_near_miss
 from jaxscale.data.frames import table_from_arrays, table_from_dataframe
+from jaxscale.data.headers import made_from
 from jaxscale.data.hints import suggestion
 from jaxscale.data.reading import Reading, read_table_as_runs
 from jaxscale.data.responses import Response, response_of
@@ -131,7 +132,8 @@ class Runs:
         """Return the name here of a column that the source may call otherwise."""
         if name in self.columns:
             return name
-        return next((here for here, called in self.names.items() if called == name), name)
+        known = self.names.items()
+        return next((k for k, called in known if name in (called, made_from(called)[1])), name)
 
     @classmethod
     def of(cls, given: Any) -> Runs:

@@ -40,15 +40,19 @@ def origin(draws: Draws) -> str:
     return f"{len(draws):,} draws, {draws.method} bootstrap of {len(runs):,} runs"
 
 
-def called(name: str, law: Law | None = None, *, small: bool = False) -> str:
+def called(
+    name: str, law: Law | None = None, *, small: bool = False, response: str = "loss"
+) -> str:
     """Return how an axis names a quantity: its meaning, its symbol and its unit.
 
     Args:
         name: of the quantity.
         law: the law that says what its parameters mean.
         small: the symbol, with the unit on a line of its own.
+        response: what a law gives, in the place of the unit where it is no loss.
     """
     unit = next((unit for start, unit in UNITS.items() if name.startswith(start)), None)
+    unit = response if unit == UNITS["L("] and response != "loss" else unit
     short = symbol(name) if unit is None and re.fullmatch(r"\w+", name) else as_written(name)
     if unit is not None:
         return f"{short}{chr(10) if small else '  '}({unit})"

@@ -17,7 +17,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from jaxscale.fitting.result import FitResult
-from jaxscale.laws import Law
 from jaxscale.plotting.captions import called, origin, stated
 from jaxscale.plotting.labels import as_written
 from jaxscale.plotting.style import INK, LAW, RASTERIZE, RUN, STYLE, WIDE, axes_or_new, round_axis
@@ -46,13 +45,17 @@ class _Column:
     log: bool
 
     @classmethod
-    def of(cls, q: Quantity, values: np.ndarray, interval: Interval, law: Law, small: bool) -> Self:
+    def of(
+        cls, q: Quantity, values: np.ndarray, interval: Interval, fit: FitResult, small: bool
+    ) -> Self:
         """Return a column; spread over a factor of ten, positive numbers become logarithms."""
         low, high = np.quantile(values, [0.003, 0.997])
         log = bool(values.min() > 0 and interval.estimate > 0)
         log = log and (q.logarithmic or bool(high > 10 * low))
         name = interval.name
-        label, meaning = called(name, law, small=small), called(name, law)
+        law, response = fit.law, fit.runs.response.kind
+        label = called(name, law, small=small, response=response)
+        meaning = called(name, law, response=response)
         return cls(label, meaning, small, np.log(values) if log else values, interval, log)
 
     def window(self) -> tuple[float, float]:
@@ -95,7 +98,7 @@ def plot_joint(draws: Draws, what: Sequence[Asked] | None = None, *, level: floa
     values, intervals = evaluate(asked, draws.law), draws.intervals(asked, level=level)
     values = values[np.isfinite(values).all(axis=1)]
     columns = [
-        _Column.of(q, x, i, fit.law, count > 3)
+        _Column.of(q, x, i, fit, count > 3)
         for q, x, i in zip(asked, values.T, intervals, strict=True)
     ]
     with matplotlib.rc_context(STYLE):

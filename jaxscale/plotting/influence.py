@@ -50,10 +50,10 @@ def plot_influence(found: Influence, *, most: int = BARS) -> Figure:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 3.8), layout="constrained")
         rest = np.delete(np.abs(change), largest)
-        name, _, unit = called(found.quantity).partition("  (")
+        response = found.runs.response.kind
+        name, _, unit = called(found.quantity, response=response).partition("  (")
         value = brief(found.value) if found.log else number(found.value)
         value = value.replace("-", "\u2212")
-        unit = unit if found.runs.response.is_loss or "nats" not in unit else ""
         title = f"{name} = {value} {unit.rstrip(')')}".rstrip()
         title += f":  its change without each of {len(found):,} runs"
         if len(rest):

@@ -199,13 +199,14 @@ def _data_set(tables: _Table, name: str) -> DataSet:
             "bad": (("raise", "drop").__contains__, "raise or drop"),
             "units": (("plain", "auto").__contains__, "plain or auto"),
             "decimal": ((".", ",").__contains__, '"." or ","'),
+            "scale": (_factors, "a table of factors, e.g. {N = 1e6}"),
             "melt": (_text, 'a pattern of columns, e.g. "{N}_{D}tok"'),
             "parse": (_text, 'a pattern of names, e.g. "{N}_{D}tok"'),
             "lowest": (_text, 'columns, e.g. "N,D"'),
         }.items()
         if key in table.values
     }
-    known = ("path", "map", "where", "drop_highest", "bad", "units", "decimal")
+    known = ("path", "map", "where", "drop_highest", "bad", "units", "decimal", "scale")
     table.end((*known, "melt", "parse", "lowest"))
     return DataSet(name, path, written, options)
 
@@ -340,6 +341,10 @@ def _text(value: Any) -> bool:
 
 def _mapping(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_text, value.values()))
+
+
+def _factors(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_positive, value.values()))
 
 
 def _number(value: Any) -> bool:

@@ -80,7 +80,7 @@ def test_a_model_that_was_chosen_stays(law):
 
 def test_a_law_without_a_model_is_told_of_one():
     law, (said,) = own_accounting(OfTwo(), runs(7.2 * N * D))
-    assert law.flops == SixND() and "allocate(fit, flops=SixND(7.2))" in said
+    assert law.flops == SixND() and "allocate --flops 7.2 " in said
     assert own_accounting(jaxscale.PowerLaw(of="C"), runs(7.2 * N * D))[1] == []
     assert own_accounting(OfTwo(), Runs(N=N, D=D, loss=LOSS))[1] == []
     assert Seven().flops == SixND(7.0) == Seven().replace(E=1.0).flops
@@ -119,7 +119,16 @@ def test_a_response_that_a_law_is_not_of_is_said(column, name):
     assert bool(found) == bool(said) and (not found or said in found[0])
 
 
-def test_an_accuracy_in_percent_ends_at_100():
-    table = Runs(N=N, loss=20 * LOSS, names={"loss": "acc (%)"})
+@pytest.mark.parametrize(
+    ("called", "factor", "most", "cure"),
+    [
+        ("acc (%)", 20, 100, "'loss=100-`acc (%)`'"),
+        ("acc", 20, 100, "'loss=100-acc'"),
+        ("0.01*`acc (%)`", 0.2, 1, "'loss=100-`acc (%)`'"),
+        ("acc", 0.2, 1, "'loss=1-acc'"),
+    ],
+)
+def test_an_accuracy_ends_where_its_cells_do(called, factor, most, cure):
+    table = Runs(N=N, loss=factor * LOSS, names={"loss": called})
     (said,) = on_response(jaxscale.PowerLaw(of="N"), table)
-    assert "ends at 100" in said and "'loss=100-`acc (%)`'" in said
+    assert f"ends at {most}," in said and cure in said

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import jaxscale
 from jaxscale.cli.parser import main
+from jaxscale.cli.response import beyond_a_fraction
 
 N, D = (x.ravel() for x in np.meshgrid([2e7, 8e7, 3e8, 1e9], [1e9, 5e9, 2e10, 8e10]))
 LOSS = 1.8 + 480 * N**-0.35 + 2100 * D**-0.37
@@ -97,8 +99,40 @@ def test_a_perplexity_is_called_one(perplexed, capsys):
     assert " loss" not in str(fit).replace("on loss", " loss")
     assert fit.to_dict()["data"]["response"] == "perplexity"
     assert main(["predict", "acc.json", *at]) == 0
-    err = capsys.readouterr().err
-    assert "an accuracy of" in err and "--column 'loss=100-acc'" not in err or "loss=" in err
+    assert capsys.readouterr().out.split()[2] == "accuracy"
+
+
+FRACTIONS = {  # column, share of the losses, prediction -> what is said
+    ("acc", 0.1, 1.4): "an accuracy of 1.4 is none, it lies in 0 to 1: .*--column 'loss=1-acc'",
+    ("acc (%)", 20, 140): "it lies in 0 to 100: .*--column 'loss=100-`acc .%.`'",
+    ("1-acc", 0.1, -0.2): "an error rate of -0.2 is none, it lies in 0 to 1$",
+    ("acc", 0.1, 0.9): None,
+    ("reward", 0.1, 1.4): None,
+    ("loss", 0.1, 1.4): None,
+}
+
+
+@pytest.mark.parametrize(("column", "share", "predicted"), FRACTIONS)
+def test_a_fraction_beyond_its_ends_is_said(fitted, column, share, predicted):
+    runs = fitted.runs.replace(loss=share * fitted.runs.loss, names={"loss": column})
+    fit = dataclasses.replace(fitted, runs=runs)
+    held = dataclasses.replace(fit, law=jaxscale.PowerLaw(1.0, -0.1, 0.0, of="N"))
+    assert all("--bound c=0:1" in s for s in beyond_a_fraction(runs.response.kind, [-1.0], held))
+    said = beyond_a_fraction(runs.response.kind, [0.5, predicted], fit)
+    want = FRACTIONS[column, share, predicted]
+    assert said == [] if want is None else re.search(want, said[0])
+
+
+def test_an_allocation_counts_as_it_is_told(capsys):
+    best = {}
+    for k in ([], ["--flops", "6"], ["--flops", "7.2"]):
+        argv = ["allocate", "Chinchilla:hoffmann_2022", "--compute", "1e21", "--json", *k]
+        assert main(argv) == 0
+        (best["".join(k)],) = json.loads(capsys.readouterr().out)["allocations"]
+    assert best[""] == best["--flops6"]
+    told = best["--flops7.2"]
+    assert told["N"] * told["D"] * 7.2 == pytest.approx(1e21, rel=1e-12)
+    assert main([*argv[:-1], "0"]) == 2 and "--flops must be positive" in capsys.readouterr().err
 
 
 def test_figures_call_a_response_what_it_is(perplexed):

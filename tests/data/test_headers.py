@@ -113,6 +113,31 @@ def test_a_unit_can_be_said_in_several_ways(name, tmp_path):
     assert not [text for text in prepared(runs).warnings if "million" in text or "unit" in text]
 
 
+IN_FULL = ["params_b,tokens,loss", "params_m,tokens_b,loss"]
+
+
+@pytest.mark.parametrize("head", IN_FULL)
+def test_a_letter_that_cannot_be_a_unit_is_none(head, tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text(f"{head}\n" + "".join(f"{k}e8,{k * k}e9,{3 / k}\n" for k in range(1, 9)))
+    assert prepared(read_runs(path)).warnings[0].startswith("only 8 runs")
+
+
+@pytest.mark.parametrize("name", ["loss_b", "val_loss_m", "loss (k)"])
+def test_a_loss_comes_in_no_billions(name, tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text(f"N,{name}\n1,3\n2,2\n")
+    assert read_runs(path, units="auto").loss.tolist() == [3, 2]
+    path.write_text("N,acc (%)\n1,30\n2,55%\n")
+    assert read_runs(path, units="auto").loss.tolist() == [0.3, 0.55]
+
+
+def test_a_column_is_known_by_its_header_though_its_unit_was_applied(tmp_path):
+    runs = read_runs(millions(tmp_path), units="auto")
+    for name in ("N", "params (M)", "1e6*`params (M)`"):
+        assert runs.column_called(name) == "N"
+
+
 @pytest.mark.parametrize(
     "head",
     ["params (M),tokens (B),loss", "参数量(百万),数据量(十亿),损失", "N_params (M),D (B),loss"],

@@ -98,6 +98,16 @@ def test_rows_that_go_for_another_reason_are_not_the_lowest(tmp_path):
         jaxscale.read_runs(path, lowest="lr")
 
 
+@pytest.mark.parametrize("name", ["acc", "val_accuracy", "mean_reward"])
+def test_the_lowest_accuracy_is_not_taken_for_the_best(name, tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text(f"N,{name}\n1,0.2\n1,0.3\n2,0.4\n")
+    with pytest.raises(jaxscale.DataError, match="which is its worst run"):
+        jaxscale.read_runs(path, lowest="N")
+    turned = jaxscale.read_runs(path, lowest="N", map={"loss": f"1-{name}"})
+    assert turned.rows.tolist() == [3, 4]
+
+
 rng = np.random.default_rng(5)
 N = np.repeat([2e7, 8e7, 3e8, 1e9], 5)
 LOSS = 4 - 0.3 * np.log10(N)
