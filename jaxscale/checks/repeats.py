@@ -8,13 +8,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from jaxscale.data.runs import Runs
-from jaxscale.text import many, short
+from jaxscale.text import many, quantity, short
 
 TUNED = re.compile(
     r"(^|[^a-z])(lr|learning ?rate|batch|bs|gbs|bsz|gbsz|wd|weight ?decay|warm ?up|dropout|"
     r"momentum|beta ?[12]|eps(ilon)?|decay|clip|temperature|init|rank|epochs?)([^a-z]|$)"
 )
 """Names of what is tuned at given sizes, in lower case with blanks for punctuation."""
+MEASURED = re.compile(r"(^| )(err(or)?|loss|acc(uracy)?|ppl|perplexity|score|bpb|time|norm)( |$)")
+"""Names of what is measured, whatever else they say: `err_lsat_lr`."""
 APART = 0.1
 """Spread of losses at one setting, of the least of them, that is no noise of seeds."""
 SHARE = 0.5
@@ -51,15 +53,16 @@ def sweep_notes(runs: Runs, inputs: Mapping[str, np.ndarray]) -> list[str]:
     ]
     if not tuned and not np.median(apart) > APART:
         return []
-    names = ",".join(inputs)
+    names, share = ",".join(inputs), quantity(100 * apart.max(), 2)
     differ = f"differ in {short(tuned[0])}" if tuned else "are no repeats of each other"
     return [
         f"{many(int(shared.sum()), 'row')} of {len(runs)} share {' and '.join(inputs)} with others "
-        f"and {differ} (losses up to {100 * apart.max():.2g} % apart): every one counts. To fit "
+        f"and {differ} (losses up to {share} % apart): every one counts. To fit "
         f"the best of each: lowest={names!r} (--lowest {names})"
     ]
 
 
 def _is_tuned(name: str) -> bool:
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    return TUNED.search(re.sub(r"[^a-z0-9]+", " ", words.lower())) is not None
+    plain = re.sub(r"[^a-z0-9]+", " ", words.lower())
+    return TUNED.search(plain) is not None and MEASURED.search(plain) is None

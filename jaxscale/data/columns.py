@@ -75,9 +75,11 @@ def missing_loss(table: Table) -> DataError:
     numbers = [name for name in table.columns if _is_number(name)]
     lost = " (is the header line missing?)" if len(numbers) == len(table.columns) else ""
     hint = shape_hint(table)
+    has = listing([*table.columns], 4) if hint else _closest("loss", table)
     return DataError(
-        f"{table.top}: no column 'loss'; the table has {_closest('loss', table)}{lost}. Name it "
-        "with map={'loss': 'COLUMN'} (--column loss=COLUMN)" + (f". {hint}" if hint else "")
+        f"{table.top}: no column 'loss'; the table has {has}{lost}. "
+        + (f"{hint}. Or name it " if hint else "Name it ")
+        + "with map={'loss': 'COLUMN'} (--column loss=COLUMN)"
     )
 
 

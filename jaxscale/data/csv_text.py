@@ -181,7 +181,7 @@ def _records(text: str, source: str) -> Generator[tuple[int, list[str]], None, N
     head = re.sub(r'"[^"]*"', "", text[:100_000].lstrip("\r\n ;,"))
     head = re.split(r"[\r\n]", head, maxsplit=1)[0]
     delimiter = max((",", ";", "\t"), key=head.count)
-    reader = csv.reader(_lines(text), delimiter=delimiter, strict=True, skipinitialspace=True)
+    reader = csv.reader(lines_of(text), delimiter=delimiter, strict=True, skipinitialspace=True)
     line, names = 1, [""]
     try:
         for cells in reader:
@@ -196,7 +196,7 @@ def _records(text: str, source: str) -> Generator[tuple[int, list[str]], None, N
                 f"{source}, row {line}: a cell of more than {MAX_CELL:,} characters; leave that "
                 "column out"
             ) from error
-        broken = itertools.islice(_lines(text), line - 1, reader.line_num)
+        broken = itertools.islice(lines_of(text), line - 1, reader.line_num)
         record = "".join(part[:100_000] for part in broken)[:100_000]
         name = short(names[min(_quoted_badly(record, delimiter), len(names) - 1)])
         what = "text follows the closing quotation mark"
@@ -205,7 +205,7 @@ def _records(text: str, source: str) -> Generator[tuple[int, list[str]], None, N
         raise DataError(f"{source}, row {line}, column {name}: {what}") from error
 
 
-def _lines(text: str) -> Iterator[str]:
+def lines_of(text: str) -> Iterator[str]:
     """Yield the lines of a text with their ends, one at a time: `StringIO` takes it four times."""
     begin = 0
     if "\r" in text:

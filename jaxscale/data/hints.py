@@ -15,6 +15,8 @@ LONG_NAMES = ("metric", "metricname", "key", "tag", "variable", "name")
 SIZE = re.compile(rf"(?<![\w.]){NUMBER.pattern}(?:{SIGN.pattern})?(?![\w.])")
 TIMES = re.compile(rf"{NUMBER.pattern}x")
 IN_NAME = re.compile(rf"(?<![0-9.]){NUMBER.pattern}(?:{SIGN.pattern})?")
+LEAST = 1e6
+"""Number without a suffix that looks like a size."""
 FEWEST = 3
 """Columns called by numbers from which a table looks like a pivot."""
 
@@ -29,6 +31,7 @@ def shape_hint(table: Table) -> str:
         return (
             f"This is a wide export of W&B, a column for each of {len(chart)} runs: "
             f"--melt '{pattern[:60]} - {metric[:60]}' makes one row per run"
+            + (", --column 'D=TOKENS*step' its tokens" if "{step}" in pattern else "")
         )
     for kind, pattern in ((SIZE, "'{D}' (or '{N}')"), (TIMES, "'{ratio}x'")):
         sizes = [name for name in table.columns if kind.fullmatch(name)]
@@ -55,11 +58,16 @@ def suggestion(names: Iterable[str]) -> str:
     """
     for name in names:
         found = list(IN_NAME.finditer(name))[:8]
-        if not any(match[0][-1].isalpha() for match in found):
+        if "\\" in name or not any(match[0][-1].isalpha() for match in found):
             continue
-        parts, end = [], 0
-        for match, field in zip(found, ["{N}", "{D}", *["{}"] * 6], strict=False):
-            parts += [name[end : match.start()], field]
+        parts, end, sizes = [], 0, ["N", "D"]
+        for match in found:
+            field = ""
+            if name[match.end() :].lower().startswith(("step", "iter")):
+                field = "step" if "{step}" not in parts else ""
+            elif sizes and (match[0][-1].isalpha() or float(match[0]) >= LEAST):
+                field = sizes.pop(0)
+            parts += [name[end : match.start()], f"{{{field}}}"]
             end = match.end()
         pattern = "".join([*parts, name[end:]])
         return re.sub(r"^[^{}]{2,}([^\w{}])(?=\{)", r"{}\1", pattern)

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jaxscale.data.csv_text import MAX_ROWS, NEWLINE, require_cells
+from jaxscale.data.csv_text import MAX_CELLS, MAX_ROWS, NEWLINE, lines_of, require_cells
 from jaxscale.data.table import Table
 from jaxscale.errors import DataError
 from jaxscale.files.reading import parse_json, parse_json_array
@@ -27,6 +27,8 @@ MEASURED = re.compile(r"loss|ppl|perplexity|bp[bcd]\b|acc|error|score|reward|nll
 """Names of what a run measured."""
 SIZES = re.compile(r"param|token|flop|compute|step|\b[NDCS]\b", re.I)
 """Names of what a run was given."""
+MAX_LINE = 1 << 26
+"""Longest line of JSON Lines."""
 PARTS = frozenset(
     "train training val valid validation test eval evaluation dev config summary args arguments "
     "model data dataset optimizer optim hparams hyperparameters params metrics results settings "
@@ -57,11 +59,7 @@ def parse_json_text(text: str, source: str) -> Table:
     several = end is not None and re.compile(r"\S").search(text, end.end()) is not None
     if several and end is not None and _is_json(text[start : end.start()]):
         return _from_lines(text, source)
-    if len(text) > MAX_CHARACTERS:
-        raise DataError(
-            f"{source}: JSON of {len(text):,} characters in one value, and {MAX_CHARACTERS:,} are "
-            "the most that is read; write one object per line"
-        )
+    _require_readable(text, source)
     array, place = text[start] == "[", source if several else f"{source}, row 1"
     try:
         value = parse_json_array(text, source) if array else parse_json(text, place)
@@ -71,6 +69,20 @@ def parse_json_text(text: str, source: str) -> Table:
             f"{source}, {what} {error.lineno}: not JSON ({error.msg}); write {WANTED}"
         ) from error
     return _from_value(value, source)
+
+
+def _require_readable(text: str, source: str) -> None:
+    """Raise where one JSON value would take too much memory."""
+    for count, what, most in (
+        (len(text), "characters in one value", MAX_CHARACTERS),
+        (text.count("{") + text.count("["), "objects and arrays", 2 * MAX_ROWS),
+        (text.count(","), "commas", MAX_CELLS),
+    ):
+        if count > most:
+            raise DataError(
+                f"{source}: JSON of {count:,} {what}, and {most:,} are the most that is read; "
+                "write one object per line and run"
+            )
 
 
 def _is_json(line: str) -> bool:
@@ -90,17 +102,20 @@ def _from_lines(text: str, source: str) -> Table:
             f"{source}: {text.count(chr(10)):,} lines, and {MAX_ROWS:,} are the most that is read; "
             "keep one row per run"
         )
-    lines = NEWLINE.split(text)
-    last = max(k for k, line in enumerate(lines, 1) if line.strip())
     notes: list[str] = []
     records: list[tuple[int, Any]] = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
+    for number, line in enumerate(lines_of(text), 1):
+        if line.isspace():
             continue
+        if len(line) > MAX_LINE:
+            raise DataError(
+                f"{source}, row {number}: a line of {len(line):,} characters, and {MAX_LINE:,} are "
+                "the most that is read; keep what belongs to the run's row"
+            )
         try:
             records.append((number, parse_json(line, f"{source}, row {number}")))
         except json.JSONDecodeError as error:
-            if number == last == len(lines) and records:
+            if line[-1] not in "\r\n" and records:
                 notes.append(f"{source}, row {number}: cut off (a writer at work?); left out")
                 continue
             raise DataError(
@@ -150,6 +165,8 @@ def _from_value(value: Any, source: str) -> Table:
         return _from_array(value, source)
     if not isinstance(value, dict):
         raise _refused(source, f"a JSON document of {_said(value)}")
+    if {"schema_version", "formula", "certificate"} <= set(value):
+        raise _refused(source, "a fit that jaxscale wrote")
     if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):
         return _from_rows(value["columns"], value["data"], source)
     kinds = {

@@ -22,10 +22,14 @@ from jaxscale.data.expressions import keep_rows, names_in, worked_out
 from jaxscale.data.headers import COUNTED, made_of, power_of_ten, unit_for
 from jaxscale.data.lowest import group_rows, is_lowest, listed
 from jaxscale.data.melt import melt
+from jaxscale.data.responses import response_of
 from jaxscale.data.run_names import names_of_rows, parse_names
 from jaxscale.data.table import Table
 from jaxscale.errors import DataError
 from jaxscale.text import listing, many, short
+
+HIGHER_IS_BETTER = ("accuracy", "reward", "score")
+"""Responses of which the lowest is the worst."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,6 +200,13 @@ class _Reader:
         names = listed(self.options.lowest)
         if not names:
             return
+        kind = response_of(columns["loss"].label).kind
+        if kind in HIGHER_IS_BETTER:
+            raise DataError(
+                f"{self.table.top}: --lowest {','.join(names)} would keep the lowest {kind} of "
+                "each group, which is its worst run; name a loss with --column loss=COLUMN, or "
+                "turn it round: --column 'loss=1-COLUMN'"
+            )
         values = {letter: column.values for letter, column in columns.items()}
         groups = group_rows(self.table, names, values)
         mask = ~is_lowest(groups, columns["loss"].values, self.keep)

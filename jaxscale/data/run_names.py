@@ -29,7 +29,7 @@ def column_of_names(table: Table) -> str | None:
     for name in table.columns:
         by_name.setdefault(re.sub(r"[^a-z0-9\u4e00-\u9fff]", "", name.lower()), name)
     for alias in COLUMNS:
-        if alias in by_name and _is_text(table.columns[by_name[alias]]):
+        if alias in by_name and _are_names(table.columns[by_name[alias]]):
             return by_name[alias]
     return None
 
@@ -112,8 +112,9 @@ def _parsed(table: Table, column: str, pattern: Pattern) -> Table:
     return dataclasses.replace(table, columns={**table.columns, **added}, notes=tuple(notes))
 
 
-def _is_text(cells: Sequence[Any]) -> bool:
-    if isinstance(cells, np.ndarray):
+def _are_names(cells: Sequence[Any]) -> bool:
+    """Return whether cells are text, and not the same one in many rows."""
+    if isinstance(cells, np.ndarray) or (len(cells) > 2 and len({*map(str, cells)}) == 1):
         return False
     for cell in cells:
         try:

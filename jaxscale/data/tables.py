@@ -27,7 +27,7 @@ MAX_BYTES = 2 << 30
 """Largest decompressed text that is read."""
 MAX_FILES = 100_000
 
-WANTED = "one table (CSV, JSON, Markdown or Parquet)"
+WANTED = "one table (CSV, JSON, Markdown or Parquet), or a pattern such as 'runs/*.csv'"
 KINDS = {
     **dict.fromkeys((".csv", ".tsv", ".txt", ""), "csv"),
     **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json"),
@@ -56,6 +56,10 @@ def read_table(path: str | Path, decimal: str = ".") -> Table:
     """
     if decimal not in (".", ","):
         raise ValueError(f"decimal must be '.' or ',', got {decimal!r}")
+    if re.match(r"\w+://", str(path)):
+        raise DataError(
+            f"{short(path, 200)}: nothing is downloaded; save the file and give its path"
+        )
     if is_stream(path):
         return _read_stream(str(path), decimal)
     path = Path(path)

@@ -88,6 +88,8 @@ def test_what_is_no_file(tmp_path):
     assert "no such file" in message(tmp_path / "none.csv")
     assert "cannot be read" in message("N,D,loss\n" * 999)
     assert "no such file" in message("runs\0.csv")
+    assert "nothing is downloaded" in message("https://example.com/runs.csv")
+    assert "or a pattern such as 'runs/*.csv'" in message(tmp_path)
 
 
 FRAME = {"N": [1e8, 2.5e8, 1e9], "D": [2e9, 5e9, 1.5e10], "loss": [3.5, 3.1, 2.8]}

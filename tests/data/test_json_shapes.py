@@ -128,6 +128,10 @@ REFUSED = {
         {name: {"N": run["N"], "D": run["D"], "logs": LOG} for name, run in NAMED.items()},
         "column 'logs' holds a list of objects in every row",
     ),
+    "a fit": (
+        {"schema_version": 1, "formula": "L", "certificate": {}, "params": {"E": 1}},
+        "a fit that jaxscale wrote",
+    ),
     "nothing": ({}, "no rows"),
     "nothing in lists": ({"N": [], "loss": []}, "no rows"),
     "something else among the runs": ([RUNS[0], 7], "row 2: expected an object"),

@@ -178,7 +178,10 @@ LARGE = {
     "rows.csv.gz": (gzip.compress(b"N,loss\n" + b"1,3\n" * 300), "301 lines, and 200 are"),
     "rows.jsonl": (b'{"N": 1}\n' * 300, "300 lines, and 200 are the most"),
     "cells.csv": (b"a,b,c,d,e,f\n" + b"1,2,3,4,5,6\n" * 190, "1,146 cells in 6 columns"),
-    "cells.json": (json.dumps([{str(k): 1 for k in range(40)}] * 30).encode(), "1,200 cells"),
+    "cells.json": (json.dumps([{str(k): 1} for k in range(35)]).encode(), "1,225 cells"),
+    "line.jsonl": (b'{"N": 1}\n{"N": "' + b"x" * 3000 + b'"}\n', "row 2: a line of 3,010 char"),
+    "brackets.json": (b"[" + b"[]," * 400 + b"[]]", "JSON of 402 objects and arrays"),
+    "commas.json": (b'{"N": [' + b"1," * 1200 + b"1]}", "JSON of 1,200 commas"),
     "value.json": (b'[{"N": "' + b"x" * 20_000 + b'"}]', "JSON of 20,011 characters in one value"),
 }
 
@@ -187,7 +190,8 @@ LARGE = {
 def test_what_is_too_large_is_refused_by_what_is(name, tmp_path, monkeypatch):
     for module in ("csv_text", "json_shapes"):
         monkeypatch.setattr(f"jaxscale.data.{module}.MAX_ROWS", 200)
-    monkeypatch.setattr("jaxscale.data.csv_text.MAX_CELLS", 1000)
+        monkeypatch.setattr(f"jaxscale.data.{module}.MAX_CELLS", 1000)
+    monkeypatch.setattr("jaxscale.data.json_shapes.MAX_LINE", 3000)
     monkeypatch.setattr("jaxscale.data.json_shapes.MAX_CHARACTERS", 20_000)
     content, said = LARGE[name]
     (tmp_path / name).write_bytes(content)

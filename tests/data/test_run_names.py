@@ -15,6 +15,7 @@ CALLED = {
     "model": ("N,model,D,loss\n1,tiny-350M,2,3\n2,big,2,2\n", ["tiny-350M", "big"]),
     "run before model": ("model,run_name,N,loss\nx,a,1,2\nx,b,2,2\n", ["a", "b"]),
     "id, in part a number": ("id,N,loss\n7,1,2\nq8,2,2\n", ["7", "q8"]),
+    "one name of all is none": ("experiment,name,N,loss\nx,a,1,2\nx,b,2,2\nx,c,3,2\n", ["a", "b"]),
     "numbers are no names": ("id,N,loss\n7,1,2\n8,2,2\n", [None, None]),
     "some have none": ("name,N,loss\na,1,2\n,2,2\n", ["a", None]),
     "a long one is cut": (f"name,N,loss\n{'x' * 99},1,2\nb,2,2\n", ["x" * 29 + "...", "b"]),
@@ -35,7 +36,7 @@ def test_names_of_runs_are_kept(name, tmp_path):
         for row, name in zip((2, 3), expected, strict=True)
     ]
     assert runs.where(1) == f"{path}, row {shown[1]}"
-    assert runs.select(np.array([False, True]), "not asked for").row(0) == shown[1]
+    assert runs.select(runs.rows == 3, "not asked for").row(0) == shown[1]
 
 
 def test_names_are_shown_wherever_rows_are(fitted):
@@ -97,6 +98,16 @@ def test_rows_that_go_for_another_reason_are_not_the_lowest(tmp_path):
         jaxscale.read_runs(path, lowest="lr")
 
 
+@pytest.mark.parametrize("name", ["acc", "val_accuracy", "mean_reward"])
+def test_the_lowest_accuracy_is_not_taken_for_the_best(name, tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text(f"N,{name}\n1,0.2\n1,0.3\n2,0.4\n")
+    with pytest.raises(jaxscale.DataError, match="which is its worst run"):
+        jaxscale.read_runs(path, lowest="N")
+    turned = jaxscale.read_runs(path, lowest="N", map={"loss": f"1-{name}"})
+    assert turned.rows.tolist() == [3, 4]
+
+
 rng = np.random.default_rng(5)
 N = np.repeat([2e7, 8e7, 3e8, 1e9], 5)
 LOSS = 4 - 0.3 * np.log10(N)
@@ -108,6 +119,7 @@ SWEEPS = {
     "far apart": ({}, LOSS * np.tile([1, 1.1, 1.3, 1.2, 1.5], 4), "are no repeats"),
     "seeds": (dict(seed=np.tile(np.arange(5), 4)), SEEDS, ""),
     "seeds at one rate": (dict(lr=np.repeat([1.0, 2, 3, 4], 5)), SEEDS, ""),
+    "measured, whatever it is called": (dict(err_lsat_lr=SEEDS), SEEDS, ""),
     "measured beside the loss": (dict(train_loss=SEEDS + 0.1, hours=SEEDS), SEEDS, ""),
     "no name of what is tuned": (dict(global_number=np.arange(20)), SEEDS, ""),
     "nothing twice": (dict(lr=np.arange(20)), None, ""),

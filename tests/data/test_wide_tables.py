@@ -162,7 +162,7 @@ def test_what_cannot_become_rows_is_said(name, tmp_path):
 LONG = "run,metric,value\n30M_1B,loss,3.1\n30M_1B,acc,0.3\n60M_1B,loss,2.9\n"
 HINTS = {
     "a chart of W&B": (chart(), "wide export of W&B, a column for each of 4 runs: --melt "
-                       "'{N}_{D}step - eval/loss'"),
+                       "'{N}_{step}step - eval/loss' .*, --column 'D=TOKENS.step'"),
     "a chart of other runs": (chart().replace("M_", "_"), "--melt '{run} - eval/loss'"),
     "a pivot table": (PIVOT, "Columns '1B' to '16B' are called by numbers.*--melt '{D}'"),
     "a pivot table of ratios": (
@@ -184,11 +184,14 @@ def test_a_table_of_another_shape_is_told_how_to_be_read(name, tmp_path):
 
 SUGGESTED = {
     "30M_2Btok": "{N}_{D}tok",
-    "gpt-30M_2000step": "{}-{N}_{D}step",
+    "gpt-30M_2000step": "{}-{N}_{step}step",
+    "30M_1000000000": "{N}_{D}",
+    "lr1e-3_30M": "lr{}_{N}",
     "tiny-350M": "{}-{N}",
     "N30M-D2B-s1": "N{N}-D{D}-s{}",
     "run7": "",
     "baseline": "",
+    r"\x1b[31m30M": "",
 }
 
 
