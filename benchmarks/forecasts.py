@@ -1,6 +1,7 @@
 """How good forecasts of the final loss are.
 
     python -m benchmarks.forecasts            # prints the tables, writes results/forecasts.md
+    python -m benchmarks.forecasts --quick    # prints the rows of the default only
 
 Every run of the ladder that ships with jaxscale, and of `misfitting_curves.csv` (Li et al. 2025,
 arXiv:2502.18969) where `JAXSCALE_DATA` holds it, is cut at a share of its steps; the validation
@@ -15,6 +16,7 @@ of both tables, so its rows are no test on unseen runs; those of the learned pri
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -164,6 +166,14 @@ def baselines(runs: Sequence[Run], share: float) -> dict[str, dict[str, Any]]:
     return {"last value": judged(last, truth), "OLS in log D": judged(line, truth)}
 
 
+def quick(runs: Sequence[Run], title: str) -> None:
+    """Print what the default says."""
+    print(title)
+    for share in SHARES:
+        usable = [run for run in runs if run.until(share).any()]
+        print(line(share, "default", score(usable, evidence(usable, share, DEFAULT), Prior())))
+
+
 def table(runs: Sequence[Run], shares: Sequence[float], title: str) -> list[str]:
     """Return one Markdown table."""
     order = np.argsort([run.flops for run in runs], kind="stable")
@@ -213,6 +223,11 @@ def main() -> None:
         (misfitting(), "misfitting_curves.csv, cosine assumed"),
         (ladder("accuracy"), "Ladder, 1 - accuracy"),
     ]
+    if "--quick" in sys.argv:
+        for part, title in parts:
+            if part:
+                quick(part, title)
+        return
     where = environment()
     lines = ["# Forecasts of the final validation loss", ""]
     lines += [f"`python -m benchmarks.forecasts`; {where['device']}, {where['processor']}, "]

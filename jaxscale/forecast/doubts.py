@@ -43,9 +43,9 @@ TRUST = 0.2
 REACH = (1.0, 1.0)
 """A trend goes on for no more than so many times what the run has moved so far, or so much of the
 loss if that is more."""
-LOOSE = (0.2, 0.1, 0.6)
+LOOSE = (0.2, 0.1, 0.6, 0.4)
 """Standard deviations of what may come per e-fold: of what the run has moved so far; of its loss,
-and of that of a run that has not fallen."""
+of that of a run that has not fallen, and further down of one that falls: a drop may have begun."""
 ON = (0.75, 0.3)
 """Standard deviations of what may come beyond half of the trend, and short of it, in trends."""
 POINTS = 11
@@ -221,7 +221,8 @@ def _wider(
     loose += jnp.where(found.flat & ~found.rises, LOOSE[2], LOOSE[1]) ** 2
     z = jnp.linspace(-2.5, 2.5, POINTS, dtype=law.mean.dtype)
     further = jnp.where(z * on > 0, ON[0], ON[1]) * on
-    sd = jnp.sqrt(further**2 + (walk + loose) * ahead + QUIET**2)
+    further = jnp.where((z < 0) & (slope < 0), further**2 + LOOSE[3] ** 2 * ahead, further**2)
+    sd = jnp.sqrt(further + (walk + loose) * ahead + QUIET**2)
     weight = jax.nn.softmax(-0.5 * z**2)
     now = jnp.where(bins.positive, 0.0, bins.level[jnp.maximum(bins.number - 1, 0)])
     at = jnp.clip(now + on / 2 + sd * z, -8.0, 8.0)

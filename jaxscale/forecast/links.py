@@ -145,7 +145,13 @@ def told(link: Link, forecast: Any) -> Told:
 
 
 def metric_below(link: Link, forecast: Forecast, values: list[float]) -> list[float]:
-    """Return the probability that a metric ends below each of the values."""
+    """Return the probability that a metric ends below each of the values.
+
+    Args:
+        link: of the metric.
+        forecast: of its loss.
+        values: of the metric [k].
+    """
     x = np.asarray(values, float)
     if link.name == "perplexity":
         x = np.maximum(x, 1e-300)
