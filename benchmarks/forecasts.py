@@ -1,6 +1,7 @@
 """How good forecasts of the final loss are.
 
     python -m benchmarks.forecasts            # prints the tables, writes results/forecasts.md
+    python -m benchmarks.forecasts --quick    # prints the rows of the default only
 
 Every run of the ladder that ships with jaxscale, and of `misfitting_curves.csv` (Li et al. 2025,
 arXiv:2502.18969) where `JAXSCALE_DATA` holds it, is cut at a share of its steps; the validation
@@ -15,6 +16,7 @@ of both tables, so its rows are no test on unseen runs; those of the learned pri
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,14 +60,18 @@ class Run(NamedTuple):
         return self.step < share * self.steps
 
 
-def ladder() -> list[Run]:
-    """Return the runs of the shipped ladder."""
+def ladder(metric: str = "loss") -> list[Run]:
+    """Return the runs of the shipped ladder, by their loss or, of their accuracy, 1 - x."""
     folder = Path(datasets.__file__).parent / "stdlib_ladder"
     rows = read_table(folder / "runs.csv").columns
     curves = datasets.load_curves("stdlib_ladder")
     numbers = (np.asarray(rows[name], float) for name in ("steps", "lr", "flops"))
+    values = {
+        run: 1 - curve["accuracy"] if metric == "accuracy" else curve["loss"]
+        for run, curve in curves.items()
+    }
     return [
-        Run(curves[run]["step"] - 1, curves[run]["loss"], steps, lr, schedule == "wsd", flops)
+        Run(curves[run]["step"] - 1, values[run], steps, lr, schedule == "wsd", flops)
         for run, schedule, steps, lr, flops in zip(
             rows["run"], rows["schedule"], *numbers, strict=True
         )
@@ -128,9 +134,15 @@ def score(runs: Sequence[Run], seen: Evidence, prior: Prior) -> dict[str, Any]:
     forecaster = Forecaster(prior=prior)
     made = jax.jit(jax.vmap(lambda seen: forecaster.forecast(seen, 0.9)))(seen)
     truth = np.array([run.loss[-1] for run in runs])
-    inside = (truth >= made.lower) & (truth <= made.upper)
-    width = np.median((made.upper - made.lower) / truth)
-    return judged(made.loss, truth) | {"covered": 100 * inside.mean(), "width": 100 * width}
+    inside = np.asarray((truth >= made.lower) & (truth <= made.upper))
+    width, doubted = np.median((made.upper - made.lower) / truth), np.asarray(made.doubts.any)
+    quiet = 100 * inside[~doubted].mean() if not doubted.all() else np.nan
+    return judged(made.loss, truth) | {
+        "covered": 100 * inside.mean(),
+        "width": 100 * width,
+        "doubted": 100 * doubted.mean(),
+        "quiet": quiet,
+    }
 
 
 def judged(forecast: Any, truth: np.ndarray) -> dict[str, Any]:
@@ -154,14 +166,23 @@ def baselines(runs: Sequence[Run], share: float) -> dict[str, dict[str, Any]]:
     return {"last value": judged(last, truth), "OLS in log D": judged(line, truth)}
 
 
+def quick(runs: Sequence[Run], title: str) -> None:
+    """Print what the default says."""
+    print(title)
+    for share in SHARES:
+        usable = [run for run in runs if run.until(share).any()]
+        print(line(share, "default", score(usable, evidence(usable, share, DEFAULT), Prior())))
+
+
 def table(runs: Sequence[Run], shares: Sequence[float], title: str) -> list[str]:
     """Return one Markdown table."""
     order = np.argsort([run.flops for run in runs], kind="stable")
     half = len(runs) // 2
     small, large = ([runs[k] for k in part] for part in (order[:half], order[half:]))
     lines = [f"## {title}", ""]
-    lines += ["| at | runs | method | median error | bias | covered (90 %) | width |"]
-    lines += ["|---|---|---|---|---|---|---|"]
+    lines += ["| at | runs | method | median error | bias | covered (90 %) | width | doubted |"]
+    lines[-1] += " covered, not doubted |"
+    lines += ["|---|---|---|---|---|---|---|---|---|"]
     for share in shares:
         usable = [run for run in runs if run.until(share).any()]
         rows: dict[str, dict[str, Any]] = {}
@@ -186,7 +207,11 @@ def line(share: float, name: str, row: dict[str, Any]) -> str:
     text = f"| {100 * share:.0f} % | {row['runs']} | {name} | {row['error']:.1f} % "
     text += f"| {row['bias']:+.1f} % "
     covered = "covered" in row
-    return text + (f"| {row['covered']:.0f} % | {row['width']:.0f} % |" if covered else "| | |")
+    if not covered:
+        return text + "| | | | |"
+    return (
+        text + "".join(f"| {row[x]:.0f} % " for x in ("covered", "width", "doubted", "quiet")) + "|"
+    )
 
 
 def main() -> None:
@@ -196,12 +221,19 @@ def main() -> None:
         ([run for run in runs if not run.wsd], "Ladder, cosine to zero"),
         ([run for run in runs if run.wsd], "Ladder, WSD"),
         (misfitting(), "misfitting_curves.csv, cosine assumed"),
+        (ladder("accuracy"), "Ladder, 1 - accuracy"),
     ]
+    if "--quick" in sys.argv:
+        for part, title in parts:
+            if part:
+                quick(part, title)
+        return
     where = environment()
     lines = ["# Forecasts of the final validation loss", ""]
     lines += [f"`python -m benchmarks.forecasts`; {where['device']}, {where['processor']}, "]
     lines += [f"float32, jax {jax.__version__}. Median absolute error and bias relative"]
-    lines += ["to the loss that came; width of the interval relative to it.", ""]
+    lines += ["to the loss that came; width of the interval relative to it. doubted: said not to"]
+    lines += ["follow the law, with a wider interval.", ""]
     for part, title in parts:
         if part:
             lines += table(part, SHARES, title)

@@ -26,13 +26,14 @@ from jaxscale.cli.options import (
 )
 from jaxscale.cli.outputs import check_figure, check_outputs, deliver, inputs_of
 from jaxscale.data.loss_curves import Curve, read_metrics
+from jaxscale.forecast.doubts import reasons
 from jaxscale.forecast.forecaster import Forecast, Forecaster
+from jaxscale.forecast.links import LINKS, Link, Told, find_link, linked, metric_below, told
 from jaxscale.forecast.local_level import Prior
 from jaxscale.forecast.offline import (
     forecast_curve,
     forecast_fan,
     learn_from,
-    probability_below,
     scheduled,
 )
 from jaxscale.forecast.schedules import SCHEDULES, Schedule, schedule_named
@@ -60,9 +61,12 @@ APART = 0.03
 class _Outlook:
     """One run: what was known, what is forecast, and what came of it."""
 
-    curve: Curve  # up to --until
+    curve: Curve  # up to --until, in the unit of the log
+    link: Link
     forecaster: Forecaster
-    forecast: Forecast
+    forecast: Forecast  # of the loss that the link makes of the metric
+    told: Told  # the same of the metric
+    doubts: list[str]
     now: float
     below: list[tuple[float, float]]
     outcome: float | None
@@ -87,6 +91,12 @@ def options(sub: argparse.ArgumentParser) -> None:
         "--decay", type=float, metavar="X", help="of wsd: steps, or below 1 a fraction; default 0.2"
     )
     column_option(sub, "loss=val_loss", ", ".join(MEASURED))
+    sub.add_argument(
+        "--metric",
+        choices=("auto", *LINKS),
+        default="auto",
+        help="what the column is: a share of 1 or percent that rises, an error rate; default auto",
+    )
     sub.add_argument("--run", metavar="NAME", help="of several runs, this one")
     sub.add_argument("--until", type=step_count, metavar="STEP", help="use the losses up to there")
     sub.add_argument(
@@ -128,7 +138,7 @@ def run(options: argparse.Namespace) -> int:
     )
     for path in figures:
         say(f"wrote {path}")
-    return 0
+    return int(any(outlook.doubts for outlook in outlooks))
 
 
 def _consistent(options: argparse.Namespace) -> None:
@@ -168,10 +178,11 @@ def _finished(
     return finished
 
 
-def _learned(options: argparse.Namespace, finished: list[Curve], share: float) -> Prior:
+def _learned(options: argparse.Namespace, finished: list[Curve], share: float, link: Link) -> Prior:
     """Return the prior of finished runs; each had the schedule of the options, over its steps."""
     known = []
-    for curve in finished:
+    for metric in finished:
+        curve = linked(metric, link)
         own = argparse.Namespace(**{**vars(options), "final_step": int(curve.step[-1])})
         known.append((curve, _forecaster(options.curve, _schedule(own, curve, []))))
     return learn_from(known, share)
@@ -191,26 +202,33 @@ def _outlook(options: argparse.Namespace, curve: Curve, finished: list[Curve]) -
             f"first is at step {curve.step[0]:,}"
         )
     notes = list(known.notes)
+    link, word = LINKS.get(options.metric), ""
+    if link is None:
+        link, word = find_link(known.column, known)
+    notes += [word] if word else []
     schedule = _schedule(options, known, notes)
     forecaster = _forecaster(options.curve, schedule)
     if finished:
         share = known.step[-1] / options.final_step
-        forecaster = dataclasses.replace(forecaster, prior=_learned(options, finished, share))
+        forecaster = dataclasses.replace(forecaster, prior=_learned(options, finished, share, link))
         notes.append(f"what is usual was learned from {many(len(finished), 'finished run')}")
-    forecast = forecast_curve(forecaster, known, options.final_step, options.level)
+    forecast = forecast_curve(forecaster, linked(known, link), options.final_step, options.level)
     good = int(np.isfinite(known.loss).sum())
     if good < len(known):
         notes.append(f"{len(known) - good} of {len(known)} losses are not finite; left out")
     if good < FEW and not finished:
         few = many(good, "loss", "losses")
         notes.append(f"only {few}: the forecast rests on what is usual")
-    chances = probability_below(forecast, options.below).tolist() if options.below else []
+    doubts = reasons(forecast.doubts, link.of(known.column))
+    notes += doubts
+    chances = metric_below(link, forecast, options.below) if options.below else []
     below = list(zip(options.below, chances, strict=True))
     now = _mean(known, int(known.step[-1]))
     later = options.until is not None and len(curve) > len(known)
     outcome = _mean(curve, options.final_step) if later else None
     assert now is not None
-    return _Outlook(known, forecaster, forecast, now, below, outcome, notes)
+    said = told(link, forecast)
+    return _Outlook(known, link, forecaster, forecast, said, doubts, now, below, outcome, notes)
 
 
 def _mean(curve: Curve, step: int) -> float | None:
@@ -257,17 +275,17 @@ def _schedule(options: argparse.Namespace, known: Curve, notes: list[str]) -> Sc
 
 def _block(options: argparse.Namespace, outlook: _Outlook) -> str:
     """Return what a person reads of one run."""
-    curve, forecast, level = outlook.curve, outlook.forecast, f"{100 * options.level:g} %"
-    style = _style(forecast)
-    loss, low, high = (f"{x:{style}}" for x in (forecast.loss, forecast.lower, forecast.upper))
+    curve, said, level = outlook.curve, outlook.told, f"{100 * options.level:g} %"
+    style = _style(said)
+    loss, low, high = (f"{x:{style}}" for x in said)
     rows = [
         ["now", f"{outlook.now:{style}}", f"step {curve.step[-1]:,} of {options.final_step:,}"],
         ["forecast", loss, f"{low} to {high} ({level})"],
     ]
     if outlook.outcome is not None:
-        inside = forecast.lower <= outlook.outcome <= forecast.upper
-        off = 100 * (float(forecast.loss) / outlook.outcome - 1)
-        words = f"forecast {off:+.2f} % off, {'inside' if inside else 'outside'} the interval"
+        inside = "inside" if said.lower <= outlook.outcome <= said.upper else "outside"
+        off = 100 * (float(said.median) / outlook.outcome - 1) if outlook.outcome else math.inf
+        words = f"forecast {off:+.2f} % off, {inside} the interval"
         rows.append(["turned out", f"{outlook.outcome:{style}}", words])
     for x, p in outlook.below:
         rows.append([f"below {quantity(x, 6)}", f"{100 * p:.1f} %", "probability"])
@@ -275,9 +293,9 @@ def _block(options: argparse.Namespace, outlook: _Outlook) -> str:
     return "\n".join([*lines, *(one_line(f"! {note}") for note in outlook.notes)])
 
 
-def _style(forecast: Forecast) -> str:
+def _style(said: Told) -> str:
     """Return the format of a loss: the digits that the interval leaves known, and one more."""
-    width, size = float(forecast.upper - forecast.lower), abs(float(forecast.loss))
+    width, size = float(said.upper - said.lower), abs(float(said.median))
     plain = 1e-3 <= size < 1e7  # others would be written as zero, or in hundreds of digits
     if not width > 0:
         return ".6f" if plain else ".6e"
@@ -297,9 +315,12 @@ def _document(options: argparse.Namespace, outlooks: list[_Outlook]) -> dict[str
             "skipped": int((~np.isfinite(each.curve.loss)).sum()),
             "step": int(each.curve.step[-1]),
             "loss": each.now,
-            "forecast": float(each.forecast.loss),
-            "lower": float(each.forecast.lower),
-            "upper": float(each.forecast.upper),
+            "metric": each.link.name,
+            "link": each.link.formula,
+            "forecast": float(each.told.median),
+            "lower": float(each.told.lower),
+            "upper": float(each.told.upper),
+            "trusted": not each.doubts,
             "below": [{"loss": x, "probability": p} for x, p in each.below],
             "outcome": each.outcome,
             "notes": each.notes,
@@ -339,13 +360,18 @@ def _draw(options: argparse.Namespace, outlook: _Outlook, whole: Curve, path: st
     from jaxscale import plotting
     from jaxscale.plotting.forecast import plot_forecast
 
-    known, final = outlook.curve, options.final_step
-    fan = forecast_fan(outlook.forecaster, known, final, options.level)
+    known, final, link, said = outlook.curve, options.final_step, outlook.link, outlook.told
+    fan = forecast_fan(outlook.forecaster, linked(known, link), final, options.level)
+    way = told(link, fan)
+    fan = fan._replace(loss=way.median, lower=way.lower, upper=way.upper)
+    end = dataclasses.replace(
+        outlook.forecast, loss=said.median, lower=said.lower, upper=said.upper
+    )
     later = (whole.step > known.step[-1]) & (whole.step <= final)
     truth = dataclasses.replace(whole, step=whole.step[later], loss=whole.loss[later], lr=None)
     figure = plot_forecast(
         known,
-        outlook.forecast,
+        end,
         fan,
         level=options.level,
         truth=truth if len(truth) else None,

@@ -62,6 +62,7 @@ class Curve:
         name: of the run.
         source: the file or folder.
         notes: what was chosen or left out while reading.
+        column: what the loss is called there.
     """
 
     step: np.ndarray
@@ -70,6 +71,7 @@ class Curve:
     name: str
     source: str
     notes: tuple[str, ...] = ()
+    column: str = "loss"
 
     def __len__(self) -> int:
         return len(self.step)
@@ -250,7 +252,7 @@ def _curve(part: _Part, wanted: dict[str, str | None]) -> Curve:
         if lr is None and wanted["lr"] is not None:
             given = f"--column lr={rate[:40]}"
             raise DataError(f"{table.top}: column {short(rate)} ({given}) holds no finite number")
-    return Curve(step, loss, lr, part.name, table.source, tuple(notes))
+    return Curve(step, loss, lr, part.name, table.source, tuple(notes), column)
 
 
 def _whole(table: Table, column: str, rows: np.ndarray) -> np.ndarray:

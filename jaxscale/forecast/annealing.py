@@ -20,6 +20,10 @@ from jax import Array
 
 from jaxscale._numerics.pytree import pytree, static
 
+LOWEST = 3e3
+"""Rates below so many times tiny^(1/4) of the largest (1e-6 of it in float32) count as that: a
+power of zero has no end."""
+
 
 class Relaxation(Protocol):
     """How much of a drop's gain has taken hold; `power` is the p above."""
@@ -42,7 +46,8 @@ class MultiPower:
     """r = 1 - (1 + C eta^-gamma S_k)^-beta, S_k the rate summed since drop k.
 
     Source: Luo et al. 2025, arXiv:2503.12811; the defaults are the mean of its three published
-    sizes (25M, 100M, 400M).
+    sizes (25M, 100M, 400M). C goes with the unit of the rate: far below the rates of Adam (1e-5
+    to 1e-2) it says that lowering them wins little.
     """
 
     C: float = static(default=2.07)
@@ -52,8 +57,9 @@ class MultiPower:
 
     def __call__(self, steps: Array, summed: Array, rate: Array) -> Array:
         """Return how much of the gain has taken hold."""
-        tiny = jnp.finfo(summed.dtype).tiny
-        rate = jnp.maximum(rate, tiny**0.25)
+        peak = jnp.max(rate)
+        least = LOWEST * jnp.finfo(summed.dtype).tiny ** 0.25
+        rate = jnp.maximum(rate, least * jnp.where(peak > 0, peak, 1.0))
         return -jnp.expm1(-self.beta * jnp.log1p(self.C * rate**-self.gamma * summed))
 
 

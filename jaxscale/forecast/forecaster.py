@@ -30,8 +30,10 @@ from jax import Array, lax
 from jaxscale._numerics.level import check_level
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale.forecast.annealing import MultiPower, Relaxation, annealing_gain, summed_rate
-from jaxscale.forecast.local_level import Evidence, Mixture, Prior, forecast_mixture
+from jaxscale.forecast.doubts import Doubts, doubts
+from jaxscale.forecast.local_level import Evidence, Mixture, Prior, explain
 from jaxscale.forecast.schedules import Schedule, rates
+from jaxscale.forecast.spikes import spiked
 
 FUTURE = 64
 """Points of the schedule between now and the end."""
@@ -70,12 +72,15 @@ class Forecast:
         lower: lower end of its central interval.
         upper: upper end.
         mixture: its distribution, a mixture of normal ones, one per cell of the grid.
+        doubts: signs that the run does not follow the law; where there is any, the forecast is a
+            wide guess from what the run did of late.
     """
 
     loss: Array
     lower: Array
     upper: Array
     mixture: Mixture
+    doubts: Doubts
 
     def probability_below(self, loss: Any) -> Array:
         """Return the probability that the run ends below `loss`; elementwise, pure."""
@@ -206,11 +211,11 @@ class Forecaster:
 
     def forecast(self, seen: Evidence, level: Any = 0.9) -> Forecast:
         """Return what `predict` does, from the evidence it rests on."""
-        mixture = forecast_mixture(seen, self.prior, self.grid)
+        found, mixture = doubts(seen, explain(seen, self.prior, self.grid))
         level = _level(level)
         tail = jnp.where((level > 0) & (level < 1), 0.5 * (1 - level), jnp.nan)
         lower, loss, upper = mixture.quantile(jnp.asarray([tail, 0.5, 1 - tail]))
-        return Forecast(loss, lower, upper, mixture)
+        return Forecast(loss, lower, upper, mixture, found)
 
     def evidence(self, state: State, final_step: Any) -> Evidence:
         """Return what a run has shown and what its schedule still holds; pure.
@@ -256,7 +261,7 @@ def _evidence(
     No bin counts where steps, rates or the current loss, the unit of all, allow no answer.
     Bins before the learning rate's peak do not count; empty ones repeat their neighbour. Nor does
     the first, if it holds several losses: the mean of a power law over it is not the law at its
-    mean step.
+    mean step. Nor do spikes; the current loss is that of the last bin that counts.
     """
     filled, order = state.count > 0, jnp.arange(len(state.count))
     source = lax.cummax(jnp.where(filled, order, -1))
@@ -264,7 +269,9 @@ def _evidence(
     step, loss, rate = (x[source] for x in (state.step, state.loss, state.rate))
     blurred = (order == 0) & (state.count > 1) & filled[1:].any()
     used = filled & (order >= jnp.argmax(rate >= NEARLY * jnp.max(rate))) & ~blurred
-    scale = jnp.where(filled.any(), jnp.abs(loss[-1]), 1.0)
+    used &= ~spiked(used, loss)
+    now = loss[jnp.max(jnp.where(used, order, 0))]
+    scale = jnp.where(used.any(), jnp.abs(now), 1.0)
     known, limits = jnp.isfinite(ahead).all(), jnp.finfo(scale.dtype)
     if annealing:  # else rates do not matter
         known &= jnp.isfinite(future).all() & (jnp.max(rate) > 0)
@@ -278,7 +285,9 @@ def _evidence(
     S = summed_rate(path, rate)[at] if gains else path[at] + 1
     log_s = jnp.log(jnp.maximum(S, jnp.finfo(S.dtype).tiny))
     gain = jnp.stack(gains or [jnp.zeros_like(S)], axis=1)
-    return Evidence(used, share, loss / scale - 1, log_s - log_s[-2], gain, scale)
+    log_step = jnp.log(path[at] + 1)
+    relative, walked = log_s - log_s[-2], log_step - log_step[-2]
+    return Evidence(used, share, loss / scale - 1, relative, gain, scale, walked)
 
 
 def _merge(state: State, merges: Array) -> State:

@@ -60,6 +60,7 @@ class Evidence(NamedTuple):
     log_s: Array  # [K + 1] log S, zero at the last bin
     gain: Array  # [K + 1, G] the rate's drops so far, in units of its peak, one per form
     scale: Array  # the current loss
+    log_step: Array  # [K + 1] log of steps, zero at the last bin
 
 
 class Mixture(NamedTuple):
@@ -83,6 +84,19 @@ class Mixture(NamedTuple):
         like = jnp.zeros_like(p * center)
         t = root(lambda t: self.below(center + far * t) - p, -1.0, 1.0, like)
         return jnp.where((p > 0) & (p < 1), center + far * t, jnp.nan)
+
+
+class Explained(NamedTuple):
+    """What the cells of a grid make of a run.
+
+    Attributes:
+        mixture: of the loss at the end.
+        surprise: [K] innovations of the best cell in its standard deviations, before those that
+            stand out count less; zero where a bin is not used.
+    """
+
+    mixture: Mixture
+    surprise: Array
 
 
 class _Cells(NamedTuple):
@@ -114,7 +128,18 @@ class _Solved(NamedTuple):
 
 
 def forecast_mixture(seen: Evidence, prior: Prior, grid: tuple[int, int, int]) -> Mixture:
-    """Return what the cells of a grid over alpha, walk and noise say of the end.
+    """Return what the cells of a grid over alpha, walk and noise say of the end; see `explain`.
+
+    Args:
+        seen: what a run has shown in K bins, and G forms of the gain.
+        prior: what is known before the run.
+        grid: cells along alpha, walk and noise.
+    """
+    return explain(seen, prior, grid).mixture
+
+
+def explain(seen: Evidence, prior: Prior, grid: tuple[int, int, int]) -> Explained:
+    """Return what the cells of a grid over alpha, walk and noise make of a run.
 
     Pure and differentiable, in the numbers of the prior as well.
 
@@ -124,7 +149,7 @@ def forecast_mixture(seen: Evidence, prior: Prior, grid: tuple[int, int, int]) -
         grid: cells along alpha, walk and noise.
 
     Returns:
-        The mixture, of as many components as there are cells times forms.
+        The mixture has as many components as there are cells times forms.
 
     Cost: two scans over the bins.
     """
@@ -134,17 +159,19 @@ def forecast_mixture(seen: Evidence, prior: Prior, grid: tuple[int, int, int]) -
     largest = jnp.where(largest > 0, largest, 1.0)  # zero where S never rose, or of a single bin
     loss = jnp.append(seen.loss, 0.0)
     columns = jnp.concatenate([loss[:, None], -seen.gain, powers / largest], axis=1)
-    extra = jnp.zeros_like(seen.loss)
-    for _ in range(2):  # the second time, what stood out the first time counts less
+    surprise = extra = jnp.zeros_like(seen.loss)
+    for again in range(2):  # the second time, what stood out the first time counts less
         passed = _kalman(columns[:-1], seen, extra, cells)
         solved = _solve(passed, columns[-1] - passed.level, seen, cells, (prior, largest))
         evidence = jnp.where(jnp.isnan(solved.log_evidence), -jnp.inf, solved.log_evidence)
         log_weight = evidence + cells.log_prior
-        extra = _outlying(passed, solved, log_weight)
+        if not again:
+            left, variance = _left(passed, solved, log_weight)
+            extra = jnp.maximum(left**2 / OUTLYING**2 - variance, 0.0)
+            surprise = left / jnp.sqrt(variance)
     mean = jnp.where(jnp.any(seen.used), seen.scale * solved.mean, jnp.nan)
-    return Mixture(
-        jax.nn.softmax(log_weight.ravel()), mean.ravel(), (seen.scale * solved.sd).ravel()
-    )
+    weight, sd = jax.nn.softmax(log_weight.ravel()), (seen.scale * solved.sd).ravel()
+    return Explained(Mixture(weight, mean.ravel(), sd), surprise)
 
 
 def _cells(prior: Prior, grid: tuple[int, int, int], dtype: Any) -> _Cells:
@@ -269,10 +296,10 @@ def _solve(
     return _Solved(log_evidence, mean, jnp.sqrt(walked[:, None, None] + unsure), A, B)
 
 
-def _outlying(passed: _Pass, solved: _Solved, log_weight: Array) -> Array:
-    """Return the variance [K] that brings every innovation of the best cell to `OUTLYING`."""
+def _left(passed: _Pass, solved: _Solved, log_weight: Array) -> tuple[Array, Array]:
+    """Return the innovations of the best cell that its law leaves [K], and their variances [K]."""
     m, g, a = jnp.unravel_index(jnp.argmax(log_weight), log_weight.shape)
     e, forms = passed.innovation[:, m], solved.B.shape[1]
     left = e[:, 0] - solved.B[m, g, a] * jnp.take(e, 1 + g, axis=1)
     left -= solved.A[m, g, a] * jnp.take(e, 1 + forms + a, axis=1)
-    return lax.stop_gradient(jnp.maximum(left**2 / OUTLYING**2 - passed.variance[:, m], 0.0))
+    return lax.stop_gradient((left, passed.variance[:, m]))

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jaxscale.data.loss_curves import Curve
+from jaxscale.forecast.doubts import Doubts
 from jaxscale.forecast.forecaster import Forecast
 from jaxscale.forecast.offline import Fan
 from jaxscale.plotting.captions import stated
@@ -84,6 +85,7 @@ def plot_forecast(
             ax.errorbar([step], [float(earlier.loss)], ends, **look, label=label)
             seen = np.concatenate([seen, [float(earlier.lower), float(earlier.upper)]])
         _frame(ax, seen, forecast, fan)
+        ax.set_ylabel(as_written(curve.column, 24))
         if below:
             _draw_rate(below[0], curve, fan)
         _step_axis(below[0] if below else ax, first if log else 0.0, float(fan.step[-1]))
@@ -99,8 +101,10 @@ def _title(curve: Curve, forecast: Forecast, fan: Fan, level: float) -> str:
     interval = Interval("loss", loss, low, high, level, math.nan, "")
     text = stated(interval, log=False, gap=f" ({100 * level:g} %: ").replace(": (", ": ")
     name = as_written(curve.name, 40)
-    first = f"{name}:  loss {text} at step {fan.step[-1]:,.0f},"
-    return f"{first}\nforecast from {len(curve):,} losses up to step {curve.step[-1]:,}"
+    first = f"{name}:  {as_written(curve.column, 24)} {text} at step {fan.step[-1]:,.0f},"
+    doubted = isinstance(forecast.doubts, Doubts) and bool(forecast.doubts.any)
+    word = "; the run leaves its law: a wide guess" if doubted else ""
+    return f"{first}\nforecast from {len(curve):,} losses up to step {curve.step[-1]:,}{word}"
 
 
 def _draw_losses(ax: Axes, curve: Curve, truth: Curve | None, first: float) -> np.ndarray:
@@ -139,7 +143,7 @@ def _frame(ax: Axes, seen: np.ndarray, forecast: Forecast, fan: Fan) -> None:
     seen = np.concatenate([seen, fan.lower, fan.upper, [forecast.lower, forecast.upper]])
     seen = seen[np.isfinite(seen)]
     room = 0.06 * float(np.ptp(seen)) or 0.05
-    ax.set(ylabel="loss", ylim=(float(seen.min()) - room, float(seen.max()) + room))
+    ax.set(ylim=(float(seen.min()) - room, float(seen.max()) + room))
     ax.legend(loc="upper right")
 
 

@@ -350,3 +350,74 @@ def test_the_figure_shows_what_is_known():
         bare, forecast_curve(steady, bare, STEPS), forecast_fan(steady, bare, STEPS), log=True
     )
     assert len(figure.axes) == 1 and figure.axes[0].get_xscale() == "log"
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def metric(folder, name, values):
+    """Write a log of 100 values, every 10 steps."""
+    path = folder / "metric.csv"
+    noise = 0.003 * np.random.default_rng(3).normal(size=100)
+    rows = [f"{10 * k},{x}\n" for k, x in enumerate(values + noise)]
+    path.write_text(f"step,{name}\n" + "".join(rows))
+    return path
+
+
+K = np.arange(100)
+OPTIONS = "--final-step", 990, "--curve", "power"
+
+
+@pytest.mark.parametrize(
+    "name, values, until, word",
+    [
+        ("val_loss", 0.8 + 2.2 * sigmoid((30 - K) / 4), 300, "'val_loss' jumps by more than"),
+        ("error", 0.3 + 0.66 * sigmoid((40 - K) / 5), 400, "'error' jumps by more than"),
+        ("reward", 0.05 + 0.6 * sigmoid((K - 40) / 6), 450, "1 - 'reward' jumps by more than"),
+        ("val_loss", 2.6 + 0.3 * (K + 1) ** -0.5 + 0.004 * K, 500, "'val_loss' moves away from"),
+        ("loss", 3 + 0 * K, 300, "'loss' has not come down so far"),
+        ("return", 4 + 0.2 * K, 500, "rises and has no ceiling that is known"),
+    ],
+)
+def test_a_run_that_leaves_its_law_is_said_not_to_be_trusted(
+    capsys, tmp_path, name, values, until, word
+):
+    options = metric(tmp_path, name, values), *OPTIONS, "--until", until, "--column", f"loss={name}"
+    code, out, _ = run(capsys, *options, "--json")
+    (said,) = json.loads(out)["runs"]
+    assert code == 1 and said["trusted"] is False
+    assert said["lower"] < said["loss"] < said["upper"]
+    assert said["lower"] < said["outcome"] < said["upper"]
+    code, out, _ = run(capsys, *options)
+    assert code == 1 and word in out and "not to be trusted, and the interval is a wide" in out
+
+
+@pytest.mark.parametrize(
+    "name, values, metric_, link",
+    [
+        ("accuracy", 0.7 - 0.35 * (K + 1) ** -0.3, "share", "1 - x"),
+        ("top1", 70 - 35 * (K + 1) ** -0.3, "percent", "100 - x"),
+        ("ppl", np.exp(2 + (K + 1) ** -0.4), "perplexity", "log x"),
+        ("error", 0.3 + 0.35 * (K + 1) ** -0.3, "error", "x"),
+    ],
+)
+def test_a_metric_is_forecast_by_the_loss_it_stands_for(
+    capsys, tmp_path, name, values, metric_, link
+):
+    options = metric(tmp_path, name, values), *OPTIONS, "--until", 500, "--column", f"loss={name}"
+    code, out, _ = run(capsys, *options, "--below", values[50], "--json")
+    (said,) = json.loads(out)["runs"]
+    assert code == 0 and (said["metric"], said["link"], said["trusted"]) == (metric_, link, True)
+    assert said["lower"] < said["outcome"] < said["upper"]
+    rises = values[-1] > values[0]
+    assert (said["forecast"] > said["loss"]) == rises
+    assert (said["below"][0]["probability"] < 0.1) == rises
+    code, out, err = run(capsys, *options, "--metric", "share")
+    assert code == (0 if name in ("accuracy", "error") else 2), err
+
+
+def test_an_accuracy_is_drawn_as_it_was_logged(capsys, tmp_path):
+    path, figure = metric(tmp_path, "acc", 0.7 - 0.35 * (K + 1) ** -0.3), tmp_path / "a.svg"
+    code, *_ = run(capsys, path, *OPTIONS, "--column", "loss=acc", "--figure", figure)
+    assert code == 0 and "acc" in figure.read_text()

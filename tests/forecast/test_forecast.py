@@ -277,12 +277,28 @@ def test_no_forecast_of_losses_that_float32_cannot_weigh(size):
     assert np.isnan(planned(None, fed((size * np.minimum(LOSS, 3.3)).astype(np.float32)))).all()
 
 
-@pytest.mark.parametrize("spike, rate", [(1e30, 1.0), (1e35, 1.0), (2.5, 1e41)])
-def test_no_forecast_of_numbers_that_overflow(spike, rate):
-    losses = np.where(STEP == 100, np.float32(spike), LOSS)
-    assert np.isnan(
-        planned(None, fed(losses, (rate * RATE.astype(float)).astype(np.float32)))
-    ).all()
+def test_no_forecast_of_rates_that_overflow():
+    assert np.isnan(planned(None, fed(LOSS, (1e41 * RATE.astype(float)).astype(np.float32)))).all()
+
+
+@pytest.mark.parametrize("at", [100, 250, 490])
+@pytest.mark.parametrize("spike", [30.0, 1e6, 1e30])
+def test_a_spike_spoils_its_bin_and_nothing_else(spike, at, state):
+    got = planned(None, fed(np.where(STEP == at, np.float32(spike), LOSS)))
+    np.testing.assert_allclose(got, planned(None, state), rtol=2e-3)
+
+
+def test_a_spike_at_the_last_step_is_doubted(state):
+    seen = steady.evidence(fed(np.where(STEP == SEEN - 1, np.float32(1e6), LOSS)), TOTAL)
+    said, want = forecast(seen), planned(None, state)
+    assert said.doubts.rough and said.lower < want[0] < said.upper
+    assert said.upper - said.lower < 2
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-12, 1.0, 1e10])
+def test_a_constant_rate_counts_in_no_unit(size, state):
+    got = planned(None, fed(LOSS, (size * RATE / PEAK).astype(np.float32)))
+    np.testing.assert_allclose(got, planned(None, state), rtol=1e-4)
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e-9, 1e9, 1e30, 2e36])

@@ -1,0 +1,134 @@
+"""A run that does not follow the law is doubted and gets a wide interval; one that does is not."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jaxscale.forecast.doubts import GUESS, Doubts, reasons
+from jaxscale.forecast.forecaster import Forecaster
+from jaxscale.forecast.spikes import spiked
+
+STEPS, EVERY = 4000, 10
+STEP = np.arange(1, STEPS, EVERY)
+U = STEP / STEPS
+POWER = 2 + 0.3 * U**-0.3
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+# Values over the run, and where it is cut; each kind by three of it.
+UNLAWFUL = {
+    "plateau, drop 1": (0.8 + 2.2 * sigmoid((0.30 - U) / 0.03), 0.32),
+    "plateau, drop 2": (0.1 + 0.9 * sigmoid((0.45 - U) / 0.05), 0.45),
+    "plateau, drop 3": (5 + 4 * sigmoid((0.20 - U) / 0.04), 0.24),
+    "reward rises 1": (0.05 + 0.6 * sigmoid((U - 0.4) / 0.08), 0.45),
+    "reward rises 2": (0.7 - 0.2 * (U + 0.01) ** -0.2, 0.3),
+    "reward rises 3": (10 * U**0.5 + 1, 0.6),
+    "overfitting 1": (POWER + 1.0 * np.maximum(U - 0.2, 0), 0.45),
+    "overfitting 2": (POWER + 0.5 * np.maximum(U - 0.3, 0), 0.6),
+    "overfitting 3": (0.8 * POWER + 2.0 * np.maximum(U - 0.1, 0) ** 1.5, 0.5),
+    "error falls faster 1": (0.1 + 0.8 / (1 + (U / 0.3) ** 3), 0.3),
+    "error falls faster 2": (0.05 + 0.9 / (1 + (U / 0.2) ** 4), 0.25),
+    "error falls faster 3": (0.2 + 0.5 / (1 + (U / 0.4) ** 3), 0.4),
+    "diverged 1": (POWER + 3 * sigmoid((U - 0.3) / 0.005), 0.35),
+    "diverged 2": (POWER * (1 + sigmoid((U - 0.4) / 0.01)), 0.5),
+    "diverged 3": (POWER + 8 * np.maximum(U - 0.3, 0), 0.4),
+}
+LAWFUL = {
+    f"alpha {alpha}, floor {floor}, seen {share}": (
+        floor + 0.3 * ((STEP + 1) / STEPS) ** -alpha,
+        share,
+    )
+    for alpha in (0.2, 0.4, 0.8)
+    for floor in (0.5, 2.0)
+    for share in (0.1, 0.3, 0.6)
+}
+CASES = UNLAWFUL | LAWFUL
+NOISE = 0.005
+
+
+@pytest.fixture(scope="module")
+def said():
+    """Forecasts of all cases, by one program: loss, lower, upper, doubts."""
+    forecaster = Forecaster()
+
+    @jax.jit
+    @jax.vmap
+    def told(loss):
+        def take(state, x):
+            return forecaster.update(state, *x), None
+
+        state, _ = lax.scan(take, forecaster.init(jnp.float32), (STEP, loss))
+        return forecaster.predict(state, STEPS)
+
+    rng, rows = np.random.default_rng(0), []
+    for values, share in CASES.values():
+        noisy = values * (1 + NOISE * rng.normal(size=len(U)))
+        rows.append(np.where(share > U, noisy, np.nan))
+    made = jax.device_get(told(np.array(rows, np.float32)))
+    return {name: jax.tree.map(lambda x, k=k: x[k], made) for k, name in enumerate(CASES)}
+
+
+@pytest.mark.parametrize("name", UNLAWFUL)
+def test_a_run_that_leaves_the_law_is_doubted_and_its_interval_holds_now_and_the_end(name, said):
+    values, share = CASES[name]
+    end, now = said[name], values[share > U][-1]
+    assert end.doubts.any
+    assert end.lower < now < end.upper
+    assert end.lower < values[-1] < end.upper
+    assert np.isfinite(end.mixture.mean).all() and end.mixture.weight.sum() == pytest.approx(
+        1, 1e-4
+    )
+
+
+def test_a_run_that_follows_the_law_is_not_doubted(said):
+    doubted = [name for name in LAWFUL if said[name].doubts.any]
+    assert len(doubted) <= 0.05 * len(LAWFUL), doubted
+    held = [said[name].lower < CASES[name][0][-1] < said[name].upper for name in LAWFUL]
+    assert np.mean(held) >= 0.85
+
+
+@pytest.mark.parametrize(
+    "signs, sentence",
+    [
+        ({}, None),
+        ({"flat"}, "loss has not come down so far"),
+        ({"rough", "drifts"}, "loss jumps by more"),
+        ({"rises", "flat", "drifts"}, "loss moves away from its best of late"),
+    ],
+)
+def test_the_gravest_sign_is_said(signs, sentence):
+    names = ("rough", "drifts", "rises", "flat", "contradicts")
+    found = Doubts(*(np.bool_(name in signs) for name in names))
+    got = reasons(found)
+    assert bool(found.any) == bool(signs)
+    assert got == [] if sentence is None else got[0].startswith(sentence) and GUESS in got[0]
+
+
+FALL = 2 + 3 * np.arange(1, 41.0) ** -0.4
+
+
+@pytest.mark.parametrize(
+    "change, which",
+    [
+        ({}, []),
+        ({20: 1e6}, [20]),
+        ({5: 9.0, 30: 1e3}, [5, 30]),
+        ({10: 30.0, 11: 30.0}, [10, 11]),
+        ({25: 0.01}, [25]),
+        ({39: 1e6}, [39]),
+        ({38: 1.5, 39: 0.8}, []),  # a drop at the end is no spike
+        (dict.fromkeys(range(20, 40), 6.0), []),  # nor is a step that stays
+    ],
+    ids=["none", "one", "two", "neighbours", "down", "last", "drop", "step"],
+)
+def test_what_stands_alone_is_a_spike(change, which):
+    loss, used = FALL.copy(), np.arange(40) != 3
+    loss[3] = np.nan  # what is not used may be anything
+    for at, value in change.items():
+        loss[at] = value
+    assert np.flatnonzero(spiked(jnp.asarray(used), jnp.asarray(loss))).tolist() == which
