@@ -35,6 +35,16 @@ SIZES = (15, 50, 200)
 SHAPES = {15: (3, 5), 50: (5, 10), 200: (10, 20)}
 """Budgets and sizes of an isoFLOP design, or sides of a rectangle."""
 NOISES = ("lognormal", "additive", "heteroscedastic", "outliers", "clustered")
+UNTOLD = {
+    "budget": "isoflop",
+    "budget-uneven": "isoflop",
+    "equal-N": "rectangle",
+    "equal-D": "rectangle",
+}
+"""Noise half of which runs of one budget, N or D share, while the table names no groups; and the
+design that has such runs."""
+KNOWN = ("cluster", "wild-cluster", "shared-noise")
+"""Methods that draw groups, asked where the table names them."""
 
 
 class Cell(NamedTuple):
@@ -65,9 +75,10 @@ def cells() -> list[Cell]:
         if design != "rectangle" or noise in ("lognormal", "heteroscedastic")
     ]
     some = ("lognormal", "heteroscedastic", "clustered")
-    return huber + [
-        Cell("Chinchilla", n, noise, "isoflop", "square") for noise in some for n in SIZES
-    ]
+    square = [Cell("Chinchilla", n, noise, "isoflop", "square") for noise in some for n in SIZES]
+    return (
+        huber + square + [Cell("Chinchilla", n, *how) for how in UNTOLD.items() for n in (50, 200)]
+    )
 
 
 def truth(cell: Cell) -> Any:
@@ -87,6 +98,8 @@ def inputs(cell: Cell) -> tuple[dict[str, np.ndarray], np.ndarray]:
 
     levels, sizes = SHAPES[cell.n]
     member = np.tile(np.arange(sizes), levels)
+    if cell.noise in UNTOLD and cell.noise != "equal-D":
+        member = np.repeat(np.arange(levels), sizes)
     if cell.design == "line":
         return {"C": np.logspace(17, np.log10(LARGEST), cell.n)}, np.arange(cell.n) % sizes
     if cell.design == "isoflop":
@@ -104,21 +117,20 @@ def noise(cell: Cell, mean: np.ndarray, C: np.ndarray, member: np.ndarray, rng: 
     error = rng.normal(size=n)
     if cell.noise == "additive":
         return mean + SIGMA * mean.mean() * error
-    if cell.noise == "heteroscedastic":  # six times as noisy at the smallest compute
-        scale = np.log(C.max() / C) / np.log(C.max() / C.min())
-        return mean * np.exp(0.5 * SIGMA * 6.0**scale * error)
+    size = np.ones(n)
+    if cell.noise in ("heteroscedastic", "budget-uneven"):  # six times as noisy at the smallest C
+        size = 0.5 * 6.0 ** (np.log(C.max() / C) / np.log(C.max() / C.min()))
     if cell.noise == "outliers":  # one run in twenty ends too high
         extra = np.where(rng.random(n) < 0.05, np.abs(rng.normal(0, 20 * SIGMA, n)), 0)
         return mean * np.exp(SIGMA * error + extra)
-    if cell.noise == "clustered":  # half of the variance is the cluster's
-        shared = rng.normal(size=member.max() + 1)[member]
-        return mean * np.exp(SIGMA * np.sqrt(0.5) * (error + shared))
-    return mean * np.exp(SIGMA * error)
+    if cell.noise == "clustered" or cell.noise in UNTOLD:  # half of the variance is the cluster's
+        error = np.sqrt(0.5) * (error + rng.normal(size=member.max() + 1)[member])
+    return mean * np.exp(SIGMA * size * error)
 
 
 def new_run(cell: Cell, mean: float, average: float, rng: Any) -> float:
     """Return the loss of a run at ten times the largest compute, with the noise it would have."""
-    sigma = {"heteroscedastic": 0.5 * SIGMA}.get(cell.noise, SIGMA)
+    sigma = SIGMA * (0.5 if cell.noise in ("heteroscedastic", "budget-uneven") else 1.0)
     if cell.noise == "additive":
         return float(mean + SIGMA * average * rng.normal())
     return float(mean * np.exp(sigma * rng.normal()))
@@ -153,10 +165,11 @@ def states(fit: Any, asked: list[Any], cell: Cell, seed: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     kinds = {"case": KINDS, "wild": ("percentile",) if _wild(cell) else ()}
     first = _draws(fit, "auto", seed)
-    other = _draws(fit, "case" if first.method == "residual" else "residual", seed)
-    drawn = {"default": first, first.method: first, other.method: other}
-    for method in ("bayesian", "wild", *(("cluster", "wild-cluster") if _clustered(cell) else ())):
-        if method != "wild" or _wild(cell):
+    drawn = {"default": first}
+    for method in ("residual", "case", "bayesian", "wild", *(KNOWN if _clustered(cell) else ())):
+        if method == first.method:
+            drawn[method] = first
+        elif method != "wild" or _wild(cell):
             drawn[method] = _draws(fit, method, seed)
     for method, draws in drawn.items():
         if isinstance(draws, str):
