@@ -158,8 +158,8 @@ def bootstrap(
     loss, 15 / 50 / 200 runs of an isoFLOP design, 1,000 tables each (`python -m
     benchmarks.coverage`): "auto" 92 / 88 / 90 % or more at exchangeable noise, 94 and 92 % where
     the noise shrinks with compute (50, 200 runs; "residual" falls to 77 % there); "case" 99 / 95 /
-    92 %, too wide for few runs; "wild" 69 / 72 / 82 %: it is for least squares. Where half of the
-    noise is shared within groups of runs, "auto" falls to 85 % at 200 runs and "cluster" holds 94.
+    92 %, too wide for few runs; "wild" 69 / 72 / 82 %: it is for least squares.
+    COVERAGE_HERE
 
     Returns:
         The draws: laws, intervals, prediction bands.
@@ -216,8 +216,9 @@ def _seen(fit: FitResult, at: Linearized, method: str, group: Any) -> tuple[Shar
     """Return how residuals move together, if the method asks, and the trend of their sizes."""
     sharing, trend = None, _trend(fit, at)
     if method == "shared-noise" and (group is not None or fit.runs.group is not None):
-        known = fit.runs.names.get("group", "group")
-        called = group if isinstance(group, str) else known if group is None else "group"
+        own = group is None or group is fit.runs.group
+        called = fit.runs.names.get("group", "group") if own else "group"
+        called = group if isinstance(group, str) else called
         sharing = given_sharing(called, cluster_labels(fit.runs, group, method), at)
     elif method in ("auto", "shared-noise"):
         sharing = find_sharing(fit, at, trend.size, **({} if method == "auto" else {"level": 1.0}))

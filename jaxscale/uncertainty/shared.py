@@ -25,11 +25,11 @@ from jaxscale.uncertainty.components import GIVEN, Components, components, model
 from jaxscale.uncertainty.groupings import Grouping, groupings
 from jaxscale.uncertainty.resampling import membership
 
-LEVELS = (0.05, 0.2)
-"""The p, of all groupings together, from which residuals count as shared: the first where groups
-are many, up to the second where the law leaves two. So few tell little: at .05 the test overlooks
-three in ten tables half of whose noise is shared, and intervals there are half as wide as they
-must be, while a false alarm makes them wider than they need be."""
+LEVELS = (0.05, 0.25)
+"""The p, of all groupings together, from which residuals count as shared: the first where the law
+leaves five groups or more, up to the second where it leaves two. So few tell little: at .05 the
+test overlooks three in ten tables half of whose noise is shared, and intervals there are half as
+wide as they must be, while a false alarm makes them wider than they need be."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Sharing:
 
 def level_of(groups: float) -> float:
     """Return the p from which residuals count as shared, of groups that the law does not absorb."""
-    return float(np.clip(0.4 / groups, *LEVELS))
+    return float(np.clip(groups**-2.0, *LEVELS))
 
 
 def find_sharing(
