@@ -2,6 +2,7 @@
 
     python -m benchmarks.coverage --sets 1000 --out benchmarks/results/coverage.json
     python -m benchmarks.coverage --report benchmarks/results/coverage.json
+    python -m benchmarks.coverage --default --cells budget --sets 100   # one method, some cells
 
 Each cell is a law, a number of runs, a kind of noise and a design. Tables are simulated from the
 law, fitted as a user would (the default loss unless the cell says otherwise), and every method of
@@ -19,6 +20,7 @@ import os
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -153,35 +155,27 @@ def names_of(cell: Cell, law: Any) -> list[str]:
     return [*law.parameters, "L 1x", "L 10x", "L 100x", *best, "new run 10x"]
 
 
-def states(fit: Any, asked: list[Any], cell: Cell, seed: int) -> dict[str, Any]:
+def states(
+    fit: Any, asked: list[Any], cell: Cell, seed: int, default: bool = False
+) -> dict[str, Any]:
     """Return, per method, the limits [levels, quantities, 2]; a sentence where it refuses."""
     from jaxscale.uncertainty.covariance import covariance
     from jaxscale.uncertainty.jackknife import jackknife
     from jaxscale.uncertainty.profile import profile
     from jaxscale.uncertainty.quantities import evaluate
 
-    center, left_out = evaluate(asked, fit.law)[0], jackknife(fit)
-    without = evaluate(asked, left_out.law)
-    found: dict[str, Any] = {}
-    kinds = {"case": KINDS, "wild": ("percentile",) if _wild(cell) else ()}
     first = _draws(fit, "auto", seed)
+    if default:
+        return _drawn({"default": first}, asked, {}, None)
+    left_out = jackknife(fit)
     drawn = {"default": first}
     for method in ("residual", "case", "bayesian", "wild", *(KNOWN if _clustered(cell) else ())):
         if method == first.method:
             drawn[method] = first
         elif method != "wild" or _wild(cell):
             drawn[method] = _draws(fit, method, seed)
-    for method, draws in drawn.items():
-        if isinstance(draws, str):
-            found[f"{method} percentile"] = draws
-            continue
-        values = evaluate(asked, draws.law)
-        for kind in kinds.get(method, ("percentile",)):
-            found[f"{method} {kind}"] = _limits(asked, center, values, draws, kind, without=without)
-        band = draws.predict(new_run=True, **asked[len(fit.law.parameters) + 1].inputs)
-        for k, level in enumerate(LEVELS):  # of a new run, the 90 % interval only
-            limits = (band.low, band.high) if level == band.level else (np.nan, np.nan)
-            found[f"{method} percentile"][k].append(tuple(map(float, limits)))
+    kinds = {"case": KINDS, "wild": ("percentile",) if _wild(cell) else ()}
+    found = _drawn(drawn, asked, kinds, evaluate(asked, left_out.law))
     stated = {"laplace": lambda: covariance(fit, kind="laplace"),
               "sandwich": lambda: covariance(fit), "jackknife": lambda: left_out}  # fmt: skip
     if _clustered(cell):
@@ -196,6 +190,27 @@ def states(fit: Any, asked: list[Any], cell: Cell, seed: int) -> dict[str, Any]:
             else []
         )
     )
+    return found
+
+
+def _drawn(
+    drawn: dict[str, Any], asked: list[Any], kinds: dict[str, Any], without: Any
+) -> dict[str, Any]:
+    """Return what draws state, by method and kind."""
+    from jaxscale.uncertainty.quantities import evaluate
+
+    found: dict[str, Any] = {}
+    for method, draws in drawn.items():
+        if isinstance(draws, str):
+            found[f"{method} percentile"] = draws
+            continue
+        center, values = evaluate(asked, draws.fit.law)[0], evaluate(asked, draws.law)
+        for kind in kinds.get(method, ("percentile",)):
+            found[f"{method} {kind}"] = _limits(asked, center, values, draws, kind, without=without)
+        band = draws.predict(new_run=True, **asked[len(draws.fit.law.parameters) + 1].inputs)
+        for k, level in enumerate(LEVELS):  # of a new run, the 90 % interval only
+            limits = (band.low, band.high) if level == band.level else (np.nan, np.nan)
+            found[f"{method} percentile"][k].append(tuple(map(float, limits)))
     return found
 
 
@@ -236,15 +251,15 @@ def _limits(
         [
             from_draws(float(center[k]), values[:, k], level, kind, freedom=draws.freedom,
                        widening=draws.widening, logarithmic=q.logarithmic,
-                       left_out=without[:, k])
+                       left_out=None if without is None else without[:, k])
             for k, q in enumerate(asked)
         ]
         for level in LEVELS
     ]  # fmt: skip
 
 
-def run_cell(task: tuple[Cell, int]) -> dict[str, Any]:
-    """Simulate the tables of a cell and count."""
+def run_cell(task: tuple[Cell, int], default: bool = False) -> dict[str, Any]:
+    """Simulate the tables of a cell and count; of the default method only where that is asked."""
     import jaxscale
     from jaxscale.flops import complete
     from jaxscale.uncertainty.quantities import evaluate
@@ -270,7 +285,7 @@ def run_cell(task: tuple[Cell, int]) -> dict[str, Any]:
         runs = jaxscale.Runs(loss=noise(cell, mean, C, member, rng), group=group, **columns)
         fit = jaxscale.fit(free, runs, loss=loss, starts=starts)
         goal = np.append(real, new_run(cell, ten, float(mean.mean()), rng))
-        for method, intervals in states(fit, asked, cell, seed).items():
+        for method, intervals in states(fit, asked, cell, seed, default).items():
             if isinstance(intervals, str):
                 refused[method] = refused.get(method, 0) + 1
                 continue
@@ -307,6 +322,7 @@ def main() -> None:
     )
     parser.add_argument("--sets", type=int, default=1000, help="simulated tables per cell")
     parser.add_argument("--cells", default="", help="only cells whose name contains this")
+    parser.add_argument("--default", action="store_true", help="only what `bootstrap` does unasked")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--out", type=Path, help="write JSON here, and Markdown beside it")
     parser.add_argument("--resume", action="store_true", help="keep the cells that --out has")
@@ -323,7 +339,9 @@ def main() -> None:
     chosen = [cell for cell in cells() if options.cells in cell.name and cell not in done]
     # Cells of one shape run one after the other: they share compiled programs.
     chosen.sort(key=lambda cell: (cell.law, cell.loss, cell.n))
-    for result in _each([(cell, options.sets) for cell in chosen], options.workers):
+    for result in _each(
+        [(cell, options.sets) for cell in chosen], options.workers, options.default
+    ):
         results.append(result)
         name = "/".join(map(str, result["cell"].values()))
         print(f"{len(results)} {name} {result['seconds']:.0f} s", file=sys.stderr, flush=True)
@@ -350,7 +368,7 @@ def _document(results: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _each(tasks: list[tuple[Cell, int]], workers: int) -> Any:
+def _each(tasks: list[tuple[Cell, int]], workers: int, default: bool) -> Any:
     """Yield the results of all cells, worked on in processes of one core each."""
     context = multiprocessing.get_context("spawn")
     cores = context.Queue()
@@ -361,7 +379,7 @@ def _each(tasks: list[tuple[Cell, int]], workers: int) -> Any:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = cache
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
         with context.Pool(workers, _worker, (cores,)) as pool:
-            yield from pool.imap_unordered(run_cell, tasks)
+            yield from pool.imap_unordered(partial(run_cell, default=default), tasks)
 
 
 if __name__ == "__main__":

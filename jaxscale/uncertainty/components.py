@@ -19,9 +19,10 @@ import numpy as np
 from jaxscale.fitting.linearized import Linearized
 from jaxscale.uncertainty.resampling import membership
 
-SIZE, GIVEN, MOST = 3.0, 1.5, 1000
-"""A grouping has so many runs per group on average, or fewer where a person gave the groups, and
-so many groups at most."""
+SIZE, GIVEN = 3.0, 1.5
+"""A grouping has so many runs per group on average, or fewer where a person gave the groups."""
+MOST, ENTRIES = 1000, 10_000_000
+"""Groups at most, and groups times runs: beyond, the matrices take too long and too much."""
 FREE = 1.5
 """Groups that the law must not absorb for their spread to be seen."""
 SEEN = 0.25
@@ -30,7 +31,7 @@ CLIP = 3.0
 """Robust standard deviations at which residuals are cut for the test."""
 EXACT = 1e-8
 """Residuals, in units of the loss, that are rounding only."""
-SIGNS, EFFORT = 1999, 40_000_000
+SIGNS, EFFORT = 1999, 10_000_000
 """Random signs of the test; fewer where signs times runs would be more than EFFORT."""
 
 
@@ -126,7 +127,7 @@ def components(linear: Model, labels: np.ndarray, least: float = SIZE) -> Compon
     """
     member = membership(labels[linear.used])
     m, G = len(member), int(member.max()) + 1
-    if not 3 <= G <= MOST or m < least * G:
+    if not 3 <= G <= MOST or m < least * G or m * G > ENTRIES:
         return None
     Q, r = linear.basis, linear.free()
     count = np.bincount(member)
