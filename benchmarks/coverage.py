@@ -2,6 +2,7 @@
 
     python -m benchmarks.coverage --sets 1000 --out benchmarks/results/coverage.json
     python -m benchmarks.coverage --report benchmarks/results/coverage.json
+    python -m benchmarks.coverage --default --cells budget --sets 100   # one method, some cells
 
 Each cell is a law, a number of runs, a kind of noise and a design. Tables are simulated from the
 law, fitted as a user would (the default loss unless the cell says otherwise), and every method of
@@ -19,6 +20,7 @@ import os
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +37,16 @@ SIZES = (15, 50, 200)
 SHAPES = {15: (3, 5), 50: (5, 10), 200: (10, 20)}
 """Budgets and sizes of an isoFLOP design, or sides of a rectangle."""
 NOISES = ("lognormal", "additive", "heteroscedastic", "outliers", "clustered")
+UNTOLD = {
+    "budget": "isoflop",
+    "budget-uneven": "isoflop",
+    "equal-N": "rectangle",
+    "equal-D": "rectangle",
+}
+"""Noise half of which runs of one budget, N or D share, while the table names no groups; and the
+design that has such runs."""
+KNOWN = ("cluster", "wild-cluster", "shared-noise")
+"""Methods that draw groups, asked where the table names them."""
 
 
 class Cell(NamedTuple):
@@ -65,9 +77,10 @@ def cells() -> list[Cell]:
         if design != "rectangle" or noise in ("lognormal", "heteroscedastic")
     ]
     some = ("lognormal", "heteroscedastic", "clustered")
-    return huber + [
-        Cell("Chinchilla", n, noise, "isoflop", "square") for noise in some for n in SIZES
-    ]
+    square = [Cell("Chinchilla", n, noise, "isoflop", "square") for noise in some for n in SIZES]
+    return (
+        huber + square + [Cell("Chinchilla", n, *how) for how in UNTOLD.items() for n in (50, 200)]
+    )
 
 
 def truth(cell: Cell) -> Any:
@@ -87,6 +100,8 @@ def inputs(cell: Cell) -> tuple[dict[str, np.ndarray], np.ndarray]:
 
     levels, sizes = SHAPES[cell.n]
     member = np.tile(np.arange(sizes), levels)
+    if cell.noise in UNTOLD and cell.noise != "equal-D":
+        member = np.repeat(np.arange(levels), sizes)
     if cell.design == "line":
         return {"C": np.logspace(17, np.log10(LARGEST), cell.n)}, np.arange(cell.n) % sizes
     if cell.design == "isoflop":
@@ -104,21 +119,20 @@ def noise(cell: Cell, mean: np.ndarray, C: np.ndarray, member: np.ndarray, rng: 
     error = rng.normal(size=n)
     if cell.noise == "additive":
         return mean + SIGMA * mean.mean() * error
-    if cell.noise == "heteroscedastic":  # six times as noisy at the smallest compute
-        scale = np.log(C.max() / C) / np.log(C.max() / C.min())
-        return mean * np.exp(0.5 * SIGMA * 6.0**scale * error)
+    size = np.ones(n)
+    if cell.noise in ("heteroscedastic", "budget-uneven"):  # six times as noisy at the smallest C
+        size = 0.5 * 6.0 ** (np.log(C.max() / C) / np.log(C.max() / C.min()))
     if cell.noise == "outliers":  # one run in twenty ends too high
         extra = np.where(rng.random(n) < 0.05, np.abs(rng.normal(0, 20 * SIGMA, n)), 0)
         return mean * np.exp(SIGMA * error + extra)
-    if cell.noise == "clustered":  # half of the variance is the cluster's
-        shared = rng.normal(size=member.max() + 1)[member]
-        return mean * np.exp(SIGMA * np.sqrt(0.5) * (error + shared))
-    return mean * np.exp(SIGMA * error)
+    if cell.noise == "clustered" or cell.noise in UNTOLD:  # half of the variance is the cluster's
+        error = np.sqrt(0.5) * (error + rng.normal(size=member.max() + 1)[member])
+    return mean * np.exp(SIGMA * size * error)
 
 
 def new_run(cell: Cell, mean: float, average: float, rng: Any) -> float:
     """Return the loss of a run at ten times the largest compute, with the noise it would have."""
-    sigma = {"heteroscedastic": 0.5 * SIGMA}.get(cell.noise, SIGMA)
+    sigma = SIGMA * (0.5 if cell.noise in ("heteroscedastic", "budget-uneven") else 1.0)
     if cell.noise == "additive":
         return float(mean + SIGMA * average * rng.normal())
     return float(mean * np.exp(sigma * rng.normal()))
@@ -141,34 +155,27 @@ def names_of(cell: Cell, law: Any) -> list[str]:
     return [*law.parameters, "L 1x", "L 10x", "L 100x", *best, "new run 10x"]
 
 
-def states(fit: Any, asked: list[Any], cell: Cell, seed: int) -> dict[str, Any]:
+def states(
+    fit: Any, asked: list[Any], cell: Cell, seed: int, default: bool = False
+) -> dict[str, Any]:
     """Return, per method, the limits [levels, quantities, 2]; a sentence where it refuses."""
     from jaxscale.uncertainty.covariance import covariance
     from jaxscale.uncertainty.jackknife import jackknife
     from jaxscale.uncertainty.profile import profile
     from jaxscale.uncertainty.quantities import evaluate
 
-    center, left_out = evaluate(asked, fit.law)[0], jackknife(fit)
-    without = evaluate(asked, left_out.law)
-    found: dict[str, Any] = {}
-    kinds = {"case": KINDS, "wild": ("percentile",) if _wild(cell) else ()}
     first = _draws(fit, "auto", seed)
-    other = _draws(fit, "case" if first.method == "residual" else "residual", seed)
-    drawn = {"default": first, first.method: first, other.method: other}
-    for method in ("bayesian", "wild", *(("cluster", "wild-cluster") if _clustered(cell) else ())):
-        if method != "wild" or _wild(cell):
+    if default:
+        return _drawn({"default": first}, asked, {}, None)
+    left_out = jackknife(fit)
+    drawn = {"default": first}
+    for method in ("residual", "case", "bayesian", "wild", *(KNOWN if _clustered(cell) else ())):
+        if method == first.method:
+            drawn[method] = first
+        elif method != "wild" or _wild(cell):
             drawn[method] = _draws(fit, method, seed)
-    for method, draws in drawn.items():
-        if isinstance(draws, str):
-            found[f"{method} percentile"] = draws
-            continue
-        values = evaluate(asked, draws.law)
-        for kind in kinds.get(method, ("percentile",)):
-            found[f"{method} {kind}"] = _limits(asked, center, values, draws, kind, without=without)
-        band = draws.predict(new_run=True, **asked[len(fit.law.parameters) + 1].inputs)
-        for k, level in enumerate(LEVELS):  # of a new run, the 90 % interval only
-            limits = (band.low, band.high) if level == band.level else (np.nan, np.nan)
-            found[f"{method} percentile"][k].append(tuple(map(float, limits)))
+    kinds = {"case": KINDS, "wild": ("percentile",) if _wild(cell) else ()}
+    found = _drawn(drawn, asked, kinds, evaluate(asked, left_out.law))
     stated = {"laplace": lambda: covariance(fit, kind="laplace"),
               "sandwich": lambda: covariance(fit), "jackknife": lambda: left_out}  # fmt: skip
     if _clustered(cell):
@@ -183,6 +190,27 @@ def states(fit: Any, asked: list[Any], cell: Cell, seed: int) -> dict[str, Any]:
             else []
         )
     )
+    return found
+
+
+def _drawn(
+    drawn: dict[str, Any], asked: list[Any], kinds: dict[str, Any], without: Any
+) -> dict[str, Any]:
+    """Return what draws state, by method and kind."""
+    from jaxscale.uncertainty.quantities import evaluate
+
+    found: dict[str, Any] = {}
+    for method, draws in drawn.items():
+        if isinstance(draws, str):
+            found[f"{method} percentile"] = draws
+            continue
+        center, values = evaluate(asked, draws.fit.law)[0], evaluate(asked, draws.law)
+        for kind in kinds.get(method, ("percentile",)):
+            found[f"{method} {kind}"] = _limits(asked, center, values, draws, kind, without=without)
+        band = draws.predict(new_run=True, **asked[len(draws.fit.law.parameters) + 1].inputs)
+        for k, level in enumerate(LEVELS):  # of a new run, the 90 % interval only
+            limits = (band.low, band.high) if level == band.level else (np.nan, np.nan)
+            found[f"{method} percentile"][k].append(tuple(map(float, limits)))
     return found
 
 
@@ -223,15 +251,15 @@ def _limits(
         [
             from_draws(float(center[k]), values[:, k], level, kind, freedom=draws.freedom,
                        widening=draws.widening, logarithmic=q.logarithmic,
-                       left_out=without[:, k])
+                       left_out=None if without is None else without[:, k])
             for k, q in enumerate(asked)
         ]
         for level in LEVELS
     ]  # fmt: skip
 
 
-def run_cell(task: tuple[Cell, int]) -> dict[str, Any]:
-    """Simulate the tables of a cell and count."""
+def run_cell(task: tuple[Cell, int], default: bool = False) -> dict[str, Any]:
+    """Simulate the tables of a cell and count; of the default method only where that is asked."""
     import jaxscale
     from jaxscale.flops import complete
     from jaxscale.uncertainty.quantities import evaluate
@@ -257,7 +285,7 @@ def run_cell(task: tuple[Cell, int]) -> dict[str, Any]:
         runs = jaxscale.Runs(loss=noise(cell, mean, C, member, rng), group=group, **columns)
         fit = jaxscale.fit(free, runs, loss=loss, starts=starts)
         goal = np.append(real, new_run(cell, ten, float(mean.mean()), rng))
-        for method, intervals in states(fit, asked, cell, seed).items():
+        for method, intervals in states(fit, asked, cell, seed, default).items():
             if isinstance(intervals, str):
                 refused[method] = refused.get(method, 0) + 1
                 continue
@@ -294,6 +322,7 @@ def main() -> None:
     )
     parser.add_argument("--sets", type=int, default=1000, help="simulated tables per cell")
     parser.add_argument("--cells", default="", help="only cells whose name contains this")
+    parser.add_argument("--default", action="store_true", help="only what `bootstrap` does unasked")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--out", type=Path, help="write JSON here, and Markdown beside it")
     parser.add_argument("--resume", action="store_true", help="keep the cells that --out has")
@@ -310,7 +339,9 @@ def main() -> None:
     chosen = [cell for cell in cells() if options.cells in cell.name and cell not in done]
     # Cells of one shape run one after the other: they share compiled programs.
     chosen.sort(key=lambda cell: (cell.law, cell.loss, cell.n))
-    for result in _each([(cell, options.sets) for cell in chosen], options.workers):
+    for result in _each(
+        [(cell, options.sets) for cell in chosen], options.workers, options.default
+    ):
         results.append(result)
         name = "/".join(map(str, result["cell"].values()))
         print(f"{len(results)} {name} {result['seconds']:.0f} s", file=sys.stderr, flush=True)
@@ -337,7 +368,7 @@ def _document(results: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _each(tasks: list[tuple[Cell, int]], workers: int) -> Any:
+def _each(tasks: list[tuple[Cell, int]], workers: int, default: bool) -> Any:
     """Yield the results of all cells, worked on in processes of one core each."""
     context = multiprocessing.get_context("spawn")
     cores = context.Queue()
@@ -348,7 +379,7 @@ def _each(tasks: list[tuple[Cell, int]], workers: int) -> Any:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = cache
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
         with context.Pool(workers, _worker, (cores,)) as pool:
-            yield from pool.imap_unordered(run_cell, tasks)
+            yield from pool.imap_unordered(partial(run_cell, default=default), tasks)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ from benchmarks.tables import markdown
 
 ORDER = ("default percentile", "residual percentile", "case percentile", "case bca", "case basic",
          "case t", "bayesian percentile", "wild percentile", "cluster percentile",
-         "wild-cluster percentile", "jackknife", "jackknife groups", "laplace", "sandwich",
-         "sandwich groups", "profile laplace", "profile sandwich")  # fmt: skip
+         "wild-cluster percentile", "shared-noise percentile", "jackknife", "jackknife groups",
+         "laplace", "sandwich", "sandwich groups", "profile laplace",
+         "profile sandwich")  # fmt: skip
 QUESTIONS = (
     ("the parameters (lowest to highest of them)", "params"),
     ("the prediction at 1 times the largest compute", "L 1x"),

@@ -31,9 +31,11 @@ def simulated(cell, seed, repeats=1):
 def test_cells_are_named_once_and_have_as_many_runs_as_they_say():
     every = cells()
     assert len({cell.name for cell in every}) == len(every) > 60
-    assert {(cell.law, cell.n, cell.noise) for cell in every} == set(
+    told = {(cell.law, cell.n, cell.noise) for cell in every if cell.noise in coverage.NOISES}
+    assert told == set(
         itertools.product(("Chinchilla", "Kaplan", "PowerLaw"), coverage.SIZES, coverage.NOISES)
     )
+    assert {cell.noise for cell in every} == {*coverage.NOISES, *coverage.UNTOLD}
     assert Cell("Chinchilla", 50, "outliers", "rectangle").name == (
         "Chinchilla/50/outliers/rectangle/huber"
     )
@@ -52,6 +54,21 @@ def test_no_design_goes_beyond_the_largest_compute(design):
     for n in coverage.SIZES:
         columns, _ = inputs(Cell("Chinchilla", n, "lognormal", design))
         assert complete(**columns)[2].max() == pytest.approx(coverage.LARGEST, rel=1e-9)
+
+
+@pytest.mark.parametrize("noise", coverage.UNTOLD)
+def test_half_of_the_noise_is_shared_by_runs_of_equal_budget_n_or_d(noise):
+    cell = Cell("Chinchilla", 50, noise, coverage.UNTOLD[noise])
+    error, _, C, member = simulated(cell, 2, 4000)
+    size = {"equal-N": inputs(cell)[0]["N"], "equal-D": inputs(cell)[0]["D"]}.get(noise, C)
+    assert np.array_equal(member, np.unique(np.log(size).round(9), return_inverse=True)[1])
+    deviation = error.std(axis=0) / SIGMA
+    ends = [3.0, 0.5] if noise == "budget-uneven" else [1.0, 1.0]
+    np.testing.assert_allclose(deviation[[C.argmin(), C.argmax()]], ends, rtol=0.05)
+    related = np.corrcoef(error.T)
+    same = member[:, None] == member
+    assert np.abs(related[same & ~np.eye(50, dtype=bool)] - 0.5).max() < 0.06
+    assert np.abs(related[~same]).max() < 0.08
 
 
 def test_every_noise_is_the_one_that_its_name_says():

@@ -39,7 +39,7 @@ from jaxscale.decisions.frontier import scale_name
 from jaxscale.fitting.result import FitResult
 from jaxscale.text import columns, count, marked, one_line
 from jaxscale.text import quantity as number
-from jaxscale.uncertainty.bootstrap import CLUSTERED, METHODS, bootstrap
+from jaxscale.uncertainty.bootstrap import CLUSTERED, GROUPED, METHODS, bootstrap
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import KINDS, Interval
 from jaxscale.uncertainty.profile import Profile, profile
@@ -153,8 +153,8 @@ def _consistent(options: argparse.Namespace, fit: FitResult) -> None:
     draws_asked = options.method != "auto" or options.draws is not None or options.joint
     if options.kind == "profile" and draws_asked:
         raise ValueError("--method, --draws and --joint go with draws; --kind profile makes none")
-    if options.group is not None and options.method not in ("auto", *CLUSTERED):
-        raise ValueError(f"--group goes with --method {' or '.join(CLUSTERED)}")
+    if options.group is not None and options.method not in ("auto", *GROUPED):
+        raise ValueError(f"--group goes with --method {' or '.join(GROUPED)}")
     if options.method in CLUSTERED and options.group is None and fit.runs.group is None:
         raise ValueError(
             f"--method {options.method} needs to know which runs move together: give --group "
@@ -287,6 +287,7 @@ class _Answer:
             "draws": 0 if draws is None else len(draws),
             "seed": options.seed,
             "freedom": None if draws is None else draws.freedom,
+            "shared_noise": None if draws is None else _shared_noise(draws),
             "intervals": own,
             **{f"{kind}s": entries for kind, entries in places.items()},
             **doubts(fit),
@@ -311,6 +312,16 @@ class _Answer:
         head = f"{type(fit.law).__name__}: {type(fit.law).formula()}\n"
         head += one_line(f"{len(fit.runs)} runs from {fit.runs.source}; {self.how}") + "\n"
         return "\n".join([head, *body]) + marked(self.notes)
+
+
+def _shared_noise(draws: Draws) -> dict[str, Any] | None:
+    """Return which runs move together, for a script; None where none are seen to."""
+    found = draws.sharing
+    if found is None:
+        return None
+    groups = len(np.unique(found.labels))
+    p = None if math.isnan(found.p) else found.p
+    return {"of": found.of, "groups": groups, "intraclass_correlation": found.icc, "p": p}
 
 
 def _limits(i: Interval) -> dict[str, float]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress
+from jaxscale.errors import FitError
 from jaxscale.fitting.linearized import Linearized, linearize
 from jaxscale.fitting.refit import Refits, refit
 from jaxscale.fitting.result import FitResult
@@ -31,6 +32,22 @@ from jaxscale.uncertainty.resampling import (
     residual_losses,
     wild_losses,
 )
+from jaxscale.uncertainty.shared import (
+    Shares,
+    Sharing,
+    find_sharing,
+    given_sharing,
+    own_part,
+    shares,
+    tells,
+)
+
+
+class _Trend(NamedTuple):
+    """How the size of residuals moves with something."""
+
+    said: str  # empty if it does not
+    size: np.ndarray  # [n] typical size of a run's noise; ones if it does not
 
 
 class _Table(NamedTuple):
@@ -41,6 +58,8 @@ class _Table(NamedTuple):
     labels: Any  # [n] clusters, or None
     seed: int
     draws: int
+    trend: _Trend
+    shares: Shares | None  # what runs of a group share, for the method of that name
 
 
 class _Scheme(NamedTuple):
@@ -72,6 +91,14 @@ def _clusters(t: _Table) -> dict[str, np.ndarray]:
     return {"weights": cluster_weights(t.fit.runs, t.labels, t.seed, 0, t.draws)}
 
 
+def _shared(t: _Table) -> dict[str, np.ndarray]:
+    """Noise per group; and per run, or runs as cases where the size of their own noise moves."""
+    assert t.shares is not None
+    uneven = bool(t.trend.said)
+    found = {"losses": t.shares.losses(t.at, t.fit.prediction, t.seed, t.draws, own=not uneven)}
+    return found | ({"weights": case_weights(t.fit.runs, t.seed, 0, t.draws)} if uneven else {})
+
+
 def _cluster_widening(t: _Table) -> float:
     G = len(np.unique(t.labels))
     return math.sqrt(G / (G - 1))
@@ -84,10 +111,15 @@ SCHEMES = {
     "cluster": _Scheme(_clusters, clustered=True, widening=_cluster_widening),
     "wild": _Scheme(_wild),
     "wild-cluster": _Scheme(_wild, clustered=True),
+    "shared-noise": _Scheme(
+        _shared, widening=lambda t: _case_widening(t.at) if t.trend.said else 1.0
+    ),
 }
 """Every scheme by its name; another one is a line here."""
 METHODS = ("auto", *SCHEMES)
 CLUSTERED = tuple(name for name, scheme in SCHEMES.items() if scheme.clustered)
+GROUPED = (*CLUSTERED, "shared-noise")
+"""Those that take groups."""
 SIZES_DIFFER = 2.4
 """Standard errors of a rank correlation from which residuals count as of different sizes: 5 % in
 all, over two inputs and the predicted loss."""
@@ -109,14 +141,16 @@ def bootstrap(
         fit: the fit; its law, loss and residual are kept.
         method: "residual" (exchangeable noise around the fitted law, residuals freed from the
             fit and smoothed), "case" (runs drawn with replacement: noise may differ from run
-            to run), "auto" (the default: residual, but case where the size of the residuals
-            moves with an input or the loss), "bayesian" (smooth case weights), "cluster"
+            to run), "auto" (the default: shared-noise where a test says that residuals of one
+            budget, size or group move together, case where the size of the residuals moves with
+            an input or the loss, else residual), "bayesian" (smooth case weights), "cluster"
             (groups of runs drawn whole), "wild" (each residual at its place with a random
-            sign; least squares only), "wild-cluster" (one sign per group).
+            sign; least squares only), "wild-cluster" (one sign per group), "shared-noise" (noise
+            drawn per group and per run, of any sizes; works with few groups).
         draws: B.
         seed: draw b depends on the seed and b only.
-        group: for the cluster methods: labels [n], the name of a column, or None for the runs'
-            own group.
+        group: for the cluster methods and "shared-noise": labels [n], the name of a column, or None
+            for the runs' own group ("shared-noise" without any: what moves together most).
         guards: 0 for no search for better basins; see `refit`.
         progress: called between chunks with (draws done, draws in all).
 
@@ -124,8 +158,8 @@ def bootstrap(
     loss, 15 / 50 / 200 runs of an isoFLOP design, 1,000 tables each (`python -m
     benchmarks.coverage`): "auto" 92 / 88 / 90 % or more at exchangeable noise, 94 and 92 % where
     the noise shrinks with compute (50, 200 runs; "residual" falls to 77 % there); "case" 99 / 95 /
-    92 %, too wide for few runs; "wild" 69 / 72 / 82 %: it is for least squares. Where half of the
-    noise is shared within groups of runs, "auto" falls to 85 % at 200 runs and "cluster" holds 94.
+    92 %, too wide for few runs; "wild" 69 / 72 / 82 %: it is for least squares.
+    COVERAGE_HERE
 
     Returns:
         The draws: laws, intervals, prediction bands.
@@ -141,34 +175,61 @@ def bootstrap(
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     require_draws(draws, len(fit.runs), 2)
-    if group is not None and method not in CLUSTERED:
-        raise ValueError(f"group goes with method='cluster' or 'wild-cluster', not {method!r}")
+    if group is not None and method not in GROUPED:
+        raise ValueError(
+            f"group goes with method='cluster', 'wild-cluster' or 'shared-noise', not {method!r}"
+        )
     runs, at = fit.runs, linearize(fit)
-    labels: np.ndarray | None = None
-    freedom = float(at.freedom)
-    trend = _trend(fit, at)
+    freedom, labels, noise = float(at.freedom), None, at.noise()
+    drawn: Shares | None = None
+    sharing, trend = _seen(fit, at, method, group)
+    tested = method == "auto" and runs.group is not None and tells(at, runs.group)
     if method == "auto":
-        method = "case" if trend else "residual"
+        method = "shared-noise" if sharing else "case" if trend.said else "residual"
     scheme = SCHEMES[method]
     if scheme.clustered:
         labels = cluster_labels(runs, group, method)
         freedom = float(min(len(np.unique(labels)) - 1, at.freedom))
-    table = _Table(fit, at, labels, seed, draws)
+    elif sharing:
+        labels, drawn = sharing.labels, shares(at, sharing.labels, trend.size)
+        noise = drawn.new_run
+    table = _Table(fit, at, labels, seed, draws, trend, drawn)
     versions: dict[str, Any] = scheme.versions(table)
     found = refit(fit, **versions, guards=guards, seed=seed, progress=progress)
-    notes = [*_failures(found), *_doubts(fit, method, trend)]
+    notes = [*_failures(found), *_doubts(fit, method, trend.said, tested)]
     return Draws(
         law=_kept(found),
         fit=fit,
         method=method,
         seed=seed,
-        noise=at.noise(),
+        noise=noise,
         freedom=freedom,
         widening=scheme.widening(table),
-        notes=tuple(notes),
+        notes=(*([sharing.said] if sharing else []), *notes),
         seconds=dict(found.seconds),
         labels=labels,
+        sharing=sharing,
     )
+
+
+def _seen(fit: FitResult, at: Linearized, method: str, group: Any) -> tuple[Sharing | None, _Trend]:
+    """Return how residuals move together, if the method asks, and the trend of their sizes."""
+    sharing, trend = None, _trend(fit, at)
+    if method == "shared-noise" and (group is not None or fit.runs.group is not None):
+        own = group is None or group is fit.runs.group
+        called = fit.runs.names.get("group", "group") if own else "group"
+        called = group if isinstance(group, str) else called
+        sharing = given_sharing(called, cluster_labels(fit.runs, group, method), at)
+    elif method in ("auto", "shared-noise"):
+        sharing = find_sharing(fit, at, trend.size, **({} if method == "auto" else {"level": 1.0}))
+    if method == "shared-noise" and sharing is None:
+        raise FitError(
+            f"{fit.runs.source}: no runs of equal C, N or D move together at all, or there are "
+            "too few groups to tell: use method='residual' or 'case'"
+        )
+    if sharing:  # a group that is off as a whole is no trend
+        trend = _trend(fit, own_part(at, sharing.labels))
+    return sharing, trend
 
 
 def case_draws(fit: FitResult, law: Law, *, seed: int = 0) -> Draws:
@@ -221,13 +282,13 @@ def _failures(found: Refits) -> list[str]:
     return said
 
 
-def _doubts(fit: FitResult, method: str, trend: str) -> list[str]:
+def _doubts(fit: FitResult, method: str, trend: str, tested: bool = False) -> list[str]:
     """Return what speaks against the assumptions of a method, or against any interval."""
     said = []
     if fit.certificate.at_bound:
         names = ", ".join(fit.certificate.at_bound)
         said.append(f"{names} is at its bound: no method is known to cover there")
-    if method not in CLUSTERED and fit.runs.group is not None:
+    if method not in GROUPED and fit.runs.group is not None and not tested:
         said.append("the runs have groups; if their errors move together, use method='cluster'")
     if method in ("wild", "wild-cluster") and not fit.loss.quadratic:
         said.append(
@@ -236,22 +297,35 @@ def _doubts(fit: FitResult, method: str, trend: str) -> list[str]:
         )
     if trend and method == "residual":
         said.append(f"{trend}, which this method takes for equal: use method='case'")
-    elif trend and method == "case":
+    elif trend and method in ("case", "shared-noise"):
         said.append(f"{trend}: runs were drawn as cases, which allows for it")
     return said
 
 
-def _trend(fit: FitResult, at: Linearized) -> str:
-    """Return in words how the size of the residuals moves with something; empty if it does not."""
-    size, used = np.abs(at.residual) * np.sqrt(at.weight), at.weight > 0
+def _trend(fit: FitResult, at: Linearized) -> _Trend:
+    """Return how the size of the residuals moves with an input or the loss, in words."""
+    r, used = np.abs(at.residual) * np.sqrt(at.weight), at.weight > 0
     flops = fit.law.flops
     scales = {name: fit.runs.column(name, flops) for name in fit.law.inputs}
     scales["the predicted loss"] = fit.prediction
-    ranks = {name: _rank_correlation(size[used], scale[used]) for name, scale in scales.items()}
+    ranks = {name: _rank_correlation(r[used], scale[used]) for name, scale in scales.items()}
     name, rank = max(ranks.items(), key=lambda item: abs(item[1]))
     if abs(rank) * math.sqrt(used.sum() - 1) <= SIZES_DIFFER:
-        return ""
-    return f"residuals {'grow' if rank > 0 else 'shrink'} with {name} (rank correlation {rank:.2f})"
+        return _Trend("", np.ones(len(r)))
+    verb = "grow" if rank > 0 else "shrink"
+    said = f"residuals {verb} with {name} (rank correlation {rank:.2f})"
+    return _Trend(said, _typical_size(r, scales[name], used))
+
+
+def _typical_size(r: np.ndarray, scale: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """Return the power law of |r| in a scale [n], 1 on average; ones for scales with a zero."""
+    if not (scale > 0).all():
+        return np.ones(len(r))
+    x = np.log(scale) - np.log(scale[used]).mean()
+    y = np.log(np.maximum(r, 0.05 * np.median(r[used]) + np.finfo(float).tiny))
+    slope = float(x[used] @ y[used] / (x[used] @ x[used]))
+    size: np.ndarray = np.exp(slope * x)
+    return size
 
 
 def _rank_correlation(x: np.ndarray, y: np.ndarray) -> float:

@@ -19,6 +19,7 @@ from jaxscale.text import marked
 from jaxscale.uncertainty.intervals import KINDS, Interval, from_draws, percentile, tail
 from jaxscale.uncertainty.jackknife import jackknife
 from jaxscale.uncertainty.quantities import Asked, asked_of, evaluate, quantity
+from jaxscale.uncertainty.shared import Sharing
 from jaxscale.uncertainty.uncertain import Uncertain
 
 
@@ -57,6 +58,7 @@ class Draws(Uncertain):
         notes: sentences that a reader should see beside the numbers.
         seconds: {"compile", "solve"}.
         labels: [n] cluster of every run, for the methods that draw clusters.
+        sharing: what the runs of a group were seen to share, for "shared-noise".
     """
 
     law: Law
@@ -69,6 +71,7 @@ class Draws(Uncertain):
     notes: tuple[str, ...]
     seconds: dict[str, float]
     labels: np.ndarray | None = None
+    sharing: Sharing | None = None
 
     def __len__(self) -> int:
         return max(np.size(leaf) for leaf in jax.tree.leaves(self.law))

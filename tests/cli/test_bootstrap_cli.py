@@ -121,6 +121,31 @@ def test_groups_are_drawn_whole(capsys, folder):
     assert code == 1 and "4" in err and err.startswith("jaxscale: error: ")
 
 
+def test_what_runs_of_a_budget_share_is_said_and_drawn(capsys, folder):
+    """No column names the budgets, nor any option."""
+    fit = jaxscale.load(folder / "fit.json")
+    shift = 0.02 * np.repeat(np.random.default_rng(1).normal(size=6), 10)
+    noise = shift + 0.01 * np.random.default_rng(2).normal(size=60)
+    runs = fit.runs.replace(loss=fit.prediction * np.exp(noise))
+    jaxscale.fit(jaxscale.Chinchilla(), runs, starts=32).save(folder / "budgets.json")
+    code, out, err = run(capsys, "bootstrap", folder / "budgets.json", *FAST)
+    assert (code, err) == (0, "")
+    assert "200 draws, shared-noise bootstrap, percentile intervals, seed 0" in out
+    assert "\n! residuals of one budget move together (intraclass correlation " in out
+    code, out, err = run(capsys, "bootstrap", folder / "budgets.json", *FAST, "--json")
+    document = json.loads(out)
+    said = document["shared_noise"]
+    assert (code, document["method"]) == (0, "shared-noise")
+    assert (said["of"], said["groups"]) == ("budget", 6) and 0 < said["p"] < 0.05
+    assert 0.2 < said["intraclass_correlation"] < 1
+    options = [*FAST, "--method", "shared-noise", "--group", "family", "--json"]
+    code, out, _ = run(capsys, "bootstrap", folder / "groups10.json", *options)
+    said = json.loads(out)["shared_noise"]
+    assert code == 0 and (said["of"], said["groups"], said["p"]) == ("family", 10, None)
+    code, out, _ = run(capsys, "bootstrap", folder / "fit.json", *FAST, "--json")
+    assert code == 0 and json.loads(out)["shared_noise"] is None
+
+
 @pytest.mark.parametrize(
     "fit, options, message",
     [

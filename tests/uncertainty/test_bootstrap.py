@@ -152,8 +152,8 @@ def noisy_like(noisy, scale, seed):
 def test_auto_draws_cases_where_the_noise_has_a_trend_and_residuals_where_not(noisy):
     N = noisy.columns["N"]
     steep = 0.02 * (N / N.min()) ** -0.4
-    uneven = fitted_to(noisy_like(noisy, steep, 0))
-    even = fitted_to(noisy_like(noisy, 0.01, 0))
+    uneven = fitted_to(noisy_like(noisy, steep, 1))
+    even = fitted_to(noisy_like(noisy, 0.01, 1))
     found = drawn(uneven, "auto", 10)
     assert found.method == "case" and "shrink with N" in found.notes[0]
     assert "allows for it" in found.notes[0]
@@ -163,7 +163,7 @@ def test_auto_draws_cases_where_the_noise_has_a_trend_and_residuals_where_not(no
     assert calm.method == "residual" and calm.notes == ()
     # Weights that know of the trend take it away.
     weighted = with_runs(uneven, weight=(0.02 / steep) ** 2)
-    assert _trend(weighted, linearize(weighted)) == ""
+    assert _trend(weighted, linearize(weighted)).said == ""
 
 
 def test_rank_correlations_are_spearmans_with_ties_in_any_order():
