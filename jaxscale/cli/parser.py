@@ -138,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _failed(options: argparse.Namespace, error: Exception, code: int, text: str = "") -> int:
     if options.debug:
         console.say_text("".join(traceback.format_exception(error)).rstrip())
-    console.say(f"error: {text or error}")
+    console.say_error(text or str(error))
     return code
 
 

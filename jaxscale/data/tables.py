@@ -157,6 +157,8 @@ def _records(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
     head = re.split(r"[\r\n]", head, maxsplit=1)[0]
     delimiter = max((",", ";", "\t"), key=head.count)
     buffer = io.StringIO(text, newline="")
+    # Of the whole process, and never lowered again: another thread may be reading.
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_BYTES - 1))
     reader = csv.reader(buffer, delimiter=delimiter, strict=True, skipinitialspace=True)
     line, names = 1, [""]
     try:

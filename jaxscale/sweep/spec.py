@@ -18,6 +18,7 @@ from typing import Any
 from jaxscale._numerics.precision import PRECISIONS
 from jaxscale.data.columns import check_map
 from jaxscale.errors import DataError
+from jaxscale.files.fields import LARGEST
 from jaxscale.files.reading import read_text
 from jaxscale.laws.names import NamedLaw, named_law
 from jaxscale.objective.losses import NAMES
@@ -338,7 +339,8 @@ def _mapping(value: Any) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and -LARGEST <= value <= LARGEST  # an integer may be longer than any float
 
 
 def _positive(value: Any) -> bool:
