@@ -17,7 +17,7 @@ STAND_INS = {"²": "^2", "±": "+-", "×": "x", "−": "-"}
 """For the few signs of the tables that are not ASCII."""
 
 LONGEST = 500
-"""Characters of an error message; the sentences of jaxscale are shorter, what they quote may not be."""
+"""Characters of an error message: our sentences are shorter, what they quote may not be."""
 
 
 class UndeliveredError(Exception):
