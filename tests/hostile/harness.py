@@ -55,6 +55,11 @@ class Row:
     size: int = 0
     weird: bool = False
 
+    @property
+    def option(self) -> str:
+        """The last option of the command line."""
+        return self.argv[-1].partition("=")[0]
+
 
 class Hang(KeyboardInterrupt):
     """A row took longer than `SECONDS`."""

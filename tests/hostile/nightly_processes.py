@@ -16,12 +16,12 @@ from hostile.table_rows import GOOD
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PREDICT = ["predict", "Chinchilla:hoffmann_2022", "--N", "1e9", "--D", "2e10"]
-FIT = ["fit", "a.csv", "--quiet", "--starts", "64"]
+FIT = ["fit", "a.csv", "--quiet", "--law", "PurePowerLaw:N", "--starts", "16"]
 SPEC = """
 [data.a]
 path = "a.csv"
 [sweep]
-laws = ["PowerLaw:N"]
+laws = ["PurePowerLaw:N"]
 starts = 16
 bootstrap = 60
 chunk = 2
@@ -110,6 +110,8 @@ def test_an_environment_changes_no_number(folder, answer, name):
     done = jaxscale([*FIT, "--json"], folder, **own)
     assert clean(done) and same(done.stdout, answer["fit"]), done.stderr[-800:]
     assert not os.path.exists("/nonexistent")
+    if own.get("JAX_COMPILATION_CACHE_DIR", "") is None:
+        return
     text = jaxscale(FIT, folder, **own)
     assert clean(text) and text.stdout and b"dataclass" not in text.stdout
 
