@@ -3,7 +3,11 @@
 `run` compiles a function ahead of time for the shapes and static arguments of a call, keeps the
 executable, and tells how long compiling took. It exists so that a result can say what was
 compile time and what was work, so that a search can plan its memory, and so that a test can
-count recompilations. It holds the last 64 programs.
+count recompilations.
+
+It keeps the programs that were used last, up to `LIMIT` bytes; the others are compiled again when
+they are needed. What is given up is free for the next program (the allocator may not give it back
+to the system at once), so a process that fits ever new shapes stops growing.
 
 On a CPU a program is compiled for the widest vectors (`benchmarks.step`) if it consists of what
 `ARITHMETIC` and `MOVES` list and of nothing else: jaxlib 0.10.2 compiles arctan wrongly for them,
@@ -26,9 +30,15 @@ import jax
 import numpy as np
 
 from jaxscale._numerics.precision import scope
+from jaxscale.errors import JaxscaleError
 
 _PROGRAMS: OrderedDict[Hashable, Program] = OrderedDict()
-_LIMIT = 64
+LIMIT = 384 << 20
+"""Bytes of programs that are kept: about 85, or 17 shapes of one law with all that a fit runs."""
+OWN, PER_LETTER = 1 << 19, 32
+"""Bytes of a program: so many, and so many per letter of its text. XLA has no figure on a CPU; the
+memory that was freed by dropping 40 programs of five kinds was .5 to 12 MB each, 25 to 32 bytes a
+letter."""
 _LOCK = threading.RLock()
 ARITHMETIC = frozenset(
     "abs add add_any argmax argmin clamp cumsum div dot_general eq exp ge gt integer_pow "
@@ -46,6 +56,31 @@ MOVES = frozenset(
 """Primitives that move and choose numbers, or hold other programs."""
 compiled = 0
 """How many programs have been compiled in this process."""
+_forked = False
+"""Whether this process is the copy of one that had compiled: XLA's threads were not copied."""
+
+
+def _note_fork() -> None:
+    global _forked
+    _forked = _forked or compiled > 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+def _refuse_copies() -> None:
+    """Raise in a process where a program would wait for ever.
+
+    Raises:
+        JaxscaleError: the process was forked from one that had compiled programs.
+    """
+    if _forked:
+        raise JaxscaleError(
+            "this process was forked from one that had fitted already, and XLA does not work in "
+            'such a copy; start processes with multiprocessing.get_context("spawn"), or '
+            "fork before the first fit"
+        )
 
 
 def _place(dtype: Any) -> AbstractContextManager[Any]:
@@ -86,11 +121,18 @@ class Program(NamedTuple):
         dtype: of its precision scope.
         memory: bytes of intermediates that a call allocates, by the compiler's own figure; 0
             where the backend gives none.
+        size: bytes that the program itself takes, about.
     """
 
     executable: Any
     dtype: Any
     memory: int
+    size: int
+
+
+def kept() -> int:
+    """Return the bytes that the programs kept in this process take, about."""
+    return sum(each.size for each in list(_PROGRAMS.values()))
 
 
 def program(
@@ -105,6 +147,7 @@ def program(
         **static: hashable settings; new values compile anew.
     """
     global compiled
+    _refuse_copies()
     leaves, structure = jax.tree.flatten(args)
     shapes = tuple((np.shape(leaf), np.asarray(leaf).dtype.str) for leaf in leaves)
     key = (function, structure, shapes, tuple(sorted(static.items())), np.dtype(dtype).str)
@@ -119,12 +162,13 @@ def program(
         executable = traced.lower().compile(compiler_options=compiler_options(traced.jaxpr))
         figures = executable.memory_analysis()  # takes milliseconds: once
         memory = int(getattr(figures, "temp_size_in_bytes", 0) or 0)
+        size = OWN + PER_LETTER * len(executable.as_text() or "")
         seconds = time.perf_counter() - begin
         compiled += 1
-        _PROGRAMS[key] = Program(executable, dtype, memory)
-        while len(_PROGRAMS) > _LIMIT:
+        made = _PROGRAMS[key] = Program(executable, dtype, memory, size)
+        while kept() > LIMIT and len(_PROGRAMS) > 1:
             _PROGRAMS.popitem(last=False)
-        return _PROGRAMS[key], seconds
+        return made, seconds
 
 
 def call(made: Program, *args: Any) -> Any:

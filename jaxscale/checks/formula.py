@@ -261,8 +261,10 @@ def _traceable(objective: Objective) -> None:
         jax.eval_shape(jax.jacfwd(jax.jacfwd(formula)), point, objective)
     n, given = len(objective.weight), returned[0]
     shape = _shape(given)
-    if shape not in ((), (n,)):
+    unreal = jax.numpy.issubdtype(getattr(given, "dtype", float), np.complexfloating)
+    if shape not in ((), (n,)) or unreal:
         what = type(given).__name__ if shape is None else f"an array of shape {shape}"
+        what = "complex numbers" if unreal else what
         raise LawError(
             f"{type(law).__name__}: the formula returns {what} from inputs of shape ({n},); it is "
             "to return one loss per run"

@@ -12,11 +12,14 @@ def private_cache() -> Path | None:
 
     Whoever can write to a compilation cache can run code in this process.
     """
+    home = os.path.expanduser("~")
     base = os.environ.get("JAXSCALE_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "jaxscale", "programs"
+        os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache"), "jaxscale", "programs"
     )
     try:
         path = Path(base)
+        if Path(home) in path.parents and not os.path.isdir(home):
+            return None  # a home that is not there is not made
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.stat()
     except OSError:

@@ -16,6 +16,9 @@ from jaxscale.text import one_line, visible
 STAND_INS = {"²": "^2", "±": "+-", "×": "x", "−": "-"}
 """For the few signs of the tables that are not ASCII."""
 
+LONGEST = 500
+"""Characters of an error message: our sentences are shorter, what they quote may not be."""
+
 
 class UndeliveredError(Exception):
     """An answer was found, and could not be printed or written in full."""
@@ -47,7 +50,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with a sentence about the usage."""
-        say(f"error: {message}; see {self.prog} --help")
+        say_error(f"{shortened(message)}; see {self.prog} --help")
         self.exit(2)
 
 
@@ -80,6 +83,17 @@ def show(text: str) -> None:
 def say(text: str) -> None:
     """Print a note or an error to stderr, as one line."""
     _to_stderr(f"jaxscale: {one_line(text)}")
+
+
+def say_error(text: str) -> None:
+    """Print what went wrong to stderr, as one line that a person can read."""
+    say(f"error: {shortened(text)}")
+
+
+def shortened(text: str) -> str:
+    """Return a message without its middle, where somebody put a book into a name."""
+    spare = len(text) - LONGEST
+    return text if spare <= 0 else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
 
 
 def say_text(text: str) -> None:

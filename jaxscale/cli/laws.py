@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 from typing import Any
 
 from jaxscale.cli.options import RUNS_FILE
@@ -40,7 +39,7 @@ def _describe(law: type[Law]) -> dict[str, Any]:
     return {
         "law": law.__name__,
         "formula": law.formula(),
-        "about": inspect.getdoc(law) or "",
+        "about": law.about(),
         "inputs": list(example.inputs),
         "parameters": {name: spec.doc for name, spec in example.parameters.items()},
         "presets": {
@@ -56,7 +55,7 @@ def _describe(law: type[Law]) -> dict[str, Any]:
 
 
 def _law_page(law: type[Law]) -> str:
-    lines = [law.__name__, "", inspect.getdoc(law) or "", "", "Parameters"]
+    lines = [law.__name__, "", law.about(), "", "Parameters"]
     rows = [["  " + name, spec.doc] for name, spec in law().parameters.items()]
     lines.append(columns(rows, "<<"))
     for name, preset in law.presets.items():

@@ -133,12 +133,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(options, error, code, f"{where}{error.strerror or error}")
     except (JaxscaleError, ValueError) as error:
         return _failed(options, error, 2)
+    except MemoryError as error:
+        return _failed(options, error, 2, f"out of memory: {error or 'the input is too large'}")
 
 
 def _failed(options: argparse.Namespace, error: Exception, code: int, text: str = "") -> int:
     if options.debug:
         console.say_text("".join(traceback.format_exception(error)).rstrip())
-    console.say(f"error: {text or error}")
+    console.say_error(text or str(error))
     return code
 
 

@@ -305,8 +305,16 @@ class Law:
 
     @classmethod
     def formula(cls) -> str:
-        """Return the first line of the docstring."""
-        return (inspect.getdoc(cls) or "").split("\n", 1)[0].rstrip(".")
+        """Return the first line of the docstring, or L of the inputs where there is none."""
+        first = cls.about().split("\n", 1)[0].rstrip(".")
+        return first or f"L({', '.join(_arguments(cls.__call__))})"
+
+    @classmethod
+    def about(cls) -> str:
+        """Return the docstring; what `dataclass` makes up where there is none (-OO) is none."""
+        text = inspect.getdoc(cls) or ""
+        made_up = f"{cls.__name__}{inspect.signature(cls)}".replace(" -> None", "")
+        return "" if text.split() == made_up.split() else text
 
 
 @runtime_checkable

@@ -22,8 +22,10 @@ from jaxscale.files.reading import read_bytes
 from jaxscale.laws import CATALOGUE, Law
 from jaxscale.text import listing, short
 
-ANY = (Exception, SystemExit)
+ANY = (Exception, SystemExit, GeneratorExit, BaseExceptionGroup)
 """What a person's own code may raise; only around such code is everything caught."""
+EVERYTHING = (BaseException,)
+"""That, Ctrl-C, and kinds of its own that are no Exception."""
 OWN_FILE = "jaxscale_own_file_"
 """Beginning of the module names of users' files: json.py must not take the library's place."""
 MAX_BYTES = 1 << 22
@@ -44,8 +46,9 @@ def running(what: str, file: Path | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except ANY as error:
-        if isinstance(error, JaxscaleError) and file is None:
+    except EVERYTHING as error:
+        own = isinstance(error, JaxscaleError) and file is None
+        if own or isinstance(error, KeyboardInterrupt):
             raise
         raise ValueError(f"{what}: {_said(error, file)}") from error
 

@@ -19,6 +19,7 @@ from jaxscale._numerics.precision import PRECISIONS
 from jaxscale.data.columns import check_map
 from jaxscale.data.tables import is_pattern
 from jaxscale.errors import DataError
+from jaxscale.files.fields import LARGEST
 from jaxscale.files.reading import read_text
 from jaxscale.laws.names import NamedLaw, named_law
 from jaxscale.objective.losses import NAMES
@@ -348,7 +349,8 @@ def _factors(value: Any) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and -LARGEST <= value <= LARGEST  # an integer may be longer than any float
 
 
 def _positive(value: Any) -> bool:

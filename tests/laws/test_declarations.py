@@ -546,3 +546,20 @@ def test_another_unit_of_the_loss_moves_the_offset(law):
     assert getattr(two.law, name) - getattr(one.law, name) == pytest.approx(np.log(1e3), rel=1e-9)
     held = fit(law(**{name: getattr(two.law, name)}), runs.replace(loss=runs.loss * 1e3), starts=64)
     assert held.value == pytest.approx(two.value, rel=1e-9)
+
+
+def test_a_law_without_a_docstring_is_its_inputs():
+    """`python -OO` has none; what `dataclass` writes in its place is no formula."""
+
+    class Bare(jaxscale.Law):
+        E: jaxscale.Scalar = jaxscale.offset("e")
+
+        def __call__(self, N, K):
+            return self.E + 0 * N * K
+
+    class Heir(jaxscale.Chinchilla):
+        pass
+
+    assert (Bare.formula(), Bare.about()) == ("L(N, K)", "")
+    assert (Heir.formula(), Heir.about()) == ("L(N, D)", "")
+    assert jaxscale.Chinchilla.formula().startswith("L(N, D) = E + A N^-alpha")
