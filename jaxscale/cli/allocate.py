@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
+from jaxscale.checks.determined import size_note
+from jaxscale.checks.information import FACTOR
 from jaxscale.cli.given import code, doubt_sentences, doubts, has_compute, refusal, source
 from jaxscale.cli.options import force_option, goal_options, out_option, source_options
 from jaxscale.cli.outputs import deliver
 from jaxscale.cli.reach import FAR
 from jaxscale.decisions.allocation import Allocation, allocate
+from jaxscale.fitting.informed import best_size_within
 from jaxscale.text import columns, count, quantity
 
 HELP = "Best N and D for a budget, or for a target loss."
@@ -38,8 +41,13 @@ def run(options: argparse.Namespace) -> int:
     reach = [1.0] * len(found)
     if result is not None and has_compute(result):
         reach = [float(result.extrapolation(C=a.compute)["C"]) for a in found]
-    rows = [dict(dataclasses.asdict(a), extrapolation=x) for a, x in zip(found, reach, strict=True)]
+    off = [1.0 if result is None else best_size_within(result, a.compute) for a in found]
+    rows = [
+        dict(dataclasses.asdict(a), extrapolation=x, within_factor=y if 1 < y < 1e9 else None)
+        for a, x, y in zip(found, reach, off, strict=True)
+    ]
     notes = []
+    loose = [size_note(a.compute, y) for a, y in zip(found, off, strict=True) if y > FACTOR]
     for a, x in zip(found, reach, strict=True):
         if a.at_edge:
             notes.append(
@@ -51,10 +59,10 @@ def run(options: argparse.Namespace) -> int:
         options,
         _table(found) if found else None,
         lambda: {"law": type(law).__name__, **doubts(result), "allocations": rows},
-        notes=notes,
+        notes=[*notes, *loose],
         told=[*doubt_sentences(result), *refused],
     )
-    return code(result)
+    return 1 if loose else code(result)
 
 
 def _table(found: list[Allocation]) -> str:

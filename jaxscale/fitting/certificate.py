@@ -100,7 +100,8 @@ class Certificate:
                 f"The gradient does not vanish ({self.grad_norm:.1e} of the value): this is no "
                 "optimum; raise max_steps or try other starts."
             )
-        if status not in (*CONVERGED, Status.AT_BOUND, Status.DEGENERATE_TERM):
+        designed = not self.weaknesses  # else more steps, or starts, would find nothing better
+        if designed and status not in (*CONVERGED, Status.AT_BOUND, Status.DEGENERATE_TERM):
             found.append(status.advice)
         if self.at_bound:
             names = ", ".join(self.at_bound)
@@ -118,7 +119,8 @@ class Certificate:
                 f"No prediction depends on {', '.join(self.idle)}: the value is arbitrary; fix it "
                 "or leave it out of the law."
             )
-        if self.rivals >= 16 and self.share_at_best * self.starts < max(2, 0.01 * self.starts):
+        few = self.share_at_best * self.starts < max(2, 0.01 * self.starts)
+        if designed and self.rivals >= 16 and few:
             found.append(
                 f"Only {100 * self.share_at_best:.2g} % of the starts reached the best value: "
                 "raise --starts and try other seeds."
