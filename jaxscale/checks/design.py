@@ -22,8 +22,8 @@ NARROW = 0.15
 size one size. Of 38 public tables the narrowest has .47."""
 ON_THE_LINE = 0.05
 """The same up to which two inputs are one, whatever the noise: no law holds to the fraction of a
-percent by which their terms differ then. D = 20 N +- 10 % has .05; what is wider is judged by the
-noise."""
+percent by which their terms differ then. D = 20 N give or take 10 % has .04; what is wider is
+judged by the noise."""
 APART = 0.1
 """Distance of logarithms from which two values of an input tell of its exponent."""
 MIXED = 1e4

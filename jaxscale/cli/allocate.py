@@ -13,6 +13,7 @@ from jaxscale.cli.outputs import deliver
 from jaxscale.cli.reach import FAR
 from jaxscale.decisions.allocation import Allocation, allocate
 from jaxscale.fitting.informed import best_size_within
+from jaxscale.fitting.preparation import SWAPPED
 from jaxscale.text import columns, count, quantity
 
 HELP = "Best N and D for a budget, or for a target loss."
@@ -52,6 +53,11 @@ def run(options: argparse.Namespace) -> int:
         if a.at_edge:
             notes.append(
                 f"the optimum at C = {a.compute:.3g} lies at the edge of the sizes searched"
+            )
+        if a.tokens_per_parameter < SWAPPED:
+            notes.append(
+                f"the best run of {a.compute:.3g} FLOPs has {a.tokens_per_parameter:.2g} tokens "
+                "per parameter: are N and D of the runs swapped, or in other units?"
             )
         if x > FAR:
             notes.append(f"{a.compute:.3g} FLOPs is a factor {x:.3g} outside the range of the runs")

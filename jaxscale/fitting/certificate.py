@@ -100,8 +100,8 @@ class Certificate:
                 f"The gradient does not vanish ({self.grad_norm:.1e} of the value): this is no "
                 "optimum; raise max_steps or try other starts."
             )
-        designed = not self.weaknesses  # else more steps, or starts, would find nothing better
-        if designed and status not in (*CONVERGED, Status.AT_BOUND, Status.DEGENERATE_TERM):
+        sound = not self.weaknesses  # else more steps, or starts, would find nothing better
+        if sound and status not in (*CONVERGED, Status.AT_BOUND, Status.DEGENERATE_TERM):
             found.append(status.advice)
         if self.at_bound:
             names = ", ".join(self.at_bound)
@@ -120,7 +120,7 @@ class Certificate:
                 "or leave it out of the law."
             )
         few = self.share_at_best * self.starts < max(2, 0.01 * self.starts)
-        if designed and self.rivals >= 16 and few:
+        if sound and self.rivals >= 16 and few:
             found.append(
                 f"Only {100 * self.share_at_best:.2g} % of the starts reached the best value: "
                 "raise --starts and try other seeds."

@@ -31,6 +31,11 @@ from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.objective.space import Space
 from jaxscale.text import short
 
+SWAPPED = 0.1
+"""Tokens per parameter, in the median, below which N and D may stand for each other."""
+PERPLEXED = 12.0
+"""A loss in nats per token that even a model of no training is below: log of the vocabulary."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
@@ -308,6 +313,26 @@ def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str
             )
     if all(name in runs.columns for name in LETTERS):
         found += _contradiction(law, runs)
+    if {"N", "D"} <= set(inputs):
+        found += _swapped(runs, inputs)
+    return found
+
+
+def _swapped(runs: Runs, inputs: dict[str, np.ndarray]) -> list[str]:
+    """Say what N, D and losses look like that are other columns than they are called."""
+    found, ratio = [], float(np.median(inputs["D"] / inputs["N"]))
+    if ratio < SWAPPED:
+        found.append(
+            f"the runs have {ratio:.2g} tokens per parameter in the median: are columns "
+            f"{runs.label('N')} and {runs.label('D')} swapped? If so: --column N={runs.label('D')} "
+            f"--column D={runs.label('N')}"
+        )
+    if (runs.loss > 1).all() and runs.loss.max() > PERPLEXED:
+        found.append(
+            f"column {runs.label('loss')} goes up to {runs.loss.max():.3g}, which no loss in nats "
+            "per token does: is it perplexity? Then the law is one of its logarithm, --column "
+            f"'loss=log({runs.label('loss')})'"
+        )
     return found
 
 
