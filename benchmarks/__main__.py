@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from . import designs
+
 PRECISIONS = ("float64", "float32", "mixed")
 ORDER = ("epoch", "bootstrap", "grid", "scaling", "gold", "cold")
 EXAMPLES = """\
@@ -17,7 +19,8 @@ EXAMPLES = """\
   python -m benchmarks run --suite epoch,gold --rounds 7
   python -m benchmarks compare before.json now.json
   python -m benchmarks compare --against HEAD~3
-  python -m benchmarks report now.json -o report"""
+  python -m benchmarks report now.json -o report
+  python -m benchmarks designs --tables 1000"""
 
 
 def say(text: str) -> None:
@@ -32,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", metavar="run | compare | report")
+    commands = parser.add_subparsers(dest="command", metavar="run | compare | report | designs")
     run = commands.add_parser("run", help="measure suites", description="Measure suites.")
     add = run.add_argument
     add(
@@ -76,6 +79,13 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("files", nargs="+", type=Path, metavar="FILE")
     report.add_argument(
         "-o", "--out", type=Path, default=Path("report"), metavar="DIR", help="default report"
+    )
+    designs.options(
+        commands.add_parser(
+            "designs",
+            help="how often certified fits allocate wrongly",
+            description="Simulate tables by design, fit them, and count the wrong allocations.",
+        )
     )
     return parser  # fmt: skip
 
@@ -160,6 +170,10 @@ def main(arguments: list[str] | None = None) -> int:
         return _compare(parser, asked)
     if asked.command == "report":
         return _report(asked)
+    if asked.command == "designs":
+        for text in designs.run(asked):
+            print(text, flush=True)
+        return 0
     parser.print_help()
     return 0
 

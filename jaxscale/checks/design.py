@@ -1,9 +1,10 @@
 """What the choice of runs lets nobody know, whatever their losses are.
 
-A law of N and D is identified where the runs spread in both directions of log N and log D. A ladder
-with D = 20 N throughout, one compute budget, two sizes: there some answers of a fit are arbitrary,
-however small its residuals. Said before the losses are looked at, in the words of the field, and
-kept in the certificate. NumPy only.
+A law of several inputs is identified where the runs spread in every direction of their logarithms.
+A ladder with D = 20 N throughout, one compute budget, two sizes: there some answers of a fit are
+arbitrary, however small its residuals. Said before the losses are looked at, in the words of the
+field, and kept in the certificate. What depends on the noise is judged after the fit
+(`determined`). NumPy only.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ from jaxscale.laws.parameters import exponent_of
 from jaxscale.objective.inputs import spaced
 
 NARROW = 0.15
-"""Spread (standard deviation of a logarithm) across a line up to which runs lie on it. Of 38
-public tables the narrowest has .47; D = 20 N +- 10 % has .07."""
+"""Spread (standard deviation of a logarithm) across a line up to which one budget is one, and one
+size one size. Of 38 public tables the narrowest has .47."""
+ON_THE_LINE = 0.05
+"""The same up to which two inputs are one, whatever the noise: no law holds to the fraction of a
+percent by which their terms differ then. D = 20 N give or take 10 % has .04; what is wider is
+judged by the noise."""
 APART = 0.1
 """Distance of logarithms from which two values of an input tell of its exponent."""
 MIXED = 1e4
@@ -41,7 +46,7 @@ def refuse_unidentified(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> 
     called = ", ".join(runs.label(name) for name in law.inputs)
     place = f"{runs.source}, {runs.span()}"
     count, free = int(used.sum()), len(law.free)
-    have = _counted(count, "run")
+    have = counted(count, "run")
     if not used.all():
         have = f"{count} of {len(used)} runs with a weight above 0"
 
@@ -71,7 +76,7 @@ def refuse_unidentified(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> 
     if distinct <= free:
         raise too_few(f"{have}, {distinct} of them distinct")
     if settings < free:  # repeats of a setting tell about noise only
-        raise too_few(f"{have} at {_counted(settings, 'setting')}")
+        raise too_few(f"{have} at {counted(settings, 'setting')}")
 
 
 def weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str, ...]:
@@ -84,14 +89,14 @@ def weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str
     """
     used = runs.weights > 0
     logs = {name: np.log(inputs[name][used]) for name in inputs if law.kinds[name] == "positive"}
-    tied = _tied(law)
+    tied = terms_of(law)
     line = _on_a_line(tied, logs, runs.weights[used])
     few = _few_values(law, tied, logs) if len(inputs) > 1 else []  # one is counted as settings
     found = [*_mixed_units(runs, used), *(line or few)]
     settings = _distinct(_settings(law, inputs, used))
     if settings == len(law.free):
         found.append(
-            f"There are {settings} distinct settings of {_listed(law.inputs)} for {settings} free "
+            f"There are {settings} distinct settings of {listed(law.inputs)} for {settings} free "
             "parameters: the law passes through all of them, and nothing tests its form."
         )
     return tuple(found)
@@ -108,11 +113,13 @@ def _distinct(columns: list[np.ndarray]) -> int:
     return 1 + int(np.any([np.diff(column[order]) != 0 for column in columns], axis=0).sum())
 
 
-def _counted(many: int, thing: str) -> str:
+def counted(many: int, thing: str) -> str:
+    """Return a number with its noun."""
     return f"{many} {thing}{'' if many == 1 else 's'}"
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def listed(names: tuple[str, ...]) -> str:
+    """Return names with commas, and an "and"."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
@@ -129,14 +136,14 @@ def _mixed_units(runs: Runs, used: np.ndarray) -> list[str]:
         k = int(np.argmax(factor))
         low = int((column[used] <= values[k]).sum())
         found.append(
-            f"{name} falls into two groups, {_counted(low, 'run')} up to {values[k]:.3g} and "
-            f"{_counted(int(used.sum()) - low, 'run')} from {values[k + 1]:.3g}: are some rows in "
+            f"{name} falls into two groups, {counted(low, 'run')} up to {values[k]:.3g} and "
+            f"{counted(int(used.sum()) - low, 'run')} from {values[k + 1]:.3g}: are some rows in "
             "other units?"
         )
     return found
 
 
-def _tied(law: Law) -> dict[str, set[str]]:
+def terms_of(law: Law) -> dict[str, set[str]]:
     """Return, per input, the free parameters whose unit or power belongs to it."""
     tied: dict[str, set[str]] = {name: set() for name in law.inputs}
     for key, spec in law.parameters.items():
@@ -159,8 +166,8 @@ def _few_values(law: Law, tied: dict[str, set[str]], logs: dict[str, np.ndarray]
         if len(values) < needed:
             shown = " and ".join(f"{np.exp(value):.3g}" for value in values)
             found.append(
-                f"{name} takes only {_counted(len(values), 'value')} ({shown}), a tenth apart: "
-                f"{_listed(tuple(sorted(constant | names)))} need at least {needed}."
+                f"{name} takes only {counted(len(values), 'value')} ({shown}), a tenth apart: "
+                f"{listed(tuple(sorted(constant | names)))} need at least {needed}."
             )
     return found
 
@@ -179,45 +186,97 @@ def _apart(log: np.ndarray, most: int) -> list[float]:
 def _on_a_line(
     tied: dict[str, set[str]], logs: dict[str, np.ndarray], weight: np.ndarray
 ) -> list[str]:
-    """Say which two inputs move as one, where each has parameters of its own."""
+    """Say which inputs move as one, where each has parameters of its own."""
     found: list[str] = []
-    names = list(logs)
+    names = [a for a in logs if any(tied[a] - tied[b] for b in logs if b != a)]
     for k, b in enumerate(names):
         for a in names[:k]:
             if not (tied[a] - tied[b] and tied[b] - tied[a]):
                 continue
-            # Ascending variances; across a line, what rounding leaves may be below zero.
-            variance, axes = np.linalg.eigh(np.cov(logs[a], logs[b], bias=True, aweights=weight))
-            if variance[0] < NARROW**2:
-                found.append(_line(a, b, logs, axes[:, 0]))
-    return found
+            said, meaning, spread = _line(a, b, logs, weight)
+            if spread < (ON_THE_LINE if meaning is APART_ONLY else NARROW):
+                found.append(f"{said}: {meaning.format(a=a, b=b)}")
+    return found or _in_a_plane(names, logs, weight)
 
 
-def _line(a: str, b: str, logs: dict[str, np.ndarray], across: np.ndarray) -> str:
-    """Return the sentence for two inputs on a line; `across` [2] is the direction across it."""
+APART_ONLY = (
+    "the terms of {a} and {b} cannot be told apart; add runs off that line, fix an exponent, or "
+    "use a law of one input."
+)
+HARDLY = (
+    "how the loss depends on it is hardly seen; add runs with another {a}, or use a law without it."
+)
+ONE_BUDGET = "what another budget brings is not seen; add runs of other budgets."
+
+
+def _line(
+    a: str, b: str, logs: dict[str, np.ndarray], weight: np.ndarray
+) -> tuple[str, str, float]:
+    """Return what the line of two inputs is, what that means, and the spread across it."""
     n = len(logs[a])
+    # Ascending variances; across a line, what rounding leaves may be below zero.
+    variance, axes = np.linalg.eigh(np.cov(logs[a], logs[b], bias=True, aweights=weight))
+    spread = float(np.sqrt(max(variance[0], 0.0)))
+    across = axes[:, 0]
     slope = -across[0] / across[1] if across[1] else np.inf
-    apart = f"the terms of {a} and {b} cannot be told apart; add runs off that line, fix an "
-    apart += "exponent, or use a law of one input."
     if abs(slope - 1) < 0.1:
-        return f"{b}/{a} is {_range(logs[b] - logs[a])} in all {n} runs: {apart}"
+        return f"{b}/{a} is {_range(logs[b] - logs[a])} in all {n} runs", APART_ONLY, spread
     if abs(slope + 1) < 0.1:
         product = logs[a] + logs[b]
         if {a, b} == {"N", "D"}:
-            return (
-                f"All {n} runs share one compute budget, C = 6 N D of {_range(product + np.log(6))}"
-                ": what another budget brings is not seen; add runs of other budgets."
-            )
-        return f"{a} times {b} is {_range(product)} in all {n} runs: {apart}"
+            budget = f"C = 6 N D of {_range(product + np.log(6))}"
+            return f"All {n} runs share one compute budget, {budget}", ONE_BUDGET, spread
+        return f"{a} times {b} is {_range(product)} in all {n} runs", APART_ONLY, spread
     for name, flat in ((b, abs(slope) < 0.1), (a, abs(slope) > 10)):
         if flat:
-            return (
-                f"{name} is {_range(logs[name])} in all {n} runs: how the loss depends on it is "
-                f"hardly seen; add runs with another {name}, or use a law without it."
-            )
-    return f"{b} follows {a} in all {n} runs ({b} ~ {a}^{slope:.2g}): {apart}"
+            meaning = HARDLY.replace("{a}", name)
+            return f"{name} is {_range(logs[name])} in all {n} runs", meaning, spread
+    return f"{b} follows {a} in all {n} runs ({b} ~ {a}^{slope:.2g})", APART_ONLY, spread
+
+
+def line_of(
+    pair: tuple[str, str], logs: dict[str, np.ndarray], weight: np.ndarray, width: float
+) -> str:
+    """Return which line two inputs nearly lie on; empty where they do not.
+
+    Args:
+        pair: names of the inputs.
+        logs: their logarithms [n].
+        weight: of the runs [n].
+        width: spread across the line up to which they do, if that along it is twice as large.
+    """
+    said, meaning, spread = _line(*pair, logs, weight)
+    along = np.sqrt(
+        np.linalg.eigvalsh(np.cov(logs[pair[0]], logs[pair[1]], bias=True, aweights=weight))[-1]
+    )
+    near = spread < width and along > 2 * spread and meaning is APART_ONLY
+    return said if near else ""
+
+
+def _in_a_plane(names: list[str], logs: dict[str, np.ndarray], weight: np.ndarray) -> list[str]:
+    """Say that three inputs or more are tied to each other though no two of them are."""
+    if len(names) < 3:
+        return []
+    variance, axes = np.linalg.eigh(
+        np.cov([logs[name] for name in names], bias=True, aweights=weight)
+    )
+    if variance[0] > ON_THE_LINE**2:
+        return []
+    across = axes[:, 0] / np.abs(axes[:, 0]).max()
+    held = {name: power for name, power in zip(names, across, strict=True) if abs(power) > 0.05}
+    product = " ".join(f"{name}^{power:.2g}" for name, power in held.items())
+    return [
+        f"{listed(tuple(held))} are tied to each other in all {len(logs[names[0]])} runs "
+        f"({product} is the same throughout): their terms cannot be told apart; add runs where "
+        "one of them is another, or fix an exponent."
+    ]
 
 
 def _range(log: np.ndarray) -> str:
     low, high = np.exp(log.min()), np.exp(log.max())
-    return f"{low:.3g}" if f"{low:.3g}" == f"{high:.3g}" else f"{low:.3g} to {high:.3g}"
+    if f"{low:.3g}" == f"{high:.3g}":
+        return f"{low:.3g}"
+    if high < 1.5 * low:
+        off = 50 * (high - low) / np.sqrt(low * high)
+        return f"{np.sqrt(low * high):.2g} (\u00b1 {max(off, 1):.0f} %)"
+    return f"{low:.3g} to {high:.3g}"

@@ -25,8 +25,10 @@ MOST = 0.9
 """Share of the runs for which it is to be so."""
 SIX = 0.02
 """Relative distance within which that number counts as 6."""
-
-
+SWAPPED = 0.1
+"""Tokens per parameter, in the median, below which N and D may stand for each other."""
+PERPLEXED = 12.0
+"""A loss in nats per token that even a model of no training is below: log of the vocabulary."""
 MOST_EVER = {"N": 3e13, "D": 3e16, "C": 1e30, "S": 1e12}
 """Beyond this no run is: a column `params_b` of such numbers is not in billions."""
 
@@ -120,3 +122,29 @@ def on_response(law: Law, runs: Runs) -> list[str]:
             f"--column 'loss={cells}-{name}'{held} fits the errors, which end at 0"
         ]
     return []
+
+
+def swapped(runs: Runs, inputs: dict[str, np.ndarray]) -> list[str]:
+    """Say what N, D and losses look like that are other columns than they are called.
+
+    Args:
+        runs: the table.
+        inputs: [n] each, of the law; of a law of other inputs nothing is said.
+    """
+    if not {"N", "D"} <= set(inputs):
+        return []
+    found, ratio = [], float(np.median(inputs["D"] / inputs["N"]))
+    if ratio < SWAPPED:
+        found.append(
+            f"the runs have {ratio:.2g} tokens per parameter in the median: are columns "
+            f"{runs.label('N')} and {runs.label('D')} swapped? If so: --column N={runs.label('D')} "
+            f"--column D={runs.label('N')}"
+        )
+    kind, column = runs.response
+    if kind == "loss" and (runs.loss > 1).all() and runs.loss.max() > PERPLEXED:
+        found.append(
+            f"column {runs.label('loss')} goes up to {runs.loss.max():.3g}, which no loss in nats "
+            "per token does: is it perplexity? Then the law is one of its logarithm, --column "
+            f"'loss=log({as_name(column)})'"
+        )
+    return found

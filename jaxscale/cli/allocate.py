@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
+from jaxscale.checks.determined import size_note
+from jaxscale.checks.information import FACTOR
+from jaxscale.checks.table import SWAPPED
 from jaxscale.cli.given import (
     code,
     doubt_sentences,
@@ -24,6 +27,7 @@ from jaxscale.cli.options import (
 from jaxscale.cli.outputs import deliver
 from jaxscale.cli.reach import FAR
 from jaxscale.decisions.allocation import Allocation, allocate
+from jaxscale.fitting.informed import best_size_within
 from jaxscale.text import columns, count, quantity
 
 HELP = "Best N and D for a budget, or for a target loss."
@@ -54,13 +58,23 @@ def run(options: argparse.Namespace) -> int:
     reach = [1.0] * len(found)
     if result is not None and has_compute(result):
         reach = [float(result.extrapolation(C=a.compute)["C"]) for a in found]
-    rows = [dict(dataclasses.asdict(a), extrapolation=x) for a, x in zip(found, reach, strict=True)]
     called = "loss" if result is None else result.runs.response.kind
+    off = [1.0 if result is None else best_size_within(result, a.compute) for a in found]
+    rows = [
+        dict(dataclasses.asdict(a), extrapolation=x, within_factor=y if 1 < y < 1e9 else None)
+        for a, x, y in zip(found, reach, off, strict=True)
+    ]
     notes = []
+    loose = [size_note(a.compute, y) for a, y in zip(found, off, strict=True) if y > FACTOR]
     for a, x in zip(found, reach, strict=True):
         if a.at_edge:
             notes.append(
                 f"the optimum at C = {a.compute:.3g} lies at the edge of the sizes searched"
+            )
+        if a.tokens_per_parameter < SWAPPED:
+            notes.append(
+                f"the best run of {a.compute:.3g} FLOPs has {a.tokens_per_parameter:.2g} tokens "
+                "per parameter: are N and D of the runs swapped, or in other units?"
             )
         if x > FAR:
             notes.append(f"{a.compute:.3g} FLOPs is a factor {x:.3g} outside the range of the runs")
@@ -73,10 +87,10 @@ def run(options: argparse.Namespace) -> int:
             "response": called,
             "allocations": rows,
         },
-        notes=notes,
+        notes=[*notes, *loose],
         told=[*doubt_sentences(result), *refused],
     )
-    return code(result)
+    return 1 if loose else code(result)
 
 
 def _table(found: list[Allocation], called: str) -> str:

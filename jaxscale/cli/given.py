@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jaxscale.cli.console import say
 from jaxscale.data.columns import ERRORS, canonical
 from jaxscale.data.runs import Runs, read_runs
@@ -18,6 +20,7 @@ from jaxscale.flops import SixND
 from jaxscale.laws import CATALOGUE, Law
 from jaxscale.laws.names import class_in_file, find_law, law_file, one_scale, running, split_law
 from jaxscale.objective.losses import NAMES, Loss
+from jaxscale.text import count
 
 SCALES = ("S", "N", "D", "C")
 """Columns that a law of one scale takes where none is named, S before the others."""
@@ -229,14 +232,29 @@ def code(fit: FitResult | None) -> int:
 
 def refusal(options: argparse.Namespace, fit: FitResult | None) -> list[str]:
     """Say why no compute may be spent by this fit, and return it as a note; empty if it may."""
-    if code(fit) == 0 or options.force:
+    if fit is None or code(fit) == 0 or options.force:
         return []
     sentence = (
         "no allocation from a fit that is not certified: it may be wrong by any factor. Mend what "
-        "the notes say, or see what it would be with --force"
+        f"the notes say, or see what it would be with --force{still_known(fit)}"
     )
     say(f"error: {sentence}")
     return [sentence]
+
+
+def still_known(fit: FitResult) -> str:
+    """Return what runs of one D/N do determine, as the end of a sentence; empty for others."""
+    if not {"N", "D"} <= set(fit.law.inputs):
+        return ""
+    N, D = (fit.runs.column(name, fit.law.flops) for name in "ND")
+    low, high = float((D / N).min()), float((D / N).max())
+    if high > 2 * low or np.ptp(np.log(N * D)) < 1:
+        return ""
+    return (
+        f". What the runs do determine is the loss along D = {math.sqrt(low * high):.2g} N, from "
+        f"N {count(float(N.min()))} to {count(float(N.max()))}: jaxscale predict, or fit --law "
+        "PowerLaw:C"
+    )
 
 
 def given_inputs(options: argparse.Namespace, law: Law) -> dict[str, list[float]]:

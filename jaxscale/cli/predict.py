@@ -12,13 +12,14 @@ from jaxscale.cli.given import (
     doubt_sentences,
     doubts,
     given_inputs,
+    has_compute,
     places,
     source,
     unequal_inputs,
 )
 from jaxscale.cli.options import input_options, out_option, source_options
 from jaxscale.cli.outputs import deliver
-from jaxscale.cli.reach import note_together, together, whole_inputs
+from jaxscale.cli.reach import APART, lonely, note_together, ratio, together, whole_inputs
 from jaxscale.cli.response import beyond_a_fraction
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import predict
@@ -83,9 +84,14 @@ def run(options: argparse.Namespace) -> int:
 def _outside(fit: FitResult, at: dict[str, float]) -> tuple[dict[str, float], list[str]]:
     """Return how far outside the runs a place lies, factors by input, and notes on it."""
     whole = whole_inputs(fit, at)
-    named = {name: x for name, x in whole.items() if name in at or name in fit.law.inputs}
+    seen = {*at, *fit.law.inputs, *("C" if has_compute(fit) else "")}
+    named = {name: x for name, x in whole.items() if name in seen}
     factors = {name: float(factor) for name, factor in fit.extrapolation(**named).items()}
+    if (off := ratio(fit, whole)) > 1:
+        factors["D/N"] = off
     apart = note_together(fit, at)
-    if apart:
-        factors["together"] = together(fit, whole)
+    if apart and (far := together(fit, whole)) > APART:
+        factors["together"] = far
+    elif apart and (far := lonely(fit, whole)) > APART:
+        factors["nearest run"] = far
     return factors, apart

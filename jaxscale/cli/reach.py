@@ -14,6 +14,8 @@ FAR = 10.0
 """Factor outside the range of the runs from which a note says so."""
 APART = 3.0
 """Factor outside the runs taken together, within the range of each input, likewise."""
+GAPS = 1.5
+"""How much farther the nearest run may be than runs are from each other, in logarithms."""
 SHOWN = 1.05
 """Factor below which a place counts as within the runs."""
 TINY = 1e-12
@@ -52,18 +54,69 @@ def together(fit: FitResult, at: Mapping[str, float]) -> float:
     return float(np.exp(np.abs(_least(runs - place)).max()))
 
 
+def ratio(fit: FitResult, at: Mapping[str, float]) -> float:
+    """Return the factor by which the tokens per parameter of a place are outside those of the runs.
+
+    Args:
+        fit: the fit.
+        at: inputs of one place, as `whole_inputs` returns them.
+
+    Returns:
+        1 within them, and for a law that does not read N and D.
+    """
+    if not {"N", "D"} <= set(fit.law.inputs) or not {"N", "D"} <= set(at):
+        return 1.0
+    D, N = (np.asarray(fit.runs.column(name, fit.law.flops), float) for name in "DN")
+    here = at["D"] / at["N"]
+    return float(max(here / (D / N).max(), (D / N).min() / here, 1.0))
+
+
+def lonely(fit: FitResult, at: Mapping[str, float]) -> float:
+    """Return the factor by which the nearest run differs, where runs are nearer to each other.
+
+    Args:
+        fit: the fit.
+        at: inputs of one place, as `whole_inputs` returns them.
+
+    Returns:
+        The largest factor of an input on the way to the nearest run; 1 where the runs themselves
+        are about as far from each other.
+    """
+    names = [name for name in fit.law.inputs if fit.law.kinds[name] == "positive"]
+    if not names or not set(names) <= set(at):
+        return 1.0
+    columns = [np.asarray(fit.runs.column(name, fit.law.flops), float) for name in names]
+    runs = np.log(np.unique(np.stack(columns, axis=1), axis=0))
+    far = float(np.abs(runs - np.log([at[name] for name in names])).max(axis=1).min())
+    if len(runs) < 2 or far <= np.log(APART):
+        return 1.0
+    some = runs[:: 1 + len(runs) // 2000]  # a matrix of distances, however long the table
+    apart = np.abs(some[:, None] - some[None]).max(axis=2)
+    np.fill_diagonal(apart, np.inf)
+    return float(np.exp(far)) if far > GAPS * np.quantile(apart.min(axis=1), 0.9) else 1.0
+
+
 def note_together(fit: FitResult, at: Mapping[str, float]) -> list[str]:
     """Say that a place is far from every run though each of its inputs is within their range."""
     inputs = {name: x for name, x in whole_inputs(fit, at).items() if name in fit.law.inputs}
     if any(factor > SHOWN for factor in fit.extrapolation(**inputs).values()):
         return []
-    if (factor := together(fit, inputs)) <= APART:
-        return []
     place = ", ".join(f"{name} {count(x)}" for name, x in inputs.items())
-    return [
-        f"{place}: each is within the range of the runs, but together they are a factor "
-        f"{factor:.3g} outside; no run is near"
-    ]
+    if (factor := together(fit, inputs)) > APART:
+        return [
+            f"{place}: each is within the range of the runs, but together they are a factor "
+            f"{factor:.3g} outside; no run is near"
+        ]
+    if (factor := ratio(fit, inputs)) > APART:
+        return [
+            f"{place}: D/N of {inputs['D'] / inputs['N']:.3g} is a factor {factor:.3g} outside "
+            "the range of the runs"
+        ]
+    if (factor := lonely(fit, inputs)) > APART:
+        return [
+            f"{place}: the nearest run is a factor {factor:.3g} away, and runs lie on both sides"
+        ]
+    return []
 
 
 def _least(points: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from jaxscale.engine.dispatch import Search
 from jaxscale.engine.loop import Solution
 from jaxscale.errors import FitError
 from jaxscale.fitting.certificate import Local, certify, local
+from jaxscale.fitting.informed import left_open
 from jaxscale.fitting.linearized import Slopes, linearized, slopes
 from jaxscale.fitting.preparation import Problem
 from jaxscale.fitting.result import FitResult, statistics
@@ -125,7 +126,7 @@ def assembled(
             z,
             status,
             at,
-            weaknesses=problem.weaknesses,
+            weaknesses=left_open(problem, z, exact=bool(at.value <= at.floor)),
             sharpened=objective.loss.kinked,
             searches=search.rounds,
         ),

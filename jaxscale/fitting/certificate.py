@@ -114,7 +114,8 @@ class Certificate:
                 f"The gradient does not vanish ({self.grad_norm:.1e} of the value): this is no "
                 f"optimum{cure}."
             )
-        if status not in (*CONVERGED, Status.AT_BOUND, Status.DEGENERATE_TERM):
+        sound = not self.weaknesses  # else more steps, or starts, would find nothing better
+        if sound and status not in (*CONVERGED, Status.AT_BOUND, Status.DEGENERATE_TERM):
             found.append(status.advice)
         if self.at_bound:
             names = ", ".join(self.at_bound)
@@ -132,7 +133,7 @@ class Certificate:
                 f"No prediction depends on {', '.join(self.idle)}: the value is arbitrary; fix it "
                 "or leave it out of the law."
             )
-        found += self.doubt
+        found += self.doubt if sound else ()
         lost = self.statuses.get("nonfinite_start", 0)
         if 2 * lost > self.starts:
             found.append(

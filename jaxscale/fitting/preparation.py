@@ -20,7 +20,7 @@ from jaxscale.checks.declaration import check_names
 from jaxscale.checks.design import refuse_unidentified, weaknesses
 from jaxscale.checks.formula import check_formula
 from jaxscale.checks.repeats import sweep_notes
-from jaxscale.checks.table import on_response, own_accounting, unread_units
+from jaxscale.checks.table import on_response, own_accounting, swapped, unread_units
 from jaxscale.data.headers import header
 from jaxscale.data.runs import LETTERS, Runs
 from jaxscale.errors import DataError
@@ -320,7 +320,8 @@ def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str
             )
     if all(name in runs.columns for name in LETTERS):
         found += _contradiction(law, runs)
-    return found + sweep_notes(runs, inputs)
+    found += sweep_notes(runs, inputs)
+    return found + swapped(runs, inputs)
 
 
 def _contradiction(law: Law, runs: Runs) -> list[str]:

@@ -126,7 +126,7 @@ class Space:
             if spec.positive:
                 value = loss * exp(coordinate + log_unit)
             else:
-                value = loss * coordinate * exp(log_unit)
+                value = loss * coordinate * exp(log_unit) if spec.per else loss * coordinate
             values[name] = value + self._shift(spec, values)
         return {name: values[name] for name, _ in self.parameters}
 

@@ -73,13 +73,14 @@ class OfCompute(Law):
 
 WEAK = {
     "D = 20 N": (design(SIZES, 20 * SIZES), "D/N is 20 in all 12 runs"),
-    "D = 20 N +- 2 %": (design(SIZES, 20 * SIZES * wobble(0.02)), "D/N is 19"),
-    "D = 20 N +- 10 %": (design(SIZES, 20 * SIZES * wobble(0.1)), "D/N is 18"),
+    "D = 20 N +- 2 %": (design(SIZES, 20 * SIZES * wobble(0.02)), "D/N is 20 (± 2 %)"),
+    "D = 20 N +- 5 %": (design(SIZES, 20 * SIZES * wobble(0.05)), "D/N is 20 (± 5 %)"),
+    "D = 20 N +- 10 %": (design(SIZES, 20 * SIZES * wobble(0.1)), "D/N is 20 (± 10 %)"),
     "one budget": (design(SIZES, 1e20 / 6 / SIZES), "share one compute budget, C = 6 N D of 1e+20"),
     "one budget +- 5 %": (design(SIZES, 1e20 / 6 / SIZES * wobble(0.05)), "one compute budget"),
     "one knob": (design(SIZES, 7e3 * SIZES**0.7), "D follows N in all 12 runs (D ~ N^0.7)"),
-    "tokens hardly vary": (design(SIZES, 1e10 * wobble(0.1)), "D is 9"),
-    "sizes hardly vary": (design(1e8 * wobble(0.1), 20 * SIZES), "N is 9"),
+    "tokens hardly vary": (design(SIZES, 1e10 * wobble(0.1)), "D is 1e+10 (± 10 %)"),
+    "sizes hardly vary": (design(1e8 * wobble(0.1), 20 * SIZES), "N is 1e+08 (± 10 %)"),
     "two sizes": (
         design(np.repeat([1e8, 1e9], 6), np.tile(np.geomspace(1e9, 1e11, 6), 2)),
         "N takes only 2 values (1e+08 and 1e+09), a tenth apart: A, E and alpha need at least 3",
