@@ -1,6 +1,7 @@
 """The command `forecast`: where a run that is still training will end.
 
-The text has the notes of a run below its numbers.
+The text has the notes of a run below its numbers. A run that leaves its law has a wide interval, a
+note that says so, and the exit code 1.
 """
 
 from __future__ import annotations

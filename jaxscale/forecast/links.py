@@ -25,8 +25,12 @@ RISES = 3.0
 """A metric rises if its last third is above its first by so many times the noise between."""
 RISING = (
     "acc accuracy reward rewards score success precision recall f1 auc auroc em exact bleu rouge "
-    "iou miou ndcg mrr return returns pass win winrate passrate solved"
+    "iou miou ndcg mrr return returns pass win winrate passrate solved top"
 ).split()
+PERCENT = (
+    "acc accuracy precision recall f1 auc auroc em exact bleu rouge pass win passrate top".split()
+)
+"""Of those, what is also written in per cent; a reward of 40 need not be one of 100."""
 FALLING = (
     "loss nll entropy crossentropy ce bpb bpc bits mse mae rmse perplexity ppl error errors err "
     "wer cer"
@@ -100,13 +104,13 @@ def find_link(column: str, curve: Curve) -> tuple[Link, str]:
     rising = not _named(column, FALLING) and _named(column, RISING)
     if not (rising or not _named(column, FALLING) and _rises(values)):
         return LINKS["loss"], ""
-    if inside and top <= 100:
+    if inside and (top <= 1 or top <= 100 and _named(column, PERCENT)):
         link = LINKS["share" if top <= 1 else "percent"]
         how = "" if rising else ", as it rises"
         return link, f"{known} is a share{how}: {link.formula} is forecast; {best}"
     return LINKS["loss"], (
         f"{known} rises and has no ceiling that is known; the law wants what falls to a floor: "
-        "forecast a share up to 1 or 100, or the distance to the best that can be"
+        "--metric percent if 100 is the best, else forecast the distance to the best"
     )
 
 
