@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import traceback
+from pathlib import Path
 
 import pytest
 from hostile import law_rows, log_rows, option_rows, sweep_rows, table_rows, word_rows
@@ -89,7 +90,7 @@ def test_a_row_ends_as_it_should_to_its_end(tmp_path, fit_json, monkeypatch, row
         (folder / "fit.json").write_text(fit_json)
     if row in table_rows.ALL and row.check is not None:
         monkeypatch.setattr("jaxscale.cli.fit.fit", overhear(jaxscale.fit, []))
-    base = int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE")
+    base = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
     code, seconds, peak = copied(row, folder)
     out, err = (
         folder.with_suffix(end).read_text(errors="surrogateescape") for end in (".out", ".err")

@@ -72,6 +72,16 @@ def many_rows(count):
     return make
 
 
+def sparse(size):
+    """What makes a file of so many zeros that takes no disk."""
+
+    def make(path):
+        with path.open("wb") as file:
+            file.truncate(size)
+
+    return make
+
+
 def link(to):
     """What makes a symbolic link."""
     return lambda path: path.symlink_to(to)
@@ -233,7 +243,7 @@ KINDS = [
     refused("a link to a folder", "a.csv", link("."), "is a directory"),
     refused("the memory of the process", "a.csv", link("/proc/self/mem")),
     refused("a file of the system without a size", "a.csv", link("/proc/self/status")),
-    refused("a sparse file of 3 GiB", "a.csv", lambda path: os.truncate(path.open("w").name, 3 << 30), "2 GiB", size=2 << 30, slow=True),
+    refused("a sparse file of 3 GiB", "a.csv", sparse(3 << 30), "2 GiB", size=2 << 30, slow=True),
     Row("stdin", ("fit", "-"), said=("no such file",)),
     Row("stdin as a device", ("fit", "/dev/stdin")),
     Row("the folder of the process", ("fit", "/proc/self/fd")),
