@@ -43,6 +43,13 @@ NEAR = 0.02
 """Step of differences in log N around the best size."""
 CELLS = 121
 """Sizes that each round of the search for the best one tries."""
+SHARE = 0.5
+"""How far to the ends of its region the law is looked at: all the way, the straight line there has
+left the region where a law is bent."""
+FEW = 30
+"""Degrees of freedom below which the median of the residuals is no measure of them."""
+GROSS = 8.0
+"""Of their scale, from which residuals are left out then."""
 SAFE = 0.25
 """Share of the log of `FACTOR` below which the ends of the region cannot be beyond it."""
 Answer = Callable[[Law], Callable[[Law], float]]
@@ -87,7 +94,7 @@ class Information:
             half, toward = self._half(self.z, answer)
             if not np.isfinite(half) or half < SAFE * np.log(FACTOR):
                 return half, toward
-            step = toward * min(1.0, np.log(FACTOR) / half)
+            step = SHARE * toward * min(1.0, np.log(FACTOR) / half)
             ends = [np.clip(self.z + sign * step, *self.space.bounds()) for sign in (-1, 1)]
             return max(half, *(self._half(end, answer)[0] for end in ends)), toward
 
@@ -154,18 +161,24 @@ class Information:
         """Return half an interval of a quantity whose slopes are orthonormal.
 
         By the mean square of the residuals; or, where some are far out, by their median, from
-        which the errors of a robust fit follow, and which takes more runs to be known as well.
+        which the errors of a robust fit follow, and which takes more runs to be known as well. Of
+        few runs, a fit that happens to pass near most of them is likelier certified than it is
+        right: their scatter counts for more.
         """
         free = self._freedom
         if free < 1:
             return np.inf
-        square = self.scatter * student_t(QUANTILE, free)
-        if self.quadratic:
-            return square
         size = np.sqrt(self.weight / self.weight.mean()) * np.abs(self._residuals)
         middle = 1.4826 * float(np.median(np.sort(size)[-free:]))
-        middle *= student_t(QUANTILE, max(MEDIAN_EFFICIENCY * free, 1.0))
-        return float(np.sqrt(np.pi / 2)) * min(square, middle)
+        robust = 1.0 if self.quadratic else float(np.sqrt(np.pi / 2))
+        if free < FEW:
+            kept = size[size <= GROSS * middle] if not self.quadratic else size
+            left = max(free - (len(size) - len(kept)), 1)
+            spread = float(np.sqrt(kept @ kept / left))
+            return robust * spread * student_t(QUANTILE, left) * (1 + 3 / left)
+        square = self.scatter * student_t(QUANTILE, free)
+        middle *= student_t(QUANTILE, MEDIAN_EFFICIENCY * free)
+        return robust * (square if self.quadratic else min(square, middle))
 
 
 def predicted(law: Law, inputs: Mapping[str, np.ndarray]) -> np.ndarray:

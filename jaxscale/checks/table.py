@@ -134,17 +134,16 @@ def swapped(runs: Runs, inputs: dict[str, np.ndarray]) -> list[str]:
     if not {"N", "D"} <= set(inputs):
         return []
     found, ratio = [], float(np.median(inputs["D"] / inputs["N"]))
+    N, D = (as_name(runs.names.get(name, name)) for name in ("N", "D"))
     if ratio < SWAPPED:
         found.append(
-            f"the runs have {ratio:.2g} tokens per parameter in the median: are columns "
-            f"{runs.label('N')} and {runs.label('D')} swapped? If so: --column N={runs.label('D')} "
-            f"--column D={runs.label('N')}"
+            f"the runs have {ratio:.2g} tokens per parameter in the median: are columns {N} and "
+            f"{D} swapped? If so: --column N={D} --column D={N}"
         )
-    kind, column = runs.response
+    kind, loss = runs.response.kind, as_name(runs.response.column)
     if kind == "loss" and (runs.loss > 1).all() and runs.loss.max() > PERPLEXED:
         found.append(
-            f"column {runs.label('loss')} goes up to {runs.loss.max():.3g}, which no loss in nats "
-            "per token does: is it perplexity? Then the law is one of its logarithm, --column "
-            f"'loss=log({as_name(column)})'"
+            f"column {loss} goes up to {runs.loss.max():.3g}, which no loss in nats per token "
+            f"does: is it perplexity? Then fit its logarithm, --column 'loss=log({loss})'"
         )
     return found

@@ -197,3 +197,23 @@ def test_of_planted_tables_only_those_are_certified_that_are_right(name, certifi
             off = abs(np.log(allocate(fit.law, compute=1e21).N / true)) > np.log(3)
             right, wrong = right + (not off), wrong + off
     assert certified[0] <= right <= certified[1] and wrong == 0
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda N, D, loss: (D, N, loss), "columns N and D swapped"),
+        (lambda N, D, loss: (30 * D, N, loss), "columns N and D swapped"),
+        (lambda N, D, loss: (N, D, np.exp(loss)), "is it perplexity"),
+        (lambda N, D, loss: (N, D, np.exp(1.5 * loss)), "is it perplexity"),
+        (lambda N, D, loss: (N, D, loss), ""),
+        (lambda N, D, loss: (N, D, loss / np.log(2)), ""),
+    ],
+    ids=["swapped", "swapped and more", "perplexity", "more of it", "as it is", "bits"],
+)
+def test_columns_that_are_others_than_they_are_called_are_said(change, words):
+    N, D = rectangle(4, 5)
+    N, D, loss = change(N, D, np.asarray(jaxscale.predict(PLANTED, N=N, D=D)))
+    runs = Runs(N=N, D=D, loss=loss)
+    said = [x for x in prepare(Chinchilla(), runs, Huber(1e-3), "log").warnings if "only" not in x]
+    assert len(said) == bool(words) and words in "".join(said)

@@ -8,7 +8,8 @@ import pytest
 
 import jaxscale
 from jaxscale.cli.parser import main
-from jaxscale.cli.reach import note_together, together, whole_inputs
+from jaxscale.cli.reach import lonely, note_together, ratio, together, whole_inputs
+from jaxscale.fitting.informed import best_size_within
 
 SIZES = np.geomspace(1e7, 1e10, 30)
 DESIGNS = {
@@ -93,3 +94,55 @@ def test_predict_says_it_and_no_more_that_the_place_is_within(capsys, fitted, tm
     document = json.loads(capsys.readouterr().out)
     assert document["predictions"][1]["extrapolation"]["together"] == pytest.approx(factor)
     assert len(document["notes"]) == 1
+
+
+@pytest.mark.parametrize(
+    "name, at, factor",
+    [
+        ("a ridge", (1e8, 2e9), 1.0),
+        ("a ridge", (1e8, 2e10), 10.0),
+        ("a ridge", (1e8, 4e8), 5.0),
+        ("a rectangle", (1e10, 2e8), 1.0),
+        ("a corner", (1e8, 2e9), 1.0),
+    ],
+)
+def test_tokens_per_parameter_are_held_against_those_of_the_runs(fitted, name, at, factor):
+    fit, at = designed(fitted, name), dict(zip("ND", at, strict=True))
+    assert ratio(fit, at) == pytest.approx(factor)
+    notes = note_together(fit, at)
+    assert ("D/N of " in "".join(notes)) == (3 < factor < 9), notes
+
+
+def test_a_place_between_two_clusters_of_runs_is_near_no_run(fitted):
+    N = np.concatenate([np.geomspace(1e7, 2e7, 9), np.geomspace(5e9, 1e10, 9)])
+    runs = jaxscale.Runs(N=N, D=20 * N, loss=fitted.law(N, 20 * N))
+    fit = dataclasses.replace(fitted, runs=runs)
+    assert lonely(fit, dict(N=3e8, D=6e9)) == pytest.approx(15.0, rel=0.2)
+    assert "the nearest run is a factor" in note_together(fit, dict(N=3e8, D=6e9))[0]
+    assert lonely(fit, dict(N=1.2e7, D=2.4e8)) == 1
+    assert lonely(designed(fitted, "a ridge"), dict(N=1e8, D=2e9)) == 1
+
+
+def test_a_budget_beyond_every_run_is_not_within(capsys, fitted, tmp_path):
+    fitted.save(tmp_path / "fit.json")
+    N, D = (fitted.runs.columns[name] for name in "ND")
+    at = N[N * D == (N * D).max()].max(), D[N * D == (N * D).max()].max()
+    main(["predict", str(tmp_path / "fit.json"), "--N", f"{at[0]:.6g}", "--D", f"{at[1]:.6g}"])
+    assert "C x " in capsys.readouterr().out
+
+
+def test_a_budget_whose_best_size_is_open_is_marked(capsys, fitted, tmp_path, monkeypatch):
+    fitted.save(tmp_path / "fit.json")
+    argv = ["allocate", str(tmp_path / "fit.json"), "--compute", "1e22", "--json"]
+    assert main(argv) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert 1 < first["allocations"][0]["within_factor"] < 3
+    monkeypatch.setattr("jaxscale.cli.allocate.best_size_within", lambda fit, C: 5.0)
+    assert main(argv) == 1
+    (note,) = [x for x in json.loads(capsys.readouterr().out)["notes"] if "best N" in x]
+    assert "may be off by a factor 5" in note
+
+
+def test_the_best_size_is_known_worse_the_farther_the_budget(fitted):
+    near, far, farther = (best_size_within(fitted, C) for C in (1e21, 1e23, 1e26))
+    assert 1 < near < far < farther
