@@ -333,7 +333,7 @@ def test_every_law_has_flops_and_may_have_its_own():
         (Chinchilla(), {"of": None}),
         (jaxscale.ChinchillaNDC(), {"of": None, "flops": 6.0}),
         (PowerLaw(of="N"), {"of": "N"}),
-        (Cheap(), {"of": None}),
+        (Cheap(), {"of": None, "flops": 3.0}),
     ],
 )
 def test_a_file_states_what_a_law_holds_and_no_more(law, settings, noisy):

@@ -151,7 +151,7 @@ def test_rising_scores_and_absolute_residuals_keep_linear_axes(single):
     sample = law.replace(c=0.93 + 0.01 * rng.normal(size=100))
     top, below = rendered(plot_bands(dataclasses.replace(single, law=sample, fit=fit))).axes
     assert (top.get_ylabel(), top.get_yscale()) == ("accuracy", "linear")
-    assert below.get_ylabel() == "loss \u2212 law"
+    assert below.get_ylabel() == "accuracy \u2212 law"
 
 
 def test_a_law_without_a_best_size_is_followed_at_the_ratio_of_the_runs(fitted):
