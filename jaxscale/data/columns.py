@@ -223,10 +223,10 @@ def _mostly_numbers(table: Table, name: str, units: str = "auto") -> bool:
 
 def _require_expression(table: Table, letter: str, text: str) -> None:
     """Raise for what is neither a column nor an expression of columns."""
-    read = names_in(text)
+    read = [] if letter == "group" else names_in(text)  # labels are not worked out
     if read and any(name in table.columns or name in ALIASES for name in read):
         return
-    if EXPRESSION.search(text):  # which is refused with what is wrong in it
+    if letter != "group" and EXPRESSION.search(text):  # which is refused with what is wrong in it
         nothing = {name: np.ones(1) for name in table.columns}
         worked_out(text, nothing, f"{table.top}: --column {letter}")
     cure = backticks(text, table.columns)

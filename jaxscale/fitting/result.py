@@ -25,7 +25,7 @@ from jaxscale.fitting.certificate import Certificate
 from jaxscale.fitting.constraints import FREE, Constraints
 from jaxscale.fitting.preparation import Problem, prepare
 from jaxscale.flops import SIX_ND, SixND
-from jaxscale.laws import Law, derived, predict
+from jaxscale.laws import ChinchillaNDC, Law, derived, predict
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
 from jaxscale.text import columns, marked, one_line, quantity
@@ -273,7 +273,7 @@ def statistics(runs: Runs, prediction: np.ndarray) -> dict[str, float]:
 def _law_settings(law: Law) -> dict[str, Any]:
     """Return what a law holds beside its parameters; a FLOPs function cannot be written down."""
     settings: dict[str, Any] = {"of": law.of}
-    if law.flops is not SIX_ND:
+    if law.flops is not SIX_ND or isinstance(law, ChinchillaNDC):
         settings["flops"] = law.flops.k if isinstance(law.flops, SixND) else "user"
     return settings
 

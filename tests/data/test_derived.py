@@ -132,6 +132,13 @@ def test_no_names_of_what_is_none():
     assert worked_out("2", {"a": np.zeros(3)}, "x").tolist() == [2, 2, 2]
 
 
+def test_labels_are_no_expression_and_weights_may_be(path):
+    with pytest.raises(DataError, match=r"--column group=a\+b: no column 'a\+b'; the table"):
+        read_runs(path, map={"loss": "val_ppl", "group": "a+b"})
+    runs = read_runs(path, map={"loss": "val_ppl", "weight": "1 / acc**2", "lr": "log(a)"})
+    assert runs.weight.tolist() == [4, 1 / 0.75**2] and runs.columns["lr"][0] == 0
+
+
 def test_weights_are_a_weight_and_errors_are_not(path):
     runs = read_runs(path, map={"loss": "val_ppl", "weights": "a"})
     assert runs.weight.tolist() == [1, 3]
