@@ -163,8 +163,9 @@ def bootstrap(
     parameters with 5 budgets of 10 runs (54-64 before it looked), 94 % with 10 of 20 (48-60),
     87-93 and 89-92 % on grids of N and D whose rows or columns share it (43-79 where that
     matters); it sees that in 85 % of the tables of 50 runs and in all of 200. Of tables without
-    shared noise it takes one in six with 5 budgets for such, and one in twenty with 10: their
-    intervals are wider. With four budgets or fewer the law absorbs what would tell.
+    shared noise it takes for such one in six of 5 budgets, one in four grids with 5 values of N
+    or D, one in twenty of 10 budgets: their intervals are wider. With four budgets or fewer the
+    law absorbs what would tell.
 
     Returns:
         The draws: laws, intervals, prediction bands.
