@@ -225,7 +225,7 @@ def test_a_full_disk_leaves_what_was_there(folder, limit, option):
     jaxscale([*FIT, "--out", "fit.json"], folder)
     name = "old.json" if option == "--out" else "old.png"
     (folder / name).write_bytes(b"mine")
-    argv = ["predict", "fit.json", "--N", "1e9", "--D", "1e10", "--out", name]
+    argv = ["predict", "fit.json", "--N", "1e9", "--out", name]
     if option == "--figure":
         argv = ["plot", "fit.json", "--kind", "starts", "--figure", name]
     done = jaxscale(argv, folder, preexec_fn=small(limit))
