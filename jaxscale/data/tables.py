@@ -29,6 +29,9 @@ from jaxscale.text import listing, short
 MAX_BYTES = 2 << 30
 """Largest decompressed text that is read."""
 
+MAX_CELL = 1 << 24
+"""Characters of a cell of CSV."""
+
 WANTED = "one table (CSV, JSON Lines or Parquet)"
 DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*[kKmMbBgGtT%]?)")
 POINTS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?")  # 1.000.000,5, or 1.000 under a comma
@@ -158,7 +161,7 @@ def _records(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
     delimiter = max((",", ";", "\t"), key=head.count)
     buffer = io.StringIO(text, newline="")
     # Of the whole process, and never lowered again: another thread may be reading.
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_BYTES - 1))
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL))
     reader = csv.reader(buffer, delimiter=delimiter, strict=True, skipinitialspace=True)
     line, names = 1, [""]
     try:
@@ -173,7 +176,9 @@ def _records(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
         record = "".join(list(buffer)[line - 1 : reader.line_num])[:100_000]
         name = short(names[min(_quoted_badly(record, delimiter), len(names) - 1)])
         what = "text follows the closing quotation mark"
-        if "expected after" not in str(error):
+        if "field limit" in str(error):
+            what = f"a cell of more than {MAX_CELL:,} characters"
+        elif "expected after" not in str(error):
             what = "a quotation mark is opened here and not closed"
         raise DataError(f"{source}, row {line}, column {name}: {what}") from error
 
