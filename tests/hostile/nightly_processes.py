@@ -129,12 +129,15 @@ def test_one_core_changes_no_number(folder, answer):
     assert same(done.stdout, answer["fit"])
 
 
-def test_the_order_of_rows_changes_nothing_that_can_be_seen(folder, answer):
+def test_the_order_of_rows_changes_nothing_that_can_be_seen(folder):
+    """Of squares: the best absolute residuals may be those of many laws, and then it is said."""
     head, *rows = GOOD.splitlines()
-    (folder / "a.csv").write_text("\n".join([head, *rows[::-1]]) + "\n")
-    found = json.loads(jaxscale([*FIT, "--json"], folder).stdout)
-    wanted = json.loads(answer["fit"])
-    assert found["params"] == pytest.approx(wanted["params"], rel=1e-9)
+    found = []
+    for order in (rows, rows[::-1]):
+        (folder / "a.csv").write_text("\n".join([head, *order]) + "\n")
+        done = jaxscale([*FIT, "--loss", "square", "--json"], folder)
+        found.append(json.loads(done.stdout)["params"])
+    assert found[1] == pytest.approx(found[0], rel=1e-9)
 
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu", "nothing", "", " ", "cpu,", "\x1b[31m"])
@@ -225,7 +228,7 @@ def test_a_full_disk_leaves_what_was_there(folder, limit, option):
     jaxscale([*FIT, "--out", "fit.json"], folder)
     name = "old.json" if option == "--out" else "old.png"
     (folder / name).write_bytes(b"mine")
-    argv = ["predict", "fit.json", "--N", "1e9", "--D", "1e10", "--out", name]
+    argv = ["predict", "fit.json", "--N", "1e9", "--out", name]
     if option == "--figure":
         argv = ["plot", "fit.json", "--kind", "starts", "--figure", name]
     done = jaxscale(argv, folder, preexec_fn=small(limit))

@@ -228,6 +228,7 @@ KINDS = [
     taken("two members of gzip", "a.csv.gz", gzip.compress(GOOD[:60].encode()) + gzip.compress(GOOD[60:].encode())),
     taken("zeros after gzip", "a.csv.gz", gzip.compress(GOOD.encode()) + bytes(99)),
     refused("a bomb", "a.csv.gz", bomb(8 << 20, gzip.open), size=8 << 20),
+    refused("a cell of 20 MiB", "a.csv.gz", bomb(20 << 20, gzip.open), "a cell of more than 16,777,216", size=20 << 20),
     refused("a bomb of xz", "a.csv.xz", bomb(64 << 20, lzma.open), size=64 << 20, slow=True),
     refused("a bomb of 3 GiB", "a.csv.gz", bomb(3 << 30, gzip.open), "2 GiB", size=2 << 30, slow=True),
     refused("a cell of 1 GiB", "a.csv.gz", bomb(1 << 30, gzip.open), size=1 << 30, slow=True),
