@@ -90,8 +90,7 @@ def assembled(
     """
     objective, runs = search.objective, problem.runs
     n = len(runs)
-    z, status = point
-    z = z.astype(float)
+    z, status = point[0].astype(float), point[1]
     optimum = smooth = search.run(_at, objective, z, dtype=np.float64)
     if objective.loss.kinked:
         # A kink has no curvature: condition and errors are those of the smooth loss of the search.

@@ -40,6 +40,4 @@ def left_open(problem: Problem, z: np.ndarray, *, exact: bool) -> tuple[str, ...
 
 def best_size_within(fit: FitResult, compute: float) -> float:
     """Return the factor within which a fit knows the best N of a budget, at 98 %; NumPy only."""
-    if fit.certificate.exact:
-        return 1.0
     return size_within(information(fit.problem, fit.optimum), compute)

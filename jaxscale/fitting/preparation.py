@@ -308,11 +308,13 @@ def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str
             "kept, each counts"
         )
     # Real models go down to some thousand parameters; in millions, 2,000 would be large.
+    counted = True  # in single parameters and tokens, as far as one can see
     for name, least, unit in (("N", 2e3, "parameters"), ("D", 2e4, "tokens")):
         column = runs.columns.get(name)
         often = "1e6" if name == "N" else "1e9"
         said = header(runs.names.get(name, name)).factor != 1
         if name in inputs and column is not None and np.min(column) < least and not said:
+            counted = False
             found.append(
                 f"column {runs.label(name)} begins at {np.min(column):g}, and {name} counts "
                 f"single {unit}; is the table in millions or billions? Nothing was rescaled; "
@@ -321,7 +323,7 @@ def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str
     if all(name in runs.columns for name in LETTERS):
         found += _contradiction(law, runs)
     found += sweep_notes(runs, inputs)
-    return found + swapped(runs, inputs)
+    return found + (swapped(runs, inputs) if counted else [])
 
 
 def _contradiction(law: Law, runs: Runs) -> list[str]:

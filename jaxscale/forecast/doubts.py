@@ -31,6 +31,9 @@ ROUGH = (1.5, 6.0)
 """Largest mean of z²: the first, plus the second over sqrt(K)."""
 DRIFT = 3.4
 """Largest correlation times sqrt(K), and sum over sqrt(j)."""
+FAINT = 0.25
+"""Mean z² below which what neighbours share is small beside the noise that the law allows for: a
+curve without noise shares all of it."""
 STEEP = 4.0
 """Least slope that counts, in its standard errors."""
 SOME = 1.0
@@ -190,7 +193,7 @@ def _unlike_noise(bins: _Bins) -> tuple[Array, Array]:
     z = jnp.where(near, jnp.clip(bins.surprise, -WINSOR, WINSOR), 0.0)
     squares = jnp.sum(z * z)
     rough = squares / K > ROUGH[0] + ROUGH[1] / jnp.sqrt(K)
-    together = jnp.sum(z[1:] * z[:-1]) / jnp.maximum(squares, 1e-9) * jnp.sqrt(K)
+    together = jnp.sum(z[1:] * z[:-1]) / jnp.maximum(squares, FAINT * K) * jnp.sqrt(K)
     back = jnp.cumsum(z[::-1])[::-1]  # from each bin to the last
     length = bins.number - index
     sums = jnp.where(

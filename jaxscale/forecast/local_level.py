@@ -21,6 +21,8 @@ from jax import Array, lax
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale._numerics.roots import root
 
+SLIGHT = 1e-3
+"""Misfit of a bin, of the present loss, that is no surprise: curves without noise have one too."""
 OUTLYING = 3.0
 """Innovations beyond so many standard deviations count less."""
 
@@ -91,8 +93,8 @@ class Explained(NamedTuple):
 
     Attributes:
         mixture: of the loss at the end.
-        surprise: [K] innovations of the best cell in its standard deviations, before those that
-            stand out count less; zero where a bin is not used.
+        surprise: [K] innovations of the best cell in its standard deviations, `SLIGHT` at least,
+            before those that stand out count less; zero where a bin is not used.
     """
 
     mixture: Mixture
@@ -168,7 +170,7 @@ def explain(seen: Evidence, prior: Prior, grid: tuple[int, int, int]) -> Explain
         if not again:
             left, variance = _left(passed, solved, log_weight)
             extra = jnp.maximum(left**2 / OUTLYING**2 - variance, 0.0)
-            surprise = left / jnp.sqrt(variance)
+            surprise = left / jnp.sqrt(variance + SLIGHT**2)
     mean = jnp.where(jnp.any(seen.used), seen.scale * solved.mean, jnp.nan)
     weight, sd = jax.nn.softmax(log_weight.ravel()), (seen.scale * solved.sd).ravel()
     return Explained(Mixture(weight, mean.ravel(), sd), surprise)

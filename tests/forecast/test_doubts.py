@@ -47,8 +47,15 @@ LAWFUL = {
     for floor in (0.5, 2.0)
     for share in (0.1, 0.3, 0.6)
 }
-CASES = UNLAWFUL | LAWFUL
+QUIET = {
+    f"alpha {alpha}, noise {noise}, seen {share}": (2.0 + 0.3 * U**-alpha, share, noise)
+    for alpha in (0.1, 0.3, 0.45)
+    for noise in (0.0, 1e-5, 1e-4)
+    for share in (0.3, 0.6)
+}
+"""Runs of the law with hardly any noise, as the curves of a tutorial are."""
 NOISE = 0.005
+CASES = {name: (*row, NOISE) for name, row in (UNLAWFUL | LAWFUL).items()} | QUIET
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +73,8 @@ def said():
         return forecaster.predict(state, STEPS)
 
     rng, rows = np.random.default_rng(0), []
-    for values, share in CASES.values():
-        noisy = values * (1 + NOISE * rng.normal(size=len(U)))
+    for values, share, noise in CASES.values():
+        noisy = values * (1 + noise * rng.normal(size=len(U)))
         rows.append(np.where(share > U, noisy, np.nan))
     made = jax.device_get(told(np.array(rows, np.float32)))
     return {name: jax.tree.map(lambda x, k=k: x[k], made) for k, name in enumerate(CASES)}
@@ -75,7 +82,7 @@ def said():
 
 @pytest.mark.parametrize("name", UNLAWFUL)
 def test_a_run_that_leaves_the_law_is_doubted_and_its_interval_holds_now_and_the_end(name, said):
-    values, share = CASES[name]
+    values, share, _ = CASES[name]
     end, now = said[name], values[share > U][-1]
     assert end.doubts.any
     assert end.lower < now < end.upper
@@ -90,6 +97,10 @@ def test_a_run_that_follows_the_law_is_not_doubted(said):
     assert len(doubted) <= 0.05 * len(LAWFUL), doubted
     held = [said[name].lower < CASES[name][0][-1] < said[name].upper for name in LAWFUL]
     assert np.mean(held) >= 0.85
+
+
+def test_a_run_without_noise_is_not_doubted(said):
+    assert [name for name in QUIET if said[name].doubts.any] == []
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ ROWS = [
     log("a key twice", '{"step":1,"step":2,"loss":3}\n', "twice", codes=(2,), file="log.jsonl"),
     log("numbers of 5,000 digits", '{"step":' + "9" * 5000 + ',"loss":3}\n', codes=(2,), file="log.jsonl"),
     log("numbers of 400 digits", ('{"step":' + "9" * 400 + ',"loss":3}\n') * 3, codes=(2,), file="log.jsonl"),
-    log("losses that are lists", '{"step":1,"loss":[1]}\n', codes=(2,), file="log.jsonl"),
+    log("losses that are lists", '{"step":1,"loss":[1]}\n', file="log.jsonl"),
     log("a chart of nothing", '"Step"\n1\n', codes=(2,)),
     log("events that are none", b"\x00" * 99, codes=(2,), file="events.out.tfevents.1.x"),
     log("events cut short", b"\x18\x00\x00\x00\x00\x00\x00\x00", codes=(2,), file="events.out.tfevents.1.x"),

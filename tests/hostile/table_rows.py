@@ -134,7 +134,7 @@ NAMES = [
     Row("half a pair in a path", ("fit", "a\udcffb.csv")),
     Row("a path without an end", ("fit", "../" * 3000 + "etc/passwd")),
     Row("the shadow file", ("fit", "/etc/shadow")),
-    Row("an address", ("fit", "http://127.0.0.1:9/runs.csv"), said=("no such file",)),
+    Row("an address", ("fit", "http://127.0.0.1:9/runs.csv"), said=("nothing is downloaded",)),
     Row("a command after |", ("fit", "|touch canary"), said=("no such file",)),
     refused("a header of 100,000 letters", "a.csv", named("N,D," + "x" * 100_000)),
     taken("a long name beside", "a.csv", GOOD.replace("\n", ",1\n").replace(",1", "," + "y" * 131_073, 1)),
@@ -245,7 +245,7 @@ KINDS = [
     refused("the memory of the process", "a.csv", link("/proc/self/mem")),
     refused("a file of the system without a size", "a.csv", link("/proc/self/status")),
     refused("a sparse file of 3 GiB", "a.csv", sparse(3 << 30), "2 GiB", size=2 << 30, slow=True),
-    Row("stdin", ("fit", "-"), said=("no such file",)),
+    Row("stdin", ("fit", "-"), said=("standard input",)),
     Row("stdin as a device", ("fit", "/dev/stdin")),
     Row("the folder of the process", ("fit", "/proc/self/fd")),
 ]  # fmt: skip
