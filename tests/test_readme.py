@@ -59,6 +59,7 @@ def examples():
         yield pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if slow else [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", list(examples()))
 def test_examples_run(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -85,6 +85,7 @@ def test_fit_prints_a_table_for_people(capsys, folder):
     assert max(map(len, out.splitlines())) < 130
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "extra, check",
     [
@@ -316,6 +317,7 @@ def test_a_users_law_in_a_file_goes_the_whole_way(capsys, folder, tmp_path):
     assert code == 0
 
 
+@pytest.mark.slow
 def test_the_installed_command_runs_the_demo_from_a_clean_cache(tmp_path):
     environment = dict(os.environ, XDG_CACHE_HOME=str(tmp_path / "cache"))
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)

@@ -201,6 +201,7 @@ def test_a_curve_without_a_finite_loss_is_refused(capsys, tmp_path):
 NAMES = ("cosine", "linear", "wsd", "constant", "inverse-sqrt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [4000, *(pytest.param(n, marks=pytest.mark.slow) for n in ENDS)])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_schedule_has_a_forecast(capsys, log, name, steps):

@@ -40,6 +40,7 @@ def reference(target, starts):
     return solve(target, starts, width=32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [64, 96, 128])
 def test_results_do_not_depend_on_the_width(target, starts, reference, width):
     got = solve(target, starts, width=width)
@@ -104,6 +105,7 @@ def test_a_limit_is_a_whole_number_of_32_bits(steps):
     assert Limits.for_dtype(np.float32, steps).max_steps == np.int32(steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "optimizer, steps, share",
     [

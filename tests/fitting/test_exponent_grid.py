@@ -241,6 +241,7 @@ def reweighted(target: Objective, a: float, b: float, rounds: int = 300) -> floa
     return best
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("residual", RESIDUALS)
 def test_robust_surface_against_hundreds_of_reweightings_per_cell(noisy, residual):
     target = objective(noisy, loss=Huber(1e-3), residual=residual)

@@ -281,6 +281,7 @@ def test_json_keeps_the_flops_model_the_names_and_the_groups(tmp_path, noisy):
     assert jaxscale.load(tmp_path / "own.json", flops=own.law.flops).law.flops is own.law.flops
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "law, S, y",
     [
@@ -327,6 +328,7 @@ def test_a_score_that_rises_is_a_power_law_with_a_negative_height():
     assert fit.statistics["r2"] > 0.99
 
 
+@pytest.mark.slow
 def test_piecewise_reports_the_gap_that_holds_the_break():
     S = np.logspace(6, 10, 25)
     loss = np.where(S <= 3e7, 6 - 2e-8 * S, 60 * np.maximum(S, 1) ** -0.15 + 0.5)

@@ -21,14 +21,14 @@ def runs_of(entry):
     )
 
 
-LARGE = {"steplaw_dense_all", "misfitting_curves_all", "misfitting_final_all"}
+QUICK = {"chinchilla_epoch_240", "isoflop_llama_3__exp_loss_qc", "none"}
 
 
 @needs_data
 @pytest.mark.parametrize(
     "key",
     [
-        pytest.param(key, marks=[pytest.mark.slow] if key in LARGE else [])
+        pytest.param(key, marks=[] if key in QUICK else [pytest.mark.slow])
         for key in HUBER or ["none"]
     ],
 )

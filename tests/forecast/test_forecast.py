@@ -83,6 +83,7 @@ def test_every_schedule_of_every_length_has_a_forecast(kind, state):
         np.testing.assert_allclose(near, exact, rtol=1e-4, err_msg=str(steps))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["optax linear", "optax WSD"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_compiled_forecast_of_a_fall_to_zero(kind, dtype):

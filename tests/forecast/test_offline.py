@@ -29,6 +29,7 @@ COSINE = {  # as before rates were floored: median and interval in float64
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", COSINE)
 def test_a_schedule_that_stays_above_zero_is_forecast_as_ever(steps):
     plan = schedule_named("cosine", peak=PEAK, steps=steps, warmup=50)

@@ -524,6 +524,7 @@ def test_the_command_predicts_at_a_negative_input(tmp_path, capsys):
 # --- the logarithm of the loss -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", [Breakdown, LogOfSum, LogLog])
 @pytest.mark.parametrize("residual", ["log", "relative", "absolute"])
 def test_a_law_of_the_logarithm_fits_the_loss(law, residual):

@@ -117,6 +117,7 @@ def test_gradient_agrees_with_central_differences(name):
             np.testing.assert_allclose(getattr(got, key), want, atol=rounding, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_fit_recovers_the_truth_without_noise(name):
     law = truth(name)

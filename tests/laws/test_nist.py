@@ -36,6 +36,7 @@ def test_all_forms_are_there_as_nist_counts_their_parameters():
         assert free == tuple(f"b{k}" for k in range(1, len(free) + 1)), form.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", CASES)
 def test_a_fit_of_exact_losses_goes_back_to_the_certified_values(form):
     loss = predict(form.law(**form.values), **form.inputs)

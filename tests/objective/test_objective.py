@@ -118,6 +118,7 @@ def test_reduced_solve_agrees_with_lstsq_where_no_coefficient_is_negative(noisy)
     np.testing.assert_allclose([law.E, law.A, law.B], want, rtol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("residual", ["absolute", "relative"])
 @pytest.mark.parametrize("loss", LOSSES[:2], ids=lambda x: type(x).__name__)
 def test_reduced_optimum_is_the_full_optimum_on_noisy_data(noisy, loss, residual):

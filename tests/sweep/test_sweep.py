@@ -592,6 +592,7 @@ def test_the_real_bootstrap_goes_through(tmp_path):
 PROGRAMS = {"Chinchilla": 4, "PowerLaw:C": 5, "Kaplan": 3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_after_a_warmup_a_fit_compiles_nothing(name, noisy):
     from jaxscale.laws.names import named_law
@@ -606,6 +607,7 @@ def test_after_a_warmup_a_fit_compiles_nothing(name, noisy):
     assert jaxscale.warmup(law, 56, starts=60).programs == 0
 
 
+@pytest.mark.slow
 def test_warmup_covers_refinements_and_mixed_precision(noisy):
     law = jaxscale.KaplanD()
     for options in (

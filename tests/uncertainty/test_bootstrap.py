@@ -62,6 +62,7 @@ def calm(noisy):
     return fitted_to(runs, loss=jaxscale.Square())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS[1:])
 def test_every_method_draws_laws_that_extend_fewer(grouped, draws_of, method):
     many = draws_of[method]
