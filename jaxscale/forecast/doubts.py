@@ -130,8 +130,10 @@ def doubts(seen: Evidence, explained: Explained) -> tuple[Doubts, Mixture]:
     Returns:
         The signs, and the mixture of the law where there are none; else one that is wider.
     """
-    seen, explained = lax.stop_gradient((seen, explained))
-    bins = _bins(seen, explained.surprise)
+    mixture, last = explained.mixture, seen.loss[-1]
+    # No derivative of a sign; the forecast itself has one in every loss.
+    seen, told = lax.stop_gradient((seen, explained))
+    bins = _bins(seen, told.surprise)
     enough = bins.number >= FEW
     noise = _noise(bins)
     index = jnp.arange(len(bins.valid))
@@ -140,15 +142,15 @@ def doubts(seen: Evidence, explained: Explained) -> tuple[Doubts, Mixture]:
     recent, whole = _line(bins, late, noise), _line(bins, bins.valid, noise)
     long = bins.log_step[0] <= -SOME
     rough, drifts = _unlike_noise(bins)
-    above = explained.mixture.below(seen.scale * (1 + 3 * noise)) < 0.05
+    above = told.mixture.below(seen.scale * (1 + 3 * noise)) < 0.05
     found = Doubts(
-        enough & rough | (seen.loss[-1] > 1),  # the last bin is a spike, or all that comes is
+        enough & rough | (last > 1),  # the last bin is a spike, or all that comes is
         enough & drifts,
         enough & (bins.number > FEW) & (recent.steep > STEEP),
         enough & long & (whole.steep > -0.5 * STEEP),
         enough & above,
     )
-    return found, _wider(seen, bins, explained.mixture, (recent.slope, late), found)
+    return found, _wider(seen, bins, mixture, (recent.slope, late), found)
 
 
 def _bins(seen: Evidence, surprise: Array) -> _Bins:

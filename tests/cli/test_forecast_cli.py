@@ -202,7 +202,9 @@ NAMES = ("cosine", "linear", "wsd", "constant", "inverse-sqrt")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("steps", [4000, *(pytest.param(n, marks=pytest.mark.slow) for n in ENDS)])
+@pytest.mark.parametrize(
+    "steps", [4000, *(pytest.param(n, marks=pytest.mark.nightly) for n in ENDS)]
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_schedule_has_a_forecast(capsys, log, name, steps):
     options = log, "--until", 400, "--final-step", steps, "--schedule", name, "--below", 2.7

@@ -21,16 +21,15 @@ def runs_of(entry):
     )
 
 
-QUICK = {"chinchilla_epoch_240", "isoflop_llama_3__exp_loss_qc", "none"}
+QUICK = dict.fromkeys(("chinchilla_epoch_240", "isoflop_llama_3__exp_loss_qc", "none"), [])
+LARGE = ("steplaw_dense_all", "misfitting_curves_all", "misfitting_final_all")
+MARKS = QUICK | dict.fromkeys(LARGE, [pytest.mark.slow, pytest.mark.nightly])
 
 
 @needs_data
 @pytest.mark.parametrize(
     "key",
-    [
-        pytest.param(key, marks=[] if key in QUICK else [pytest.mark.slow])
-        for key in HUBER or ["none"]
-    ],
+    [pytest.param(key, marks=MARKS.get(key, [pytest.mark.slow])) for key in HUBER or ["none"]],
 )
 def test_best_known_huber_optimum(key):
     entry = HUBER[key]

@@ -10,9 +10,11 @@ from nist_forms import FORMS, agreement, at, residual_of, table_of
 from jaxscale import Runs, Square, covariance, fit, predict
 
 QUICK = ("BoxBOD", "Chwirut2", "Nelson", "Roszman1", "Bennett5", "Thurber")
-"""What is fitted in the default suite: one form of each way to declare; the others are slow."""
+"""One form of each way to declare; the others come at night."""
+HARD = ("Bennett5", "BoxBOD", "Gauss3", "Kirby2", "Lanczos1", "MGH17")
+"""The tables that a search may fail on."""
 CASES = [
-    pytest.param(form, id=form.name, marks=[] if form.name in QUICK else pytest.mark.slow)
+    pytest.param(form, id=form.name, marks=[] if form.name in QUICK else pytest.mark.nightly)
     for form in FORMS
 ]
 
@@ -69,7 +71,13 @@ def test_a_fit_of_nists_table_stays_at_the_certified_values(form):
 
 @needs_data
 @pytest.mark.slow
-@pytest.mark.parametrize("form", [pytest.param(form, id=form.name) for form in FORMS])
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(form, id=form.name, marks=[] if form.name in HARD else [pytest.mark.nightly])
+        for form in FORMS
+    ],
+)
 def test_both_starts_of_nist_and_random_ones_lead_to_the_certified_digits(form):
     """As a table beside SciPy: `python -m benchmarks.nist`."""
     runs, certified = table_or_skip(form.name)

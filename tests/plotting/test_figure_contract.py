@@ -293,7 +293,11 @@ def test_pyplot_is_never_imported():
 
 
 @pytest.mark.parametrize(
-    "figure", [pytest.param(name, marks=[pytest.mark.slow] * (name != "law")) for name in FIGURES]
+    "figure",
+    [
+        pytest.param(name, marks=[pytest.mark.slow, pytest.mark.nightly] * (name != "law"))
+        for name in FIGURES
+    ],
 )
 def test_the_same_result_gives_the_same_bytes(fitted, figure, tmp_path):
     for ending in ENDINGS:
