@@ -208,8 +208,10 @@ def test_of_planted_tables_only_those_are_certified_that_are_right(name, certifi
         (lambda N, D, loss: (N, D, np.exp(1.5 * loss)), "is it perplexity"),
         (lambda N, D, loss: (N, D, loss), ""),
         (lambda N, D, loss: (N, D, loss / np.log(2)), ""),
+        (lambda N, D, loss: (N, D, loss * np.where(np.arange(len(N)) == 7, 10, 1)), ""),
+        (lambda N, D, loss: (N, D, loss * np.where(np.arange(len(N)) < 4, 30, 1)), ""),
     ],
-    ids=["swapped", "swapped and more", "perplexity", "more of it", "as it is", "bits"],
+    ids="swapped,swapped and more,perplexity,more of it,as it is,bits,tenfold,diverged".split(","),
 )
 def test_columns_that_are_others_than_they_are_called_are_said(change, words):
     N, D = rectangle(4, 5)
