@@ -1,4 +1,4 @@
-"""A ladder of runs with D = 20 N, give or take 15 %: it looks fitted, and determines no allocation."""
+"""A ladder with D = 20 N, give or take 15 %: it looks fitted, and determines no allocation."""
 
 import numpy as np
 
