@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-SHOWN = {"speedup": "asymptote pinned"} | dict.fromkeys(
+SHOWN = {"speedup": "asymptote pinned", "not_determined": "certified: False"} | dict.fromkeys(
     ("forecast_optax", "forecast_nnx", "forecast_equinox"), "probability to end below"
 )
 VOLATILE = ("time ", "optimum ")  # seconds and rounding errors differ from machine to machine
