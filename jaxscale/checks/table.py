@@ -134,11 +134,12 @@ def swapped(runs: Runs, inputs: dict[str, np.ndarray]) -> list[str]:
     if not {"N", "D"} <= set(inputs):
         return []
     found, ratio = [], float(np.median(inputs["D"] / inputs["N"]))
-    N, D = (as_name(runs.names.get(name, name)) for name in ("N", "D"))
+    N, D = (runs.names.get(name, name) for name in ("N", "D"))  # columns, or expressions
     if ratio < SWAPPED:
         found.append(
             f"the runs have {ratio:.2g} tokens per parameter in the median: are columns {N} and "
-            f"{D} swapped? If so: --column N={D} --column D={N}"
+            f"{D} swapped, or is the unit of one wrong? If swapped: --column 'N={D}' "
+            f"--column 'D={N}'"
         )
     kind, loss = runs.response.kind, as_name(runs.response.column)
     high = float(np.quantile(runs.loss, 0.75))  # one run may have diverged
