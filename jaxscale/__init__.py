@@ -89,7 +89,14 @@ if TYPE_CHECKING:
         Term,
         predict,
     )
-    from jaxscale.laws.parameters import breakpoint_at, coefficient, constant, exponent, offset, scale
+    from jaxscale.laws.parameters import (
+        breakpoint_at,
+        coefficient,
+        constant,
+        exponent,
+        offset,
+        scale,
+    )
     from jaxscale.objective.losses import Absolute, Huber, Loss, Square
     from jaxscale.objective.objective import Objective
     from jaxscale.objective.residuals import Residual

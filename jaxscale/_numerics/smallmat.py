@@ -9,6 +9,7 @@ pivoting and no iterative refinement: callers regularize first.
 from __future__ import annotations
 
 import itertools
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,47 +18,54 @@ from jax import Array
 MAX_ORDER = 12
 
 
-def cholesky(matrix: Array) -> tuple[list[list[Array]], Array]:
-    """Factor a symmetric `matrix` [P, P] as L Lᵀ.
+class Factor(NamedTuple):
+    """A symmetric matrix as L D Lᵀ, L unit lower triangular; lists of scalars."""
+
+    lower: list[list[Array]]  # row i has i entries
+    inverse: list[Array]  # of the diagonal of D
+
+
+def cholesky(matrix: Array) -> tuple[Factor, Array]:
+    """Factor a symmetric `matrix` [P, P] as L D Lᵀ, without square roots.
 
     Returns:
-        The lower factor as nested lists of scalars, and whether every pivot was positive to
-        working accuracy. Where one was not, the factor is finite and meaningless.
+        The factor, and whether every pivot was positive to working accuracy. Where one was not,
+        the factor is finite and meaningless.
     """
     order = matrix.shape[0]
     tiny = 8 * order * jnp.finfo(matrix.dtype).eps
-    lower: list[list[Array]] = [[] for _ in range(order)]
-    ok = jnp.array(True)
+    rest = [[matrix[i, j] for j in range(i + 1)] for i in range(order)]
+    factor, good = Factor([[] for _ in range(order)], []), []
     for j in range(order):
-        pivot = matrix[j, j] - sum(lower[j][k] ** 2 for k in range(j))
-        good = pivot > tiny * jnp.abs(matrix[j, j])
-        ok = ok & good
-        root = jnp.sqrt(jnp.where(good, pivot, 1.0))
-        lower[j].append(root)
+        good.append(rest[j][j] > tiny * jnp.abs(matrix[j, j]))
+        inverse = 1 / jnp.where(good[j], rest[j][j], 1.0)
+        factor.inverse.append(inverse)
         for i in range(j + 1, order):
-            dot = matrix[i, j] - sum(lower[i][k] * lower[j][k] for k in range(j))
-            lower[i].append(dot / root)
-    return lower, ok
+            ratio = rest[i][j] * inverse
+            factor.lower[i].append(ratio)
+            for k in range(j + 1, i + 1):
+                rest[i][k] = rest[i][k] - ratio * rest[k][j]
+    return factor, jnp.all(jnp.stack(good), axis=0)
 
 
-def cholesky_solve(lower: list[list[Array]], rhs: Array) -> Array:
-    """Solve L Lᵀ x = `rhs` [P] with the factor of `cholesky`."""
-    order = len(lower)
-    forward: list[Array] = []
+def cholesky_solve(factor: Factor, rhs: Array) -> Array:
+    """Solve L D Lᵀ x = `rhs` [P] with the factor of `cholesky`."""
+    order = len(factor.inverse)
+    x = [rhs[i] for i in range(order)]
     for i in range(order):
-        dot = rhs[i] - sum(lower[i][k] * forward[k] for k in range(i))
-        forward.append(dot / lower[i][i])
-    back: list[Array] = [jnp.zeros_like(rhs[0])] * order
+        for j in range(i):
+            x[i] = x[i] - factor.lower[i][j] * x[j]
     for i in reversed(range(order)):
-        dot = forward[i] - sum(lower[k][i] * back[k] for k in range(i + 1, order))
-        back[i] = dot / lower[i][i]
-    return jnp.stack(back)
+        x[i] = x[i] * factor.inverse[i]
+        for k in range(i + 1, order):
+            x[i] = x[i] - factor.lower[k][i] * x[k]
+    return jnp.stack(x)
 
 
 def solve_psd(matrix: Array, rhs: Array) -> tuple[Array, Array]:
     """Solve a positive definite system; returns (x [P], whether the matrix was so)."""
-    lower, ok = cholesky(matrix)
-    return cholesky_solve(lower, rhs), ok
+    factor, ok = cholesky(matrix)
+    return cholesky_solve(factor, rhs), ok
 
 
 def eliminate(matrix: Array, rhs: Array) -> tuple[Array, Array]:

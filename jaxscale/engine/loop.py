@@ -327,12 +327,13 @@ def classify(objective: Objective, solution: Solution, *, axes: tuple[str, ...] 
         axes: static; names of the fields of the objective whose leaves have the axis [S].
     """
     lower, upper = objective.bounds()
-    additive = jnp.array([spec.linear and spec.positive for spec in objective.space.specs])
+    specs = objective.space.specs
+    additive = [k for k, spec in enumerate(specs) if spec.linear and spec.positive]
 
     def one(own: dict[str, Any], z: Array, status: Array) -> Array:
         here = dataclasses.replace(objective, **own)
         bound = jnp.any((z <= lower) | (z >= upper))
-        dead = jnp.any(additive & (here.shares(z) < 1e-3))
+        dead = jnp.any(here.shares(z, additive) < 1e-3)
         converged = status <= int(Status.CONVERGED_STEP)
         status = jnp.where(converged & bound, int(Status.AT_BOUND), status)
         return jnp.where(converged & dead & ~bound, int(Status.DEGENERATE_TERM), status)

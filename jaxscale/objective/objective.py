@@ -10,7 +10,7 @@ given exponents. Both are pure, follow the dtype of their data, and never raise 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -164,19 +164,21 @@ class Objective:
             [jnp.stack([value[max(k, m), min(k, m)] for m in range(order)]) for k in range(order)]
         )
 
-    def shares(self, z: Array) -> Array:
+    def shares(self, z: Array, which: Sequence[int] | None = None) -> Array:
         """Return [P]: the largest relative change of any prediction per unit of each coordinate.
 
         For the coefficient of an additive term it is the term's largest share of the prediction.
+
+        Args:
+            z: the point [P].
+            which: static; the coordinates asked for, in order. Default all.
         """
+        which = range(len(z)) if which is None else which
+        if not which:
+            return jnp.zeros(0, z.dtype)
         p = self.prediction(*z)
-        used = self.weight > 0
-
-        def largest(k: int) -> Array:
-            tangent = partial(self.prediction, k)(*z)
-            return jnp.max(jnp.where(used, jnp.abs(tangent / p), 0.0))
-
-        return jnp.stack([largest(k) for k in range(len(z))])
+        tangents = jnp.stack([partial(self.prediction, k)(*z) for k in which])
+        return jnp.max(jnp.where(self.weight > 0, jnp.abs(tangents / p), 0.0), axis=-1)
 
     def law_at(self, z: Array) -> Law:
         """Return the law in the units of the runs at `z` [P]."""

@@ -43,8 +43,6 @@ class Optimizer(NamedTuple):
     thins: bool = False
 
 
-
-
 @functools.cache
 def _lbfgs() -> optax.GradientTransformation:
     import optax

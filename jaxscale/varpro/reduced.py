@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxscale._numerics.pytree import pytree
@@ -64,6 +65,14 @@ class Reduced:
             q: the non-linear coordinates.
             rounds: static; how often a robust loss is reweighted.
         """
+        return self.solved(q, rounds)[0]
+
+    def solved(self, q: Array, rounds: int = 2) -> tuple[Array, Array]:
+        """Return the full coordinates z [P] at `q` [Q], and the objective there; see `solve`.
+
+        The objective is that of the columns, at no further evaluation of the law; infinite where
+        it is not finite.
+        """
         full = self.full
         specs = full.space.specs
         target = full.target.value
@@ -81,11 +90,13 @@ class Reduced:
 
         coefficients = jnp.zeros(len(signed), target.dtype)
         coefficients = jax.lax.fori_loop(0, rounds + 1, reweighted, coefficients)
-        tiny = jnp.asarray(1e-6, full.target.value.dtype)  # a dead term must be able to come back
+        tiny = jnp.asarray(1e-6, target.dtype)  # a dead term must be able to come back
+        coefficients = jnp.where(np.array(signed), coefficients, jnp.maximum(coefficients, tiny))
         z = [jnp.zeros_like(tiny)] * len(specs)
         for position, coordinate in zip(self.nonlinear, q, strict=True):
             z[position] = coordinate
         for k, position in enumerate(self.linear):
-            value = coefficients[k]
-            z[position] = jnp.log(jnp.maximum(value, tiny)) if specs[position].positive else value
-        return jnp.stack(z)
+            z[position] = coefficients[k] if signed[k] else jnp.log(coefficients[k])
+        r = full.linked(dot(coefficients, columns) + base)[0]
+        value = jnp.sum(full.weight * full.loss.rho(r)) / full.loss.scale
+        return jnp.stack(z), jnp.where(jnp.isfinite(value), value, jnp.inf)

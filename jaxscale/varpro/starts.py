@@ -150,12 +150,7 @@ def best_cells(objective: Objective, axes: tuple[Array, ...]) -> tuple[Array, Ar
     count = points.shape[0]
     size = max(1, min(64, 65536 // objective.weight.shape[0], count))
 
-    def one(q: Array) -> tuple[Array, Array]:
-        z = reduced.solve(q)
-        value = objective.value(z)
-        return z, jnp.where(jnp.isfinite(value), value, jnp.inf)
-
-    z, value = jax.lax.map(one, points, batch_size=size)
+    z, value = jax.lax.map(reduced.solved, points, batch_size=size)
     order = jnp.argsort(value)[: min(KEPT, count)]
     return z[order], value[order]
 
@@ -177,19 +172,14 @@ def completed(objective: Objective, z: Array) -> Array:
         if specs[position].role == "exponent" and specs[position].start[0] < 0
     ]
 
-    def at(q: Array) -> tuple[Array, Array]:
-        z = reduced.solve(q)
-        value = objective.value(z)
-        return z, jnp.where(jnp.isfinite(value), value, jnp.inf)
-
     def one(z: Array) -> Array:
         q = z[jnp.array(nonlinear, int)]
         if not either:
-            return at(q)[0]
+            return reduced.solve(q)
         for k in either:
             low, high = specs[nonlinear[k]].start
             both = jnp.stack([q, q.at[k].set(jnp.clip(-q[k], low, high))])
-            full, value = jax.vmap(at)(both)
+            full, value = jax.vmap(reduced.solved)(both)
             chosen = jnp.where(value[1] < value[0], 1, 0)
             q, best = both[chosen], full[chosen]
         return best
