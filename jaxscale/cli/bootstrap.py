@@ -21,6 +21,7 @@ from jaxscale.cli.given import (
     places,
     refusal,
 )
+from jaxscale.cli.intervals import head_row, interval_limits, interval_row
 from jaxscale.cli.options import (
     figure_option,
     force_option,
@@ -269,10 +270,10 @@ class _Answer:
         places: dict[str, list[dict[str, Any]]] = {"budget": [], "target": [], "prediction": []}
         for section, found, band in zip(self.sections, self.found, self.new_runs, strict=True):
             if section.kind == "law":
-                own = {name: _limits(i) for name, i in found.items()}
+                own = {name: interval_limits(i) for name, i in found.items()}
                 continue
             entry = {**section.about, "extrapolation": section.extrapolation}
-            entry |= {name: _limits(i) for name, i in found.items()}
+            entry |= {name: interval_limits(i) for name, i in found.items()}
             if section.kind == "prediction":
                 entry["new_run"] = band and {"low": float(band.low), "high": float(band.high)}
             places[section.kind].append(entry)
@@ -295,13 +296,13 @@ class _Answer:
 
     def table(self) -> str:
         """Return the text for a person."""
-        fit, level = self.fit, f"{100 * self.options.level:g} %"
-        rows, titles = [["", "estimate", "s.e.", f"{level} from", "to"]], {}
+        fit = self.fit
+        rows, titles = [head_row(self.options.level)], {}
         for section, found, band in zip(self.sections, self.found, self.new_runs, strict=True):
             if section.title:
                 titles[len(rows)] = section.title
             for name, i in found.items():
-                rows.append(_row(name, i))
+                rows.append(interval_row(name, i))
             if band is not None:
                 name = "  a new run" + " (percentile)" * (self.options.kind != "percentile")
                 rows.append([name, "", "", number(band.low), number(band.high)])
@@ -320,19 +321,6 @@ def _shared_noise(draws: Draws) -> dict[str, Any] | None:
     groups = len(np.unique(found.labels))
     p = None if math.isnan(found.p) else found.p
     return {"of": found.of, "groups": groups, "intraclass_correlation": found.icc, "p": p}
-
-
-def _limits(i: Interval) -> dict[str, float]:
-    return {"estimate": i.estimate, "error": i.error, "low": i.low, "high": i.high}
-
-
-def _row(name: str, i: Interval) -> list[str]:
-    counted = name in ("N", "D", "compute")
-    called = {"tokens_per_parameter": "tokens/param", "mean_law": "mean law"}.get(name, name)
-    error = "" if math.isnan(i.error) else count(i.error) if counted else number(i.error, 3)
-    center = count(i.estimate) if counted else number(i.estimate, 6)
-    ends = [count(x) if counted else number(x) for x in (i.low, i.high)]
-    return [f"  {called}", center, error, *ends]
 
 
 def _figures(

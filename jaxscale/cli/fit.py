@@ -17,6 +17,7 @@ from jaxscale.cli.given import (
     robust_loss,
     table,
 )
+from jaxscale.cli.intervals import interval_limits, interval_table
 from jaxscale.cli.options import (
     constraint_options,
     fitting_options,
@@ -31,13 +32,15 @@ from jaxscale.cli.options import (
 from jaxscale.cli.outputs import brief_data, deliver, with_progress
 from jaxscale.data.columns import check_map, likely_errors
 from jaxscale.fitting.fit import fit
-from jaxscale.fitting.result import notes
+from jaxscale.fitting.result import FitResult, notes
 from jaxscale.optimizers import OPTIMIZERS
 
 EXAMPLES = (
     "jaxscale fit runs.csv --out fit.json",
     "jaxscale fit runs.csv --law PowerLaw:C --column C=flops --where 'loss < 4' --json",
 )
+LEVEL = 0.9
+"""Of the intervals."""
 LONG = ("values", "loss", "weight", "rows", "group", "called")
 """Parts of the document's data that are as long as the runs."""
 
@@ -55,6 +58,8 @@ def options(sub: argparse.ArgumentParser) -> None:
         "--max-steps", type=int, metavar="K", help="evaluations per start; default by the optimizer"
     )
     table_options(sub)
+    text = "refit the law to B bootstrap tables, and print intervals; see jaxscale bootstrap"
+    sub.add_argument("--bootstrap", type=int, metavar="B", help=text)
     out_option(sub)
     quiet_option(sub)
 
@@ -89,8 +94,43 @@ def run(options: argparse.Namespace) -> int:
         ),
     )
     result = dataclasses.replace(result, settings={**result.settings, "law": options.law})
-    deliver(options, str(result), result.to_dict, brief=brief_fit, notes=notes(result), noted=True)
+    text, document, noted = str(result), result.to_dict, notes(result)
+    if options.bootstrap is not None:
+        drawn, resampled, more = _resampled(options, result)
+        text, noted = f"{text}\n\n{drawn}", [*noted, *more]
+
+        def document() -> dict[str, Any]:
+            return {**result.to_dict(), "bootstrap": resampled}
+
+    deliver(options, text, document, brief=brief_fit, notes=noted, noted=True)
     return 0 if result.certificate.trusted else 1
+
+
+def _resampled(
+    options: argparse.Namespace, result: FitResult
+) -> tuple[str, dict[str, Any], list[str]]:
+    """Return intervals of the parameters from refits, as text and for JSON, and what to note."""
+    from jaxscale.uncertainty.bootstrap import bootstrap  # a fit alone does not wait for it
+
+    draws = with_progress(
+        options,
+        lambda progress: bootstrap(
+            result, draws=options.bootstrap, seed=options.seed, progress=progress
+        ),
+        doing="drawing",
+        of="draw",
+    )
+    found = draws.intervals(level=LEVEL)
+    said = {
+        "method": draws.method,
+        "draws": len(draws),
+        "level": LEVEL,
+        "seed": options.seed,
+        "intervals": {i.name: interval_limits(i) for i in found},
+        "seconds": draws.seconds,
+    }
+    title = f"{len(draws):,} draws, {draws.method} bootstrap, seed {options.seed}"
+    return f"{title}\n{interval_table(found, LEVEL)}", said, list(draws.notes)
 
 
 def brief_fit(document: dict[str, Any]) -> dict[str, Any]:

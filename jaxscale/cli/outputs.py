@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import stat
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -211,15 +213,45 @@ T = TypeVar("T")
 def with_progress(
     options: argparse.Namespace, work: Callable[[Any], T], doing: str = "fitting", of: str = "start"
 ) -> T:
-    """Show a bar on stderr once the work has taken a second."""
+    """Show a bar on stderr once the work has taken a second; till it moves, that it compiles."""
     if getattr(options, "quiet", False) or sys.stderr is None:
         return work(None)
-    look: Any = dict(desc=f"compiling, then {doing}", unit=of, delay=1.0, leave=False)
-    with tqdm(**look, file=BarStream()) as bar:
+    stream = BarStream()
+    with (
+        tqdm(desc=doing, unit=of, delay=1.0, leave=False, file=stream) as bar,
+        _said_after_a_second(stream, f"compiling, then {doing} ...") as moves,
+    ):
 
         def progress(done: int, total: int) -> None:
+            moves()
             bar.total = total
-            bar.set_description(doing, refresh=False)
             bar.update(done - bar.n)
 
         return work(progress)
+
+
+@contextlib.contextmanager
+def _said_after_a_second(stream: BarStream, text: str) -> Iterator[Callable[[], None]]:
+    """Show a line on a terminal, if a second goes by before what is yielded is called."""
+    shown = threading.Event()
+
+    def show_it() -> None:
+        shown.set()
+        stream.write(text)
+        stream.flush()
+
+    timer = threading.Timer(1.0, show_it)
+    timer.daemon = True
+
+    def moves() -> None:
+        timer.cancel()
+        if shown.is_set():
+            shown.clear()
+            stream.write("\r" + " " * len(text) + "\r")
+
+    if stream.isatty():
+        timer.start()
+    try:
+        yield moves
+    finally:
+        moves()

@@ -33,6 +33,8 @@ from jaxscale.optimizers import method, row_of
 CHUNKS = (16, 64, 272, 528)
 """Sizes of a compiled chunk of starts on a CPU; the last is repeated."""
 ACCELERATOR_CHUNKS = (16, 64, 1040, 16384)
+ALIKE = 272
+"""Starts with problems of their own that a chunk holds at least: one program for few and many."""
 MEMORY = 1 << 29
 """Bytes that the lanes of one program may take, by the compiler's figure."""
 LEADERS = 16
@@ -174,7 +176,8 @@ class Search:
     ) -> Solution:
         begin, before = time.perf_counter(), self.compile
         total = len(z)
-        size = job.size(total) if size is None else size
+        if size is None:
+            size = job.size(total if problems is None else max(total, ALIKE))
         firsts = _share(range(0, total, size), self.mesh)
         parts: dict[int, list[np.ndarray]] = {}
         done = 0

@@ -112,14 +112,14 @@ def refit(
         z = _alive(objective.space, z)
     fields, count = _fields(objective, fit, weights=weights, losses=losses, fixed=fixed or {})
     search = Search(objective, method(), precision, mesh=mesh)
-    every = np.arange(count)
-    solution = search.solve(np.tile(z, (count, 1)), progress, Problems(fields, every))
+    every, alike = np.arange(count), _alike(objective, fields, count)
+    solution = search.solve(np.tile(z, (count, 1)), progress, Problems(alike, every))
     value = np.where(np.isfinite(solution.value), solution.value, np.inf)
     z, status, guarded = solution.z.astype(float), solution.status, np.zeros(count, bool)
     if guards:
         starts, which = _guards(search, fields, z, guards=guards, seed=seed)
         if len(which):
-            second = search.solve(starts, None, Problems(fields, which))
+            second = search.solve(starts, None, Problems(alike, which))
             for k, b in enumerate(which):
                 if second.value[k] < value[b]:
                     guarded[b] |= second.value[k] < value[b] * (1 - SAME)
@@ -288,6 +288,20 @@ def _fields(
             loss_scale=np.full(count, float(space.loss_scale)),
         )
     return fields, count
+
+
+def _alike(objective: Objective, fields: dict[str, Any], count: int) -> dict[str, Any]:
+    """Return the fields with weights and losses of every replicate, also where they do not vary.
+
+    So all that refits a law, of other weights or of other losses, is one program.
+    """
+
+    def repeated(leaf: Any) -> np.ndarray:
+        leaf = np.asarray(leaf)
+        return np.broadcast_to(leaf, (count, *leaf.shape))
+
+    same = {"weight": objective.weight, "target": objective.target}
+    return {name: jax.tree.map(repeated, leaf) for name, leaf in same.items()} | fields
 
 
 def _laws(objective: Objective, fields: dict[str, Any], z: np.ndarray, law: Law) -> Law:
