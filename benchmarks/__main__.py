@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import cold, designs
+from .gpu import command as gpu
 
 PRECISIONS = ("float64", "float32", "mixed")
 ORDER = ("epoch", "bootstrap", "grid", "scaling", "gold", "cold")
@@ -36,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(
-        dest="command", metavar="run | compare | report | designs | cold"
+        dest="command", metavar="run | compare | report | designs | cold | gpu"
     )
     run = commands.add_parser("run", help="measure suites", description="Measure suites.")
     add = run.add_argument
@@ -95,6 +96,14 @@ def _parser() -> argparse.ArgumentParser:
             help="what new processes of the command line take",
             description=cold.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    gpu.options(
+        commands.add_parser(
+            "gpu",
+            help="everything on one accelerator, in four minutes",
+            description="Correctness, starts per second, refits, grids, tall and wide problems, "
+            "Gpufit's problem, roofline and kernels on the default device.",
         )
     )
     return parser  # fmt: skip
@@ -186,6 +195,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if asked.command == "cold":
         return cold.run(asked)
+    if asked.command == "gpu":
+        return gpu.run(asked)
     parser.print_help()
     return 0
 
