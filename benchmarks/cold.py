@@ -178,12 +178,15 @@ class Side:
         return spent
 
     def prepare(self, chosen: list[Task]) -> None:
-        """Write bytecode, one fit for `bootstrap`, and fill the cache, untimed."""
+        """Write bytecode, one fit where a command reads it, and fill the cache, untimed."""
         (self.folder / "full").mkdir(mode=0o700)
-        fit = ("PYTHON", "-m", "jaxscale", "fit", "RUNS", "--out", "FIT", "--quiet")
-        self.run(Task("", fit), self.folder / "full")
-        for task in chosen:
-            if task.cache == "full" and task.sided:
+        spend([self.python, "-c", "import jaxscale.cli.parser"], self.variables, self.folder)
+        own = [task for task in chosen if task.sided]
+        if any("FIT" in task.command for task in own):
+            fit = ("PYTHON", "-m", "jaxscale", "fit", "RUNS", "--out", "FIT", "--quiet")
+            self.run(Task("", fit), self.folder / "full")
+        for task in own:
+            if task.cache == "full":
                 self.run(task, self.folder / "full")
 
 
