@@ -115,7 +115,7 @@ def test_the_script_measures_every_part_and_agrees_with_the_cpu(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     records = [json.loads(line) for line in (tmp_path / "gpu-cpu.jsonl").read_text().splitlines()]
     parts = {"compile", "correctness", "starts", "mixed", "slab", "roofline", "kernels", "profile",
-             "gpufit", "refits", "grid", "tall", "variants", "wide", "fit"}  # fmt: skip
+             "plan", "gpufit", "refits", "grid", "tall", "variants", "wide", "fit"}  # fmt: skip
     assert {r["part"] for r in records} == parts
     assert all(r["device_kind"] and r["versions"]["jax"] for r in records)
     left = [r for r in records if "skipped" in r]

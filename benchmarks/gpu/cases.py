@@ -31,6 +31,9 @@ from .tables import (
     wide_problem,
 )
 
+COMMANDS = "xla_gpu_enable_command_buffer"
+GRAPHS = "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,CONDITIONAL,WHILE"
+"""What XLA's GPU backend may put into CUDA graphs: with the last two, the whole loop."""
 NEVER = dict(decrement=-1.0, decrease=-1.0, gradient=-1.0, step=-1.0)
 """Limits that no lane meets: a slab runs its steps to the end."""
 DOUBLE, SINGLE = "float64", "float32"
@@ -148,6 +151,9 @@ def variants(sizes: Sizes, small: bool) -> list[Case]:
             patch = functools.partial(mock.patch.object, objective_module, "ONE_PRODUCT", types)
             found.append(search(f"sums over runs in {name}, {width:,} wide", dtype, sizes.starts,
                                 width, small, part="variants", patch=patch))  # fmt: skip
+    for name, which in (("the loop as one CUDA graph", GRAPHS), ("no CUDA graphs", "")):
+        found.append(search(f"{name}, {width:,} wide", DOUBLE, sizes.starts, width, small,
+                            part="variants", options={COMMANDS: which}))  # fmt: skip
     return found
 
 

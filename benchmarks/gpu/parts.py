@@ -13,6 +13,7 @@ import numpy as np
 
 import jaxscale
 from jaxscale._numerics.precision import scope
+from jaxscale.engine import planning
 from jaxscale.engine.loop import Status
 
 from . import cases, roofline
@@ -171,6 +172,7 @@ def starts(plan: Plan) -> None:
             and (best_double is None or record["median_s"] < best_double[0])
         ):
             best_double = (record["median_s"], case)
+    _suggest(plan)
     if rough is None or best_double is None:
         return
     case = dataclasses.replace(best_double[1], part="mixed", dtype=DOUBLE,
@@ -186,6 +188,22 @@ def starts(plan: Plan) -> None:
         plan.session.note("mixed", f"{case.lanes:,} starts, every end polished", "mixed",
                           median_s=both, lanes_per_s=case.lanes / both,
                           says=f"float32 alone: {case.lanes / rough[0]:,.0f}/s")  # fmt: skip
+
+
+def _suggest(plan: Plan) -> None:
+    """Note the width and the chunk that were quickest, as a row of `engine.planning.MEASURED`."""
+    rates = [r for r in plan.session.records if r["part"] == "starts" and "lanes_per_s" in r]
+    for dtype in (DOUBLE, SINGLE):
+        own = [r for r in rates if r["dtype"] == dtype]
+        if not own:
+            continue
+        best = max(own, key=lambda r: r["lanes_per_s"])
+        there = planning.plan()
+        said = f"Plan(chunks=(16, 64, 1040, {best['lanes']}), widths=(), wide={best['width']}, "
+        said += f"memory={there.memory}); now wide={there.width(best['rows'])}, "
+        said += f"chunk={there.chunks[-1]}"
+        plan.session.note("plan", "quickest", dtype, width=best["width"], chunk=best["lanes"],
+                          memory=there.memory, says=said)  # fmt: skip
 
 
 def slab(plan: Plan) -> None:

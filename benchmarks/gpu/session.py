@@ -46,6 +46,7 @@ class Case:
         rows: runs of a lane's table.
         width: lanes in flight.
         patch: what is open while it is traced.
+        options: of the compiler.
         host: whether it is for the CPU of this machine; measured once.
         extra: further keys of its record.
     """
@@ -60,6 +61,7 @@ class Case:
     rows: int = 0
     width: int = 0
     patch: Callable[[], AbstractContextManager[Any]] = nullcontext
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
     host: bool = False
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -154,7 +156,7 @@ class Session:
         with scope(case.dtype), case.placed(), case.patch():
             lowered = jax.jit(case.function).lower(*case.shapes())
         self.traced[id(case)] = time.monotonic() - begin
-        self.waiting[id(case)] = self.pool.submit(_compiled, lowered)
+        self.waiting[id(case)] = self.pool.submit(_compiled, lowered, case.options)
 
     def settle(self, share: float) -> None:
         """Wait until all is compiled, or that share of the budget is over."""
@@ -267,9 +269,9 @@ def peak() -> int | None:
     return figures.get("peak_bytes_in_use")
 
 
-def _compiled(lowered: Any) -> tuple[Any, float]:
+def _compiled(lowered: Any, options: dict[str, Any]) -> tuple[Any, float]:
     begin = time.monotonic()
-    executable = lowered.compile()
+    executable = lowered.compile(compiler_options=options or None)
     return executable, time.monotonic() - begin
 
 
