@@ -266,14 +266,30 @@ def record(name: str, side: str, spent: list[Spent]) -> dict[str, Any]:
     }
 
 
+def _both(by: dict[tuple[str, str], dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return what `fit` and `bootstrap` took one after the other, round by round."""
+    found = {}
+    for cache in ("empty", "full"):
+        two = [by.get((f"{name}-{cache}", "this")) for name in ("fit", "bootstrap")]
+        if None in two:
+            continue
+        sums = {
+            key: [a + b for a, b in zip(*(each[key] for each in two if each), strict=True)]
+            for key in ("cpu_s", "wall_s")
+        }
+        found[f"fit, then bootstrap-{cache}", "this"] = {**sums, "call_cpu_s": []}
+    return found
+
+
 def ratios(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return CPU and wall of this checkout over another command's, round by round."""
     by = {(each["task"], each["side"]): each for each in records}
+    by |= _both(by)
     peer = ("scaling-laws-fit", "")
     pairs = [((name, "this"), (name, "against")) for name, side in by if side == "this"]
     pairs += [(("help", "this"), ("import-numpy", ""))]
-    pairs += [((f"fit-bootstrap-{cache}", "this"), peer) for cache in ("empty", "full")]
-    pairs += [((f"fit-{cache}", "this"), peer) for cache in ("empty", "full")]
+    for own in ("fit-bootstrap", "fit, then bootstrap", "fit"):
+        pairs += [((f"{own}-{cache}", "this"), peer) for cache in ("empty", "full")]
     pairs += [((f"fit-{cache}", "this"), ("scipy-16-starts", "")) for cache in ("empty", "full")]
     found = []
     for own, other in pairs:
