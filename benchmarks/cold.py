@@ -288,8 +288,8 @@ def ratios(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     peer = ("scaling-laws-fit", "")
     pairs = [((name, "this"), (name, "against")) for name, side in by if side == "this"]
     pairs += [(("help", "this"), ("import-numpy", ""))]
-    for own in ("fit-bootstrap", "fit, then bootstrap", "fit"):
-        pairs += [((f"{own}-{cache}", "this"), peer) for cache in ("empty", "full")]
+    for command in ("fit-bootstrap", "fit, then bootstrap", "fit"):
+        pairs += [((f"{command}-{cache}", "this"), peer) for cache in ("empty", "full")]
     pairs += [((f"fit-{cache}", "this"), ("scipy-16-starts", "")) for cache in ("empty", "full")]
     found = []
     for own, other in pairs:
