@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import designs
+from . import cold, designs
+from .gpu import command as gpu
 
 PRECISIONS = ("float64", "float32", "mixed")
 ORDER = ("epoch", "bootstrap", "grid", "scaling", "gold", "cold")
@@ -35,7 +36,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", metavar="run | compare | report | designs")
+    commands = parser.add_subparsers(
+        dest="command", metavar="run | compare | report | designs | cold | gpu"
+    )
     run = commands.add_parser("run", help="measure suites", description="Measure suites.")
     add = run.add_argument
     add(
@@ -85,6 +88,22 @@ def _parser() -> argparse.ArgumentParser:
             "designs",
             help="how often certified fits allocate wrongly",
             description="Simulate tables by design, fit them, and count the wrong allocations.",
+        )
+    )
+    cold.options(
+        commands.add_parser(
+            "cold",
+            help="what new processes of the command line take",
+            description=cold.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    gpu.options(
+        commands.add_parser(
+            "gpu",
+            help="everything on one accelerator, in four minutes",
+            description="Correctness, starts per second, refits, grids, tall and wide problems, "
+            "Gpufit's problem, roofline and kernels on the default device.",
         )
     )
     return parser  # fmt: skip
@@ -174,6 +193,10 @@ def main(arguments: list[str] | None = None) -> int:
         for text in designs.run(asked):
             print(text, flush=True)
         return 0
+    if asked.command == "cold":
+        return cold.run(asked)
+    if asked.command == "gpu":
+        return gpu.run(asked)
     parser.print_help()
     return 0
 

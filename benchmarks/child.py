@@ -152,7 +152,23 @@ def versions(request: dict[str, Any]) -> dict[str, Any]:
     return measured(request)
 
 
-TASKS = {"strong": strong, "memory": memory, "chinchilla": chinchilla, "versions": versions}
+def nlsq(request: dict[str, Any]) -> dict[str, Any]:
+    """Fit with nlsq from given starts, or say why it cannot."""
+    from .apart import answered, nlsq_fits
+
+    problem, starts = unpack(request["problem"]), np.array(request["starts"])
+    return answered(lambda: nlsq_fits(problem, starts))
+
+
+def simple(request: dict[str, Any]) -> dict[str, Any]:
+    """Fit and bootstrap with simple-scaling-laws, or say why it cannot."""
+    from .apart import answered, simple_fit
+
+    return answered(lambda: simple_fit(unpack(request["problem"]), request["draws"]))
+
+
+TASKS = {"strong": strong, "memory": memory, "chinchilla": chinchilla, "versions": versions,
+         "nlsq": nlsq, "simple": simple}  # fmt: skip
 
 if __name__ == "__main__":
     print(json.dumps(TASKS[sys.argv[1]](json.load(sys.stdin))))

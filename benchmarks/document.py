@@ -20,7 +20,8 @@ from .measure import Ratio, Record, share
 from .problems import TOLERANCE
 
 SCHEMA = 2
-PACKAGES = ("jax", "jaxlib", "numpy", "scipy", "optax", "optimistix", "lmfit", "chinchilla")
+PACKAGES = ("jax", "jaxlib", "numpy", "scipy", "optax", "optimistix", "lmfit", "chinchilla",
+            "nlsq", "simple-scaling-laws")  # fmt: skip
 
 
 def environment() -> dict[str, Any]:

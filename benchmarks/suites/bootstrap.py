@@ -14,11 +14,14 @@ from scipy.optimize import minimize
 
 import jaxscale
 
+from ..apart import SimpleJob, least_squares_job
 from ..measure import Job, Options, Ratio, Record, compiled, interleave, ratio
 from ..methods import OWN, fit, theta_of, value_and_grad
 from ..problems import Problem, default_problem
 
 QUESTION = "wall of all refits"
+DRAWS = 1000
+"""Refits of simple-scaling-laws, as it comes."""
 
 
 def weights_of(problem: Problem, count: int, seed: int) -> np.ndarray:
@@ -90,10 +93,14 @@ def run(options: Options) -> tuple[list[Record], list[Ratio]]:
     rival = record("BFGS scaled", "scipy", f"SciPy, {job}", each * options.rounds)
     rival.extra["per_round"] = each
     jobs = [own_job(own, fitted, problem, weights),
-            scipy_job(rival, problem, weights, theta_of(fitted.law))]  # fmt: skip
+            scipy_job(rival, problem, weights, theta_of(fitted.law)),
+            least_squares_job(problem, min(count, DRAWS)),
+            SimpleJob(problem, min(count, DRAWS))]  # fmt: skip
     interleave([j for j in jobs if isinstance(j, Job)], options.rounds, options.say)
     _grade([own, rival])
-    return [own, rival], [ratio(QUESTION, own, rival, target=200.0)]
+    squares, simple = (job.record for job in jobs[2:])  # of another objective
+    again = ratio("CPU of a fit and its refits, warm", squares, simple, quantity="cpu")
+    return [own, rival, squares, simple], [ratio(QUESTION, own, rival, target=200.0), again]
 
 
 def _grade(records: list[Record]) -> None:

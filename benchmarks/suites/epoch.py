@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import child
+from ..apart import NlsqJob
 from ..measure import Job, Missing, Options, Ratio, Record, interleave, ratio, share, timed
 from ..methods import OWN, REFERENCE, SCIPY, Own, Rival, fit, theta_of, trace
 from ..peers import chinchilla_subgrid, rivals
@@ -140,7 +141,7 @@ def run(options: Options) -> tuple[list[Record], list[Ratio]]:
     for rival in (*SCIPY, *rivals()):
         job = rival_job(rival, problem, options, options.rounds)
         (skipped if isinstance(job, Record) else jobs).append(job)
-    jobs.append(ChinchillaJob(problem, options))
+    jobs += [NlsqJob(problem, options), ChinchillaJob(problem, options)]
     interleave(jobs, options.rounds, options.say)
     records = [*(job.record for job in jobs), *skipped]
     lowest = min(float(r.values.min()) for r in records if len(r.values))

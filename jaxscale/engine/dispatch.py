@@ -24,19 +24,15 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxscale import engine
 from jaxscale._numerics import programs
 from jaxscale._numerics.precision import cast, scope
+from jaxscale.engine import planning
 from jaxscale.engine.loop import MAX_STEPS, VECTOR, Limits, Solution, Status
 from jaxscale.engine.thinning import thinned, worth_thinning
 from jaxscale.objective.losses import Loss
-from jaxscale.objective.objective import BLOCK, Objective
+from jaxscale.objective.objective import Objective
 from jaxscale.optimizers import method, row_of
 
-CHUNKS = (16, 64, 272, 528)
-"""Sizes of a compiled chunk of starts on a CPU; the last is repeated."""
-ACCELERATOR_CHUNKS = (16, 64, 1040, 16384)
 ALIKE = 272
 """Starts with problems of their own that a chunk holds at least: one program for few and many."""
-MEMORY = 1 << 29
-"""Bytes that the lanes of one program may take, by the compiler's figure."""
 LEADERS = 16
 """Lanes that may go on beyond the limit of steps, where the best of all has not arrived there."""
 
@@ -45,8 +41,7 @@ Progress = Callable[[int, int], None]
 
 def chunk_size(total: int) -> int:
     """Return the starts of a chunk on one device: the smallest that holds all, or the largest."""
-    sizes = CHUNKS if jax.default_backend() == "cpu" else ACCELERATOR_CHUNKS
-    return next((size for size in sizes if total <= size), sizes[-1])
+    return planning.plan().chunk(total)
 
 
 class Problems(NamedTuple):
@@ -222,12 +217,6 @@ class _Job:
         each = -(-total // (1 if self.mesh is None else self.mesh.size))
         return self.devices * chunk_size(each)
 
-    def width(self) -> int:
-        """Return the lanes in flight: on a CPU, what stays in its caches."""
-        if jax.default_backend() == "cpu":
-            return 64 if self.rows <= 256 else 32
-        return int(np.clip((1 << 22) // min(self.rows, BLOCK), 128, 4096))
-
     def chunk(
         self, z: np.ndarray, which: slice, size: int, problems: Problems | None
     ) -> tuple[Solution, float]:
@@ -256,14 +245,14 @@ class _Job:
     def _planned(
         self, args: list[Any], static: dict[str, Any]
     ) -> tuple[int, programs.Program, float]:
-        """Return the lanes in flight that fit into `MEMORY`, their program, compile seconds."""
-        dtype = args[1].dtype
-        width = self.width()
+        """Return the lanes in flight that fit into memory, their program, compile seconds."""
+        dtype, plan = args[1].dtype, planning.plan()
+        width = plan.width(self.rows)
         program, seconds = programs.program(_solve, *args, dtype=dtype, width=width, **static)
         for _ in range(2):  # the figure is nearly proportional to the width
-            if program.memory <= MEMORY or width == 1:
+            if program.memory <= plan.memory or width == 1:
                 break
-            fitting = int(width * MEMORY / program.memory)
+            fitting = int(width * plan.memory / program.memory)
             width = fitting // VECTOR * VECTOR or max(1, fitting)  # whole vectors where they fit
             program, more = programs.program(_solve, *args, dtype=dtype, width=width, **static)
             seconds += more

@@ -15,7 +15,7 @@ import jaxscale
 from jaxscale._numerics import programs
 from jaxscale._numerics.precision import cast
 from jaxscale.datasets.synthetic import TRUTH, isoflop_design, simulate
-from jaxscale.engine import dispatch
+from jaxscale.engine import dispatch, planning
 from jaxscale.engine.dispatch import Problems, Search
 from jaxscale.engine.loop import Status, solve
 from jaxscale.engine.thinning import thinned, worth_thinning
@@ -57,9 +57,28 @@ def same(got, reference, objective):
     np.testing.assert_array_equal(got.steps, reference.steps)
 
 
+@pytest.mark.parametrize(
+    ("platform", "kind", "limit", "memory", "chunk", "width"),
+    [
+        ("cpu", "cpu", None, 1 << 29, 528, 64),
+        ("gpu", "NVIDIA A10G", None, 1 << 29, 1040, 4096),
+        ("gpu", "NVIDIA A10G", 20 << 30, 5 << 30, 1040, 4096),
+        ("gpu", "NVIDIA Z9 80GB", 80 << 30, 20 << 30, 600, 512),
+    ],
+)
+def test_a_plan_goes_by_the_device_and_the_memory_it_has(
+    platform, kind, limit, memory, chunk, width, monkeypatch
+):
+    known = planning.Plan(chunks=(600, 2000), widths=((100, 64), (256, 512)), wide=32, memory=1)
+    monkeypatch.setattr(planning, "MEASURED", {"Z9": known})
+    plan = planning.plan_for(platform, kind, limit)
+    assert (plan.memory, plan.chunk(529), plan.width(256)) == (memory, chunk, width)
+    assert plan.chunk(10**7) == plan.chunks[-1] and plan.width(10**7) == plan.wide
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_chunks_and_threads_change_no_bit(objective, starts, reference, threads, monkeypatch):
-    monkeypatch.setattr(dispatch, "CHUNKS", (64,))
+    monkeypatch.setattr(planning, "CPU", planning.CPU._replace(chunks=(64,)))
     monkeypatch.setattr(dispatch, "_threads", lambda: threads)
     seen = []
     got = Search(objective, jaxscale.newton()).solve(starts, lambda *a: seen.append(a))
@@ -111,7 +130,7 @@ def test_memory_narrows_the_slab_and_changes_no_bit(
     found(objective, starts)
     ((width, taken),) = widths.items()
     assert width == 64 and taken > 0
-    monkeypatch.setattr(dispatch, "MEMORY", int(0.9 * taken))
+    monkeypatch.setattr(planning, "CPU", planning.CPU._replace(memory=int(0.9 * taken)))
     same(found(objective, starts), reference, objective)
     assert list(widths) == [64, 48]  # whole vectors of lanes
 
