@@ -34,3 +34,20 @@ def noisy() -> jaxscale.Runs:
 @pytest.fixture(scope="session")
 def fitted(noisy: jaxscale.Runs) -> jaxscale.FitResult:
     return jaxscale.fit(jaxscale.Chinchilla(), noisy)
+
+
+@pytest.fixture(scope="module")
+def optimized():
+    """Programs as a person's process compiles them: without LLVM's optimizations (see above) the
+    same lanes in slabs of another width differ in their last bits."""
+    from collections import OrderedDict
+
+    from jaxscale._numerics import programs
+
+    plain = programs.compiler_options
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(programs, "_PROGRAMS", OrderedDict())
+        patch.setattr(
+            programs, "compiler_options", lambda jaxpr: {programs.LEVEL: 3, **plain(jaxpr)}
+        )
+        yield

@@ -23,6 +23,7 @@ from jaxscale.fitting.preparation import prepare
 from jaxscale.varpro.starts import random_starts
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("optimized")
 
 
 @pytest.fixture(scope="module")
