@@ -25,7 +25,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Executor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +40,7 @@ from jaxscale.laws.names import law_file
 from jaxscale.sweep.cells import Chunk, Job, make_jobs
 from jaxscale.sweep.spec import Spec
 from jaxscale.sweep.summary import summary_row, write_summary
-from jaxscale.sweep.work import Made, Refit, leaders_first, order, work
+from jaxscale.sweep.work import Made, Refit, kind, order, work
 
 BEGINNINGS = {
     "lock": b"process ",
@@ -175,7 +175,7 @@ def run_sweep(
             return work, order(item[0], item[1], refit)
 
         with Crew(call, executor=executor, workers=workers) as crew:
-            _compute(jobs if crew.most == 1 else leaders_first(jobs), under_way, crew)
+            _compute(under_way, _Queue(crew))
         rows = [under_way[id(job)].row for job in jobs]
         write_summary(directory, rows)
         seconds = time.perf_counter() - begin
@@ -205,24 +205,55 @@ def _check_directory(spec: Spec, directory: Path, jobs: list[Job]) -> None:
             raise ValueError(f"the sweep would overwrite {path}, which it reads; give it a folder")
 
 
-def _compute(jobs: list[Job], under_way: dict[int, _UnderWay], crew: Crew[Item]) -> None:
+def _compute(under_way: dict[int, _UnderWay], queue: _Queue) -> None:
     """Work out what is missing, and keep it as it comes."""
-    for job in jobs:
-        for item in under_way[id(job)].begin():
-            crew.add(item)
-    for item, future in crew:
+    for cell in under_way.values():
+        queue.add(cell.begin())
+    for item, future in queue.crew:
         cell = under_way[id(item[0])]
         error = future.exception()
-        if isinstance(error, WorkerError) or not (
-            error is None or isinstance(error, JaxscaleError) or killed(error)
+        if error is None:
+            queue.add(cell.keep(item[1], future.result()), first=True)
+        elif killed(error) or (
+            isinstance(error, JaxscaleError) and not isinstance(error, WorkerError)
         ):
-            raise error
-        if error is not None:
             cell.fail(str(error))
-            continue
-        # Before the cells that have not begun: what is begun is soon whole.
-        for more in reversed(cell.keep(item[1], future.result())):
-            crew.add(more, first=True)
+        else:
+            raise error
+        queue.open(item)
+
+
+class _Queue:
+    """The way to the workers: of each kind that compiles something, one goes first.
+
+    The others of its kind follow when it is back. So workers that share a cache of compiled
+    programs compile each of them once, and begin with different ones.
+    """
+
+    def __init__(self, crew: Crew[Item]) -> None:
+        self.crew = crew
+        self.held: dict[Hashable, list[Item] | None] = {}  # None for a kind that is open
+
+    def add(self, items: list[Item], first: bool = False) -> None:
+        """Add items, before those that wait if one goes after the other in this process."""
+        if self.crew.most == 1:
+            for item in reversed(items) if first else items:
+                self.crew.add(item, first=first)
+            return
+        for item in items:
+            which = kind(*item)
+            held = self.held.get(which, [])
+            if held is None or which not in self.held:
+                self.crew.add(item)
+                self.held.setdefault(which, [])
+            else:
+                held.append(item)
+
+    def open(self, item: Item) -> None:
+        """Let all follow that are of the kind of an item."""
+        held, self.held[kind(*item)] = self.held.get(kind(*item)), None
+        for each in held or ():
+            self.crew.add(each)
 
 
 class _UnderWay:

@@ -45,7 +45,7 @@ class Order:
     """A fit, or a chunk of the replicates of one, to be worked out.
 
     Attributes:
-        cell: which.
+        cell: which; `name` is its name.
         key: of the fit.
         runs: its table.
         of: the column that a law of one scale reads.
@@ -59,6 +59,7 @@ class Order:
     """
 
     cell: Cell
+    name: str
     key: str
     runs: Runs
     of: str | None
@@ -101,6 +102,7 @@ def order(job: Job, chunk: Chunk | None, refit: Refit) -> Order:
     """
     return Order(
         cell=job.cell,
+        name=job.cell.id,
         key=job.key,
         runs=job.runs,
         of=None if job.cell.law.of is None else job.law.of,
@@ -114,21 +116,11 @@ def order(job: Job, chunk: Chunk | None, refit: Refit) -> Order:
     )
 
 
-def leaders_first(jobs: list[Job]) -> list[Job]:
-    """Return the jobs with one of each kind in front, those that compile something.
-
-    So workers that share a cache of compiled programs begin with different ones, and the cells
-    that follow find them there.
-    """
-    seen: set[Hashable] = set()
-    lead: list[Job] = []
-    follow: list[Job] = []
-    for job in jobs:
-        cell = job.cell
-        kind = (cell.law.text, tuple(cell.fix), cell.loss, cell.residual, len(job.runs))
-        (follow if kind in seen else lead).append(job)
-        seen.add(kind)
-    return lead + follow
+def kind(job: Job, chunk: Chunk | None) -> Hashable:
+    """Return what tells apart the orders that need other compiled programs."""
+    cell = job.cell
+    shape = (len(job.runs), chunk and chunk.size)
+    return (cell.law.text, tuple(cell.fix), cell.loss, cell.residual, shape)
 
 
 def work(order: Order) -> Made:
@@ -193,7 +185,7 @@ def _fit(order: Order) -> bytes:
     settings = {**result.settings, "law": named.text}
     document = dataclasses.replace(result, settings=settings).to_dict()
     document["seconds"] = dict.fromkeys(document["seconds"], 0.0)
-    document["sweep"] = {"cell": cell.id, "key": order.key, "sha256": BLANK}
+    document["sweep"] = {"cell": order.name, "key": order.key, "sha256": BLANK}
     return seal(json.dumps(document, allow_nan=False).encode() + b"\n", TAIL)
 
 
