@@ -157,24 +157,27 @@ class Crew(Generic[Item]):
     def _launch(self) -> None:
         """Hand over as many tasks as may be in flight."""
         while self.waiting and len(self.flying) < self.most:
-            if not self._submit(self.waiting.popleft()):
+            if not self._submit(self.waiting):
                 return
         if self.suspects and not self.flying:
-            self._submit(self.suspects.popleft())
+            self._submit(self.suspects)
 
-    def _submit(self, item: Item) -> bool:
-        function, argument = self.call(item)
+    def _submit(self, queue: collections.deque[Item]) -> bool:
+        """Hand over the first of a queue, unless a worker has died since the last result."""
+        function, argument = self.call(queue[0])
         try:
             future = self.executor.submit(function, argument)
-        except BrokenExecutor as error:  # since the last result
-            future = Future()
-            future.set_exception(error)
-        self.flying[future] = item
+        except BrokenExecutor as error:
+            if self.flying:  # theirs is to be dealt with first
+                return False
+            self._start_again(error)
+            return self._submit(queue)
+        self.flying[future] = queue.popleft()
         future.add_done_callback(self.ended.put)
-        return not (future.done() and isinstance(_error_of(future), BrokenExecutor))
+        return True
 
-    def _replace(self, error: BrokenExecutor) -> Iterator[tuple[Item, Future[Any]]]:
-        """Go on with other processes; yields the tasks that are given up.
+    def _start_again(self, error: BrokenExecutor) -> None:
+        """Go on with other processes.
 
         Raises:
             WorkerError: the pool is not ours, or its processes die whatever they are given.
@@ -190,8 +193,12 @@ class Crew(Generic[Item]):
                 "the worker processes die before they have computed anything (stderr may say "
                 'why); a script that starts some needs `if __name__ == "__main__":`'
             ) from error
-        lost = [f for f in self.flying if not f.done() or isinstance(_error_of(f), BrokenExecutor)]
         self.own.start()
+
+    def _replace(self, error: BrokenExecutor) -> Iterator[tuple[Item, Future[Any]]]:
+        """Take back what was under way when a worker died; yields what is given up."""
+        lost = [f for f in self.flying if not f.done() or isinstance(_error_of(f), BrokenExecutor)]
+        self._start_again(error)
         for future in reversed(lost):
             item = self.flying.pop(future)
             self.deaths[id(item)] += 1
@@ -199,10 +206,8 @@ class Crew(Generic[Item]):
             if count >= GIVEN_UP:
                 del self.deaths[id(item)]
                 yield item, _given_up()
-            elif count >= ALONE:
-                self.suspects.appendleft(item)
             else:
-                self.waiting.appendleft(item)
+                (self.suspects if count >= ALONE else self.waiting).appendleft(item)
 
 
 def _error_of(future: Future[Any]) -> BaseException | None:

@@ -6,14 +6,18 @@ import argparse
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from jaxscale.cli.console import say
 from jaxscale.executors import WorkerError
+from jaxscale.files.reading import parse_json, read_text
 from jaxscale.text import many, one_line
 
 WAIT = 10
 """Seconds in which a scheduler must answer."""
+MAX_BYTES = 1 << 24
+"""Largest scheduler file that is read."""
 
 
 def worker_options(sub: argparse.ArgumentParser) -> None:
@@ -66,14 +70,26 @@ def _client(address: str) -> Any:
         raise ValueError(
             "--scheduler needs dask.distributed: pip install 'jaxscale[cluster]'"
         ) from error
-    given = {"scheduler_file": address} if os.path.isfile(address) else {"address": address}
+    where = _address(address) if os.path.isfile(address) else address
     try:
-        return Client(**given, timeout=WAIT, set_as_default=False)
-    except (OSError, ValueError) as error:  # a timeout, an address that is none, a file likewise
+        return Client(where, timeout=WAIT, set_as_default=False)
+    except (OSError, ValueError) as error:  # a timeout, or an address that is none
         raise ValueError(
             f"--scheduler {address}: no dask scheduler answers there "
             f"({one_line(str(error))}); start one with: dask scheduler"
         ) from error
+
+
+def _address(file: str) -> str:
+    """Return the address in a file of `dask scheduler --scheduler-file`."""
+    text = read_text(Path(file), MAX_BYTES, "a file of dask scheduler --scheduler-file")
+    try:
+        found = parse_json(text, file)
+    except ValueError:
+        found = None
+    if not (isinstance(found, dict) and isinstance(found.get("address"), str)):
+        raise ValueError(f"--scheduler {file}: no file of dask scheduler --scheduler-file")
+    return str(found["address"])
 
 
 def _count(text: str) -> int:
