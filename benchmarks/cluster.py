@@ -1,7 +1,7 @@
 """A sweep on a cluster of worker processes against one process with one thread.
 
     python -m benchmarks.cluster --rounds 3 --out benchmarks/results/cluster.json
-    python -m benchmarks.cluster --bootstrap 200 --kills 0 --warm
+    python -m benchmarks.cluster --bootstrap 200 --ways dask,own --warm
 
 64 cells (8 simulated tables of 60 runs, 2 laws, 2 losses, 2 seeds) with bootstraps are computed by
 `jaxscale sweep` in one process bound to one core; by the same command with `--scheduler` on two
@@ -104,11 +104,12 @@ def cluster(workers: int, cache: Path, folder: Path) -> Iterator[tuple[str, list
     address = f"tcp://127.0.0.1:{port}"
     log = folder / "dask.log"
     every = [started(["-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", str(port),
-                      "--no-dashboard"], cache, None, log)]  # fmt: skip
+                      "--no-dashboard", "--idle-timeout", "10 minutes"],
+                     cache, None, log)]  # fmt: skip
     try:
         for k in range(workers):
             words = ["-m", "dask", "worker", address, "--nthreads", "1", "--no-dashboard",
-                     "--local-directory", str(folder / f"worker{k}")]  # fmt: skip
+                     "--death-timeout", "60", "--local-directory", str(folder / f"worker{k}")]  # fmt: skip
             every.append(started(words, cache, k % (os.cpu_count() or 1), log))
         _wait_for(address, workers)
         yield address, every[1:]
@@ -177,7 +178,10 @@ def round_of(folder: Path, asked: argparse.Namespace, spec: Path, k: int) -> dic
         print(name, found[name], file=sys.stderr, flush=True)
 
     note("one", measured(sweep("one"), cache("one"), 0, folder / f"one-{k}.log", []))
-    for name, kills in (("dask", 0), *([("killed", asked.kills)] if asked.kills else [])):
+    ways = asked.ways.split(",")
+    for name, kills in (("dask", 0), ("killed", asked.kills)):
+        if name not in ways:
+            continue
         home = folder / f"dask-{name}-{k}"
         home.mkdir()
         killed: list[int] = []
@@ -188,8 +192,9 @@ def round_of(folder: Path, asked: argparse.Namespace, spec: Path, k: int) -> dic
             words = sweep(name, "--scheduler", address)
             figures = measured(words, cache(name), None, folder / f"{name}-{k}.log", nannies)
         note(name, {**figures, "kills": len(killed)})
-    words = sweep("own", "--workers", str(asked.workers))
-    note("own", measured(words, cache("own"), None, folder / f"own-{k}.log", []))
+    if "own" in ways:
+        words = sweep("own", "--workers", str(asked.workers))
+        note("own", measured(words, cache("own"), None, folder / f"own-{k}.log", []))
     return found
 
 
@@ -207,10 +212,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--bootstrap", type=int, default=1000, help="replicates; default 1000")
     parser.add_argument("--workers", type=int, default=2, help="processes; default 2")
     parser.add_argument("--kills", type=int, default=2, help="of workers; default 2")
+    parser.add_argument("--ways", default="dask,killed,own", help="beside one process; default all")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--warm", action="store_true", help="with a full cache of programs")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write JSON here")
     asked = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the cluster ends, too
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         spec = write_spec(folder, asked.bootstrap, asked.tables)

@@ -252,12 +252,14 @@ def shell_cluster(folder, workers=2):
         port = probe.getsockname()[1]
     address = f"tcp://127.0.0.1:{port}"
     scheduler = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    scheduler += ["--idle-timeout", "10 minutes"]  # where this process is killed
     worker = [address, "--nthreads", "1", "--nworkers", str(workers), "--no-dashboard"]
+    worker += ["--death-timeout", "60", "--local-directory", str(folder / "dask")]
     with open(folder / "dask.log", "wb") as log:
         to = {"stdout": log, "stderr": log}
         every = [
             started(["dask", "scheduler", *scheduler], **to),
-            started(["dask", "worker", *worker, "--local-directory", str(folder / "dask")], **to),
+            started(["dask", "worker", *worker], **to),
         ]
         try:
             yield address
