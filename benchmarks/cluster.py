@@ -108,8 +108,8 @@ def cluster(workers: int, cache: Path, folder: Path) -> Iterator[tuple[str, list
                      cache, None, log)]  # fmt: skip
     try:
         for k in range(workers):
-            words = ["-m", "dask", "worker", address, "--nthreads", "1", "--no-dashboard",
-                     "--death-timeout", "60", "--local-directory", str(folder / f"worker{k}")]  # fmt: skip
+            words = ["-m", "dask", "worker", address, "--nthreads", "1", "--no-dashboard"]
+            words += ["--death-timeout", "60", "--local-directory", str(folder / f"worker{k}")]
             every.append(started(words, cache, k % (os.cpu_count() or 1), log))
         _wait_for(address, workers)
         yield address, every[1:]
