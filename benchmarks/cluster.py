@@ -147,11 +147,14 @@ def measured(
     before = {pid: cpu_of(pid) for other in others for pid in (other.pid, *children_of(other.pid))}
     begin = time.perf_counter()
     process = started(command, cache, core, log)
-    while process.poll() is None:
-        for root in (process.pid, *(other.pid for other in others)):
-            for pid in (root, *children_of(root)):
-                seen[pid] = max(seen.get(pid, 0.0), cpu_of(pid) - before.get(pid, 0.0))
-        time.sleep(0.05)
+    try:
+        while process.poll() is None:
+            for root in (process.pid, *(other.pid for other in others)):
+                for pid in (root, *children_of(root)):
+                    seen[pid] = max(seen.get(pid, 0.0), cpu_of(pid) - before.get(pid, 0.0))
+            time.sleep(0.05)
+    finally:
+        process.kill()
     wall = time.perf_counter() - begin
     if process.returncode not in (0, 1):
         raise RuntimeError(log.read_text()[-1000:])

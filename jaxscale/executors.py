@@ -30,7 +30,9 @@ from typing import Any, Generic, Self, TypeVar
 from jaxscale.errors import JaxscaleError
 
 IN_FLIGHT = 512
-"""Tasks that an executor of unknown size holds at most: each brings its data along."""
+"""Tasks that an executor of unknown size holds at most."""
+MEMORY = 1 << 32
+"""Bytes that what these tasks bring along may take."""
 PER_PROCESS = 2
 """Tasks in flight per process of our own, so that none waits for the next."""
 ALONE, GIVEN_UP = 2, 4
@@ -93,6 +95,7 @@ class Crew(Generic[Item]):
         *,
         executor: Executor | None = None,
         workers: int | None = None,
+        size: int = 1,
     ) -> None:
         """Take an executor.
 
@@ -100,6 +103,7 @@ class Crew(Generic[Item]):
             call: gives the function and the argument of an item, when its turn has come.
             executor: as in `spread`.
             workers: as in `spread`.
+            size: bytes that a task brings along at most, about.
         """
         if executor is not None and workers is not None:
             raise ValueError("give an executor or a number of workers, not both")
@@ -113,7 +117,9 @@ class Crew(Generic[Item]):
         self.call = call
         self.own = None if workers is None else _Processes(workers)
         self.executor: Executor = executor or self.own or _Here()
-        self.most = IN_FLIGHT if executor else PER_PROCESS * workers if workers else 1
+        self.most = PER_PROCESS * workers if workers else 1
+        if executor is not None:
+            self.most = max(2, min(IN_FLIGHT, MEMORY // max(size, 1)))
         self.waiting: collections.deque[Item] = collections.deque()
         self.suspects: collections.deque[Item] = collections.deque()
         self.flying: dict[Future[Any], Item] = {}
@@ -266,8 +272,9 @@ class _Processes(Executor):
             self.end()
         context = multiprocessing.get_context("spawn")  # XLA's threads do not survive a fork
         reader, self.lifeline = context.Pipe(duplex=False)
+        given = (reader, max(1, (os.cpu_count() or 1) // self.count))
         self.pool = ProcessPoolExecutor(
-            self.count, mp_context=context, initializer=_begin, initargs=(reader,)
+            self.count, mp_context=context, initializer=_begin, initargs=given
         )
 
     def submit(self, function: Any, /, *args: Any, **options: Any) -> Future[Any]:
@@ -282,8 +289,9 @@ class _Processes(Executor):
         self.pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin(lifeline: Connection) -> None:
+def _begin(lifeline: Connection, cores: int) -> None:
     """Make this process a worker: Ctrl-C goes to all of a terminal, and only the first decides."""
+    os.environ.setdefault("NPROC", str(cores))  # XLA's threads, which it has not begun
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
 

@@ -68,6 +68,12 @@ def test_a_long_list_of_tasks_is_taken_as_it_is_needed(monkeypatch):
     found.close()
 
 
+@pytest.mark.parametrize("size, most", [(0, 512), (1, 512), (1 << 25, 128), (1 << 40, 2)])
+def test_large_tables_are_not_all_in_flight(size, most):
+    with Crew(lambda task: (tenfold, task), executor=ThreadPoolExecutor(1), size=size) as crew:
+        assert crew.most == most
+
+
 @pytest.mark.parametrize("threads", [None, 2])
 def test_the_first_error_is_raised_as_it_is_and_ends_the_rest(threads):
     pool, ran = ThreadPoolExecutor(threads) if threads else None, []

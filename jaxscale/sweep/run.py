@@ -54,6 +54,8 @@ CellProgress = Callable[[int, int, int, float], None]
 """Called after each cell; see `run_sweep`."""
 Item = tuple[Job, Chunk | None]
 """A fit, or a chunk of its replicates."""
+BYTES = 24
+"""Of a cell of a table, about, in an order: as text in the file of a fit, or as a number."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,7 +176,8 @@ def run_sweep(
         def call(item: Item) -> tuple[Any, Any]:
             return work, order(item[0], item[1], refit)
 
-        with Crew(call, executor=executor, workers=workers) as crew:
+        size = max(len(job.runs) * BYTES * (2 + len(job.runs.columns)) for job in jobs)
+        with Crew(call, executor=executor, workers=workers, size=size) as crew:
             _compute(under_way, _Queue(crew))
         rows = [under_way[id(job)].row for job in jobs]
         write_summary(directory, rows)

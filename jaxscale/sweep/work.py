@@ -47,7 +47,7 @@ class Order:
     Attributes:
         cell: which; `name` is its name.
         key: of the fit.
-        runs: its table.
+        runs: its table; None for a chunk, as the fit's file has it.
         of: the column that a law of one scale reads.
         starts: random starts.
         precision: of the search.
@@ -61,7 +61,7 @@ class Order:
     cell: Cell
     name: str
     key: str
-    runs: Runs
+    runs: Runs | None
     of: str | None
     starts: int
     precision: str
@@ -104,7 +104,7 @@ def order(job: Job, chunk: Chunk | None, refit: Refit) -> Order:
         cell=job.cell,
         name=job.cell.id,
         key=job.key,
-        runs=job.runs,
+        runs=job.runs if chunk is None else None,
         of=None if job.cell.law.of is None else job.law.of,
         starts=job.spec.starts,
         precision=job.spec.precision,
@@ -169,6 +169,7 @@ def _named(text: str, folder: Path, source: str) -> NamedLaw:
 
 
 def _fit(order: Order) -> bytes:
+    assert order.runs is not None
     cell, named = order.cell, order.named
     law = named.law(**cell.fix)
     if order.of is not None:
