@@ -125,7 +125,7 @@ class Crew(Generic[Item]):
         self.flying: dict[Future[Any], Item] = {}
         self.ended: SimpleQueue[Future[Any]] = SimpleQueue()
         self.deaths: dict[int, int] = collections.Counter()  # by the id of an item
-        self.breaks = self.successes = 0
+        self.breaks = self.successes = 0  # an error of a task is one: its worker lives
 
     def add(self, item: Item, *, first: bool = False) -> None:
         """Add a task, behind all others or before them."""
@@ -143,7 +143,7 @@ class Crew(Generic[Item]):
                 continue
             item = self.flying.pop(future)
             self.deaths.pop(id(item), None)
-            self.successes += error is None
+            self.successes += 1
             yield item, future
 
     def __enter__(self) -> Self:
