@@ -70,9 +70,10 @@ def _client(address: str) -> Any:
         raise ValueError(
             "--scheduler needs dask.distributed: pip install 'jaxscale[cluster]'"
         ) from error
+    connect: Any = Client  # it has no types
     where = _address(address) if os.path.isfile(address) else address
     try:
-        return Client(where, timeout=WAIT, set_as_default=False)
+        return connect(where, timeout=WAIT, set_as_default=False)
     except (OSError, ValueError) as error:  # a timeout, or an address that is none
         raise ValueError(
             f"--scheduler {address}: no dask scheduler answers there "
