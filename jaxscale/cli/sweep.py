@@ -15,6 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from jaxscale.cli.cluster import given_workers, worker_options, worker_words
 from jaxscale.cli.console import BarStream, say, say_text
 from jaxscale.cli.options import RUNS_FILE, folder_option, quiet_option
 from jaxscale.cli.outputs import deliver
@@ -38,6 +39,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--dry-run", action="store_true", help="list the cells and what would be reused"
     )
+    worker_options(sub)
     quiet_option(sub)
 
 
@@ -46,8 +48,8 @@ def run(options: argparse.Namespace) -> int:
     spec = read_spec(options.spec)
     if options.dry_run:
         return _dry_run(spec, options)
-    with _resumable(options), _bar(options) as progress:
-        result = run_sweep(spec, options.folder, progress=progress)
+    with _resumable(options), given_workers(options) as where, _bar(options) as progress:
+        result = run_sweep(spec, options.folder, progress=progress, **where)
     doubted = sum(not row["trusted"] and not row["error"] for row in result.rows)
     deliver(
         options,
@@ -79,6 +81,7 @@ def _document(result: SweepResult, doubted: int) -> dict[str, Any]:
         "failed": len(result.failures),
         "doubted": doubted,
         "seconds": result.seconds,
+        "workers": result.workers,
         "trusted": result.trusted,
         "cells": [dict(row) for row in result.rows],
     }
@@ -91,7 +94,8 @@ def _account(spec: Spec, result: SweepResult, doubted: int) -> str:
         f"{many(cells, 'cell')} in {directory}: {cells - failed} fitted, {failed} failed, "
         f"{doubted} not certified",
         f"{_work(spec)}: {result.reused} reused, {result.computed} computed "
-        f"in {result.seconds:.1f} s",
+        f"in {result.seconds:.1f} s"
+        + (f" by {result.workers} workers" if result.workers > 1 else ""),
     ]
     body = _best(result.rows)
     if len(body) > 1:
@@ -173,7 +177,8 @@ def _resumable(options: argparse.Namespace) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    again = shlex.join(["jaxscale", "sweep", options.spec, "--folder", options.folder])
+    words = ["jaxscale", "sweep", options.spec, "--folder", options.folder]
+    again = shlex.join([*words, *worker_words(options)])
 
     def stop(*_: Any) -> None:
         # An exception could get lost in a callback of the compiler's threads.

@@ -1,8 +1,8 @@
-"""The cells of a sweep on the disk: what decides their content, how they are read and computed.
+"""The cells of a sweep on the disk: what decides their content, how they are read and kept.
 
 A cell is a fit and, after it, chunks of bootstrap replicates. Each file carries a key, the hash of
 everything that decides its content; the key of a chunk contains the seal of the fit that it
-belongs to.
+belongs to. What a file holds is worked out by `work`, wherever that runs; it is written here.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import functools
 import hashlib
 import io
 import json
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,20 +22,15 @@ import numpy as np
 from jaxscale.data.runs import Runs, read_runs
 from jaxscale.errors import DataError
 from jaxscale.files.document import versions
-from jaxscale.files.durable import BLANK, make_directory, read_sealed, seal, write_atomically
-from jaxscale.fitting.fit import fit
+from jaxscale.files.durable import BLANK, make_directory, read_sealed, write_atomically
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.saved import load
 from jaxscale.laws import Law
-from jaxscale.objective.losses import loss_named
 from jaxscale.sweep.spec import Cell, DataSet, Spec
-from jaxscale.uncertainty.resampling import case_weights
 
 SCHEMA = 1
 TAIL = len('"}}\n')
 """What follows the seal of a fit's file; the seal of a chunk stands at its very end."""
-
-Refit = Callable[..., Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,28 +52,8 @@ class Job:
         document = json.loads(raw)
         return document if document.get("sweep", {}).get("key") == self.key else None
 
-    def write_fit(self) -> dict[str, Any]:
-        """Fit, and keep the result.
-
-        Raises:
-            FitError: no start led anywhere.
-            DataError: the runs do not determine the law.
-        """
-        cell, spec = self.cell, self.spec
-        result = fit(
-            self.law,
-            self.runs,
-            loss=loss_named(cell.loss, cell.delta),
-            residual=cell.residual,
-            starts=spec.starts,
-            seed=cell.seed,
-            precision=spec.precision,
-        )
-        settings = {**result.settings, "law": cell.law.text}
-        document = dataclasses.replace(result, settings=settings).to_dict()
-        document["seconds"] = dict.fromkeys(document["seconds"], 0.0)
-        document["sweep"] = {"cell": cell.id, "key": self.key, "sha256": BLANK}
-        raw = seal(json.dumps(document, allow_nan=False).encode() + b"\n", TAIL)
+    def keep_fit(self, raw: bytes) -> dict[str, Any]:
+        """Write the fit's file, and return its document."""
         make_directory(self.folder)
         write_atomically(self.folder / "fit.json", raw)
         return dict(json.loads(raw))
@@ -123,34 +97,9 @@ class Chunk:
         with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
             return dict(arrays)
 
-    def write(self, result: FitResult, seed: int, refit: Refit) -> dict[str, np.ndarray]:
-        """Solve the replicates, and keep them.
-
-        Args:
-            result: the fit.
-            seed: of the draws.
-            refit: the function that solves.
-
-        Returns:
-            The arrays of the file, each with a leading axis [count].
-        """
-        weights = case_weights(result.runs, seed, self.first, self.count)
-        # Every chunk has the same shape, so all of them share one compiled program.
-        padding = np.repeat(weights[:1], self.size - self.count, axis=0)
-        solved = refit(result, weights=np.concatenate([weights, padding]), guards=1)
-        free = [name for name in result.law.parameters if name not in result.fixed]
-        leaves = {f"param_{name}": getattr(solved.law, name) for name in free}
-        leaves |= {"value": solved.value, "status": solved.status}
-        arrays: dict[str, Any] = {
-            name: np.asarray(leaf)[: self.count] for name, leaf in leaves.items()
-        }
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
-        # The key and the seal are the archive's comment, which stands at the end of the file.
-        with zipfile.ZipFile(buffer, "a") as archive:
-            archive.comment = (self.key + BLANK).encode()
-        write_atomically(self.path, seal(buffer.getvalue(), 0))
-        return arrays
+    def keep(self, raw: bytes) -> None:
+        """Write the file."""
+        write_atomically(self.path, raw)
 
 
 def make_jobs(spec: Spec, directory: Path) -> list[Job]:
@@ -199,8 +148,7 @@ def _key(spec: Spec, cell: Cell, runs: Runs, law: Law) -> str:
     return _sha(
         {
             "schema": SCHEMA,
-            "code": code(),
-            "versions": {**versions(), "jaxlib": metadata.version("jaxlib")},
+            **environment(),
             "cell": cell.id,
             "law": [cell.law.text, cell.law.source, law.of, dict(cell.fix)],
             "loss": [cell.loss, cell.delta, cell.residual],
@@ -208,6 +156,11 @@ def _key(spec: Spec, cell: Cell, runs: Runs, law: Law) -> str:
             "runs": table,
         }
     )
+
+
+def environment() -> dict[str, Any]:
+    """Return what of this process decides a result: the code of the package, and the versions."""
+    return {"code": code(), "versions": {**versions(), "jaxlib": metadata.version("jaxlib")}}
 
 
 @functools.cache

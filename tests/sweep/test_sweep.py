@@ -20,7 +20,7 @@ from jaxscale._numerics import programs
 from jaxscale.cli.parser import main
 from jaxscale.files import durable
 from jaxscale.objective.losses import loss_named
-from jaxscale.sweep import cells
+from jaxscale.sweep import cells, work
 from jaxscale.sweep.run import plan_sweep, run_sweep
 from jaxscale.sweep.spec import read_spec
 from jaxscale.sweep.summary import summary_row
@@ -100,7 +100,7 @@ def quick(whole, monkeypatch):
     def remembered(law, runs, *, loss, seed, **options):
         return known[runs.digest(), repr(loss), seed]
 
-    monkeypatch.setattr(cells, "fit", remembered)
+    monkeypatch.setattr(work, "fit", remembered)
     return spec
 
 
