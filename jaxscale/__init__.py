@@ -55,9 +55,12 @@ from jaxscale.errors import DataError, FitError, JaxscaleError, LawError
 from jaxscale.fitting.certificate import Certificate
 from jaxscale.fitting.exponent_grid import ExponentGrid, exponent_grid
 from jaxscale.fitting.fit import fit
+from jaxscale.fitting.many import fit_many
+from jaxscale.fitting.many_result import ManyFits
 from jaxscale.fitting.refit import Refits, refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.saved import load
+from jaxscale.fitting.saved_many import load_many
 from jaxscale.fitting.solver import Solver, solver
 from jaxscale.fitting.warmup import Warmup, warmup
 from jaxscale.flops import SixND
@@ -126,6 +129,7 @@ __all__ = [
     "LawError",
     "LogLaw",
     "Loss",
+    "ManyFits",
     "Objective",
     "Piecewise",
     "PowerLaw",
@@ -159,11 +163,13 @@ __all__ = [
     "exponent",
     "exponent_grid",
     "fit",
+    "fit_many",
     "implicit",
     "influence",
     "jackknife",
     "learn_prior",
     "load",
+    "load_many",
     "newton",
     "offset",
     "optimizers",

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 from typing import Any
 
+from jaxscale.cli.by import by_column, fit_by
 from jaxscale.cli.given import (
     column_map,
     counted,
@@ -57,6 +58,8 @@ def options(sub: argparse.ArgumentParser) -> None:
         "--max-steps", type=int, metavar="K", help="evaluations per start; default by the optimizer"
     )
     table_options(sub)
+    text = "fit every table that this column tells apart by itself, all in one call"
+    sub.add_argument("--by", metavar="COLUMN", help=text)
     out_option(sub)
     quiet_option(sub)
 
@@ -65,6 +68,8 @@ def run(options: argparse.Namespace) -> int:
     """Fit a law to a table; print the result."""
     loss, mapping = robust_loss(options), column_map(options)
     error = error_column(options, mapping)
+    if options.by is not None:
+        by_column(options, mapping)
     runs = table(options, mapping)
     _, law, column = law_given(options.law, fixed_values(options), runs)
     law = counted(law, flops_given(options))
@@ -72,24 +77,21 @@ def run(options: argparse.Namespace) -> int:
     if error is None and runs.weight is None and (name := likely_errors(runs.columns)):
         hint = f"column {name!r} looks like standard errors: --error {name!r} weights the runs so"
         runs = runs.replace(warnings=(*runs.warnings, hint))
-    result = with_progress(
-        options,
-        lambda progress: fit(
-            law,
-            runs,
-            loss=loss,
-            residual=options.residual,
-            optimizer=options.optimizer,
-            starts=options.starts,
-            seed=options.seed,
-            precision=options.precision,
-            max_steps=options.max_steps,
-            bounds=pairs(options.bound, "--bound"),
-            tie=pairs(options.tie, "--tie"),
-            error=error,
-            progress=progress,
-        ),
-    )
+    asked: dict[str, Any] = {
+        "loss": loss,
+        "residual": options.residual,
+        "optimizer": options.optimizer,
+        "starts": options.starts,
+        "seed": options.seed,
+        "precision": options.precision,
+        "max_steps": options.max_steps,
+        "bounds": pairs(options.bound, "--bound"),
+        "tie": pairs(options.tie, "--tie"),
+        "error": error,
+    }
+    if options.by is not None:
+        return fit_by(options, law, runs, asked)
+    result = with_progress(options, lambda progress: fit(law, runs, **asked, progress=progress))
     result = dataclasses.replace(result, settings={**result.settings, "law": options.law})
     deliver(options, str(result), result.to_dict, brief=brief_fit, notes=notes(result), noted=True)
     return 0 if result.certificate.trusted else 1

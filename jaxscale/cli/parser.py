@@ -43,7 +43,9 @@ from jaxscale.cli import (
 )
 from jaxscale.cli.cache import private_cache
 from jaxscale.cli.renamed import refuse_old_names
+from jaxscale.cli.tables import of_every_table
 from jaxscale.errors import FitError, JaxscaleError
+from jaxscale.fitting.saved import SeveralFitsError
 
 
 class Command(Protocol):
@@ -120,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ValueError(f"{where} has no {' '.join(unknown)}; see {where} --help")
         outputs.check_options(options)
         require_backend()
-        return int(options.command.run(options))
+        return _ran(options)
     except KeyboardInterrupt:
         console.say("interrupted")
         return 130
@@ -135,6 +137,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(options, error, 2)
     except MemoryError as error:
         return _failed(options, error, 2, f"out of memory: {error or 'the input is too large'}")
+
+
+def _ran(options: argparse.Namespace) -> int:
+    try:
+        return int(options.command.run(options))
+    except SeveralFitsError:
+        return of_every_table(options)
 
 
 def _failed(options: argparse.Namespace, error: Exception, code: int, text: str = "") -> int:

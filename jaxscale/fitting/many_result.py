@@ -112,6 +112,14 @@ class ManyFits(Mapping[str, FitResult]):
         }
         return laws[0].replace(**values)
 
+    def with_settings(self, **settings: Any) -> ManyFits:
+        """Return the same with more said of how every fit was asked for."""
+        solved = {
+            name: dataclasses.replace(each, settings={**each.settings, **settings})
+            for name, each in self._solved.items()
+        }
+        return ManyFits(self.names, solved, self.refused, self.seconds)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document as a dict of plain Python values."""
         document = {
