@@ -14,15 +14,22 @@ from jaxscale.laws import Law
 
 
 def by_column(options: argparse.Namespace, mapping: dict[str, str]) -> None:
-    """Let the column of `--by` be read as the group.
+    """Let the column of `--by` be read as the group, and rows be compared within it.
 
     Args:
-        options: with `by`.
+        options: with `by`; what `lowest` keeps is of each table.
         mapping: of `--column`; it gets another entry.
 
     Raises:
-        ValueError: the group is named already.
+        ValueError: the group is named already, or rows would be left out across tables.
     """
+    if options.drop_highest:
+        raise ValueError(
+            "--drop-highest counts over all tables of --by together; leave such rows out with "
+            "--where, or fit one table at a time"
+        )
+    if options.lowest:
+        options.lowest = f"{options.lowest},{options.by}"
     if mapping.setdefault("group", options.by) != options.by:
         raise ValueError(f"--by {options.by} and --column group={mapping['group']} differ")
 

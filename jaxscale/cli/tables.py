@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from jaxscale.cli.outputs import deliver
 from jaxscale.errors import FitError, JaxscaleError
 from jaxscale.fitting.saved_many import load_many
 from jaxscale.laws.names import find_law, split_law
+from jaxscale.text import columns
 
 
 def of_every_table(options: argparse.Namespace) -> int:
@@ -40,11 +42,11 @@ def of_every_table(options: argparse.Namespace) -> int:
             code = max(code, 1 if isinstance(error, FitError) else 2)
             continue
         answers.update(zip([table], one.collected, strict=False))
-    text = "\n\n".join(f"{table}\n{answer[0]}" for table, answer in answers.items() if answer[0])
+    texts = {table: answer[0] for table, answer in answers.items() if answer[0]}
     notes += [f"{table}: {note}" for table, answer in answers.items() for note in answer[3]]
     deliver(
         options,
-        text or None,
+        _together(texts) or None,
         lambda: {"tables": {table: _said(answer[1], answer) for table, answer in answers.items()}},
         brief=lambda _: {
             "tables": {
@@ -54,6 +56,18 @@ def of_every_table(options: argparse.Namespace) -> int:
         notes=notes,
     )
     return code
+
+
+def _together(texts: Mapping[str, str]) -> str:
+    """Return one table, where the answers are tables with one head; else one after the other."""
+    split = {name: [re.split(r" {2,}", line.strip()) for line in text.split("\n")]
+             for name, text in texts.items()}  # fmt: skip
+    heads = {tuple(rows[0]) for rows in split.values()}
+    if len(heads) != 1 or len({len(row) for rows in split.values() for row in rows}) != 1:
+        return "\n\n".join(f"{name}\n{text}" for name, text in texts.items())
+    (head,) = heads
+    body = [[name, *row] for name, rows in split.items() for row in rows[1:]]
+    return columns([["table", *head], *body], "<" + ">" * len(head))
 
 
 def _said(document: Mapping[str, Any], answer: Any) -> dict[str, Any]:

@@ -220,7 +220,7 @@ class Runs:
         """Return the runs of every label of the group, in the order of their first rows.
 
         Raises:
-            DataError: the runs have no group.
+            DataError: the runs have no group, or a label is empty.
         """
         if self.group is None:
             raise DataError(
@@ -228,6 +228,13 @@ class Runs:
                 "map={'group': 'COLUMN'} (--by COLUMN)"
             )
         labels, first, which = np.unique(self.group, return_index=True, return_inverse=True)
+        for k, label in enumerate(labels):
+            if str(label).strip() in ("", "nan", "None"):
+                raise DataError(
+                    f"{self.where(int(first[k]))}, column {self.label('group')}: an empty cell, so "
+                    "it is not known which table the run belongs to; fill it in, or select rows "
+                    "with where (--where)"
+                )
         parts = np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1])
         kept = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         columns = kept.pop("columns")

@@ -182,6 +182,17 @@ def test_nothing_fitted_is_no_trusted_result():
         ("runs.csv", TypeError, "a mapping or a sequence"),
         (7, TypeError, "a mapping or a sequence"),
         (Runs(C=[1, 2], loss=[2, 1]), DataError, "--by COLUMN"),
+        (
+            Runs(C=[1, 2], loss=[2, 1], group=["a", ""]),
+            DataError,
+            "row 2, column 'group': an empty",
+        ),
+        (
+            Runs(C=[1, 2], loss=[2, 1], group=["a", " "]),
+            DataError,
+            "row 2, column 'group': an empty",
+        ),
+        (Runs(C=[1, 2], loss=[2, 1], group=[np.nan, 1]), DataError, "row 1, column 'group'"),
     ],
 )
 def test_what_is_no_tables_is_refused(tables, error, said):
