@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxscale._numerics.precision import cast
+from jaxscale._numerics.smallmat import MAX_ORDER
 from jaxscale.engine.dispatch import Problems, Search, chunk_size
 from jaxscale.engine.loop import Solution
 from jaxscale.engine.thinning import worth_thinning
@@ -65,7 +66,7 @@ def shape_of(
     """Return what problems of one batch have in common, and the axes of its exponent grid.
 
     None for a problem that is to be solved by itself: a search in two precisions or under two
-    losses, a long table, or one that is worth thinning.
+    losses, a long table, one that is worth thinning, or a law of very many parameters.
 
     Args:
         problem: of a table.
@@ -75,6 +76,7 @@ def shape_of(
     objective = problem.objective
     thins = row_of(asked.optimizer).thins
     lone = asked.precision == "mixed" or bool(objective.loss.refinements())
+    lone |= len(objective.space.specs) > MAX_ORDER
     if lone or len(objective.weight) > ROWS or (thins and worth_thinning(objective, asked.starts)):
         return None
     leaves, structure = jax.tree.flatten(objective)
