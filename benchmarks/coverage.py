@@ -280,10 +280,14 @@ def run_cell(task: tuple[Cell, int], default: bool = False) -> dict[str, Any]:
     stated: dict[str, np.ndarray] = {}
     width: dict[str, list[np.ndarray]] = {}
     refused: dict[str, int] = {}
-    for seed in range(count):
-        rng = np.random.default_rng([seed, *cell.name.encode()])
-        runs = jaxscale.Runs(loss=noise(cell, mean, C, member, rng), group=group, **columns)
-        fit = jaxscale.fit(free, runs, loss=loss, starts=starts)
+    rngs = [np.random.default_rng([seed, *cell.name.encode()]) for seed in range(count)]
+    tables = [
+        jaxscale.Runs(loss=noise(cell, mean, C, member, rng), group=group, **columns)
+        for rng in rngs
+    ]
+    fits = jaxscale.fit_many(free, tables, loss=loss, starts=starts)
+    for seed, rng in enumerate(rngs):
+        fit = fits[str(seed)]
         goal = np.append(real, new_run(cell, ten, float(mean.mean()), rng))
         for method, intervals in states(fit, asked, cell, seed, default).items():
             if isinstance(intervals, str):

@@ -61,9 +61,12 @@ if TYPE_CHECKING:
     from jaxscale.fitting.certificate import Certificate
     from jaxscale.fitting.exponent_grid import ExponentGrid, exponent_grid
     from jaxscale.fitting.fit import fit
+    from jaxscale.fitting.many import fit_many
+    from jaxscale.fitting.many_result import ManyFits
     from jaxscale.fitting.refit import Refits, refit
     from jaxscale.fitting.result import FitResult
     from jaxscale.fitting.saved import load
+    from jaxscale.fitting.saved_many import load_many
     from jaxscale.fitting.solver import Solver, solver
     from jaxscale.fitting.warmup import Warmup, warmup
     from jaxscale.flops import SixND
@@ -125,9 +128,12 @@ _ROOMS = {
     "fitting.certificate": "Certificate",
     "fitting.exponent_grid": "ExponentGrid exponent_grid",
     "fitting.fit": "fit",
+    "fitting.many": "fit_many",
+    "fitting.many_result": "ManyFits",
     "fitting.refit": "Refits refit",
     "fitting.result": "FitResult",
     "fitting.saved": "load",
+    "fitting.saved_many": "load_many",
     "fitting.solver": "Solver solver",
     "fitting.warmup": "Warmup warmup",
     "flops": "SixND",
@@ -201,6 +207,7 @@ __all__ = [
     "LawError",
     "LogLaw",
     "Loss",
+    "ManyFits",
     "Objective",
     "Piecewise",
     "PowerLaw",
@@ -234,11 +241,13 @@ __all__ = [
     "exponent",
     "exponent_grid",
     "fit",
+    "fit_many",
     "implicit",
     "influence",
     "jackknife",
     "learn_prior",
     "load",
+    "load_many",
     "newton",
     "offset",
     "optimizers",

@@ -17,3 +17,7 @@ class LawError(JaxscaleError, ValueError):
 
 class FitError(JaxscaleError, RuntimeError):
     """No start led anywhere; the message names the most frequent statuses."""
+
+
+class SeveralFitsError(DataError):
+    """A file holds the fits of several tables, and none of them was named."""

@@ -71,8 +71,8 @@ def refuse_unidentified(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> 
                 f"{column[used][0]:g}, so how the loss depends on {name} cannot be identified; "
                 f"use a law without {name}, or add runs with another {name}"
             )
-    settings = _distinct(_settings(law, inputs, used))
-    distinct = _distinct([*_settings(law, inputs, used), runs.loss[used]])
+    settings = distinct_rows(_settings(law, inputs, used))
+    distinct = distinct_rows([*_settings(law, inputs, used), runs.loss[used]])
     if distinct <= free:
         raise too_few(f"{have}, {distinct} of them distinct")
     if settings < free:  # repeats of a setting tell about noise only
@@ -93,7 +93,7 @@ def weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str
     line = _on_a_line(tied, logs, runs.weights[used])
     few = _few_values(law, tied, logs) if len(inputs) > 1 else []  # one is counted as settings
     found = [*_mixed_units(runs, used), *(line or few)]
-    settings = _distinct(_settings(law, inputs, used))
+    settings = distinct_rows(_settings(law, inputs, used))
     if settings == len(law.free):
         found.append(
             f"There are {settings} distinct settings of {listed(law.inputs)} for {settings} free "
@@ -107,7 +107,15 @@ def _settings(law: Law, inputs: dict[str, np.ndarray], used: np.ndarray) -> list
     return [np.round(spaced(x[used], law.kinds[name]), 9) for name, x in inputs.items()]
 
 
-def _distinct(columns: list[np.ndarray]) -> int:
+def _covariance(columns: list[np.ndarray], weight: np.ndarray) -> np.ndarray:
+    """Return the weighted covariance of columns [n]: that of NumPy, at a third of its time."""
+    rows = np.stack(columns)
+    rows = rows - ((rows * weight).sum(1) / weight.sum())[:, None]
+    matrix: np.ndarray = rows @ (rows * weight).T * (1 / weight.sum())
+    return matrix
+
+
+def distinct_rows(columns: list[np.ndarray]) -> int:
     """Return how many different rows there are."""
     order = np.lexsort(columns)
     return 1 + int(np.any([np.diff(column[order]) != 0 for column in columns], axis=0).sum())
@@ -128,6 +136,8 @@ def _mixed_units(runs: Runs, used: np.ndarray) -> list[str]:
     for name in ("N", "D", "C"):
         column = runs.columns.get(name)
         if column is None or not (column[used] > 0).all():
+            continue
+        if column[used].max() < MIXED * column[used].min():
             continue
         values = np.unique(column[used])
         factor = values[1:] / values[:-1]
@@ -215,7 +225,7 @@ def _line(
     """Return what the line of two inputs is, what that means, and the spread across it."""
     n = len(logs[a])
     # Ascending variances; across a line, what rounding leaves may be below zero.
-    variance, axes = np.linalg.eigh(np.cov(logs[a], logs[b], bias=True, aweights=weight))
+    variance, axes = np.linalg.eigh(_covariance([logs[a], logs[b]], weight))
     spread = float(np.sqrt(max(variance[0], 0.0)))
     across = axes[:, 0]
     slope = -across[0] / across[1] if across[1] else np.inf
@@ -246,9 +256,7 @@ def line_of(
         width: spread across the line up to which they do, if that along it is twice as large.
     """
     said, meaning, spread = _line(*pair, logs, weight)
-    along = np.sqrt(
-        np.linalg.eigvalsh(np.cov(logs[pair[0]], logs[pair[1]], bias=True, aweights=weight))[-1]
-    )
+    along = np.sqrt(np.linalg.eigvalsh(_covariance([logs[name] for name in pair], weight))[-1])
     near = spread < width and along > 2 * spread and meaning is APART_ONLY
     return said if near else ""
 
@@ -257,9 +265,7 @@ def _in_a_plane(names: list[str], logs: dict[str, np.ndarray], weight: np.ndarra
     """Say that three inputs or more are tied to each other though no two of them are."""
     if len(names) < 3:
         return []
-    variance, axes = np.linalg.eigh(
-        np.cov([logs[name] for name in names], bias=True, aweights=weight)
-    )
+    variance, axes = np.linalg.eigh(_covariance([logs[name] for name in names], weight))
     if variance[0] > ON_THE_LINE**2:
         return []
     across = axes[:, 0] / np.abs(axes[:, 0]).max()

@@ -101,8 +101,11 @@ class Information:
     @property
     def scatter(self) -> float:
         """Standard deviation of the residuals, freed from the fit's adaptation to them."""
+        return self._scatter(self._residuals)
+
+    def _scatter(self, residuals: np.ndarray) -> float:
         relative = self.weight / self.weight.mean()
-        return float(np.sqrt(relative @ self._residuals**2 / max(self._freedom, 1)))
+        return float(np.sqrt(relative @ residuals**2 / max(self.freedom, 1)))
 
     def at_optimum(self, answer: Answer) -> float:
         """Return half an interval of an answer by the slopes at the optimum alone."""
@@ -110,15 +113,17 @@ class Information:
             return self._half(self.z, answer)[0]
 
     @property
-    def _moving(self) -> np.ndarray:
+    def moving(self) -> np.ndarray:
+        """[P] which coordinates are neither at a bound nor a break."""
         lower, upper = map(np.array, self.space.bounds())
         gaps = np.array([spec.role == "breakpoint" for spec in self.space.specs])
         moving: np.ndarray = (self.z > lower) & (self.z < upper) & ~gaps
         return moving
 
     @property
-    def _freedom(self) -> int:
-        return int(len(self.weight) - self._moving.sum())
+    def freedom(self) -> int:
+        """Degrees of freedom of the residuals."""
+        return int(len(self.weight) - self.moving.sum())
 
     @property
     def _residuals(self) -> np.ndarray:
@@ -131,7 +136,7 @@ class Information:
 
     def _half(self, z: np.ndarray, answer: Answer) -> tuple[float, np.ndarray]:
         """Return half an interval of the answer by the slopes at `z`, and the way to its end."""
-        moving, law = self._moving, self.at(z)
+        moving, law = self.moving, self.at(z)
         here = predicted(law, self.inputs)
         steep = self.residual.moved(here, self.loss, np.ones(len(here)))
         steep = steep * np.sqrt(self.weight / self.weight.mean())
@@ -153,22 +158,22 @@ class Information:
             return np.inf, toward
         size = np.where(lost, np.inf, size)
         length = float(np.linalg.norm(along / size))
-        noise = self._noise()
+        noise = self.noise(self._residuals)
         toward[moving] = axes.T @ (along / size**2) / unit * (noise / length if length else 0.0)
         return noise * length, toward
 
-    def _noise(self) -> float:
-        """Return half an interval of a quantity whose slopes are orthonormal.
+    def noise(self, residuals: np.ndarray) -> float:
+        """Return half an interval of a quantity whose slopes are orthonormal, by `residuals` [n].
 
         By the mean square of the residuals; or, where some are far out, by their median, from
         which the errors of a robust fit follow, and which takes more runs to be known as well. Of
         few runs, a fit that happens to pass near most of them is likelier certified than it is
         right: their scatter counts for more.
         """
-        free = self._freedom
+        free = self.freedom
         if free < 1:
             return np.inf
-        size = np.sqrt(self.weight / self.weight.mean()) * np.abs(self._residuals)
+        size = np.sqrt(self.weight / self.weight.mean()) * np.abs(residuals)
         middle = 1.4826 * float(np.median(np.sort(size)[-free:]))
         robust = 1.0 if self.quadratic else float(np.sqrt(np.pi / 2))
         if free < FEW:
@@ -176,7 +181,7 @@ class Information:
             left = max(free - (len(size) - len(kept)), 1)
             spread = float(np.sqrt(kept @ kept / left))
             return robust * spread * student_t(QUANTILE, left) * (1 + 3 / left)
-        square = self.scatter * student_t(QUANTILE, free)
+        square = self._scatter(residuals) * student_t(QUANTILE, free)
         middle *= student_t(QUANTILE, MEDIAN_EFFICIENCY * free)
         return robust * (square if self.quadratic else min(square, middle))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from jaxscale.checks.design import distinct_rows
 from jaxscale.data.runs import Runs
 from jaxscale.text import many, quantity, short
 
@@ -33,6 +34,8 @@ def sweep_notes(runs: Runs, inputs: Mapping[str, np.ndarray]) -> list[str]:
         runs: the runs, n of them.
         inputs: what the law reads, [n] each.
     """
+    if distinct_rows(list(inputs.values())) == len(runs):
+        return []
     _, group, count = np.unique(
         np.column_stack([*inputs.values()]), axis=0, return_inverse=True, return_counts=True
     )

@@ -142,8 +142,10 @@ def swapped(runs: Runs, inputs: dict[str, np.ndarray]) -> list[str]:
             f"--column 'D={N}'"
         )
     kind, loss = runs.response.kind, as_name(runs.response.column)
+    if kind != "loss" or not (runs.loss > 1).all() or not (runs.loss > PERPLEXED).any():
+        return found
     high = float(np.quantile(runs.loss, 0.75))  # one run may have diverged
-    if kind == "loss" and (runs.loss > 1).all() and high > PERPLEXED:
+    if high > PERPLEXED:
         found.append(
             f"a quarter of column {loss} is {high:.3g} or more, which no loss in nats per token "
             f"is: is it perplexity? Then fit its logarithm, --column 'loss=log({loss})'"

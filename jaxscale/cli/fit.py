@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 from typing import Any
 
+from jaxscale.cli.by import by_column, fit_by
 from jaxscale.cli.given import (
     column_map,
     counted,
@@ -60,6 +61,8 @@ def options(sub: argparse.ArgumentParser) -> None:
     table_options(sub)
     text = "refit the law to B bootstrap tables, and print intervals; see jaxscale bootstrap"
     sub.add_argument("--bootstrap", type=int, metavar="B", help=text)
+    text = "fit every table that this column tells apart by itself, all in one call"
+    sub.add_argument("--by", metavar="COLUMN", help=text)
     out_option(sub)
     quiet_option(sub)
 
@@ -68,6 +71,13 @@ def run(options: argparse.Namespace) -> int:
     """Fit a law to a table; print the result."""
     loss, mapping = robust_loss(options), column_map(options)
     error = error_column(options, mapping)
+    if options.by is not None:
+        if options.bootstrap is not None:
+            raise ValueError(
+                "--bootstrap is of one fit; write the fits of --by with --out many.json, then run "
+                "jaxscale bootstrap many.json"
+            )
+        by_column(options, mapping)
     runs = table(options, mapping)
     _, law, column = law_given(options.law, fixed_values(options), runs)
     law = counted(law, flops_given(options))
@@ -75,24 +85,21 @@ def run(options: argparse.Namespace) -> int:
     if error is None and runs.weight is None and (name := likely_errors(runs.columns)):
         hint = f"column {name!r} looks like standard errors: --error {name!r} weights the runs so"
         runs = runs.replace(warnings=(*runs.warnings, hint))
-    result = with_progress(
-        options,
-        lambda progress: fit(
-            law,
-            runs,
-            loss=loss,
-            residual=options.residual,
-            optimizer=options.optimizer,
-            starts=options.starts,
-            seed=options.seed,
-            precision=options.precision,
-            max_steps=options.max_steps,
-            bounds=pairs(options.bound, "--bound"),
-            tie=pairs(options.tie, "--tie"),
-            error=error,
-            progress=progress,
-        ),
-    )
+    asked: dict[str, Any] = {
+        "loss": loss,
+        "residual": options.residual,
+        "optimizer": options.optimizer,
+        "starts": options.starts,
+        "seed": options.seed,
+        "precision": options.precision,
+        "max_steps": options.max_steps,
+        "bounds": pairs(options.bound, "--bound"),
+        "tie": pairs(options.tie, "--tie"),
+        "error": error,
+    }
+    if options.by is not None:
+        return fit_by(options, law, runs, asked)
+    result = with_progress(options, lambda progress: fit(law, runs, **asked, progress=progress))
     result = dataclasses.replace(result, settings={**result.settings, "law": options.law})
     text, document, noted = str(result), result.to_dict, notes(result)
     if options.bootstrap is not None:

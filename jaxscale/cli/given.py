@@ -197,15 +197,19 @@ def source(options: argparse.Namespace) -> tuple[Law, FitResult | None]:
         if cls is not None:
             raise ValueError(f"--law goes with a file; {options.fit} has its law already")
         return find_law(name).preset(preset), None
-    result = load(options.fit, cls, loss=loss_class(options.loss) if options.loss else None)
+    result = getattr(options, "loaded", None)
+    if result is None:
+        own = loss_class(options.loss) if options.loss else None
+        result = load(options.fit, cls, loss=own, table=options.table)
     of = result.law.of
     if column and column != of:
         said = f"reads {', '.join(result.law.inputs)}" if of is None else f"was fitted along {of}"
         raise ValueError(
             f"--law {options.law}: the law of {options.fit} {said}; leave out :{column}"
         )
+    of_table = f"{options.table}: " if options.table else ""
     for sentence in doubt_sentences(result):
-        say(f"note: {sentence}")
+        say(f"note: {of_table}{sentence}")
     return result.law, result
 
 

@@ -144,6 +144,8 @@ def source_options(sub: argparse.ArgumentParser, presets: bool = True) -> None:
     )
     text = f"the loss of the file, where it is your own: FILE.py:CLASS; {RUNS_FILE}"
     sub.add_argument("--loss", metavar="LOSS", help=text)
+    text = "whose fit, of a file of `jaxscale fit --by`; default all, one after the other"
+    sub.add_argument("--table", metavar="NAME", help=text)
 
 
 def constraint_options(sub: argparse.ArgumentParser) -> None:

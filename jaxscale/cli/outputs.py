@@ -159,9 +159,14 @@ def deliver(
         noted: whether the text has the notes; else stderr has them beside the text too.
         files: write further files, such as figures.
 
+    Where the options have a list `collected`, the answer goes there: it is one of several.
+
     Raises:
         UndeliveredError: a file could not be written, or the answer not be printed.
     """
+    if (collected := getattr(options, "collected", None)) is not None:
+        collected.append((text, dict(document()), brief, list(notes), list(told)))
+        return
     out = getattr(options, "out", None)
     whole = dict(document()) if options.json or out else {}
     write: list[Callable[[], Any]] = []

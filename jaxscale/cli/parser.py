@@ -28,7 +28,7 @@ from jaxscale.cli import console
 from jaxscale.cli.cache import keep_programs
 from jaxscale.cli.commands import COMMANDS, command_named
 from jaxscale.cli.renamed import refuse_old_names
-from jaxscale.errors import FitError, JaxscaleError
+from jaxscale.errors import FitError, JaxscaleError, SeveralFitsError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -92,7 +92,12 @@ def _run(options: argparse.Namespace) -> int:
 
     check_options(options)
     require_backend()
-    return int(command_named(options.command).run(options))
+    try:
+        return int(command_named(options.command).run(options))
+    except SeveralFitsError:
+        from jaxscale.cli.tables import of_every_table
+
+        return of_every_table(options)
 
 
 def parser(*names: str) -> argparse.ArgumentParser:

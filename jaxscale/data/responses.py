@@ -5,6 +5,7 @@ The laws are fitted to any of them; whoever reads the result is told which it wa
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -97,6 +98,7 @@ def ceiling(column: str, values: np.ndarray) -> tuple[int, int]:
     return read, 100 if header(column).factor < 1 else read
 
 
+@functools.lru_cache(maxsize=1024)
 def response_of(column: str) -> Response:
     """Return what a column called so, or an expression of columns, measures.
 

@@ -216,6 +216,37 @@ class Runs:
             **{name: column[mask] for name, column in self.columns.items()},
         )
 
+    def by_group(self) -> dict[str, Runs]:
+        """Return the runs of every label of the group, in the order of their first rows.
+
+        Raises:
+            DataError: the runs have no group, or a label is empty.
+        """
+        if self.group is None:
+            raise DataError(
+                f"{self.source}: no column says which table a run belongs to; name one with "
+                "map={'group': 'COLUMN'} (--by COLUMN)"
+            )
+        labels, first, which = np.unique(self.group, return_index=True, return_inverse=True)
+        for k, label in enumerate(labels):
+            if str(label).strip() in ("", "nan", "None"):
+                raise DataError(
+                    f"{self.where(int(first[k]))}, column {self.label('group')}: an empty cell, so "
+                    "it is not known which table the run belongs to; fill it in, or select rows "
+                    "with where (--where)"
+                )
+        parts = np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1])
+        kept = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        columns = kept.pop("columns")
+        found = {}
+        for k in np.argsort(first):
+            some = parts[k]
+            own = {name: column[some] for name, column in columns.items()}
+            own |= {"loss": self.loss[some], "rows": self.rows[some], "group": None}
+            own["weight"] = None if self.weight is None else self.weight[some]
+            found[str(labels[k])] = Runs(**{**kept, **own})
+        return found
+
     def where(self, index: int) -> str:
         """Return how to name a run in a message."""
         return f"{self.source}, row {self.row(index)}"

@@ -25,6 +25,7 @@ from jaxscale import engine
 from jaxscale._numerics import programs
 from jaxscale._numerics.precision import cast, scope
 from jaxscale.engine import planning
+from jaxscale.engine.leaders import leaders
 from jaxscale.engine.loop import MAX_STEPS, VECTOR, Limits, Solution, Status
 from jaxscale.engine.thinning import thinned, worth_thinning
 from jaxscale.objective.losses import Loss
@@ -33,9 +34,6 @@ from jaxscale.optimizers import method, row_of
 
 ALIKE = 272
 """Starts with problems of their own that a chunk holds at least: one program for few and many."""
-LEADERS = 16
-"""Lanes that may go on beyond the limit of steps, where the best of all has not arrived there."""
-
 Progress = Callable[[int, int], None]
 
 
@@ -128,7 +126,7 @@ class Search:
         solution = self._run(job, z, half, None)
         return solution._replace(steps=solution.steps + rough.steps)
 
-    def finished(self, solution: Solution) -> Solution:
+    def finished(self, solution: Solution, problems: Problems | None = None) -> Solution:
         """Let the lanes in the lead go on where the best of all met the limit of steps; else as is.
 
         So a narrow valley is followed to its end, and no lane holds the others up. It is the
@@ -136,17 +134,20 @@ class Search:
 
         Args:
             solution: of `solve`; S lanes.
+            problems: those that it was given; each has its own lead. Its `which` is sorted.
         """
-        value = np.where(np.isfinite(solution.value), solution.value, np.inf)
-        patience, limited = row_of(self.optimizer).patience, solution.status == Status.STEP_LIMIT
-        if patience == 1 or not limited[np.argmin(value)]:
+        patience = row_of(self.optimizer).patience
+        if patience == 1:
             return solution
-        order = np.argsort(value, kind="stable")
-        lead = order[limited[order]][:LEADERS]
+        which = np.zeros(len(solution.value), int) if problems is None else problems.which
+        lead = leaders(solution, which)
+        if len(lead) == 0:
+            return solution
         steps = int(self.limits.max_steps) * patience
         limits = dataclasses.replace(self.limits, max_steps=min(steps, MAX_STEPS))
         job = _Job(cast(self.objective, self.dtype), self.optimizer, limits, self.mesh)
-        more = self._run(job, solution.z[lead], None, None, size=job.size(len(value)))
+        own = None if problems is None else problems._replace(which=which[lead])
+        more = self._run(job, solution.z[lead], None, own, size=job.size(len(which)))
         more = more._replace(steps=solution.steps[lead] + more.steps)
         joined = Solution(*(leaf.copy() for leaf in solution))
         for leaf, part in zip(joined, more, strict=True):

@@ -17,7 +17,7 @@ from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Search
 from jaxscale.engine.loop import Solution
 from jaxscale.errors import FitError
-from jaxscale.fitting.certificate import Local, certify, local
+from jaxscale.fitting.certificate import Certificate, Local, certify, local
 from jaxscale.fitting.informed import left_open
 from jaxscale.fitting.linearized import Slopes, linearized, slopes
 from jaxscale.fitting.preparation import Problem
@@ -32,7 +32,7 @@ NONE = np.zeros(0, int)
 """No run: residuals that are rounding point to none."""
 
 
-class _Optimum(NamedTuple):
+class Optimum(NamedTuple):
     """What one program says of the optimum; device arrays, or NumPy on the host."""
 
     local: Local
@@ -42,7 +42,8 @@ class _Optimum(NamedTuple):
     answers: Any  # [Q, P] derivatives of the free parameters, and of what the law derives
 
 
-def _at(objective: Objective, z: Any) -> _Optimum:
+def at_point(objective: Objective, z: Any) -> Optimum:
+    """Return everything that a result says of `z` [P]; pure."""
     prediction = objective.prediction(*z) * objective.space.loss_scale
 
     def free(z: Any) -> Any:
@@ -56,7 +57,7 @@ def _at(objective: Objective, z: Any) -> _Optimum:
     answers = jax.jacfwd(free)(z)
     if objective.law.derived_docs or type(objective.law) not in CATALOGUE.values():
         answers = jnp.concatenate([answers, _rows(followed, z)])
-    return _Optimum(
+    return Optimum(
         local(objective, z),
         objective.law_at(z),
         prediction,
@@ -71,6 +72,49 @@ def _rows(followed: Callable[[Any], Any], z: Any) -> Any:
         return jax.jacfwd(followed)(z)
     except ANY:  # a person's own code: its numbers are shown, without errors
         return jnp.zeros((0, len(z)), z.dtype)
+
+
+class Found(NamedTuple):
+    """What a search led to.
+
+    Attributes:
+        problem: what was solved.
+        objective: the same with the sharpest loss.
+        solution: of all random starts.
+        z: [P] the best point.
+        status: how the start that found it ended.
+        optimum: `at_point` there.
+        smooth: the same under the loss of the search: a kink has no curvature, so condition and
+            errors are of that.
+        searches: in how many searches of equal size the starts were made.
+    """
+
+    problem: Problem
+    objective: Objective
+    solution: Solution
+    z: np.ndarray
+    status: int
+    optimum: Optimum
+    smooth: Optimum
+    searches: int
+
+    @property
+    def local(self) -> Local:
+        """The objective around the optimum, with the curvatures of the smooth loss."""
+        smooth = self.smooth.local
+        return self.optimum.local._replace(hessian=smooth.hessian, gauss_newton=smooth.gauss_newton)
+
+    @property
+    def law(self) -> Law:
+        """The law at the optimum, its parameters as floats in the units of the runs."""
+        law = self.optimum.law
+        return law.replace(**{name: float(value) for name, value in law.values.items()})
+
+    @property
+    def prediction(self) -> np.ndarray:
+        """The law at the runs [n]."""
+        prediction: np.ndarray = self.optimum.prediction[: len(self.problem.runs)]
+        return prediction
 
 
 def assembled(
@@ -88,30 +132,67 @@ def assembled(
         FitError: the objective or a parameter leaves the range of float64.
         LawError: the formula does something else than the law declares.
     """
-    objective, runs = search.objective, problem.runs
-    n = len(runs)
-    z, status = point[0].astype(float), point[1]
-    optimum = smooth = search.run(_at, objective, z, dtype=np.float64)
+    objective, z = search.objective, point[0].astype(float)
+    optimum = smooth = search.run(at_point, objective, z, dtype=np.float64)
     if objective.loss.kinked:
-        # A kink has no curvature: condition and errors are those of the smooth loss of the search.
-        smooth = search.run(_at, problem.objective, z, dtype=np.float64)
-    at = _curved(optimum.local, smooth.local)
+        smooth = search.run(at_point, problem.objective, z, dtype=np.float64)
+    found = Found(problem, objective, solution, z, point[1], optimum, smooth, search.rounds)
+    check(found)
+    exact = bool(found.local.value <= found.local.floor)
+    return concluded(found, judged(found, left_open(problem, z, exact=exact)))
+
+
+def check(found: Found) -> None:
+    """Raise where what was found cannot be stated.
+
+    Raises:
+        FitError: the objective or a parameter leaves the range of float64.
+        LawError: the formula does something else than the law declares.
+    """
+    objective, runs, law = found.objective, found.problem.runs, found.law
     _no_underflow(objective, runs)
-    law = optimum.law
-    law = law.replace(**{name: float(value) for name, value in law.values.items()})
-    prediction = optimum.prediction[:n]
     _representable(law, objective.space.free)
     check_fit(
         objective,
-        z,
+        found.z,
         law,
-        inputs=problem.inputs,
-        prediction=prediction,
+        inputs=found.problem.inputs,
+        prediction=found.prediction,
         rows=runs.rows,
     )
-    slopes_of = np.asarray(smooth.answers, float)
+
+
+def judged(found: Found, weaknesses: tuple[str, ...]) -> Certificate:
+    """Return the certificate of what was found.
+
+    Args:
+        found: the optimum, and what every start led to.
+        weaknesses: what the runs leave open there.
+    """
+    return certify(
+        found.objective.space,
+        found.solution,
+        found.z,
+        found.status,
+        found.local,
+        weaknesses=weaknesses,
+        sharpened=found.objective.loss.kinked,
+        searches=found.searches,
+    )
+
+
+def concluded(found: Found, certificate: Certificate) -> FitResult:
+    """Return the result: the law with its certificate, its errors, and what was noticed.
+
+    Args:
+        found: the optimum, and what every start led to.
+        certificate: of it.
+    """
+    problem, objective, solution = found.problem, found.objective, found.solution
+    runs, law, prediction, at = problem.runs, found.law, found.prediction, found.local
+    slopes_of = np.asarray(found.smooth.answers, float)
     names = (*objective.space.free, *derived(law))[: len(slopes_of)]
-    around = linearized(problem, z, smooth.slopes)
+    around = linearized(problem, found.z, found.smooth.slopes)
     errors, unstated = standard_errors(around, names, slopes_of)
     return FitResult(
         law=_filled(problem.law, law),
@@ -119,16 +200,7 @@ def assembled(
         loss=problem.loss,
         residual=problem.residual,
         fixed=tuple(problem.law.fixed),
-        certificate=certify(
-            objective.space,
-            solution,
-            z,
-            status,
-            at,
-            weaknesses=left_open(problem, z, exact=bool(at.value <= at.floor)),
-            sharpened=objective.loss.kinked,
-            searches=search.rounds,
-        ),
+        certificate=certificate,
         errors=errors,
         unstated=unstated,
         statistics=statistics(runs, prediction),
@@ -144,11 +216,6 @@ def assembled(
         constraints=problem.constraints,
         prepared=problem,
     )
-
-
-def _curved(sharp: Local, smooth: Local) -> Local:
-    """Return what is known of an optimum, with the curvatures of the smooth loss."""
-    return sharp._replace(hessian=smooth.hessian, gauss_newton=smooth.gauss_newton)
 
 
 def _no_underflow(objective: Objective, runs: Runs) -> None:

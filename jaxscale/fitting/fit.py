@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jax.sharding import Mesh
@@ -27,6 +27,7 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
 from jaxscale.laws.names import law_given
 from jaxscale.objective.losses import Huber, Loss
+from jaxscale.objective.objective import Objective
 from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.optimizers import name_of, row_of, transformation
 from jaxscale.varpro.starts import (
@@ -44,6 +45,43 @@ if TYPE_CHECKING:  # importing it takes as long as a fit
 
 NEAR = 32
 """Starts of a second search around the best point of the first, at most."""
+
+
+class Stated(NamedTuple):
+    """What a fit is asked for, its runs aside, checked."""
+
+    law: Law
+    loss: Loss
+    residual: Residual
+    constraints: Constraints
+
+    @classmethod
+    def of(
+        cls, law: Any, loss: Any, residual: Any, *, bounds: Any, tie: Any, precision: str
+    ) -> Stated:
+        """Return it; options and errors as `fit`.
+
+        Args:
+            law: see `fit`.
+            loss: see `fit`.
+            residual: see `fit`.
+            bounds: see `fit`.
+            tie: see `fit`.
+            precision: see `fit`.
+        """
+        if not isinstance(loss, Loss | None):
+            raise TypeError(f"loss must be one such as Huber(1e-3), got {type(loss).__name__}")
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+        law = law_given(law)
+        loss = Huber(1e-3) if loss is None else loss
+        return cls(law, loss, residual_named(residual), Constraints.of(law, bounds, tie))
+
+    def on(self, runs: Any, error: Any = None) -> Problem:
+        """Return the problem of runs that `fit` takes; errors as `fit`."""
+        runs = runs_given(self.law, runs)
+        runs = runs if error is None else with_errors(runs, error, self.residual)
+        return prepare(self.law, runs, self.loss, self.residual, self.constraints)
 
 
 def fit(
@@ -107,17 +145,9 @@ def fit(
     of compiling the first time (`python -m benchmarks run --suite epoch`).
     """
     begin = time.perf_counter()
-    if not isinstance(loss, Loss | None):
-        raise TypeError(f"loss must be one such as Huber(1e-3), got {type(loss).__name__}")
-    law = law_given(law)
-    refuse_tracers((law, runs.loss if isinstance(runs, Runs) else runs), "fit")
-    residual = residual_named(residual)
-    runs = runs_given(law, runs)
-    runs = runs if error is None else with_errors(runs, error, residual)
-    constraints = Constraints.of(law, bounds, tie)
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
-    problem = prepare(law, runs, Huber(1e-3) if loss is None else loss, residual, constraints)
+    stated = Stated.of(law, loss, residual, bounds=bounds, tie=tie, precision=precision)
+    refuse_tracers((stated.law, runs.loss if isinstance(runs, Runs) else runs), "fit")
+    problem = stated.on(runs, error)
     return fit_problem(
         problem,
         optimizer=optimizer,
@@ -172,7 +202,7 @@ def fit_problem(
         again = _solved(
             search, _fresh_starts(search, point[0], len(lanes), int(starts), seed), patient
         )
-        found, sample = _joined(found, again), _joined(sample, again, int(starts))
+        found, sample = joined(found, again), joined(sample, again, int(starts))
         search.rounds = 2
         result = assembled(problem, search, sample, _best(search, found))
     settings = {
@@ -225,10 +255,19 @@ def _fresh_starts(search: Search, z: np.ndarray, lanes: int, starts: int, seed: 
         starts: random ones among them.
         seed: of the draws.
     """
-    size = chunk_size(lanes)
-    room = min(NEAR, -(-lanes // size) * size - starts)
     fresh = _completed(search, random_starts(search.objective, starts, seed, search=1))
-    return np.concatenate([fresh, starts_near(search.objective, z, room, seed)])
+    return np.concatenate([fresh, starts_near(search.objective, z, near(lanes, starts), seed)])
+
+
+def near(lanes: int, starts: int) -> int:
+    """Return how many starts of a second search are around the best point of the first.
+
+    Args:
+        lanes: of the first search.
+        starts: random ones of the second.
+    """
+    size = chunk_size(lanes)
+    return min(NEAR, -(-lanes // size) * size - starts)
 
 
 def _solved(
@@ -239,37 +278,57 @@ def _solved(
     return search.finished(solution) if patient else solution
 
 
-def _joined(one: Solution, other: Solution, count: int | None = None) -> Solution:
-    """Return the lanes of two searches, `count` of the second."""
+def joined(one: Solution, other: Solution, count: int | None = None) -> Solution:
+    """Return the lanes of two searches.
+
+    Args:
+        one: the first search.
+        other: the second.
+        count: how many of its lanes; default all.
+    """
     parts = zip(one, (leaf[:count] for leaf in other), strict=True)
     return Solution(*(np.concatenate(both) for both in parts))
 
 
+def best_start(objective: Objective, solution: Solution) -> int:
+    """Return the start that reached the least value.
+
+    Args:
+        objective: what was minimized.
+        solution: what every start led to.
+
+    Raises:
+        FitError: every value is non-finite.
+    """
+    value = np.where(np.isfinite(solution.value), solution.value, np.inf)
+    if np.isfinite(value).any():
+        return int(np.argmin(value))
+    counts = np.bincount(solution.status, minlength=len(Status))
+    common = ", ".join(
+        f"{Status(k).name.lower()} {counts[k]}" for k in np.argsort(-counts)[:3] if counts[k]
+    )
+    residual, size = objective.residual, float(objective.space.loss_scale)
+    if residual.has_unit and size > 2.0**491:
+        raise FitError(
+            f"the objective overflows: losses of about {size:.1g}, squared, are beyond what "
+            "float64 can hold; give the loss in smaller units, or use log residuals"
+        )
+    positive = f", and positive under {residual} residuals," if residual.positive else ""
+    raise FitError(
+        f"no start of {len(value)} led to a finite objective ({common}): is the law finite"
+        f"{positive} on these runs?"
+    )
+
+
 def _best(search: Search, solution: Solution) -> tuple[np.ndarray, int]:
     """Return (z [P], status) of the best start, polished where the precision or loss asks."""
-    value = np.where(np.isfinite(solution.value), solution.value, np.inf)
-    if not np.isfinite(value).any():
-        counts = np.bincount(solution.status, minlength=len(Status))
-        common = ", ".join(
-            f"{Status(k).name.lower()} {counts[k]}" for k in np.argsort(-counts)[:3] if counts[k]
-        )
-        residual, size = search.objective.residual, float(search.objective.space.loss_scale)
-        if residual.has_unit and size > 2.0**491:
-            raise FitError(
-                f"the objective overflows: losses of about {size:.1g}, squared, are beyond what "
-                "float64 can hold; give the loss in smaller units, or use log residuals"
-            )
-        positive = f", and positive under {residual} residuals," if residual.positive else ""
-        raise FitError(
-            f"no start of {len(value)} led to a finite objective ({common}): is the law finite"
-            f"{positive} on these runs?"
-        )
-    best = int(np.argmin(value))
+    best = best_start(search.objective, solution)
     z, status = solution.z[best], int(solution.status[best])
     loss = search.objective.loss
     sharper = loss.refinements()
     if not sharper and not search.polished:
         return z, status
+    value = np.where(np.isfinite(solution.value), solution.value, np.inf)
     order = np.argsort(value, kind="stable")[:16]
     few = solution.z[order]
     for each in sharper or (loss,):

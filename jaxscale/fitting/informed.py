@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from jaxscale.checks.determined import size_within, undetermined
 from jaxscale.checks.information import Information
+from jaxscale.checks.settled import settled
 from jaxscale.fitting.preparation import Problem
 from jaxscale.fitting.result import FitResult
 
@@ -33,9 +36,25 @@ def left_open(problem: Problem, z: np.ndarray, *, exact: bool) -> tuple[str, ...
         z: [P] the optimum.
         exact: whether the residuals are rounding, which leaves nothing open but a design does.
     """
-    if problem.weaknesses or exact:
-        return problem.weaknesses
-    return undetermined(information(problem, z))
+    return left_open_of([problem], [z], [exact])[0]
+
+
+def left_open_of(
+    problems: Sequence[Problem], points: Sequence[np.ndarray], exact: Sequence[bool]
+) -> list[tuple[str, ...]]:
+    """Return what `left_open` does, for many problems of one law with the same parameters free.
+
+    Args:
+        problems: what was solved.
+        points: [P] each, the optimum.
+        exact: of each, whether the residuals are rounding.
+    """
+    found = [problem.weaknesses for problem in problems]
+    judged = [k for k, said in enumerate(found) if not said and not exact[k]]
+    cases = [information(problems[k], points[k]) for k in judged]
+    for k, at, nothing in zip(judged, cases, settled(cases) if cases else (), strict=True):
+        found[k] = () if nothing else undetermined(at)
+    return found
 
 
 def best_size_within(fit: FitResult, compute: float) -> float:

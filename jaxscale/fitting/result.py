@@ -309,10 +309,10 @@ def fit_table(fit: FitResult) -> str:
         if name in fit.intervals:
             low, high = fit.intervals[name]
             note += f", between {quantity(low)} and {quantity(high)}"
-        rows.append(("  " + name, quantity(value, 6), _error(fit, name), note))
+        rows.append(("  " + name, quantity(value, 6), error_text(fit, name), note))
     meanings = fit.law.derived_docs
     rows += [
-        ("  " + name, quantity(value, 6), _error(fit, name), meanings.get(name, "derived"))
+        ("  " + name, quantity(value, 6), error_text(fit, name), meanings.get(name, "derived"))
         for name, value in derived(fit.law).items()
     ]
     facts = [("objective", f"{fit.value:.10g}  (plain sum)"), *_stated(fit.statistics, called)]
@@ -353,7 +353,8 @@ def _stated(statistics: Mapping[str, float], called: str) -> list[tuple[str, str
     return rows
 
 
-def _error(fit: FitResult, name: str) -> str:
+def error_text(fit: FitResult, name: str) -> str:
+    """Return `± 0.012`, or nothing where a parameter has no error."""
     error = fit.errors.get(name, math.nan)
     rounding = 1e-12 * abs(fit.law.values.get(name) or 1.0)  # of what ties and laws determine
     return f"± {quantity(error, 2)}" if rounding < error < math.inf else ""

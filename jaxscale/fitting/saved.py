@@ -19,13 +19,12 @@ import numpy as np
 
 from jaxscale._numerics.precision import PRECISIONS
 from jaxscale.data.runs import Runs
-from jaxscale.engine.loop import Status
-from jaxscale.errors import DataError
-from jaxscale.files.fields import LARGEST, Field
+from jaxscale.errors import DataError, SeveralFitsError
+from jaxscale.files.fields import Field
 from jaxscale.files.reading import parse_json, read_text
-from jaxscale.fitting.certificate import Basin, Certificate
 from jaxscale.fitting.constraints import Constraints
 from jaxscale.fitting.result import SCHEMA, FitResult
+from jaxscale.fitting.saved_certificate import certificate_of
 from jaxscale.fitting.saved_runs import called_of, dropped_of, group_of, suspects_of
 from jaxscale.fitting.verification import SAME, verify
 from jaxscale.flops import Flops, SixND
@@ -34,19 +33,12 @@ from jaxscale.laws.names import running
 from jaxscale.laws.parameters import Parameter
 from jaxscale.objective.losses import NAMES, Loss
 from jaxscale.objective.residuals import RESIDUALS, Residual
-from jaxscale.text import short
+from jaxscale.text import listing, short
 
 MAX_BYTES = 1 << 28
 """Largest file that is read: some two million runs."""
-LATER: dict[str, Any] = {
-    **{"idle": [], "weaknesses": [], "gain": 0, "excess": 0, "exact": False},
-    **{"rivals": "starts", "searches": [], "singles": 0},
-}
-"""Fields of a certificate that were added since, and what a file without them is read as: a value,
-or the name of the field that says the same."""
 OWN = ("of", "flops", "fixed", "tied", "bounds")
 """Settings that have fields of their own in a result."""
-STATUSES = tuple(status.name.lower() for status in Status)
 
 
 def load(
@@ -54,6 +46,7 @@ def load(
     law: type[Law] | None = None,
     flops: Flops | None = None,
     loss: type[Loss] | None = None,
+    table: str | None = None,
 ) -> FitResult:
     """Load a result that `FitResult.save` or `jaxscale fit --out` wrote.
 
@@ -62,41 +55,82 @@ def load(
         law: the class of a user's own law; the file alone never makes code run.
         flops: the FLOPs function of a `ChinchillaNDC` that was fitted with a user's own.
         loss: the class of a user's own loss.
+        table: whose fit, of a file of several; see `load_many`.
 
     Raises:
         DataError: the file is missing, is no such result, or is damaged: a field is missing or of
             another kind, or the law does not give the objective that the file states for it.
         TypeError: `law` is no class of laws, or `loss` none of losses.
     """
+    path = Path(path)
+    document = read_document(path)
+    where = str(path)
+    if "fits" in document.value:
+        fits = document["fits"].items()
+        if table is None:
+            raise SeveralFitsError(
+                f"{path}: holds the fits of {len(fits)} tables ({listing(list(fits))}); say which: "
+                "load(path, table=NAME) (--table NAME), or load_many(path)"
+            )
+        if table not in fits:
+            gone = document.get("refused").value
+            refused = gone.get(table) if isinstance(gone, dict) else None
+            why = f"was refused: {refused}" if refused else f"is none of {listing(list(fits))}"
+            raise DataError(f"{path}: table {short(table)} {why}")
+        document, where = fits[table], f"{path}, table {short(table)}"
+    elif table is not None:
+        raise DataError(f"{path}: holds one fit, of no table {short(table)}; leave --table out")
+    return fit_of(document, where, law, flops=flops, loss=loss)
+
+
+def fit_of(
+    document: Field,
+    where: str,
+    law: type[Law] | None,
+    *,
+    flops: Flops | None,
+    loss: type[Loss] | None,
+) -> FitResult:
+    """Return the fit that a document states; errors as `load`.
+
+    Args:
+        document: of the fit.
+        where: how a message names it.
+        law: see `load`.
+        flops: see `load`.
+        loss: see `load`.
+    """
     if law is not None and not (isinstance(law, type) and issubclass(law, Law)):
         raise TypeError(f"law must be a class of laws such as Chinchilla, got {short(law)}")
     if loss is not None and not (isinstance(loss, type) and issubclass(loss, Loss)):
         raise TypeError(f"loss must be a class of losses such as Huber, got {short(loss)}")
-    path = Path(path)
-    document = _document(path)
-    name = document.value.get("law")
+    name = document.value.get("law") if isinstance(document.value, dict) else None
     if isinstance(name, str):
         law = law or CATALOGUE.get(name)
         if law is None or law.__name__ != name:
             shown = name if name.isidentifier() else short(name)
             raise DataError(
-                f"{path}: fitted with the law {short(name)}; give it with --law FILE.py:{shown}"
+                f"{where}: fitted with the law {short(name)}; give it with --law FILE.py:{shown}"
             )
     try:
         return _result(document, law or Law, flops, loss)
     except DataError as error:
-        raise DataError(f"{path}: a damaged fit result: {error}") from error
+        raise DataError(f"{where}: a damaged fit result: {error}") from error
     except ValueError as error:  # a law of the user's own
-        raise DataError(f"{path}: {error}") from error
+        raise DataError(f"{where}: {error}") from error
 
 
-def _document(path: Path) -> Field:
+def read_document(path: Path) -> Field:
+    """Return the document of a file of one fit or of several, not looked into yet."""
     text = read_text(path, MAX_BYTES, f"a result of jaxscale fit RUNS --out {path / 'fit.json'}")
     try:
         document = parse_json(text, str(path))
     except json.JSONDecodeError as error:
         raise DataError(f"{path}: not a fit result (it is no JSON: {error})") from error
-    if not isinstance(document, dict) or "params" not in document or "data" not in document:
+    several = isinstance(document, dict) and "fits" in document and "refused" in document
+    if not several and not (
+        isinstance(document, dict) and "params" in document and "data" in document
+    ):
         raise DataError(f"{path}: not a fit result; write one with: jaxscale fit RUNS --out {path}")
     return Field("", document)
 
@@ -120,7 +154,7 @@ def _result(
         prediction = np.asarray(predict(law, **inputs) * np.ones(n), float)
     if prediction.shape != (n,):
         raise ValueError(f"{cls.__name__} gives an array of shape {prediction.shape} for {n} runs")
-    start_values, start_status, certificate = _certificate(document, law, fixed, n)
+    start_values, start_status, certificate = certificate_of(document, law, fixed, n)
     result = FitResult(
         law=law,
         value=document["objective"]["value"].number(),
@@ -315,64 +349,3 @@ def _intervals(field: Field, law: Law, fixed: Sequence[str]) -> dict[str, tuple[
             raise pair.wrong(f"two numbers with {name} = {law.values[name]:g} between them")
         found[name] = (low, high)
     return found
-
-
-def _certificate(
-    document: Field, law: Law, fixed: Sequence[str], n: int
-) -> tuple[np.ndarray, np.ndarray, Certificate]:
-    """Return the value and status of every start, and the certificate that agrees with them."""
-    stated, starts = document["certificate"], document["starts"]
-    S = stated["starts"].whole(1)
-    values = starts["values"].numbers(S, gaps=True)
-    status = np.array(starts["status"].wholes(S, max(Status)), int)
-    free = [name for name in law.parameters if name not in fixed]
-    counts = {Status(s).name.lower(): int(np.sum(status == s)) for s in np.unique(status)}
-    statuses = {name: field.whole(1) for name, field in stated["statuses"].only(STATUSES).items()}
-    if statuses != counts:
-        raise stated["statuses"].wrong(f"the counts of starts.status, {counts}")
-    share = stated["share_at_best"]
-    if share.number(0) > 1:
-        raise share.wrong("a share between 0 and 1")
-    basins = tuple(_basin(field, S) for field in stated["basins"].elements())
-    best = np.min(values, initial=math.inf, where=np.isfinite(values))
-    if not (basins and abs(basins[0].value - best) <= SAME * min(abs(best), LARGEST)):
-        raise stated["basins"].wrong(f"the lowest of starts.values, {best:.9g}, in the first")
-    stated["trusted"].flag()
-    stated["reasons"].texts()
-    known = {field.name for field in dataclasses.fields(Certificate)}
-    stated.only([*known, "trusted", "reasons"])
-    certificate = Certificate(
-        status=stated["status"].text(STATUSES),
-        starts=S,
-        share_at_best=share.number(),
-        searches=tuple(_later(stated, "searches").wholes(None, S)),
-        singles=_later(stated, "singles").whole(0, S),
-        rivals=_later(stated, "rivals").whole(0, S),
-        basins=basins,
-        statuses=statuses,
-        grad_norm=stated["grad_norm"].number(0, null=math.inf),
-        condition=stated["condition"].number(0, null=math.inf),
-        at_bound=stated["at_bound"].texts(free),
-        degenerate=stated["degenerate"].texts(free),
-        idle=_later(stated, "idle").texts(free),
-        weaknesses=_later(stated, "weaknesses").texts(),
-        gain=_later(stated, "gain").number(0, null=math.inf),
-        excess=_later(stated, "excess").number(0, null=math.inf),
-        exact=_later(stated, "exact").flag(),
-        inside_delta=stated["inside_delta"].whole(0, n),
-        median_steps=stated["median_steps"].number(0, null=math.inf),
-    )
-    return values, status, certificate
-
-
-def _later(stated: Field, name: str) -> Field:
-    """Return a field of the certificate that older files do not have: then it says nothing."""
-    if name in stated.value:
-        return stated.need(name)
-    neutral = LATER[name]
-    return stated[neutral] if isinstance(neutral, str) else Field(f"certificate.{name}", neutral)
-
-
-def _basin(field: Field, S: int) -> Basin:
-    count, status = field["count"].whole(1, S), field["status"].text(STATUSES)
-    return Basin(field["value"].number(), count, status)

@@ -15,7 +15,7 @@ from jaxscale._numerics.precision import scope
 from jaxscale.cli.parser import main
 from jaxscale.fitting.certificate import Certificate
 from jaxscale.fitting.result import statistics
-from jaxscale.fitting.saved import LATER
+from jaxscale.fitting.saved_certificate import LATER
 from jaxscale.objective.residuals import residual_named
 
 HUGE = 10**400
