@@ -128,6 +128,7 @@ def assembled(
             weaknesses=left_open(problem, z, exact=bool(at.value <= at.floor)),
             sharpened=objective.loss.kinked,
             searches=search.rounds,
+            sampled=search.sampled,
         ),
         errors=errors,
         unstated=unstated,

@@ -56,6 +56,11 @@ class Certificate:
         singles: optima that one start found and no other, not far above the best: 4 times its
             value at most. They tell of optima that no start has found (Good 1953).
         rivals: how many starts could have come there: for a law with a break, those that drew it.
+        sampled: of a tall table, how many of its runs the starts were searched on; 0 where it was
+            all of them.
+        solved_on: how many optima of these runs were solved on on all of them: one lane for each
+            that lay within a quarter of the lowest. A start that led there counts as having
+            reached what became of it; the values of the others are estimates.
         basins: the lowest distinct values with their counts.
         statuses: number of starts by status.
         grad_norm: largest entry of the gradient at the optimum over the value (over what rounding
@@ -83,6 +88,8 @@ class Certificate:
     searches: tuple[int, ...]
     singles: int
     rivals: int
+    sampled: int
+    solved_on: int
     basins: tuple[Basin, ...]
     statuses: Mapping[str, int]
     grad_norm: float
@@ -236,6 +243,7 @@ def certify(
     weaknesses: tuple[str, ...] = (),
     sharpened: bool = False,
     searches: int = 1,
+    sampled: tuple[int, int] = (0, 0),
 ) -> Certificate:
     """Judge the optimum `z` [P] by what the starts did and by the objective around it.
 
@@ -248,6 +256,8 @@ def certify(
         weaknesses: of the design.
         sharpened: whether the loss was sharpened after the search: values differ for that.
         searches: in how many searches of equal size the starts were made.
+        sampled: of a tall table, the runs that the starts were searched on, and the optima of
+            these that were solved on on all.
     """
     lower, upper = map(np.array, space.bounds())
     bound = (z <= lower) | (z >= upper)
@@ -278,6 +288,8 @@ def certify(
         searches=tuple(int(part.sum()) for part in np.split(at_best, searches)),
         singles=_singles(values[ended & ~at_best], same),
         rivals=int((rivals | at_best).sum()),
+        sampled=sampled[0],
+        solved_on=sampled[1],
         basins=_basins(values, solution.status, same, floor),
         statuses={Status(s).name.lower(): number for s, number in counts.items()},
         grad_norm=float(np.max(np.abs(at.grad[moving]), initial=0.0)) / size,

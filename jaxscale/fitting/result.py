@@ -322,6 +322,13 @@ def fit_table(fit: FitResult) -> str:
         )
     share = f"{100 * certificate.share_at_best:.1f} % of {certificate.starts} at the best value"
     share += ", in two searches" if len(certificate.searches) > 1 else ""
+    searched = []
+    if certificate.sampled:
+        optima = "its lowest optimum"
+        if certificate.solved_on > 1:
+            optima = f"its {certificate.solved_on} lowest optima"
+        said = f"{certificate.sampled:,} of {len(fit.runs):,} runs; from {optima} on all of them"
+        searched = [("searched on", said)]
     slope = f"gradient {certificate.grad_norm:.1e}"
     if certificate.exact:
         slope = "residuals are rounding"
@@ -329,6 +336,7 @@ def fit_table(fit: FitResult) -> str:
         slope = "gradient within rounding"  # over a value that is nearly none
     facts += [
         ("starts", f"{share}, median {certificate.median_steps:.0f} steps"),
+        *searched,
         (
             "optimum",
             f"{certificate.status}, {slope}, condition {certificate.condition:.1e}",
