@@ -111,7 +111,7 @@ class Search:
 
     @property
     def sampled(self) -> tuple[int, int]:
-        """Return the runs of the sample, and the optima of it that were solved on; 0 without one."""
+        """Return the runs of the sample and the optima of it that were solved on; 0 without it."""
         return (0 if self.sample is None else len(self.sample.weight)), self.solved_on
 
     @property
