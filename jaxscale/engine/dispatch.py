@@ -36,6 +36,8 @@ from jaxscale.optimizers import newton, row_of
 CHUNKS = (16, 64, 272, 528)
 """Sizes of a compiled chunk of starts on a CPU; the last is repeated."""
 ACCELERATOR_CHUNKS = (16, 64, 1040, 16384)
+FEW = 4
+"""Lanes that a tall table is solved on in, where they are enough."""
 MEMORY = 1 << 29
 """Bytes that the lanes of one program may take, by the compiler's figure."""
 LEADERS = 16
@@ -158,9 +160,11 @@ class Search:
             rough = self._finished(part, rough) if patient else rough
             found = distinct(rough)
             few_z, which = departures(z, rough, found)
-            few = self._run(job, few_z, late, None)
+            # Four lanes cost a quarter of the sixteen of a chunk.
+            size = FEW if self.mesh is None and len(few_z) <= FEW else None
+            few = self._run(job, few_z, late, None, size)
             if np.isfinite(few.value).any() or not np.isfinite(rough.value).any():
-                few = self._finished(job, few) if patient else few
+                few = self._finished(job, few, size) if patient else few
                 self.solved_on += len(found.lanes)
                 return spread(rough, found, which, few)
             progress = late  # the law is finite on the sample only: all starts on all runs
@@ -174,7 +178,7 @@ class Search:
         solution = self._run(job, z, progress, None)
         return self._finished(job, solution) if patient else solution
 
-    def _finished(self, job: _Job, solution: Solution) -> Solution:
+    def _finished(self, job: _Job, solution: Solution, size: int | None = None) -> Solution:
         """Let the lanes in the lead go on where the best of all met the limit of steps; else as is.
 
         It is the program of the search that goes on, so nothing is compiled.
@@ -188,7 +192,8 @@ class Search:
         steps = int(self.limits.max_steps) * patience
         limits = dataclasses.replace(self.limits, max_steps=min(steps, MAX_STEPS))
         job = dataclasses.replace(job, limits=limits)
-        more = self._run(job, solution.z[lead], None, None, size=job.size(len(value)))
+        size = job.size(len(value)) if size is None else size
+        more = self._run(job, solution.z[lead], None, None, size)
         more = more._replace(steps=solution.steps[lead] + more.steps)
         joined = Solution(*(leaf.copy() for leaf in solution))
         for leaf, part in zip(joined, more, strict=True):

@@ -97,8 +97,7 @@ def assembled(
         smooth = search.run(_at, problem.objective, z, dtype=np.float64)
     at = _curved(optimum.local, smooth.local)
     _no_underflow(objective, runs)
-    law = optimum.law
-    law = law.replace(**{name: float(value) for name, value in law.values.items()})
+    law = optimum.law.replace(**{name: float(x) for name, x in optimum.law.values.items()})
     prediction = optimum.prediction[:n]
     _representable(law, objective.space.free)
     check_fit(

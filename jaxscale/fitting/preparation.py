@@ -16,6 +16,7 @@ import numpy as np
 
 from jaxscale._numerics.positive import Positive
 from jaxscale._numerics.smallmat import MAX_ORDER
+from jaxscale.checks.alike import alike
 from jaxscale.checks.declaration import check_names
 from jaxscale.checks.design import refuse_unidentified, weaknesses
 from jaxscale.checks.formula import check_formula
@@ -297,9 +298,8 @@ def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str
     n, free = len(runs), len(law.free)
     if n < 3 * free:
         found.append(f"only {n} runs for {free} free parameters: expect wide uncertainty")
-    table = np.column_stack([*inputs.values(), runs.loss])
-    _, first, inverse = np.unique(table, axis=0, return_index=True, return_inverse=True)
-    original = first[np.ravel(inverse)]
+    same = alike([*inputs.values(), runs.loss])
+    original = same.first[same.group]
     repeats = np.flatnonzero(original != np.arange(n))
     if len(repeats):
         found.append(

@@ -320,23 +320,13 @@ def fit_table(fit: FitResult) -> str:
         facts.append(
             (f"inside {fit.loss.width}", f"{certificate.inside_delta} of {len(fit.runs)} residuals")
         )
-    share = f"{100 * certificate.share_at_best:.1f} % of {certificate.starts} at the best value"
-    share += ", in two searches" if len(certificate.searches) > 1 else ""
-    searched = []
-    if certificate.sampled:
-        optima = "its lowest optimum"
-        if certificate.solved_on > 1:
-            optima = f"its {certificate.solved_on} lowest optima"
-        said = f"{certificate.sampled:,} of {len(fit.runs):,} runs; from {optima} on all of them"
-        searched = [("searched on", said)]
     slope = f"gradient {certificate.grad_norm:.1e}"
     if certificate.exact:
         slope = "residuals are rounding"
     elif certificate.grad_norm > STEEP and certificate.gain == 0:
         slope = "gradient within rounding"  # over a value that is nearly none
     facts += [
-        ("starts", f"{share}, median {certificate.median_steps:.0f} steps"),
-        *searched,
+        *_searched(certificate, len(fit.runs)),
         (
             "optimum",
             f"{certificate.status}, {slope}, condition {certificate.condition:.1e}",
@@ -349,6 +339,19 @@ def fit_table(fit: FitResult) -> str:
     ]
     body = columns(rows, "<><<") + "\n\n" + columns(facts, "<<")
     return "\n".join([*head, body]) + marked(notes(fit))
+
+
+def _searched(certificate: Certificate, n: int) -> list[tuple[str, str]]:
+    """Return rows on the starts: how many led to the best value, on which of `n` runs."""
+    share = f"{100 * certificate.share_at_best:.1f} % of {certificate.starts} at the best value"
+    share += ", in two searches" if len(certificate.searches) > 1 else ""
+    rows = [("starts", f"{share}, median {certificate.median_steps:.0f} steps")]
+    if certificate.sampled:
+        few = certificate.solved_on
+        optima = "its lowest optimum" if few == 1 else f"its {few} lowest optima"
+        where = f"{certificate.sampled:,} of {n:,} runs; from {optima} on all of them"
+        rows.append(("searched on", where))
+    return rows
 
 
 def _stated(statistics: Mapping[str, float], called: str) -> list[tuple[str, str]]:
