@@ -28,6 +28,8 @@ def plain_columns(text: str, delimiter: str, longest: int) -> list[list[str]] | 
     begin, end = 0, len(text)
     while end and text[end - 1] == "\n":
         end -= 1
+    if end == 0:
+        return None
     first = text[: max(text.find("\n"), 0) or end]
     columns: list[list[str]] = [[] for _ in first.split(delimiter)]
     delimiters = methodcaller("count", delimiter)
@@ -39,7 +41,7 @@ def plain_columns(text: str, delimiter: str, longest: int) -> list[list[str]] | 
         if {*map(delimiters, lines)} != {len(columns) - 1} or max(map(len, lines)) > longest:
             return None
         cells = part.replace("\n", delimiter).split(delimiter)
-        if len(part.split()) != len(lines):  # white space, or a blank line
+        if sum(map(len, part.split())) + len(lines) - 1 != len(part):  # more white space
             cells = [*map(str.strip, cells)]
         for k, column in enumerate(columns):
             column += cells[k :: len(columns)]

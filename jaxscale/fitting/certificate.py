@@ -56,11 +56,6 @@ class Certificate:
         singles: optima that one start found and no other, not far above the best: 4 times its
             value at most. They tell of optima that no start has found (Good 1953).
         rivals: how many starts could have come there: for a law with a break, those that drew it.
-        sampled: of a tall table, how many of its runs the starts were searched on; 0 where it was
-            all of them.
-        solved_on: how many optima of these runs were solved on on all of them: one lane for each
-            that lay within a quarter of the lowest. A start that led there counts as having
-            reached what became of it; the values of the others are estimates.
         basins: the lowest distinct values with their counts.
         statuses: number of starts by status.
         grad_norm: largest entry of the gradient at the optimum over the value (over what rounding
@@ -80,6 +75,11 @@ class Certificate:
         exact: whether the residuals are rounding, as those of a law's own values are.
         inside_delta: residuals in the quadratic zone of the loss.
         median_steps: median evaluations per start.
+        sampled: of a tall table, how many of its runs the starts were searched on; 0 where it was
+            all of them.
+        solved_on: how many optima of these runs were solved on on all of them: one lane for each
+            that lay within a quarter of the lowest. A start that led there counts as having
+            reached what became of it; the values of the others are estimates.
     """
 
     status: str
@@ -88,8 +88,6 @@ class Certificate:
     searches: tuple[int, ...]
     singles: int
     rivals: int
-    sampled: int
-    solved_on: int
     basins: tuple[Basin, ...]
     statuses: Mapping[str, int]
     grad_norm: float
@@ -103,6 +101,8 @@ class Certificate:
     exact: bool
     inside_delta: int
     median_steps: float
+    sampled: int = 0
+    solved_on: int = 0
 
     @property
     def reasons(self) -> tuple[str, ...]:
