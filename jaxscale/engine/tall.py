@@ -24,7 +24,7 @@ from jaxscale.engine.loop import Solution, Status
 from jaxscale.objective.objective import Objective
 
 TALL = 16384
-"""Runs from which a table is tall."""
+"""Runs above which a table is tall; those up to there share no program with those above."""
 ROWS = 4096
 """Runs that are searched on then."""
 PARTS = 8
@@ -59,7 +59,7 @@ def sample(objective: Objective) -> Objective | None:
         An objective of `ROWS` runs, whose weights have the same sum.
     """
     weight = np.asarray(objective.weight, float)
-    if weight.ndim != 1 or int((weight > 0).sum()) < TALL:
+    if weight.ndim != 1 or int((weight > 0).sum()) <= TALL:
         return None
     cell = _regions(objective, weight > 0)
     mass = np.bincount(cell, weight)
