@@ -52,6 +52,9 @@ class Found(NamedTuple):
 def sample(objective: Objective) -> Objective | None:
     """Return the objective on some of its runs; None where they are too few to be worth it.
 
+    Also for a law with a break: that stays in the gap of the data where it began, and a sample has
+    other gaps.
+
     Args:
         objective: with NumPy leaves and weights [n].
 
@@ -59,7 +62,8 @@ def sample(objective: Objective) -> Objective | None:
         An objective of `ROWS` runs, whose weights have the same sum.
     """
     weight = np.asarray(objective.weight, float)
-    if weight.ndim != 1 or int((weight > 0).sum()) <= TALL:
+    broken = any(spec.role == "breakpoint" for spec in objective.space.specs)
+    if broken or weight.ndim != 1 or int((weight > 0).sum()) <= TALL:
         return None
     cell = _regions(objective, weight > 0)
     mass = np.bincount(cell, weight)

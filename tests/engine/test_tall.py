@@ -61,6 +61,14 @@ def test_a_table_of_fewer_runs_has_none(one, monkeypatch):
     assert tall.sample(few) is None
 
 
+def test_a_law_with_a_break_is_searched_on_all_runs(low):
+    """Its breaks are the gaps of all runs: on a sample, one piece may have none."""
+    runs = tiled(20)
+    broken = jaxscale.Runs(S=runs.columns["N"], loss=runs.loss)
+    one = prepare(jaxscale.Piecewise(of="S"), broken, jaxscale.Huber(1e-3), "log").objective
+    assert len(one.weight) > tall.TALL and tall.sample(one) is None
+
+
 def test_the_few_runs_at_the_end_of_a_range_are_drawn(one):
     """Of 18,000 runs 12 are large: by lot, a sample of 4,096 would hold three."""
     x = one.inputs[0].log.copy()
