@@ -63,6 +63,9 @@ def fit(
 ) -> FitResult:
     """Fit the free parameters of a law to runs.
 
+    Of more than 16,384 runs the starts are searched on 4,096, and the optima found there that
+    could be the lowest are solved on on all of them (`Certificate.sampled`, `solved_on`).
+
     Args:
         law: e.g. `Chinchilla()`, whose parameters with a value stay fixed; its class, or its name
             in the catalogue, "PowerLaw:C".

@@ -57,7 +57,8 @@ class FitResult:
         statistics: R² and RMSE of the log loss and of the loss itself.
         runs: the runs it was fitted to.
         prediction: [n] the law at the runs.
-        start_values: [S] plain value reached from every start; NaN where it was not finite.
+        start_values: [S] plain value reached from every start; NaN where it was not finite. Of a
+            tall table, what its optimum came to on all runs, or an estimate (`engine.tall.spread`).
         start_status: [S] `engine.Status` of every start.
         intervals: per break, the interval in which the data leave it.
         suspects: indices [k] of runs that a fit to the other runs misses by more than 5 standard
