@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from jaxscale.checks.alike import distinct
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.laws import Law
@@ -71,10 +72,10 @@ def refuse_unidentified(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> 
                 f"{column[used][0]:g}, so how the loss depends on {name} cannot be identified; "
                 f"use a law without {name}, or add runs with another {name}"
             )
-    settings = distinct_rows(_settings(law, inputs, used))
-    distinct = distinct_rows([*_settings(law, inputs, used), runs.loss[used]])
-    if distinct <= free:
-        raise too_few(f"{have}, {distinct} of them distinct")
+    settings = distinct(_settings(law, inputs, used))
+    different = distinct([*_settings(law, inputs, used), runs.loss[used]])
+    if different <= free:
+        raise too_few(f"{have}, {different} of them distinct")
     if settings < free:  # repeats of a setting tell about noise only
         raise too_few(f"{have} at {counted(settings, 'setting')}")
 
@@ -93,7 +94,7 @@ def weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str
     line = _on_a_line(tied, logs, runs.weights[used])
     few = _few_values(law, tied, logs) if len(inputs) > 1 else []  # one is counted as settings
     found = [*_mixed_units(runs, used), *(line or few)]
-    settings = distinct_rows(_settings(law, inputs, used))
+    settings = distinct(_settings(law, inputs, used))
     if settings == len(law.free):
         found.append(
             f"There are {settings} distinct settings of {listed(law.inputs)} for {settings} free "
@@ -115,12 +116,6 @@ def _covariance(columns: list[np.ndarray], weight: np.ndarray) -> np.ndarray:
     return matrix
 
 
-def distinct_rows(columns: list[np.ndarray]) -> int:
-    """Return how many different rows there are."""
-    order = np.lexsort(columns)
-    return 1 + int(np.any([np.diff(column[order]) != 0 for column in columns], axis=0).sum())
-
-
 def counted(many: int, thing: str) -> str:
     """Return a number with its noun."""
     return f"{many} {thing}{'' if many == 1 else 's'}"
@@ -139,7 +134,7 @@ def _mixed_units(runs: Runs, used: np.ndarray) -> list[str]:
             continue
         if column[used].max() < MIXED * column[used].min():
             continue
-        values = np.unique(column[used])
+        values = np.sort(column[used])
         factor = values[1:] / values[:-1]
         if len(factor) == 0 or factor.max() < MIXED:
             continue

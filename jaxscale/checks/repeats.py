@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from jaxscale.checks.design import distinct_rows
+from jaxscale.checks.alike import alike
 from jaxscale.data.runs import Runs
 from jaxscale.text import many, quantity, short
 
@@ -20,6 +20,8 @@ MEASURED = re.compile(r"(^| )(err(or)?|loss|acc(uracy)?|ppl|perplexity|score|bpb
 """Names of what is measured, whatever else they say: `err_lsat_lr`."""
 APART = 0.1
 """Spread of losses at one setting, of the least of them, that is no noise of seeds."""
+MOST = 1000
+"""Settings that are looked at."""
 SHARE = 0.5
 """Least share of rows with others at their setting."""
 
@@ -34,16 +36,14 @@ def sweep_notes(runs: Runs, inputs: Mapping[str, np.ndarray]) -> list[str]:
         runs: the runs, n of them.
         inputs: what the law reads, [n] each.
     """
-    if distinct_rows(list(inputs.values())) == len(runs):
-        return []
-    _, group, count = np.unique(
-        np.column_stack([*inputs.values()]), axis=0, return_inverse=True, return_counts=True
-    )
-    group = np.ravel(group)
+    _, group, count = alike([*inputs.values()])
     shared = count[group] > 1
     if shared.sum() < SHARE * len(runs) or not shared.any():
         return []
-    at = [np.flatnonzero(group == k) for k in np.flatnonzero(count > 1)[:1000]]
+    some = np.flatnonzero(count > 1)[:MOST]
+    rows = np.flatnonzero(np.isin(group, some))
+    rows = rows[np.argsort(group[rows], kind="stable")]
+    at = np.split(rows, np.cumsum(count[some])[:-1])
     low = np.array([runs.loss[rows].min() for rows in at])
     spread = np.array([np.ptp(runs.loss[rows]) for rows in at])
     apart = np.divide(spread, np.abs(low), out=np.zeros(len(at)), where=low != 0)

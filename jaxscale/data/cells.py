@@ -81,6 +81,32 @@ def read_cell(cell: Any, units: str, counts: bool = False) -> tuple[float, bool]
     return float(text), False
 
 
+def all_numbers(cells: Sequence[Any], units: str) -> np.ndarray | None:
+    """Return cells [n] as `number` reads each of them, at once, where `float` takes them all.
+
+    None where some cell wants a closer look: it holds more than a number, or none.
+
+    Args:
+        cells: text, or numbers of a source that has types.
+        units: as in `number`.
+    """
+    if isinstance(cells, np.ndarray):
+        return cells.astype(float)
+    kinds = {*map(type, cells)}
+    if not kinds <= {str, float, int}:
+        return None
+    if kinds == {str}:
+        if units != "auto" and "_" in "".join(cells):
+            return None
+        cells = [cell or "nan" for cell in cells]
+    elif str in kinds:
+        return None
+    try:
+        return np.fromiter(map(float, cells), float, len(cells))
+    except (ValueError, OverflowError):
+        return None
+
+
 def _as_written(text: str, counts: bool) -> tuple[float, bool]:
     while match := BOLD.fullmatch(text):
         text = match[2].strip()

@@ -8,13 +8,14 @@ Every refusal names column and row, in the numbering of the table.
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from jaxscale.data.cells import MISSING, number, read_cell, unread
+from jaxscale.data.cells import MISSING, all_numbers, number, read_cell, unread
 from jaxscale.data.expressions import backticks, names_in, worked_out
 from jaxscale.data.headers import COUNTED, unit_for
 from jaxscale.data.hints import shape_hint
@@ -211,6 +212,9 @@ def _mostly_numbers(table: Table, name: str, units: str = "auto") -> bool:
     cells = table.columns[name]
     if isinstance(cells, np.ndarray):
         return True
+    quick = all_numbers(cells, units)
+    if quick is not None:
+        return 0 < int(np.isfinite(quick).sum()) >= int((~np.isnan(quick)).sum()) / 2
     good = filled = 0
     for cell in cells:
         try:
@@ -251,6 +255,7 @@ def cells_of(
     *,
     factor: float = 1.0,
     counts: bool = False,
+    first: bool = False,
 ) -> tuple[np.ndarray, list[int]]:
     """Return a column [n] as floats, NaN where it has none, and the kept rows that are no numbers.
 
@@ -261,11 +266,15 @@ def cells_of(
         units: "plain", or "auto" for 300M and the like.
         factor: by which cells without a unit of their own are multiplied.
         counts: as in `cells.number`.
+        first: whether to stop at the first cell that is no number.
     """
     values = np.full(len(keep), np.nan)
     cells = table.columns[name]
-    if isinstance(cells, np.ndarray):
-        values[keep] = cells[keep] if factor == 1 else factor * cells[keep]
+    some = cells if keep.all() else _kept(cells, keep)
+    quick = all_numbers(some, units)
+    if quick is not None:
+        with np.errstate(all="ignore"):
+            values[keep] = quick if factor == 1 else factor * quick
         return values, []
     bad = []
     for row in np.flatnonzero(keep).tolist():
@@ -273,9 +282,18 @@ def cells_of(
             value, own = read_cell(cells[row], units, counts)
         except ValueError:
             bad.append(row)
+            if first:
+                break
             continue
         values[row] = value if own or factor == 1 else factor * value
     return values, bad
+
+
+def _kept(cells: Sequence[Any], keep: np.ndarray) -> Sequence[Any]:
+    if isinstance(cells, np.ndarray):
+        kept: np.ndarray = cells[keep]
+        return kept
+    return [*itertools.compress(cells, keep.tolist())]
 
 
 def numeric(table: Table, name: str, keep: np.ndarray, units: str) -> np.ndarray:
@@ -315,11 +333,8 @@ def others(
     for name in table.columns:
         if name in names.values() or name in names:
             continue
-        try:
-            values = numeric(table, name, keep, units)
-        except DataError:
-            continue  # a column of text
-        if not np.isfinite(values).any():
+        values, bad = cells_of(table, name, keep, units, first=True)
+        if bad or not np.isfinite(values).any():
             continue
         if name in RESERVED:
             notes.append(f"column {name!r} is not carried along: jaxscale uses that name itself")
@@ -349,7 +364,10 @@ def for_where(table: Table, units: str) -> dict[str, np.ndarray]:
             columns[name] = np.array(cells, bool)
             continue
         try:
-            columns[name] = np.array([number(cell, units) for cell in cells])
+            quick = all_numbers(cells, units)
+            columns[name] = (
+                np.array([number(cell, units) for cell in cells]) if quick is None else quick
+            )
         except ValueError:
             blank = [cell is None or cell != cell for cell in cells]
             columns[name] = np.array(

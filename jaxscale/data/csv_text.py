@@ -1,7 +1,8 @@
 """CSV and pipe tables of Markdown, as text, to raw tables.
 
-The parser of CSV is that of the standard library; what is added is that every refusal names row
-and column, and that nothing is read which would not fit into memory.
+The parser of CSV is that of the standard library, but for plain text (`plain_csv`); what is added
+is that every refusal names row and column, and that nothing is read which would not fit into
+memory.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
+from jaxscale.data.plain_csv import plain_columns
 from jaxscale.data.table import Table
 from jaxscale.errors import DataError
 from jaxscale.text import listing, short
@@ -52,9 +54,18 @@ def parse_csv(text: str, source: str, decimal: str = ".") -> Table:
             f"{source}: {text.count(chr(10)):,} lines, and {MAX_ROWS:,} are the most that is read; "
             "keep one row per run"
         )
+    delimiter = _delimiter(text)
+    head = text[: text.find("\n")] if "\n" in text else text
+    wide = head.count(delimiter) + 1
+    if text.count("\n") * wide <= MAX_CELLS:  # else it is said below
+        plain = plain_columns(text, delimiter, MAX_CELL)
+        if plain is not None:
+            names, filled = [column[0] for column in plain], [column[1:] for column in plain]
+            rows = range(2, len(plain[0]) + 1)
+            return _checked(names, filled, rows, source, header=1, decimal=decimal)
     header, names, lines = 0, [""], []
-    filled: list[list[str]] = []
-    with _long_cells(), contextlib.closing(_records(text, source)) as records:
+    filled = []
+    with _long_cells(), contextlib.closing(_records(text, source, delimiter)) as records:
         for line, cells in records:
             if not header:
                 header, names = line, cells
@@ -136,7 +147,7 @@ def require_cells(cells: int, columns: int, source: str) -> None:
 def _checked(
     names: list[str],
     filled: list[list[str]],
-    lines: list[int],
+    lines: Sequence[int],
     source: str,
     *,
     header: int,
@@ -176,11 +187,17 @@ def _long_cells() -> Iterator[None]:
             csv.field_size_limit(before)
 
 
-def _records(text: str, source: str) -> Generator[tuple[int, list[str]], None, None]:
-    """Yield the line where it starts and the stripped cells of every record that is not blank."""
+def _delimiter(text: str) -> str:
+    """Return what separates the cells, told by the header."""
     head = re.sub(r'"[^"]*"', "", text[:100_000].lstrip("\r\n ;,"))
     head = re.split(r"[\r\n]", head, maxsplit=1)[0]
-    delimiter = max((",", ";", "\t"), key=head.count)
+    return max((",", ";", "\t"), key=head.count)
+
+
+def _records(
+    text: str, source: str, delimiter: str
+) -> Generator[tuple[int, list[str]], None, None]:
+    """Yield the line where it starts and the stripped cells of every record that is not blank."""
     reader = csv.reader(lines_of(text), delimiter=delimiter, strict=True, skipinitialspace=True)
     line, names = 1, [""]
     try:

@@ -59,12 +59,24 @@ def table_from_dataframe(frame: Any, source: str = "dataframe") -> Table:
         if str(name).strip() in columns:
             raise DataError(f"{source}: column {short(name)} appears twice; rename one of them")
         series = native.get_column(name)
+        numbers = _numbers(series)
+        if numbers is not None:
+            columns[str(name).strip()] = numbers  # type: ignore[assignment]
+            continue
         cells = [None if type(v).__name__ in ("NAType", "NaTType") else v for v in series.to_list()]
         columns[str(name).strip()] = cells
         if series.dtype.is_numeric():
-            numbers = [np.nan if v is None else float(v) for v in cells]
-            columns[str(name).strip()] = np.array(numbers)  # type: ignore[assignment]
-    return Table(columns, list(range(1, len(native) + 1)), source)
+            numbers = np.array([np.nan if v is None else float(v) for v in cells])
+            columns[str(name).strip()] = numbers  # type: ignore[assignment]
+    return Table(columns, range(1, len(native) + 1), source)
+
+
+def _numbers(series: Any) -> np.ndarray | None:
+    """Return a column [n] that is plain numbers without gaps; None for any other."""
+    if not (series.dtype.is_integer() or series.dtype.is_float()) or series.null_count():
+        return None
+    values = np.asarray(series.to_numpy())
+    return values.astype(float) if values.dtype.kind in "iuf" else None
 
 
 def table_from_arrays(arrays: Mapping[str, Any], source: str = "arrays") -> Table:
@@ -89,7 +101,7 @@ def table_from_arrays(arrays: Mapping[str, Any], source: str = "arrays") -> Tabl
     if len(set(lengths.values())) != 1:
         said = ", ".join(f"{name} {n}" for name, n in lengths.items())
         raise DataError(f"{source}: columns of unequal length ({said})")
-    return Table(columns, list(range(1, next(iter(lengths.values())) + 1)), source)
+    return Table(columns, range(1, next(iter(lengths.values())) + 1), source)
 
 
 def _through_arrow(frame: Any) -> Any:

@@ -95,7 +95,7 @@ class _Reader:
 
     def drop(self, mask: np.ndarray, why: str) -> None:
         """Leave out rows [n]."""
-        rows = np.flatnonzero(self.keep & mask)
+        rows = np.flatnonzero(self.keep & mask).tolist()
         self.dropped.extend((self.table.lines[k], why) for k in rows)
         self.keep[mask] = False
 
@@ -188,8 +188,9 @@ class _Reader:
             for row, name in column.bad.items():
                 cell = self.table.columns[name][row]
                 could += bool(self.keep[row]) and units != "auto" and readable(cell, column.counts)
-                one = np.arange(len(self.keep)) == row
-                self.drop(one, reason(letter, cell))
+                if self.keep[row]:
+                    self.dropped.append((self.table.lines[row], reason(letter, cell)))
+                    self.keep[row] = False
             self.drop(~np.isfinite(column.values), f"{letter} is missing or not finite")
         if could:
             rows = "row left out is" if could == 1 else "rows left out are"

@@ -24,7 +24,7 @@ class Table:
     """
 
     columns: dict[str, Sequence[Any]]
-    lines: list[int]
+    lines: Sequence[int]
     source: str
     notes: tuple[str, ...] = ()
     header: int | None = None

@@ -149,7 +149,7 @@ def join_tables(tables: Sequence[Table], names: Sequence[str], source: str) -> T
     ]
     return Table(
         joined,
-        list(range(1, rows + 1)),
+        range(1, rows + 1),
         source,
         tuple(notes),
         hint=next(iter([*hints, *lacking]), ""),

@@ -11,6 +11,7 @@ same.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -23,14 +24,19 @@ from jax.sharding import Mesh, PartitionSpec
 
 from jaxscale import engine
 from jaxscale._numerics import programs
-from jaxscale._numerics.precision import cast, scope
+from jaxscale._numerics.precision import cast
 from jaxscale.engine import planning
 from jaxscale.engine.leaders import leaders
 from jaxscale.engine.loop import MAX_STEPS, VECTOR, Limits, Solution, Status
+from jaxscale.engine.processes import local_part, merge, share
+from jaxscale.engine.tall import departures, distinct, sample, spread
 from jaxscale.engine.thinning import thinned, worth_thinning
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import Objective
 from jaxscale.optimizers import method, row_of
+
+FEW = 4
+"""Lanes that a tall table is solved on in, where they are enough."""
 
 ALIKE = 272
 """Starts with problems of their own that a chunk holds at least: one program for few and many."""
@@ -56,7 +62,10 @@ class Problems(NamedTuple):
 
 
 class Search:
-    """One objective with its optimizer and precision; counts compile time, work and rounds."""
+    """One objective with its optimizer and precision; counts compile time, work and rounds.
+
+    Of a tall table, the optima of its sample that were solved on on all runs (`solved_on`) too.
+    """
 
     def __init__(
         self,
@@ -74,6 +83,7 @@ class Search:
         self.limits = Limits.for_dtype(self.dtype, steps)
         self.mesh = mesh
         self.rounds = 1
+        self.solved_on = 0
         self.compile = 0.0
         self.work = 0.0
 
@@ -92,49 +102,91 @@ class Search:
         self.work += time.perf_counter() - begin - seconds
         return result
 
+    @functools.cached_property
+    def sample(self) -> Objective | None:
+        """The objective on those runs of a tall table that the starts are searched on."""
+        return sample(self.objective)
+
+    @property
+    def sampled(self) -> tuple[int, int]:
+        """Return the runs of the sample and the optima of it that were solved on; 0 without it."""
+        return (0 if self.sample is None else len(self.sample.weight)), self.solved_on
+
+    @property
+    def searched(self) -> Objective:
+        """What the starts are searched on: a sample of a tall table, or all runs."""
+        return self.objective if self.sample is None else self.sample
+
     def each(self, function: Any, z: np.ndarray) -> np.ndarray:
-        """Return `function(objective, z)` of the starts z [S, P] in float64, chunk by chunk."""
+        """Return `function(searched, z)` of the starts z [S, P] in float64, chunk by chunk."""
         size = chunk_size(len(z))
         parts = []
         for first in range(0, len(z), size):
             part = z[first : first + size]
-            found = self.run(function, self.objective, _padded(part, size), dtype=np.float64)
+            found = self.run(function, self.searched, _padded(part, size), dtype=np.float64)
             parts.append(found[: len(part)])
         return np.concatenate(parts)
 
     def solve(
-        self, z: np.ndarray, progress: Progress | None = None, problems: Problems | None = None
+        self,
+        z: np.ndarray,
+        progress: Progress | None = None,
+        problems: Problems | None = None,
+        patient: bool = False,
     ) -> Solution:
         """Solve from every start; values plain, in float64.
+
+        Of a tall table the starts are searched on a sample; see `tall` for what a start of that
+        is given.
 
         Args:
             z: starts [S, P].
             progress: called after each chunk with how many starts are done, and S.
-            problems: which of B problems each start belongs to; None where there is one.
+            problems: which of B problems each start belongs to; None where there is one. Its
+                `which` is sorted, where patient.
+            patient: whether the lanes in the lead go on where the best of all met the limit of
+                steps: so a narrow valley is followed to its end, and no lane holds the others up.
         """
-        objective = cast(self.objective, self.dtype)
-        job = _Job(objective, self.optimizer, self.limits, self.mesh)
-        thins = row_of(self.optimizer).thins and problems is None
-        if not thins or not worth_thinning(objective, len(z)):
-            return self._run(job, z, progress, problems)
-        thin = dataclasses.replace(job, objective=thinned(objective))
-        half = None if progress is None else _half(progress, 0)
-        rough = self._run(thin, z, half, None)
-        arrived = rough.status <= Status.CONVERGED_STEP
-        z = np.where(arrived[:, None], rough.z, z)
-        half = None if progress is None else _half(progress, len(z))
-        solution = self._run(job, z, half, None)
-        return solution._replace(steps=solution.steps + rough.steps)
+        job = _Job(cast(self.objective, self.dtype), self.optimizer, self.limits, self.mesh)
+        if problems is not None:
+            solution = self._run(job, z, progress, problems)
+            return self._finished(job, solution, None, problems) if patient else solution
+        early, late = _halves(progress, len(z))
+        if self.sample is not None:
+            part = dataclasses.replace(job, objective=cast(self.sample, self.dtype))
+            rough = self._run(part, z, early, None)
+            rough = self._finished(part, rough) if patient else rough
+            found = distinct(rough)
+            few_z, which = departures(z, rough, found)
+            # Four lanes cost a quarter of the sixteen of a chunk.
+            size = FEW if self.mesh is None and len(few_z) <= FEW else None
+            few = self._run(job, few_z, late, None, size)
+            if np.isfinite(few.value).any() or not np.isfinite(rough.value).any():
+                few = self._finished(job, few, size) if patient else few
+                self.solved_on += len(found.lanes)
+                return spread(rough, found, which, few)
+            progress = late  # the law is finite on the sample only: all starts on all runs
+        elif row_of(self.optimizer).thins and worth_thinning(self.objective, len(z)):
+            part = dataclasses.replace(job, objective=thinned(job.objective))
+            rough = self._run(part, z, early, None)
+            arrived = rough.status <= Status.CONVERGED_STEP
+            solution = self._run(job, np.where(arrived[:, None], rough.z, z), late, None)
+            solution = solution._replace(steps=solution.steps + rough.steps)
+            return self._finished(job, solution) if patient else solution
+        solution = self._run(job, z, progress, None)
+        return self._finished(job, solution) if patient else solution
 
-    def finished(self, solution: Solution, problems: Problems | None = None) -> Solution:
+    def _finished(
+        self,
+        job: _Job,
+        solution: Solution,
+        size: int | None = None,
+        problems: Problems | None = None,
+    ) -> Solution:
         """Let the lanes in the lead go on where the best of all met the limit of steps; else as is.
 
-        So a narrow valley is followed to its end, and no lane holds the others up. It is the
-        program of the search that goes on, so nothing is compiled.
-
-        Args:
-            solution: of `solve`; S lanes.
-            problems: those that it was given; each has its own lead. Its `which` is sorted.
+        It is the program of the search that goes on, so nothing is compiled. Each problem has its
+        own lead.
         """
         patience = row_of(self.optimizer).patience
         if patience == 1:
@@ -145,9 +197,10 @@ class Search:
             return solution
         steps = int(self.limits.max_steps) * patience
         limits = dataclasses.replace(self.limits, max_steps=min(steps, MAX_STEPS))
-        job = _Job(cast(self.objective, self.dtype), self.optimizer, limits, self.mesh)
+        job = dataclasses.replace(job, limits=limits)
+        size = job.size(len(which)) if size is None else size
         own = None if problems is None else problems._replace(which=which[lead])
-        more = self._run(job, solution.z[lead], None, own, size=job.size(len(which)))
+        more = self._run(job, solution.z[lead], None, own, size)
         more = more._replace(steps=solution.steps[lead] + more.steps)
         joined = Solution(*(leaf.copy() for leaf in solution))
         for leaf, part in zip(joined, more, strict=True):
@@ -174,7 +227,7 @@ class Search:
         total = len(z)
         if size is None:
             size = job.size(total if problems is None else max(total, ALIKE))
-        firsts = _share(range(0, total, size), self.mesh)
+        firsts = share(range(0, total, size), self.mesh)
         parts: dict[int, list[np.ndarray]] = {}
         done = 0
         for first, solution, seconds in _each(
@@ -188,7 +241,7 @@ class Search:
             done += count
             if progress is not None:
                 progress(done, total)
-        merged = _merge(parts, z[:0].astype(job.objective.target.value.dtype), self.mesh)
+        merged = merge(parts, z[:0].astype(job.objective.target.value.dtype), self.mesh)
         self.work += time.perf_counter() - begin - (self.compile - before)
         scale = np.asarray(job.objective.loss.scale, float)
         if problems is not None and "loss" in problems.fields:
@@ -227,7 +280,7 @@ class _Job:
         left = len(part) - np.arange(self.devices) * (size // self.devices)
         count = np.clip(left, 0, size // self.devices).astype(np.int32)
         args: list[Any] = [self.objective, _padded(part, size).astype(dtype), count, self.limits]
-        static: dict[str, Any] = {"optimizer": self.optimizer, "mesh": _local(self.mesh)}
+        static: dict[str, Any] = {"optimizer": self.optimizer, "mesh": local_part(self.mesh)}
         if problems is not None:
             own = cast(problems.part(which, size), dtype)
             args[0] = dataclasses.replace(self.objective, **own)
@@ -300,8 +353,14 @@ def _padded(rows: np.ndarray, size: int) -> np.ndarray:
     return np.concatenate([rows, np.repeat(rows[:1], size - len(rows), axis=0)])
 
 
-def _half(progress: Progress, offset: int) -> Progress:
-    return lambda done, total: progress((offset + done) // 2, total)
+def _halves(progress: Progress | None, total: int) -> tuple[Progress | None, Progress | None]:
+    """Return the progress of a search of two stages, of so many starts in all."""
+    if progress is None:
+        return None, None
+    return (
+        lambda done, of: progress(total * done // (2 * of), total),
+        lambda done, of: progress(total * (of + done) // (2 * of), total),
+    )
 
 
 def _threads() -> int:
@@ -329,57 +388,3 @@ def _each(
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def _local(mesh: Mesh | None) -> Mesh | None:
-    """Return the part of a mesh that this process drives, on one axis."""
-    return None if mesh is None else Mesh(np.array(mesh.local_devices), ("lanes",))
-
-
-def _processes(mesh: Mesh | None) -> list[int]:
-    return [] if mesh is None else sorted({d.process_index for d in mesh.devices.flat})
-
-
-def _share(firsts: range, mesh: Mesh | None) -> list[int]:
-    """Return the chunks of this process, of those that the mesh spans."""
-    processes = _processes(mesh)
-    if len(processes) <= 1:
-        return list(firsts)
-    return list(firsts)[processes.index(jax.process_index()) :: len(processes)]
-
-
-def _merge(parts: dict[int, list[np.ndarray]], none: np.ndarray, mesh: Mesh | None) -> Solution:
-    """Return the chunks in order, those of all processes of the mesh included.
-
-    Args:
-        parts: leaves of the solutions of this process, by their first start.
-        none: z [0, P], for a process without a chunk.
-        mesh: the processes.
-    """
-    empty = [none, none[:, 0], np.zeros(0, np.int32), np.zeros(0, np.int32)]
-    leaves = list(zip(empty, *parts.values(), strict=True))
-    joined = [np.concatenate(leaf) for leaf in leaves]
-    index = np.concatenate(
-        [np.zeros(0, int), *(first + np.arange(len(part[1])) for first, part in parts.items())]
-    )
-    if len(_processes(mesh)) > 1:
-        index, *joined = _gather(index, joined)
-    order = np.argsort(index)
-    return Solution(*(leaf[order] for leaf in joined))
-
-
-def _gather(index: np.ndarray, leaves: list[np.ndarray]) -> list[np.ndarray]:
-    """Return the rows of all processes; each sends equally many, the rest as padding."""
-    from jax.experimental.multihost_utils import process_allgather
-
-    with scope(np.float64):  # else float64 would travel as float32
-        most = int(np.max(process_allgather(np.asarray(len(index)))))
-        spare = most - len(index)
-
-        def everyone(leaf: np.ndarray, fill: int) -> np.ndarray:
-            pad = np.full((spare, *leaf.shape[1:]), fill, leaf.dtype)
-            gathered = np.asarray(process_allgather(np.concatenate([leaf, pad])))
-            return gathered.reshape(-1, *leaf.shape[1:])
-
-        index = everyone(index, -1)
-        return [index[index >= 0], *(everyone(leaf, 0)[index >= 0] for leaf in leaves)]

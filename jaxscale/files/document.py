@@ -19,6 +19,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
+        kinds = {*map(type, value)}  # a column of a million numbers is looked at as one
+        if kinds <= {int, str, bool} or (kinds <= {int, float} and all(map(math.isfinite, value))):
+            return list(value)
         return [plain(v) for v in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None

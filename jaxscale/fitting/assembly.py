@@ -87,6 +87,8 @@ class Found(NamedTuple):
         smooth: the same under the loss of the search: a kink has no curvature, so condition and
             errors are of that.
         searches: in how many searches of equal size the starts were made.
+        sampled: runs of the sample that they were searched on, and optima of it that were solved
+            on on all runs; 0 where all runs were searched.
     """
 
     problem: Problem
@@ -97,6 +99,7 @@ class Found(NamedTuple):
     optimum: Optimum
     smooth: Optimum
     searches: int
+    sampled: tuple[int, int] = (0, 0)
 
     @property
     def local(self) -> Local:
@@ -136,7 +139,8 @@ def assembled(
     optimum = smooth = search.run(at_point, objective, z, dtype=np.float64)
     if objective.loss.kinked:
         smooth = search.run(at_point, problem.objective, z, dtype=np.float64)
-    found = Found(problem, objective, solution, z, point[1], optimum, smooth, search.rounds)
+    rounds, sampled = search.rounds, search.sampled
+    found = Found(problem, objective, solution, z, point[1], optimum, smooth, rounds, sampled)
     check(found)
     exact = bool(found.local.value <= found.local.floor)
     return concluded(found, judged(found, left_open(problem, z, exact=exact)))
@@ -178,6 +182,7 @@ def judged(found: Found, weaknesses: tuple[str, ...]) -> Certificate:
         weaknesses=weaknesses,
         sharpened=found.objective.loss.kinked,
         searches=found.searches,
+        sampled=found.sampled,
     )
 
 

@@ -173,9 +173,8 @@ class Batch:
         """Solve every table from its starts [S, P]; the leaders go on."""
         counts = [len(z) for z in starts]
         problems = Problems(self.own, np.repeat(np.arange(len(starts)), counts))
-        solution = self.search.solve(np.concatenate(starts), None, problems)
-        if self.asked.max_steps is None:
-            solution = self.search.finished(solution, problems)
+        patient = self.asked.max_steps is None
+        solution = self.search.solve(np.concatenate(starts), None, problems, patient)
         ends = np.cumsum(counts)[:-1]
         leaves = [np.split(leaf, ends) for leaf in solution]
         return [Solution(*each) for each in zip(*leaves, strict=True)]

@@ -75,6 +75,11 @@ class Certificate:
         exact: whether the residuals are rounding, as those of a law's own values are.
         inside_delta: residuals in the quadratic zone of the loss.
         median_steps: median evaluations per start.
+        sampled: of a tall table, how many of its runs the starts were searched on; 0 where it was
+            all of them.
+        solved_on: how many optima of these runs were solved on on all of them: one lane for each
+            that lay within a quarter of the lowest. A start that led there counts as having
+            reached what became of it; the values of the others are estimates.
     """
 
     status: str
@@ -96,6 +101,8 @@ class Certificate:
     exact: bool
     inside_delta: int
     median_steps: float
+    sampled: int = 0
+    solved_on: int = 0
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -236,6 +243,7 @@ def certify(
     weaknesses: tuple[str, ...] = (),
     sharpened: bool = False,
     searches: int = 1,
+    sampled: tuple[int, int] = (0, 0),
 ) -> Certificate:
     """Judge the optimum `z` [P] by what the starts did and by the objective around it.
 
@@ -248,6 +256,8 @@ def certify(
         weaknesses: of the design.
         sharpened: whether the loss was sharpened after the search: values differ for that.
         searches: in how many searches of equal size the starts were made.
+        sampled: of a tall table, the runs that the starts were searched on, and the optima of
+            these that were solved on on all.
     """
     lower, upper = map(np.array, space.bounds())
     bound = (z <= lower) | (z >= upper)
@@ -278,6 +288,8 @@ def certify(
         searches=tuple(int(part.sum()) for part in np.split(at_best, searches)),
         singles=_singles(values[ended & ~at_best], same),
         rivals=int((rivals | at_best).sum()),
+        sampled=sampled[0],
+        solved_on=sampled[1],
         basins=_basins(values, solution.status, same, floor),
         statuses={Status(s).name.lower(): number for s, number in counts.items()},
         grad_norm=float(np.max(np.abs(at.grad[moving]), initial=0.0)) / size,

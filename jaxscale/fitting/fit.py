@@ -103,6 +103,9 @@ def fit(
 ) -> FitResult:
     """Fit the free parameters of a law to runs.
 
+    Of more than 16,384 runs the starts are searched on 4,096, and the optima found there that
+    could be the lowest are solved on on all of them (`Certificate.sampled`, `solved_on`).
+
     Args:
         law: e.g. `Chinchilla()`, whose parameters with a value stay fixed; its class, or its name
             in the catalogue, "PowerLaw:C".
@@ -233,7 +236,7 @@ def _starts(search: Search, starts: Any, seed: int) -> tuple[np.ndarray, int]:
         if starts == 0:
             raise ValueError("starts=0 needs a law with linear parameters; give starts >= 1")
         return lanes, 0
-    cells, _ = search.run(best_cells, objective, axes, dtype=np.float64)
+    cells, _ = search.run(best_cells, search.searched, axes, dtype=np.float64)
     return np.concatenate([cells, _completed(search, lanes)]), len(cells)
 
 
@@ -274,8 +277,7 @@ def _solved(
     search: Search, lanes: np.ndarray, patient: bool, progress: Progress | None = None
 ) -> Solution:
     """Solve from `lanes` [S, P]; with patience the leaders go on beyond the limit of steps."""
-    solution = search.solve(lanes, progress)
-    return search.finished(solution) if patient else solution
+    return search.solve(lanes, progress, patient=patient)
 
 
 def joined(one: Solution, other: Solution, count: int | None = None) -> Solution:

@@ -16,8 +16,9 @@ import numpy as np
 
 from jaxscale._numerics.positive import Positive
 from jaxscale._numerics.smallmat import MAX_ORDER
+from jaxscale.checks.alike import alike
 from jaxscale.checks.declaration import check_names
-from jaxscale.checks.design import distinct_rows, refuse_unidentified, weaknesses
+from jaxscale.checks.design import refuse_unidentified, weaknesses
 from jaxscale.checks.formula import check_formula
 from jaxscale.checks.repeats import sweep_notes
 from jaxscale.checks.table import on_response, own_accounting, swapped, unread_units
@@ -297,11 +298,10 @@ def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str
     n, free = len(runs), len(law.free)
     if n < 3 * free:
         found.append(f"only {n} runs for {free} free parameters: expect wide uncertainty")
-    if distinct_rows([*inputs.values(), runs.loss]) < n:
-        table = np.column_stack([*inputs.values(), runs.loss])
-        _, first, inverse = np.unique(table, axis=0, return_index=True, return_inverse=True)
-        original = first[np.ravel(inverse)]
-        repeats = np.flatnonzero(original != np.arange(n))
+    same = alike([*inputs.values(), runs.loss])
+    original = same.first[same.group]
+    repeats = np.flatnonzero(original != np.arange(n))
+    if len(repeats):
         found.append(
             f"{len(repeats)} of {n} rows repeat another in {', '.join(inputs)} and loss "
             f"({_some(runs, repeats)}; the first repeats row {runs.rows[original[repeats[0]]]}): "

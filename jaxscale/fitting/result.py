@@ -57,7 +57,8 @@ class FitResult:
         statistics: R² and RMSE of the log loss and of the loss itself.
         runs: the runs it was fitted to.
         prediction: [n] the law at the runs.
-        start_values: [S] plain value reached from every start; NaN where it was not finite.
+        start_values: [S] plain value reached from every start; NaN where it was not finite. Of a
+            tall table, what its optimum came to on all runs, or an estimate (`engine.tall.spread`).
         start_status: [S] `engine.Status` of every start.
         intervals: per break, the interval in which the data leave it.
         suspects: indices [k] of runs that a fit to the other runs misses by more than 5 standard
@@ -320,15 +321,13 @@ def fit_table(fit: FitResult) -> str:
         facts.append(
             (f"inside {fit.loss.width}", f"{certificate.inside_delta} of {len(fit.runs)} residuals")
         )
-    share = f"{100 * certificate.share_at_best:.1f} % of {certificate.starts} at the best value"
-    share += ", in two searches" if len(certificate.searches) > 1 else ""
     slope = f"gradient {certificate.grad_norm:.1e}"
     if certificate.exact:
         slope = "residuals are rounding"
     elif certificate.grad_norm > STEEP and certificate.gain == 0:
         slope = "gradient within rounding"  # over a value that is nearly none
     facts += [
-        ("starts", f"{share}, median {certificate.median_steps:.0f} steps"),
+        *_searched(certificate, len(fit.runs)),
         (
             "optimum",
             f"{certificate.status}, {slope}, condition {certificate.condition:.1e}",
@@ -341,6 +340,19 @@ def fit_table(fit: FitResult) -> str:
     ]
     body = columns(rows, "<><<") + "\n\n" + columns(facts, "<<")
     return "\n".join([*head, body]) + marked(notes(fit))
+
+
+def _searched(certificate: Certificate, n: int) -> list[tuple[str, str]]:
+    """Return rows on the starts: how many led to the best value, on which of `n` runs."""
+    share = f"{100 * certificate.share_at_best:.1f} % of {certificate.starts} at the best value"
+    share += ", in two searches" if len(certificate.searches) > 1 else ""
+    rows = [("starts", f"{share}, median {certificate.median_steps:.0f} steps")]
+    if certificate.sampled:
+        few = certificate.solved_on
+        optima = "its lowest optimum" if few == 1 else f"its {few} lowest optima"
+        where = f"{certificate.sampled:,} of {n:,} runs; from {optima} on all of them"
+        rows.append(("searched on", where))
+    return rows
 
 
 def _stated(statistics: Mapping[str, float], called: str) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from jaxscale.laws import Law
 
 LATER: dict[str, Any] = {
     **{"idle": [], "weaknesses": [], "gain": 0, "excess": 0, "exact": False},
-    **{"rivals": "starts", "searches": [], "singles": 0},
+    **{"rivals": "starts", "searches": [], "singles": 0, "sampled": 0, "solved_on": 0},
 }
 """Fields of a certificate that were added since, and what a file without them is read as: a value,
 or the name of the field that says the same."""
@@ -62,6 +62,8 @@ def certificate_of(
         searches=tuple(_later(stated, "searches").wholes(None, S)),
         singles=_later(stated, "singles").whole(0, S),
         rivals=_later(stated, "rivals").whole(0, S),
+        sampled=_later(stated, "sampled").whole(0, n),
+        solved_on=_later(stated, "solved_on").whole(0, S),
         basins=basins,
         statuses=statuses,
         grad_norm=stated["grad_norm"].number(0, null=math.inf),

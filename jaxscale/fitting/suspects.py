@@ -29,6 +29,8 @@ CHANCE = 0.01
 are, up to three times as many (`python -m benchmarks.flags`)."""
 ROUNDS = 30
 """Reweighted solves towards least absolute deviations, at most."""
+CHUNK = 1024
+"""Residuals that are judged at a time."""
 DIGITS = 12
 """Significant digits up to which losses count as rounded."""
 
@@ -73,22 +75,35 @@ def outliers(
     kept = np.ones(len(r), bool)
     kept[order] = False
     gram, moment, squares = basis[kept].T @ basis[kept], basis[kept].T @ r[kept], r[kept] @ r[kept]
-    for j in range(len(order), 0, -1):
-        k, freedom = order[j - 1], spare - j
-        values, vectors = np.linalg.eigh(gram)
+    for last in range(len(order), 0, -CHUNK):  # from the least of them
+        some = order[max(last - CHUNK, 0) : last][::-1]
+        taken = np.arange(last, last - len(some), -1)  # how many are out before each is judged
+        rows, value = basis[some], r[some]
+        grams = gram + _running(rows[:, :, None] * rows[:, None, :])
+        moments = moment + _running(rows * value[:, None])
+        energy = squares + _running(value**2)
+        values, vectors = np.linalg.eigh(grams[:-1])
         seen = values > 1e-9
-        inverse = (vectors[:, seen] / values[seen]) @ vectors[:, seen].T
-        away = np.sum((vectors[:, ~seen].T @ basis[k]) ** 2) > 1e-9  # no other run tells of it
-        change = inverse @ moment
-        variance = max(float(squares - moment @ change), 0.0) / freedom
-        size = np.sqrt((variance + rounding[k] ** 2 / 3) * (1 + basis[k] @ inverse @ basis[k]))
-        limit = max(FAR, student_t(1 - 0.5 * CHANCE / (len(r) - j + 1), freedom))
-        if not away and abs(r[k] - basis[k] @ change) > limit * size:
-            return np.sort(order[:j])
-        gram += np.outer(basis[k], basis[k])
-        moment += basis[k] * r[k]
-        squares += r[k] ** 2
+        along = np.einsum("kpq,kp->kq", vectors, rows)  # by the directions that the others tell of
+        away = np.sum(np.where(seen, 0, along) ** 2, axis=1) > 1e-9  # no other run tells of it
+        along = np.where(seen, along / np.sqrt(np.where(seen, values, 1.0)), 0)
+        fitted = np.einsum("kpq,kp->kq", vectors, moments[:-1])
+        fitted = np.where(seen, fitted / np.sqrt(np.where(seen, values, 1.0)), 0)
+        freedom = spare - taken
+        variance = np.maximum(energy[:-1] - np.sum(fitted**2, axis=1), 0.0) / freedom
+        size = (variance + rounding[some] ** 2 / 3) * (1 + np.sum(along**2, axis=1))
+        missed = np.abs(value - np.sum(along * fitted, axis=1))
+        for k in np.flatnonzero(~away & (missed > FAR * np.sqrt(size))):
+            limit = student_t(1 - 0.5 * CHANCE / (len(r) - taken[k] + 1), int(freedom[k]))
+            if missed[k] > limit * np.sqrt(size[k]):
+                return np.sort(order[: taken[k]])
+        gram, moment, squares = grams[-1], moments[-1], energy[-1]
     return np.zeros(0, int)
+
+
+def _running(parts: np.ndarray) -> np.ndarray:
+    """Return the sums of the first 0, 1, ... K of `parts` [K, ...], along a new axis of K + 1."""
+    return np.concatenate([np.zeros_like(parts[:1]), np.cumsum(parts, axis=0)])
 
 
 def _basis(slopes: np.ndarray) -> np.ndarray:

@@ -27,6 +27,8 @@ from jaxscale.objective.space import Space
 
 BLOCK = 512
 """Runs of a block of a long table; what `preparation.bucket` pads to is a multiple of it."""
+STRIP = 8
+"""Blocks of a strip at most."""
 LONG = 2048
 """Runs from which a table is long."""
 ONE_PRODUCT = ("float32",)
@@ -93,25 +95,33 @@ class Objective:
         The first curvature is Gauss-Newton with the weights of iteratively reweighted least
         squares: positive semi-definite everywhere, an upper model of the robust loss. The second
         is the exact (generalized) Hessian. Under `jit`, what the caller leaves unused is not
-        computed. A long table is summed up block by block, so that a block stays in the caches.
+        computed. A long table is summed up block by block, so that a block stays in the caches,
+        and the blocks strip by strip, since taking one out costs as much as it has neighbours.
         """
         n = self.weight.shape[0]
         if n < LONG or n % BLOCK:
             return self._model(z)
         data = (self.inputs, self.target, self.weight)
-        blocks = jax.tree.map(lambda leaf: leaf.reshape(-1, BLOCK), data)
+        strips, blocks = strips_of(n // BLOCK)
+        data = jax.tree.map(lambda leaf: leaf.reshape(strips, blocks, BLOCK), data)
+        order, rows = len(z), jnp.eye(blocks, dtype=self.target.value.dtype)
 
-        def add(total: Any, chosen: Array) -> tuple[Any, None]:
-            # A product with a row of the identity, exact, and stored: a slice would be fused into
-            # every user, whose loops XLA's CPU backend then does not vectorise.
-            inputs, target, weight = jax.tree.map(lambda leaf: dot(chosen, leaf), blocks)
-            here = dataclasses.replace(self, inputs=inputs, target=target, weight=weight)
-            return jax.tree.map(jnp.add, total, here._model(z)), None
+        def strip(total: Any, some: Any) -> tuple[Any, None]:
+            def add(total: Any, chosen: Array) -> tuple[Any, None]:
+                # A product with a row of the identity, exact, and stored: a slice would be fused
+                # into every user, whose loops XLA's CPU backend then does not vectorise.
+                inputs, target, weight = jax.tree.map(lambda leaf: dot(chosen, leaf), some)
+                here = dataclasses.replace(self, inputs=inputs, target=target, weight=weight)
+                # What does not change from block to block would be taken out of the loop piece by
+                # piece, and equal exponentials within not be known as equal any more.
+                point, _ = jax.lax.optimization_barrier((z, chosen))
+                return jax.tree.map(jnp.add, total, here._model(point)), None
 
-        order, rows = len(z), jnp.eye(n // BLOCK, dtype=self.target.value.dtype)
+            return jax.lax.scan(add, total, rows)[0], None
+
         shapes = ((), (order,), (order, order), (order, order))
         zeros = tuple(jnp.zeros(shape, self.target.value.dtype) for shape in shapes)
-        value, grad, gauss_newton, exact = jax.lax.scan(add, zeros, rows)[0]
+        value, grad, gauss_newton, exact = jax.lax.scan(strip, zeros, data)[0]
         return value, grad, gauss_newton, exact
 
     def _model(self, z: Array) -> tuple[Array, Array, Array, Array]:
@@ -189,6 +199,12 @@ class Objective:
         lower, upper = self.space.bounds()
         dtype = self.target.value.dtype
         return jnp.array(lower, dtype), jnp.array(upper, dtype)
+
+
+def strips_of(blocks: int) -> tuple[int, int]:
+    """Return into how many strips blocks are divided, and the blocks of each: `STRIP` at most."""
+    each = next(size for size in range(min(STRIP, blocks), 0, -1) if blocks % size == 0)
+    return blocks // each, each
 
 
 def dot(a: Array, b: Array) -> Array:

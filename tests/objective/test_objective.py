@@ -11,7 +11,7 @@ import jaxscale
 from jaxscale._numerics import programs
 from jaxscale._numerics.precision import cast, scope
 from jaxscale.fitting.preparation import bucket, prepare
-from jaxscale.objective.objective import BLOCK, LONG
+from jaxscale.objective.objective import BLOCK, LONG, STRIP, strips_of
 from jaxscale.varpro.reduced import Reduced
 
 LOSSES = [jaxscale.Huber(1e-2), jaxscale.Square(), jaxscale.Absolute(1e-2)]
@@ -178,16 +178,17 @@ def test_objective_is_usable_inside_a_users_own_program(noisy):
 
 
 def test_a_long_table_is_summed_in_blocks_to_the_same(noisy):
-    """Every run 40 times, with a fortieth of the weight: more runs than a block, the same sums."""
+    """Every run 160 times, with so small a part of its weight: blocks in strips, the same sums."""
     one = cast(prepare(jaxscale.Chinchilla(), noisy, jaxscale.Huber(1e-3), "log").objective, float)
-    keep = np.tile(np.arange(64), 40)
+    keep = np.tile(np.arange(64), 160)
     long = dataclasses.replace(
         one,
         inputs=jax.tree.map(lambda x: x[keep], one.inputs),
         target=jax.tree.map(lambda x: x[keep], one.target),
-        weight=one.weight[keep] / 40,
+        weight=one.weight[keep] / 160,
     )
     assert len(long.weight) >= LONG and len(long.weight) % BLOCK == 0
+    assert strips_of(len(long.weight) // BLOCK) == (4, 5)
     z = np.array([-0.4, -1.9, -1.7, 0.4, 0.35])
     for a, b in zip(programs.run(model, one, z, dtype=float)[0],
                     programs.run(model, long, z, dtype=float)[0], strict=True):  # fmt: skip
@@ -196,6 +197,13 @@ def test_a_long_table_is_summed_in_blocks_to_the_same(noisy):
 
 def model(one, z):
     return one.model(z)
+
+
+def test_strips_hold_every_block_and_a_bucket_fills_them():
+    for blocks in (1, 4, 7, 13, 16, 40, 469, 2048):
+        strips, each = strips_of(blocks)
+        assert strips * each == blocks and 1 <= each <= STRIP
+    assert all(strips_of(bucket(n) // BLOCK)[1] >= 4 for n in (20_000, 240_000, 999_999))
 
 
 def test_every_long_bucket_is_a_whole_number_of_blocks():
