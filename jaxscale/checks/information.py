@@ -14,6 +14,7 @@ Source: Seber & Wild 1989, Nonlinear Regression, sections 2.1 and 5.4.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -250,7 +251,7 @@ def counting(at: Information, a: str, b: str) -> tuple[Answer, Answer] | None:
         return float(np.diff(predicted(law, inputs))[0])
 
     def answer(name: str) -> Answer:
-        low, high = middle[name] / np.sqrt(np.e), middle[name] * np.sqrt(np.e)
+        low, high = middle[name] / math.sqrt(math.e), middle[name] * math.sqrt(math.e)
         return lambda _: lambda law: float(np.log(abs(effect(law, name, low, high))))
 
     with scope(np.float64), np.errstate(all="ignore"):

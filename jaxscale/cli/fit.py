@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 from typing import Any
 
-from jaxscale.cli.by import by_column, fit_by
 from jaxscale.cli.given import (
     column_map,
     counted,
@@ -77,6 +76,8 @@ def run(options: argparse.Namespace) -> int:
                 "--bootstrap is of one fit; write the fits of --by with --out many.json, then run "
                 "jaxscale bootstrap many.json"
             )
+        from jaxscale.cli.by import by_column, fit_by  # a fit alone does not wait for it
+
         by_column(options, mapping)
     runs = table(options, mapping)
     _, law, column = law_given(options.law, fixed_values(options), runs)

@@ -12,10 +12,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import optax
 
 from jaxscale._numerics.precision import refuse_tracers
 from jaxscale.data.runs import Runs
@@ -32,6 +31,9 @@ from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
 from jaxscale.optimizers import name_of, row_of, transformation
 from jaxscale.varpro.starts import MAX_STARTS
+
+if TYPE_CHECKING:  # importing it takes as long as a fit
+    import optax
 
 
 def fit_many(

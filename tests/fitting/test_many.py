@@ -20,6 +20,8 @@ from jaxscale.engine.leaders import leaders
 from jaxscale.engine.loop import Solution, Status
 from jaxscale.fitting.many import named
 
+pytestmark = pytest.mark.usefixtures("optimized")
+
 slow = pytest.mark.slow
 
 
