@@ -48,6 +48,6 @@ def optimized():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(programs, "_PROGRAMS", OrderedDict())
         patch.setattr(
-            programs, "compiler_options", lambda jaxpr: {programs.LEVEL: 3, **plain(jaxpr)}
+            programs, "compiler_options", lambda jaxpr: {**plain(jaxpr), programs.LEVEL: 3}
         )
         yield
