@@ -1,4 +1,4 @@
-"""Unrolled dense algebra for the tiny systems of one fit (P <= 12).
+"""Unrolled dense algebra for the tiny systems of one fit (P <= 12); larger ones go to `widemat`.
 
 A batched LAPACK call per lane costs more than the whole evaluation of a law, and custom calls
 cannot be lowered for every backend. Written out as scalar operations, a P x P Cholesky becomes
@@ -9,21 +9,31 @@ pivoting and no iterative refinement: callers regularize first.
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxscale._numerics import widemat
+
 MAX_ORDER = 12
+"""Unknowns up to which algebra is written out."""
+MAX_CONSTRAINED = 6
+"""Constrained entries up to which all active sets are tried."""
 
 
-def cholesky(matrix: Array) -> tuple[list[list[Array]], Array]:
-    """Factor a symmetric `matrix` [P, P] as L Lᵀ.
+def cholesky(matrix: Array) -> tuple[Any, Array]:
+    """Factor a symmetric `matrix` [P, P, ...] as L Lᵀ, for `cholesky_solve`.
 
     Returns:
-        The lower factor as nested lists of scalars, and whether every pivot was positive to
-        working accuracy. Where one was not, the factor is finite and meaningless.
+        The lower factor as nested lists of scalars (beyond `MAX_ORDER` the inverse instead), and
+        whether every pivot was positive to working accuracy. Where one was not, the factor is
+        finite and meaningless.
     """
     order = matrix.shape[0]
+    if order > MAX_ORDER:
+        return widemat.inverse(matrix)
     tiny = 8 * order * jnp.finfo(matrix.dtype).eps
     lower: list[list[Array]] = [[] for _ in range(order)]
     ok = jnp.array(True)
@@ -39,8 +49,11 @@ def cholesky(matrix: Array) -> tuple[list[list[Array]], Array]:
     return lower, ok
 
 
-def cholesky_solve(lower: list[list[Array]], rhs: Array) -> Array:
-    """Solve L Lᵀ x = `rhs` [P] with the factor of `cholesky`."""
+def cholesky_solve(lower: Any, rhs: Array) -> Array:
+    """Solve L Lᵀ x = `rhs` [P, ...] with the factor of `cholesky`."""
+    if not isinstance(lower, list):
+        along = "km,m...->k..." if lower.ndim == 2 else "km...,m...->k..."
+        return jnp.einsum(along, lower, rhs, precision=jax.lax.Precision.HIGHEST)
     order = len(lower)
     forward: list[Array] = []
     for i in range(order):
@@ -55,6 +68,9 @@ def cholesky_solve(lower: list[list[Array]], rhs: Array) -> Array:
 
 def solve_psd(matrix: Array, rhs: Array) -> tuple[Array, Array]:
     """Solve a positive definite system; returns (x [P], whether the matrix was so)."""
+    if matrix.shape[0] > MAX_ORDER:
+        x, ok = widemat.solve(matrix, rhs[:, None])
+        return x[:, 0], ok
     lower, ok = cholesky(matrix)
     return cholesky_solve(lower, rhs), ok
 
@@ -74,6 +90,8 @@ def nonnegative_solve(gram: Array, rhs: Array, signed: tuple[bool, ...]) -> Arra
         The minimizer [K].
     """
     order = len(signed)
+    if order > MAX_ORDER or order - sum(signed) > MAX_CONSTRAINED:
+        return widemat.nonnegative_solve(gram, rhs, signed)
     constrained = [k for k in range(order) if not signed[k]]
     # Unit diagonal first: columns of a law differ by many orders of magnitude.
     scale = 1.0 / jnp.sqrt(jnp.maximum(jnp.diagonal(gram), jnp.finfo(gram.dtype).tiny))
