@@ -28,7 +28,7 @@ from jaxscale.engine.loop import MAX_STEPS, VECTOR, Limits, Solution, Status
 from jaxscale.engine.thinning import thinned, worth_thinning
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import BLOCK, Objective
-from jaxscale.optimizers import newton, row_of
+from jaxscale.optimizers import method, row_of
 
 CHUNKS = (16, 64, 272, 528)
 """Sizes of a compiled chunk of starts on a CPU; the last is repeated."""
@@ -157,11 +157,11 @@ class Search:
         return joined
 
     def polish(self, z: np.ndarray, loss: Loss) -> Solution:
-        """Solve from a few points in float64 with `newton()` under a given loss."""
+        """Solve from a few points in float64 with Newton steps under a given loss."""
         objective = cast(dataclasses.replace(self.objective, loss=loss), np.float64)
-        row = row_of(newton())
+        row = row_of(method())
         limits = Limits.for_dtype(np.float64, row.steps * row.patience)
-        job = _Job(objective, newton(), limits, None)
+        job = _Job(objective, method(), limits, None)
         return self._run(job, z, None, None)
 
     def _run(

@@ -10,10 +10,9 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import optax
 from jax.sharding import Mesh
 
 from jaxscale._numerics.precision import PRECISIONS, cast, refuse_tracers, scope
@@ -39,6 +38,9 @@ from jaxscale.varpro.starts import (
     random_starts,
     starts_near,
 )
+
+if TYPE_CHECKING:  # importing it takes as long as a fit
+    import optax
 
 NEAR = 32
 """Starts of a second search around the best point of the first, at most."""

@@ -16,16 +16,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from jaxscale._numerics.smallmat import MAX_ORDER, solve_psd
 from jaxscale._numerics.widemat import LIMIT
+
+if TYPE_CHECKING:  # importing it takes as long as a fit
+    import optax
 
 LEAST_CURVATURE = 1e-3
 """Curvature of a parameter at least, in units of its gradient over the parameter itself."""
@@ -57,13 +59,15 @@ class _Step(NamedTuple):
     refused: Array  # the exact Hessian was due but not positive definite at its damping
 
 
-class _Settings(NamedTuple):
-    switch: float
-    plateau: float
-    damping: float
-    newton_damping: float
-    raise_by: float
-    lower_by: float
+class Settings(NamedTuple):
+    """The constants of the method; see `newton`."""
+
+    switch: float = 0.01
+    plateau: float = 1e-3
+    damping: float = 1e-3
+    newton_damping: float = 1e-3
+    raise_by: float = 4.0
+    lower_by: float = 10.0
 
 
 @functools.cache
@@ -121,8 +125,26 @@ def newton(
     reweighting, Nielsen 1999 for the change of damping, Marquardt 1963 for the units; the
     two-damping switch was found by experiment (`python -m benchmarks.ablation`).
     """
-    settings = _Settings(switch, plateau, damping, newton_damping, raise_by, lower_by)
+    import optax
 
+    settings = Settings(switch, plateau, damping, newton_damping, raise_by, lower_by)
+    return optax.GradientTransformationExtraArgs(*method(settings))
+
+
+class Method(NamedTuple):
+    """What an engine needs of an optax transformation with extra arguments; see `newton`."""
+
+    init: Callable[[Any], NewtonState]
+    update: Callable[..., tuple[Any, NewtonState]]
+
+
+def method(settings: Settings | None = None) -> Method:
+    """Return the damped Newton method for an engine, which does without optax; see `newton`."""
+    return _built(settings or Settings())
+
+
+@functools.cache
+def _built(settings: Settings) -> Method:
     def update(
         updates: Any,
         state: NewtonState,
@@ -162,10 +184,10 @@ def newton(
         )
         return unravel(trial - flat), state
 
-    return optax.GradientTransformationExtraArgs(functools.partial(_init, settings), update)
+    return Method(functools.partial(_init, settings), update)
 
 
-def _init(settings: _Settings, params: Any) -> NewtonState:
+def _init(settings: Settings, params: Any) -> NewtonState:
     flat, _ = ravel_pytree(params)
     order = flat.shape[0]
     if order > LIMIT:
@@ -191,7 +213,7 @@ def _init(settings: _Settings, params: Any) -> NewtonState:
     )
 
 
-def _judge(settings: _Settings, state: NewtonState, trial: tuple[Array, ...]) -> NewtonState:
+def _judge(settings: Settings, state: NewtonState, trial: tuple[Array, ...]) -> NewtonState:
     """Accept or reject the trial point, and adapt both dampings."""
     value = trial[1]
     accepted = jnp.isfinite(value) & (value < state.value)
@@ -234,7 +256,7 @@ def _steepest(before: Array, gauss_newton: Array) -> Array:
 
 
 def _propose_in_any_units(
-    settings: _Settings, state: NewtonState, low: Array, high: Array
+    settings: Settings, state: NewtonState, low: Array, high: Array
 ) -> _Step:
     """Work out the step in coordinates of curvature one, whatever the units of the parameters.
 
@@ -248,7 +270,7 @@ def _propose_in_any_units(
     return _propose_in_units_of(curvature, settings, state, low, high)
 
 
-def _propose_among_many(settings: _Settings, state: NewtonState, low: Array, high: Array) -> _Step:
+def _propose_among_many(settings: Settings, state: NewtonState, low: Array, high: Array) -> _Step:
     """Work out the step in units of the largest curvature that each coordinate has had.
 
     Source: Moré 1978, The Levenberg-Marquardt algorithm: implementation and theory.
@@ -259,7 +281,7 @@ def _propose_among_many(settings: _Settings, state: NewtonState, low: Array, hig
 
 
 def _propose_in_units_of(
-    curvature: Array, settings: _Settings, state: NewtonState, low: Array, high: Array
+    curvature: Array, settings: Settings, state: NewtonState, low: Array, high: Array
 ) -> _Step:
     unit = 1 / jnp.sqrt(jnp.where(curvature > 0, curvature, 1.0))
     there = state._replace(
@@ -273,7 +295,7 @@ def _propose_in_units_of(
 
 
 def _propose(
-    settings: _Settings,
+    settings: Settings,
     state: NewtonState,
     low: Array,
     high: Array,
