@@ -140,16 +140,22 @@ class Search:
         Args:
             solution: of `solve`; S lanes.
         """
-        value = np.where(np.isfinite(solution.value), solution.value, np.inf)
-        patience, limited = row_of(self.optimizer).patience, solution.status == Status.STEP_LIMIT
-        if patience == 1 or not limited[np.argmin(value)]:
+        row, starts = row_of(self.optimizer), len(solution.value)
+        if row.patience == 1:
             return solution
-        order = np.argsort(value, kind="stable")
-        lead = order[limited[order]][:LEADERS]
-        steps = int(self.limits.max_steps) * patience
+        if int(self.limits.max_steps) < row.steps:  # a short first lap: see `Optimizer.first`
+            lead = _limited(solution, max(starts // 8, LEADERS), starts // 8)
+            solution = self._followed(solution, lead, row.steps // 2)
+        lead = _limited(solution, LEADERS, 1)
+        return self._followed(solution, lead, row.steps * row.patience)
+
+    def _followed(self, solution: Solution, lead: np.ndarray, steps: int) -> Solution:
+        """Return a solution whose lanes `lead` have gone on for so many steps."""
+        if len(lead) == 0:
+            return solution
         limits = dataclasses.replace(self.limits, max_steps=min(steps, MAX_STEPS))
         job = _Job(cast(self.objective, self.dtype), self.optimizer, limits, self.mesh)
-        more = self._run(job, solution.z[lead], None, None, size=job.size(len(value)))
+        more = self._run(job, solution.z[lead], None, None, size=job.size(len(solution.value)))
         more = more._replace(steps=solution.steps[lead] + more.steps)
         joined = Solution(*(leaf.copy() for leaf in solution))
         for leaf, part in zip(joined, more, strict=True):
@@ -301,6 +307,20 @@ def _solve(
     return jax.shard_map(
         one, mesh=mesh, in_specs=(split, split, split, same), out_specs=split, check_vma=False
     )(own, starts, count, limits)
+
+
+def _limited(solution: Solution, most: int, among: int) -> np.ndarray:
+    """Return the best lanes that met the limit of steps; none where none of the best `among` did.
+
+    Args:
+        solution: S lanes.
+        most: how many, at most.
+        among: so many of the best lanes are looked at.
+    """
+    value = np.where(np.isfinite(solution.value), solution.value, np.inf)
+    order = np.argsort(value, kind="stable")
+    limited = solution.status[order] == Status.STEP_LIMIT
+    return order[limited][:most] if limited[: max(among, 1)].any() else order[:0]
 
 
 def _padded(rows: np.ndarray, size: int) -> np.ndarray:
