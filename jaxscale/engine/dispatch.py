@@ -24,6 +24,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxscale import engine
 from jaxscale._numerics import programs
 from jaxscale._numerics.precision import cast, scope
+from jaxscale._numerics.smallmat import MAX_ORDER
 from jaxscale.engine.loop import MAX_STEPS, VECTOR, Limits, Solution, Status
 from jaxscale.engine.thinning import thinned, worth_thinning
 from jaxscale.objective.losses import Loss
@@ -228,6 +229,8 @@ class _Job:
     def width(self) -> int:
         """Return the lanes in flight: on a CPU, what stays in its caches."""
         if jax.default_backend() == "cpu":
+            if len(self.objective.space.specs) > MAX_ORDER:
+                return VECTOR  # lanes go one after the other there, idle ones too
             return 64 if self.rows <= 256 else 32
         return int(np.clip((1 << 22) // min(self.rows, BLOCK), 128, 4096))
 

@@ -83,7 +83,7 @@ def fit(
         precision: "float64", "float32", or "mixed" (float32 search, float64 polish).
         max_steps: evaluations per start; default what the table says of the optimizer, 400 for
             "newton" (the starts in the lead 4000 more where the best has not arrived by then; of
-            more than 12 parameters 50 for all and 200 for the best eighth first), and 5000 for a
+            more than 12 parameters 40 for all and 200 for the best eighth first), and 5000 for a
             transformation that is not in it.
         bounds: ranges of parameters in the units of the runs, {"E": (1, 2)}. Other bounds compile
             anew.

@@ -98,25 +98,60 @@ def _sums(objective: Any, z: Array) -> Model:
     irls = weight * objective.loss.weight(r)
     psi = irls * r
     inner = weight * objective.loss.curvature(r) + bend * psi
-    rows = jnp.stack([_along(objective, z, k) for k in range(len(z))]) * slope
+    rows = jnp.stack(slopes(objective.prediction, tuple(z))) * slope
     products = _dot(jnp.concatenate([rows * irls, rows * inner]), rows.T)
     value = _dot(weight * objective.loss.rho(r), jnp.ones_like(r))
     return value, _dot(rows, psi), products[: len(z)], products[len(z) :]
 
 
-def _along(objective: Any, z: Array, k: int) -> Array:
-    """Return the derivative [n] of the predictions in coordinate k: what it does not touch is free.
+def slopes(function: Callable[..., Array], point: tuple[Array, ...]) -> list[Array]:
+    """Return the derivatives of `function` in each of its scalar arguments; pure.
 
-    The law is traced once per coordinate, but only the terms that k is in are derived.
+    The function is traced and linearized once. What a coordinate does not touch is not written
+    out for it: the terms of a law have few coordinates each, so that the program grows with their
+    number and not with its square.
+
+    Args:
+        function: of P scalars.
+        point: at which.
     """
-    point = tuple(z)
+    made, push = jax.linearize(function, *point)
+    linear = jax.make_jaxpr(push)(*point)
+    known: dict[Any, Any] = dict(zip(linear.jaxpr.constvars, linear.consts, strict=True))
+    moving = set(linear.jaxpr.invars)
+    for equation in linear.jaxpr.eqns:  # what depends on no direction is there once
+        if moving.isdisjoint(_variables(equation)):
+            known.update(_evaluated(linear.jaxpr, equation, known))
+        else:
+            moving.update(equation.outvars)
+    found = []
+    for k, argument in enumerate(linear.jaxpr.invars):
+        here = {argument: jnp.ones_like(point[k])}
+        for equation in linear.jaxpr.eqns:
+            reached = [v for v in _variables(equation) if v in here]
+            still = [v for v in _variables(equation) if v in moving and v not in here]
+            if not reached:
+                continue
+            if still and equation.primitive.name in ("add_any", "add"):
+                here[equation.outvars[0]] = here[reached[0]]
+            else:
+                zeros = {v: jnp.zeros(v.aval.shape, v.aval.dtype) for v in still}
+                here.update(_evaluated(linear.jaxpr, equation, known | zeros | here))
+        out = linear.jaxpr.outvars[0]
+        found.append(here[out] if out in here else jnp.zeros_like(made))
+    return found
 
-    def moved(t: Array) -> Array:
-        p: Array = objective.prediction(*point[:k], t, *point[k + 1 :])
-        return p
 
-    slope: Array = jax.jvp(moved, (point[k],), (jnp.ones_like(point[k]),))[1]
-    return slope
+def _variables(equation: Any) -> list[Any]:
+    return [atom for atom in equation.invars if not hasattr(atom, "val")]
+
+
+def _evaluated(program: Any, equation: Any, values: dict[Any, Any]) -> dict[Any, Any]:
+    """Return the outputs of one equation of a program."""
+    inputs = list(dict.fromkeys(_variables(equation)))
+    alone = program.replace(constvars=[], invars=inputs, outvars=equation.outvars, eqns=[equation])
+    made = jax.core.eval_jaxpr(alone, [], *(values[v] for v in inputs))
+    return dict(zip(equation.outvars, made, strict=True))
 
 
 def _shares(objective: Any, z: Array) -> Array:

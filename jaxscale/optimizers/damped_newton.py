@@ -255,9 +255,7 @@ def _steepest(before: Array, gauss_newton: Array) -> Array:
     return jnp.maximum(before, jnp.diagonal(gauss_newton))
 
 
-def _propose_in_any_units(
-    settings: Settings, state: NewtonState, low: Array, high: Array
-) -> _Step:
+def _propose_in_any_units(settings: Settings, state: NewtonState, low: Array, high: Array) -> _Step:
     """Work out the step in coordinates of curvature one, whatever the units of the parameters.
 
     Where a curvature has all but vanished, the gradient over the parameter stands in for it: a

@@ -52,8 +52,6 @@ class Optimizer(NamedTuple):
         return self.first if self.first is not None and order > MAX_ORDER else self.steps
 
 
-
-
 @functools.cache
 def _lbfgs() -> optax.GradientTransformation:
     import optax
@@ -73,7 +71,7 @@ OPTIMIZERS = {
         method,
         steps=400,
         patience=10,
-        first=50,
+        first=40,
         needs=("value", "value_fn"),
         any_units=True,
         thins=True,
