@@ -90,4 +90,5 @@ def nonnegative_solve(gram: Array, rhs: Array, signed: tuple[bool, ...]) -> Arra
         return x.at[k].set(new), slope - unit[k] * (new - x[k])
 
     x, _ = jax.lax.fori_loop(0, SWEEPS * order, descend, (jnp.zeros_like(rhs), rhs * scale))
-    return x * scale
+    solution: Array = x * scale
+    return solution

@@ -38,7 +38,8 @@ def model(objective: Any, z: Array) -> Model:
         objective: an `Objective`.
         z: the point [P].
     """
-    return _by_lane(_model)(objective, z)
+    found: Model = _by_lane(_model)(objective, z)
+    return found
 
 
 def bends(objective: Any, z: Array) -> Array:
@@ -63,7 +64,8 @@ def bends(objective: Any, z: Array) -> Array:
 
 def shares(objective: Any, z: Array) -> Array:
     """Return [P] as `Objective.shares` does; pure."""
-    return _by_lane(_shares)(objective, z)
+    found: Array = _by_lane(_shares)(objective, z)
+    return found
 
 
 def _by_lane(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -88,8 +90,8 @@ def _model(objective: Any, z: Array) -> Model:
 
     shapes = ((), (order,), (order, order), (order, order))
     zeros = tuple(jnp.zeros(shape, dtype) for shape in shapes)
-    total: Model = jax.lax.scan(add, zeros, blocks)[0]
-    return total
+    value, grad, gauss_newton, exact = jax.lax.scan(add, zeros, blocks)[0]
+    return value, grad, gauss_newton, exact
 
 
 def _sums(objective: Any, z: Array) -> Model:
