@@ -25,6 +25,7 @@ from jaxscale import engine
 from jaxscale._numerics import programs
 from jaxscale._numerics.precision import cast, scope
 from jaxscale._numerics.smallmat import MAX_ORDER
+from jaxscale.engine.laps import limited
 from jaxscale.engine.loop import MAX_STEPS, VECTOR, Limits, Solution, Status
 from jaxscale.engine.thinning import thinned, worth_thinning
 from jaxscale.objective.losses import Loss
@@ -145,9 +146,9 @@ class Search:
         if row.patience == 1:
             return solution
         if int(self.limits.max_steps) < row.steps:  # a short first lap: see `Optimizer.first`
-            lead = _limited(solution, max(starts // 8, LEADERS), starts // 8)
+            lead = limited(solution, max(starts // 8, LEADERS), starts // 8)
             solution = self._followed(solution, lead, row.steps // 2)
-        lead = _limited(solution, LEADERS, 1)
+        lead = limited(solution, LEADERS, 1)
         return self._followed(solution, lead, row.steps * row.patience)
 
     def _followed(self, solution: Solution, lead: np.ndarray, steps: int) -> Solution:
@@ -310,20 +311,6 @@ def _solve(
     return jax.shard_map(
         one, mesh=mesh, in_specs=(split, split, split, same), out_specs=split, check_vma=False
     )(own, starts, count, limits)
-
-
-def _limited(solution: Solution, most: int, among: int) -> np.ndarray:
-    """Return the best lanes that met the limit of steps; none where none of the best `among` did.
-
-    Args:
-        solution: S lanes.
-        most: how many, at most.
-        among: so many of the best lanes are looked at.
-    """
-    value = np.where(np.isfinite(solution.value), solution.value, np.inf)
-    order = np.argsort(value, kind="stable")
-    limited = solution.status[order] == Status.STEP_LIMIT
-    return order[limited][:most] if limited[: max(among, 1)].any() else order[:0]
 
 
 def _padded(rows: np.ndarray, size: int) -> np.ndarray:
