@@ -8,7 +8,7 @@ from jaxscale import Law, power
 from jaxscale.laws.parameters import coefficient, exponent, offset
 
 
-def _grouped(count):
+def family_law(count):
     """A family of `count` groups: each its own E and A, one exponent of N and one of D for all."""
     numbers = range(1, count + 1)
     fields = {f"E{k}": offset(f"irreducible loss of group {k}") for k in numbers}
@@ -34,8 +34,8 @@ def _grouped(count):
     return type(f"Grouped{count}", (Law,), body)
 
 
-Grouped5 = _grouped(5)  # 13 parameters
-Grouped9 = _grouped(9)  # 21 parameters
+Grouped5 = family_law(5)  # 13 parameters
+Grouped9 = family_law(9)  # 21 parameters
 
 
 def grouped_runs(law, *, each=24, noise=0.0, seed=0):

@@ -138,18 +138,16 @@ class Search:
 
         So a narrow valley is followed to its end, and no lane holds the others up. It is the
         program of the search that goes on, so nothing is compiled.
-
-        Args:
-            solution: of `solve`; S lanes.
         """
-        row, starts = row_of(self.optimizer), len(solution.value)
+        row, steps = row_of(self.optimizer), int(self.limits.max_steps)
         if row.patience == 1:
             return solution
-        if int(self.limits.max_steps) < row.steps:  # a short first lap: see `Optimizer.first`
-            lead = limited(solution, max(starts // 8, LEADERS), starts // 8)
-            solution = self._followed(solution, lead, row.steps // 2)
+        starts, order = solution.z.shape
+        if steps == row.lap(order) < row.steps:  # see `Optimizer.first`
+            lead, steps = limited(solution, max(starts // 8, LEADERS), starts // 8), row.steps
+            solution = self._followed(solution, lead, steps // 2)
         lead = limited(solution, LEADERS, 1)
-        return self._followed(solution, lead, row.steps * row.patience)
+        return self._followed(solution, lead, steps * row.patience)
 
     def _followed(self, solution: Solution, lead: np.ndarray, steps: int) -> Solution:
         """Return a solution whose lanes `lead` have gone on for so many steps."""
