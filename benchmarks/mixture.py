@@ -1,4 +1,4 @@
-"""What a law of 33 parameters costs: 1,000 starts of the joint mixture law against SciPy's L-BFGS-B.
+"""What 33 parameters cost: 1,000 starts of the joint mixture law against SciPy's L-BFGS-B.
 
     python -m benchmarks.mixture                    # 1,000 starts, 20 of SciPy's, two minutes
     python -m benchmarks.mixture --rival-starts 100 --target arxiv

@@ -10,6 +10,7 @@ one parameter per field, so a class for K domains is made by a function.
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import Any
 
 from jaxscale import Law, power
@@ -63,8 +64,6 @@ def joint_mixture(domains: tuple[str, ...]) -> type[Law]:
 
 def _formula(domains: tuple[str, ...]) -> Any:
     """Return the formula of the law, with the shares, N and D as its arguments."""
-    import inspect
-
     numbers = range(1, len(domains) + 1)
 
     def call(self: Any, *inputs: Any) -> Any:
