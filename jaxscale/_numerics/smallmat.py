@@ -1,4 +1,4 @@
-"""Unrolled dense algebra for the tiny systems of one fit (P <= 12).
+"""Unrolled dense algebra for the tiny systems of one fit (P <= 12); larger ones go to `widemat`.
 
 A batched LAPACK call per lane costs more than the whole evaluation of a law, and custom calls
 cannot be lowered for every backend. Written out as scalar operations, a P x P Cholesky becomes
@@ -9,13 +9,19 @@ pivoting and no iterative refinement: callers regularize first.
 from __future__ import annotations
 
 import itertools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxscale._numerics import widemat
+
 MAX_ORDER = 12
+"""Unknowns up to which algebra is written out."""
+MAX_CONSTRAINED = 6
+"""Constrained entries up to which all active sets are tried."""
 
 
 class Factor(NamedTuple):
@@ -25,14 +31,16 @@ class Factor(NamedTuple):
     inverse: list[Array]  # of the diagonal of D
 
 
-def cholesky(matrix: Array) -> tuple[Factor, Array]:
-    """Factor a symmetric `matrix` [P, P] as L D Lᵀ, without square roots.
+def cholesky(matrix: Array) -> tuple[Any, Array]:
+    """Factor a symmetric `matrix` [P, P, ...] as L D Lᵀ, for `cholesky_solve`; no square roots.
 
     Returns:
-        The factor, and whether every pivot was positive to working accuracy. Where one was not,
-        the factor is finite and meaningless.
+        The factor (beyond `MAX_ORDER` the inverse instead), and whether every pivot was positive
+        to working accuracy. Where one was not, the factor is finite and meaningless.
     """
     order = matrix.shape[0]
+    if order > MAX_ORDER:
+        return widemat.inverse(matrix)
     tiny = 8 * order * jnp.finfo(matrix.dtype).eps
     rest = [[matrix[i, j] for j in range(i + 1)] for i in range(order)]
     factor, good = Factor([[] for _ in range(order)], []), []
@@ -48,8 +56,11 @@ def cholesky(matrix: Array) -> tuple[Factor, Array]:
     return factor, jnp.all(jnp.stack(good), axis=0)
 
 
-def cholesky_solve(factor: Factor, rhs: Array) -> Array:
-    """Solve L D Lᵀ x = `rhs` [P] with the factor of `cholesky`."""
+def cholesky_solve(factor: Any, rhs: Array) -> Array:
+    """Solve L D Lᵀ x = `rhs` [P, ...] with the factor of `cholesky`."""
+    if not isinstance(factor, Factor):
+        along = "km,m...->k..." if factor.ndim == 2 else "km...,m...->k..."
+        return jnp.einsum(along, factor, rhs, precision=jax.lax.Precision.HIGHEST)
     order = len(factor.inverse)
     x = [rhs[i] for i in range(order)]
     for i in range(order):
@@ -64,6 +75,9 @@ def cholesky_solve(factor: Factor, rhs: Array) -> Array:
 
 def solve_psd(matrix: Array, rhs: Array) -> tuple[Array, Array]:
     """Solve a positive definite system; returns (x [P], whether the matrix was so)."""
+    if matrix.shape[0] > MAX_ORDER:
+        x, ok = widemat.solve(matrix, rhs[:, None])
+        return x[:, 0], ok
     factor, ok = cholesky(matrix)
     return cholesky_solve(factor, rhs), ok
 
@@ -109,6 +123,8 @@ def nonnegative_solve(gram: Array, rhs: Array, signed: tuple[bool, ...]) -> Arra
         The minimizer [K].
     """
     order = len(signed)
+    if order > MAX_ORDER or order - sum(signed) > MAX_CONSTRAINED:
+        return widemat.nonnegative_solve(gram, rhs, signed)
     sets = itertools.product(*((True,) if free else (False, True) for free in signed))
     kept = np.array(list(sets)).reshape(-1, order)
     # Unit diagonal first: columns of a law differ by many orders of magnitude.

@@ -32,6 +32,8 @@ ROWS = 32
 """Runs at which a law is tried before a fit."""
 DRAWS = 4
 """Random parameters at which it is tried."""
+MANY = 6
+"""Linear parameters whose pairs are tried one by one, at most."""
 LOOSE = 1e-6
 """Relative difference allowed there; what is declared wrongly differs by its whole size."""
 TIGHT = 1e-9
@@ -194,6 +196,8 @@ def _check_affine(sides: Sides, points: np.ndarray) -> None:
             f"{name_of_law}: the formula is not affine in {' and '.join(bent)}, declared linear; "
             "declare it with coefficient(..., linear=False)"
         )
+    if len(linear) > MANY and _affine(sides, points, tuple(linear)):
+        return  # along all of them at once, which all pairs take part in
     for k, a in enumerate(linear):
         for b in linear[:k]:
             if not _affine(sides, points, (a, b)):

@@ -16,7 +16,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -26,8 +26,10 @@ from jaxscale import engine
 from jaxscale._numerics import programs
 from jaxscale._numerics.precision import cast
 from jaxscale.engine import planning
-from jaxscale.engine.leaders import leaders
+from jaxscale.engine.laps import limited
+from jaxscale.engine.leaders import LEADERS, leaders
 from jaxscale.engine.loop import MAX_STEPS, VECTOR, Limits, Solution, Status
+from jaxscale.engine.problems import Problems, padded
 from jaxscale.engine.processes import local_part, merge, share
 from jaxscale.engine.tall import departures, distinct, sample, spread
 from jaxscale.engine.thinning import thinned, worth_thinning
@@ -46,19 +48,6 @@ Progress = Callable[[int, int], None]
 def chunk_size(total: int) -> int:
     """Return the starts of a chunk on one device: the smallest that holds all, or the largest."""
     return planning.plan().chunk(total)
-
-
-class Problems(NamedTuple):
-    """Fields of an objective with a leading axis [B], and which problem each start solves."""
-
-    fields: dict[str, Any]  # name of a field of the objective -> its pytree, leaves [B, ...]
-    which: np.ndarray  # [S] int
-
-    def part(self, some: slice, size: int) -> dict[str, Any]:
-        """Return the fields of `some` starts, one row per start, padded to `size`."""
-        rows = _padded(self.which[some], size)
-        part: dict[str, Any] = jax.tree.map(lambda leaf: np.asarray(leaf)[rows], self.fields)
-        return part
 
 
 class Search:
@@ -123,7 +112,7 @@ class Search:
         parts = []
         for first in range(0, len(z), size):
             part = z[first : first + size]
-            found = self.run(function, self.searched, _padded(part, size), dtype=np.float64)
+            found = self.run(function, self.searched, padded(part, size), dtype=np.float64)
             parts.append(found[: len(part)])
         return np.concatenate(parts)
 
@@ -188,18 +177,30 @@ class Search:
         It is the program of the search that goes on, so nothing is compiled. Each problem has its
         own lead.
         """
-        patience = row_of(self.optimizer).patience
-        if patience == 1:
+        row, steps = row_of(self.optimizer), int(self.limits.max_steps)
+        if row.patience == 1:
             return solution
-        which = np.zeros(len(solution.value), int) if problems is None else problems.which
-        lead = leaders(solution, which)
+        starts, order = solution.z.shape
+        if problems is None and steps == row.lap(order) < row.steps:  # see `Optimizer.first`
+            lead, steps = limited(solution, max(starts // 8, LEADERS), starts // 8), row.steps
+            solution = self._followed(job.longer(steps // 2), solution, lead, size)
+        which = np.zeros(starts, int) if problems is None else problems.which
+        job = job.longer(steps * row.patience)
+        return self._followed(job, solution, leaders(solution, which), size, problems)
+
+    def _followed(
+        self,
+        job: _Job,
+        solution: Solution,
+        lead: np.ndarray,
+        size: int | None,
+        problems: Problems | None = None,
+    ) -> Solution:
+        """Return a solution whose lanes `lead` have gone on."""
         if len(lead) == 0:
             return solution
-        steps = int(self.limits.max_steps) * patience
-        limits = dataclasses.replace(self.limits, max_steps=min(steps, MAX_STEPS))
-        job = dataclasses.replace(job, limits=limits)
-        size = job.size(len(which)) if size is None else size
-        own = None if problems is None else problems._replace(which=which[lead])
+        size = job.size(len(solution.value)) if size is None else size
+        own = None if problems is None else problems._replace(which=problems.which[lead])
         more = self._run(job, solution.z[lead], None, own, size)
         more = more._replace(steps=solution.steps[lead] + more.steps)
         joined = Solution(*(leaf.copy() for leaf in solution))
@@ -258,6 +259,11 @@ class _Job:
     limits: Limits
     mesh: Mesh | None
 
+    def longer(self, steps: int) -> _Job:
+        """Return the same with another limit of steps, which is no other program."""
+        limits = dataclasses.replace(self.limits, max_steps=min(steps, MAX_STEPS))
+        return dataclasses.replace(self, limits=limits)
+
     @property
     def rows(self) -> int:
         return int(self.objective.weight.shape[-1])
@@ -279,7 +285,7 @@ class _Job:
         part = z[which]
         left = len(part) - np.arange(self.devices) * (size // self.devices)
         count = np.clip(left, 0, size // self.devices).astype(np.int32)
-        args: list[Any] = [self.objective, _padded(part, size).astype(dtype), count, self.limits]
+        args: list[Any] = [self.objective, padded(part, size).astype(dtype), count, self.limits]
         static: dict[str, Any] = {"optimizer": self.optimizer, "mesh": local_part(self.mesh)}
         if problems is not None:
             own = cast(problems.part(which, size), dtype)
@@ -301,7 +307,7 @@ class _Job:
     ) -> tuple[int, programs.Program, float]:
         """Return the lanes in flight that fit into memory, their program, compile seconds."""
         dtype, plan = args[1].dtype, planning.plan()
-        width = plan.width(self.rows)
+        width = plan.width(self.rows, len(self.objective.space.specs))
         program, seconds = programs.program(_solve, *args, dtype=dtype, width=width, **static)
         for _ in range(2):  # the figure is nearly proportional to the width
             if program.memory <= plan.memory or width == 1:
@@ -347,10 +353,6 @@ def _solve(
     return jax.shard_map(
         one, mesh=mesh, in_specs=(split, split, split, same), out_specs=split, check_vma=False
     )(own, starts, count, limits)
-
-
-def _padded(rows: np.ndarray, size: int) -> np.ndarray:
-    return np.concatenate([rows, np.repeat(rows[:1], size - len(rows), axis=0)])
 
 
 def _halves(progress: Progress | None, total: int) -> tuple[Progress | None, Progress | None]:

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jaxscale._numerics.smallmat import MAX_ORDER
+from jaxscale.engine.loop import VECTOR
+
 
 class Plan(NamedTuple):
     """What is compiled for one kind of device.
@@ -20,23 +23,32 @@ class Plan(NamedTuple):
         widths: (runs, lanes): a table of at most so many runs has so many lanes in flight.
         wide: lanes in flight of every longer table.
         memory: bytes that the lanes of one program may take, by the compiler's figure.
+        one_by_one: whether the lanes of a wide law go one after the other.
     """
 
     chunks: tuple[int, ...]
     widths: tuple[tuple[int, int], ...]
     wide: int
     memory: int
+    one_by_one: bool = False
 
     def chunk(self, total: int) -> int:
         """Return the starts of a chunk: the smallest that holds all, or the largest."""
         return next((size for size in self.chunks if total <= size), self.chunks[-1])
 
-    def width(self, rows: int) -> int:
-        """Return the lanes in flight on a table of `rows` runs, padding included."""
+    def width(self, rows: int, order: int = 1) -> int:
+        """Return the lanes in flight on a table of `rows` runs, padding included.
+
+        Args:
+            rows: how many runs.
+            order: parameters of the law.
+        """
+        if self.one_by_one and order > MAX_ORDER:
+            return VECTOR  # lanes go one after the other there, idle ones too
         return next((lanes for most, lanes in self.widths if rows <= most), self.wide)
 
 
-CPU = Plan(chunks=(16, 64, 272, 528), widths=((256, 64),), wide=32, memory=1 << 29)
+CPU = Plan((16, 64, 272, 528), ((256, 64),), wide=32, memory=1 << 29, one_by_one=True)
 ACCELERATOR = Plan(chunks=(16, 64, 1040, 16384), widths=(), wide=4096, memory=1 << 29)
 """Of a device that nobody measured: a guess."""
 MEASURED: dict[str, Plan] = {}

@@ -17,8 +17,9 @@ import numpy as np
 
 from jaxscale._numerics.precision import cast
 from jaxscale._numerics.smallmat import MAX_ORDER
-from jaxscale.engine.dispatch import Problems, Search, chunk_size
+from jaxscale.engine.dispatch import Search, chunk_size
 from jaxscale.engine.loop import Solution
+from jaxscale.engine.problems import Problems
 from jaxscale.engine.thinning import worth_thinning
 from jaxscale.errors import FitError
 from jaxscale.fitting.assembly import Found, Optimum, at_point

@@ -22,7 +22,8 @@ from jax.sharding import Mesh
 
 from jaxscale._numerics.positive import Positive
 from jaxscale._numerics.precision import PRECISIONS, scope
-from jaxscale.engine.dispatch import Problems, Progress, Search
+from jaxscale.engine.dispatch import Progress, Search
+from jaxscale.engine.problems import Problems
 from jaxscale.fitting.certificate import SAME
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law

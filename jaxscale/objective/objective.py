@@ -20,7 +20,9 @@ from jax import Array
 
 from jaxscale._numerics.positive import Positive
 from jaxscale._numerics.pytree import pytree, static
+from jaxscale._numerics.smallmat import MAX_ORDER
 from jaxscale.laws import Law
+from jaxscale.objective import wide
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Log, Residual
 from jaxscale.objective.space import Space
@@ -97,7 +99,11 @@ class Objective:
         is the exact (generalized) Hessian. Under `jit`, what the caller leaves unused is not
         computed. A long table is summed up block by block, so that a block stays in the caches,
         and the blocks strip by strip, since taking one out costs as much as it has neighbours.
+
+        Beyond a dozen coordinates the second curvature lacks the law's own bends; see `wide`.
         """
+        if len(z) > MAX_ORDER:
+            return wide.model(self, z)
         n = self.weight.shape[0]
         if n < LONG or n % BLOCK:
             return self._model(z)
@@ -122,6 +128,13 @@ class Objective:
         shapes = ((), (order,), (order, order), (order, order))
         zeros = tuple(jnp.zeros(shape, self.target.value.dtype) for shape in shapes)
         value, grad, gauss_newton, exact = jax.lax.scan(strip, zeros, data)[0]
+        return value, grad, gauss_newton, exact
+
+    def exact_model(self, z: Array) -> tuple[Array, Array, Array, Array]:
+        """Return what `model` does, with the exact Hessian however many coordinates there are."""
+        value, grad, gauss_newton, exact = self.model(z)
+        if len(z) > MAX_ORDER:
+            exact = exact + wide.bends(self, z)
         return value, grad, gauss_newton, exact
 
     def _model(self, z: Array) -> tuple[Array, Array, Array, Array]:
@@ -186,6 +199,8 @@ class Objective:
         which = range(len(z)) if which is None else which
         if not which:
             return jnp.zeros(0, z.dtype)
+        if len(z) > MAX_ORDER:
+            return wide.shares(self, z)[np.array(which)]
         p = self.prediction(*z)
         tangents = jnp.stack([partial(self.prediction, k)(*z) for k in which])
         return jnp.max(jnp.where(self.weight > 0, jnp.abs(tangents / p), 0.0), axis=-1)

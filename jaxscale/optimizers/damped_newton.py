@@ -24,12 +24,15 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from jaxscale._numerics.smallmat import MAX_ORDER, solve_psd
+from jaxscale._numerics.widemat import LIMIT
 
 if TYPE_CHECKING:  # importing it takes as long as a fit
     import optax
 
 LEAST_CURVATURE = 1e-3
 """Curvature of a parameter at least, in units of its gradient over the parameter itself."""
+LEAST_SHARE = 1e-12
+"""Curvature of one parameter of many at least, in units of the largest."""
 
 
 class NewtonState(NamedTuple):
@@ -46,6 +49,7 @@ class NewtonState(NamedTuple):
     predicted: Array  # decrease that the model promised for the trial under way
     exact: Array  # whether the trial under way is an exact Newton step
     decrement: Array  # expected decrease at the last trial, once its model can be trusted; else inf
+    steepest: Array  # [P] largest diagonal of Gauss-Newton so far; [0] for a dozen parameters
 
 
 class _Step(NamedTuple):
@@ -76,9 +80,9 @@ def newton(
     raise_by: float = 4.0,
     lower_by: float = 10.0,
 ) -> optax.GradientTransformationExtraArgs:
-    """Build the damped Newton method; for at most 12 parameters.
+    """Build the damped Newton method; for at most 256 parameters.
 
-    Use it for scaling laws and other small robust fits; use optax.lbfgs or optax.adam for many
+    Use it for scaling laws and other small robust fits; use optax.lbfgs or optax.adam for more
     parameters. Factories are cached by their arguments, so building it twice compiles once.
 
     Args:
@@ -107,10 +111,12 @@ def newton(
     curvature of each parameter. With `curvature_fn`, which is how the engine calls it, they
     should be of order one, as the coordinates of a fit are: Gauss-Newton steps are damped alike
     in all of them, which is what tells a term that has vanished from one that has not, and a
-    parameter of order 1e8 would hardly move.
+    parameter of order 1e8 would hardly move. Of more than 12 parameters some are always nearly
+    without effect, and the others would be held back with them: there a step is worked out in
+    units of the largest curvature that each has had.
 
     Raises:
-        ValueError: by `init`, for more than 12 parameters; by `update`, without `params` or
+        ValueError: by `init`, for more than 256 parameters; by `update`, without `params` or
             without both `value_fn` and `curvature_fn`.
 
     Cost: one value, gradient and curvature per step, and two P x P Cholesky solves.
@@ -167,6 +173,8 @@ def _built(settings: Settings) -> Method:
         high = jnp.full_like(flat, jnp.inf) if upper is None else upper
         state = _judge(settings, state, (flat, jnp.asarray(value, flat.dtype), grad, *curvature))
         propose = _propose_in_any_units if curvature_fn is None else _propose
+        if curvature_fn is not None and len(flat) > MAX_ORDER:
+            propose = _propose_among_many
         step = propose(settings, state, low, high)
         trial = jnp.clip(state.best + step.move, low, high)
         state = state._replace(
@@ -182,9 +190,9 @@ def _built(settings: Settings) -> Method:
 def _init(settings: Settings, params: Any) -> NewtonState:
     flat, _ = ravel_pytree(params)
     order = flat.shape[0]
-    if order > MAX_ORDER:
+    if order > LIMIT:
         raise ValueError(
-            f"newton() is for at most {MAX_ORDER} parameters, got {order}; use optax.lbfgs()"
+            f"newton() is for at most {LIMIT} parameters, got {order}; use optax.lbfgs()"
         )
     zero = jnp.zeros_like(flat)
     matrix = jnp.zeros((order, order), flat.dtype)
@@ -201,6 +209,7 @@ def _init(settings: Settings, params: Any) -> NewtonState:
         predicted=scalar(0.0),
         exact=jnp.array(False),
         decrement=scalar(jnp.inf),
+        steepest=zero if order > MAX_ORDER else zero[:0],
     )
 
 
@@ -236,7 +245,14 @@ def _judge(settings: Settings, state: NewtonState, trial: tuple[Array, ...]) -> 
         predicted=state.predicted,
         exact=state.exact,
         decrement=jnp.where(trusted, state.predicted, jnp.inf),
+        steepest=_steepest(state.steepest, gauss_newton),
     )
+
+
+def _steepest(before: Array, gauss_newton: Array) -> Array:
+    if before.shape[0] == 0:
+        return before
+    return jnp.maximum(before, jnp.diagonal(gauss_newton))
 
 
 def _propose_in_any_units(settings: Settings, state: NewtonState, low: Array, high: Array) -> _Step:
@@ -249,6 +265,22 @@ def _propose_in_any_units(settings: Settings, state: NewtonState, low: Array, hi
     slope = jnp.abs(state.grad / jnp.where(apart, state.best, 1.0))
     curvature = jnp.abs(jnp.diagonal(state.hessian))
     curvature = jnp.maximum(curvature, jnp.where(apart, LEAST_CURVATURE * slope, 0.0))
+    return _propose_in_units_of(curvature, settings, state, low, high)
+
+
+def _propose_among_many(settings: Settings, state: NewtonState, low: Array, high: Array) -> _Step:
+    """Work out the step in units of the largest curvature that each coordinate has had.
+
+    Source: Moré 1978, The Levenberg-Marquardt algorithm: implementation and theory.
+    """
+    least = LEAST_SHARE * jnp.max(state.steepest)
+    curvature = jnp.maximum(state.steepest, least)
+    return _propose_in_units_of(curvature, settings, state, low, high)
+
+
+def _propose_in_units_of(
+    curvature: Array, settings: Settings, state: NewtonState, low: Array, high: Array
+) -> _Step:
     unit = 1 / jnp.sqrt(jnp.where(curvature > 0, curvature, 1.0))
     there = state._replace(
         best=state.best / unit,

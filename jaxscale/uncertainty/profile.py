@@ -24,7 +24,8 @@ from jaxscale._numerics import programs
 from jaxscale._numerics.level import check_level
 from jaxscale._numerics.pytree import pytree
 from jaxscale._numerics.student import student_t
-from jaxscale.engine.dispatch import Problems, Search
+from jaxscale.engine.dispatch import Search
+from jaxscale.engine.problems import Problems
 from jaxscale.fitting.linearized import Linearized, linearize
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.sandwich import inverse_curvature

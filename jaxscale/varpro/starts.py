@@ -22,6 +22,8 @@ START_GRID_CELLS = 256
 """Cells of the exponent grid at most."""
 MAX_STARTS = 5_000_000
 """Random starts at most: they take 1 to 2 GiB of memory, and a saved fit that can be read again."""
+MOST_CELLS = 4096
+"""Cells of the coarsest grid at most: two values of each of twelve coordinates."""
 KEPT = 16
 """How many of the best cells become starts."""
 
@@ -119,7 +121,10 @@ def given_starts(objective: Objective, sample: Law | Any) -> np.ndarray:
 
 
 def grid_axes(objective: Objective) -> tuple[np.ndarray, ...] | None:
-    """Return the values of each non-linear coordinate on the grid, or None if nothing is linear."""
+    """Return the values of each non-linear coordinate on the grid.
+
+    None if nothing is linear, or if there are so many of them that no grid can be had.
+    """
     reduced = Reduced(objective)
     if not reduced.linear:
         return None
@@ -132,6 +137,8 @@ def grid_axes(objective: Objective) -> tuple[np.ndarray, ...] | None:
         fixed[k] = candidates[::step]
         cells = max(1, cells // len(fixed[k]))
     smooth = [k for k in nonlinear if k not in fixed]
+    if 2 ** len(smooth) > MOST_CELLS:
+        return None
     # An even number: zero, where power and constant coincide, is no grid point.
     side = 2 * max(1, int(cells ** (1 / max(1, len(smooth)))) // 2)
     side = min(side, 64)

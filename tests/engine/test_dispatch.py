@@ -16,8 +16,9 @@ from jaxscale._numerics import programs
 from jaxscale._numerics.precision import cast
 from jaxscale.datasets.synthetic import TRUTH, isoflop_design, simulate
 from jaxscale.engine import dispatch, planning
-from jaxscale.engine.dispatch import Problems, Search
+from jaxscale.engine.dispatch import Search
 from jaxscale.engine.loop import Status, solve
+from jaxscale.engine.problems import Problems
 from jaxscale.engine.thinning import thinned, worth_thinning
 from jaxscale.fitting.preparation import prepare
 from jaxscale.varpro.starts import random_starts
