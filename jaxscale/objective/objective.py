@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,41 @@ LONG = 2048
 """Runs from which a table is long."""
 ONE_PRODUCT = ("float32",)
 """Types whose sums over runs are one matrix product; on a CPU float64 is quicker in three."""
+
+
+class LazyModel(NamedTuple):
+    """Value and slope of an objective at a point, and a curvature that is yet to be chosen.
+
+    Attributes:
+        value: at the point.
+        grad: [P].
+        influence: [P] diagonal of the Gauss-Newton matrix.
+        curvature: of a boolean: the exact Hessian [P, P] if it holds, else Gauss-Newton.
+    """
+
+    value: Array
+    grad: Array
+    influence: Array
+    curvature: Callable[[Array], Array]
+
+    @classmethod
+    def of(cls, value: Array, grad: Array, gauss_newton: Array, exact: Array) -> LazyModel:
+        """Return the model where both curvatures [P, P] are there."""
+        influence = jnp.diagonal(gauss_newton)
+        return cls(value, grad, influence, lambda one: jnp.where(one, exact, gauss_newton))
+
+
+class _Slopes(NamedTuple):
+    """What a model sums up over the runs."""
+
+    point: tuple[Array, ...]
+    along: list[Callable[..., Array]]  # P derivatives of the prediction
+    values: Array  # [n] w rho
+    rows: Array  # [P, n] derivatives of the residuals
+    psi: Array  # [n] w rho'
+    irls: Array  # [n] weights of Gauss-Newton
+    inner: Array  # [n] weights of the exact Hessian
+    pull: Array  # [n] derivative of the value by the prediction
 
 
 @pytree
@@ -114,28 +149,47 @@ class Objective:
         value, grad, gauss_newton, exact = jax.lax.scan(add, zeros, rows)[0]
         return value, grad, gauss_newton, exact
 
-    def _model(self, z: Array) -> tuple[Array, Array, Array, Array]:
+    def lazy_model(self, z: Array) -> LazyModel:
+        """Return value, gradient and the one curvature that is asked for; see `LazyModel`."""
+        n = self.weight.shape[0]
+        if n >= LONG and n % BLOCK == 0:
+            return LazyModel.of(*self.model(z))
+        s = self._slopes(z)
+        value, grad = dot(s.values, jnp.ones_like(s.psi)), dot(s.rows, s.psi)
+        influence = dot(s.rows * s.rows, s.irls)
+
+        def curvature(exact: Array) -> Array:
+            product = dot(s.rows * jnp.where(exact, s.inner, s.irls), s.rows.T)
+            second = self._second(s.point, s.along, s.pull, grad)
+            return product + jnp.where(exact, second, 0.0)
+
+        return LazyModel(value, grad, influence, curvature)
+
+    def _slopes(self, z: Array) -> _Slopes:
         point = tuple(z)
-        order = len(point)
-        slopes = [partial(self.prediction, k) for k in range(order)]
+        along = [partial(self.prediction, k) for k in range(len(point))]
         r, slope, bend = self.linked(self.prediction(*point), stored=True)
         weight = self.weight / self.loss.scale
         irls = weight * self.loss.weight(r)
         psi = irls * r
-        rows = jnp.stack([along(*point) for along in slopes]) * slope
+        rows = jnp.stack([derivative(*point) for derivative in along]) * slope
         inner = weight * self.loss.curvature(r) + bend * psi
+        return _Slopes(point, along, weight * self.loss.rho(r), rows, psi, irls, inner, psi * slope)
+
+    def _model(self, z: Array) -> tuple[Array, Array, Array, Array]:
+        s, order = self._slopes(z), len(z)
         # Sums over runs are batched products: those add up each lane in the same order however
         # many lanes there are, a plain sum does not.
-        values = weight * self.loss.rho(r)
-        if r.dtype.name in ONE_PRODUCT:
-            left = jnp.concatenate([rows * irls, rows * inner, psi[None], jnp.ones_like(r)[None]])
-            product = dot(left, jnp.concatenate([rows, values[None]]).T)
+        ones = jnp.ones_like(s.psi)
+        if s.psi.dtype.name in ONE_PRODUCT:
+            left = jnp.concatenate([s.rows * s.irls, s.rows * s.inner, s.psi[None], ones[None]])
+            product = dot(left, jnp.concatenate([s.rows, s.values[None]]).T)
             value, grad = product[-1, -1], product[-2, :order]
         else:
-            product = dot(jnp.concatenate([rows * irls, rows * inner]), rows.T)
-            value, grad = dot(values, jnp.ones_like(r)), dot(rows, psi)
+            product = dot(jnp.concatenate([s.rows * s.irls, s.rows * s.inner]), s.rows.T)
+            value, grad = dot(s.values, ones), dot(s.rows, s.psi)
         gauss_newton, exact = product[:order, :order], product[order : 2 * order, :order]
-        return value, grad, gauss_newton, exact + self._second(point, slopes, psi * slope, grad)
+        return value, grad, gauss_newton, exact + self._second(s.point, s.along, s.pull, grad)
 
     def _second(
         self,

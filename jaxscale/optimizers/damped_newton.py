@@ -36,14 +36,22 @@ class NewtonState(NamedTuple):
     best: Array  # [P] the best point so far
     value: Array  # its value; inf before the first accepted point
     grad: Array  # [P] its gradient
-    gauss_newton: Array  # [P, P] its positive semi-definite curvature
-    hessian: Array  # [P, P] its exact curvature
+    influence: Array  # [P] diagonal of its Gauss-Newton matrix
+    curvature: Array  # [P, P] its exact Hessian where `near`, else Gauss-Newton
     damping: Array  # lambda of Gauss-Newton steps, relative to the mean diagonal
     newton_damping: Array  # lambda of exact steps
     gain: Array  # relative decrease of the last accepted step
     predicted: Array  # decrease that the model promised for the trial under way
     exact: Array  # whether the trial under way is an exact Newton step
     decrement: Array  # expected decrease at the last trial, once its model can be trusted; else inf
+
+
+class _Ground(NamedTuple):
+    """What is known of the best point before its curvature."""
+
+    held: Array  # [P] coordinates that do not move
+    size: Array  # what the damping is relative to
+    near: Array  # whether the exact Hessian is due
 
 
 class _Step(NamedTuple):
@@ -134,18 +142,25 @@ def newton(
             raise ValueError("newton() needs params in update()")
         flat, unravel = ravel_pytree(params)
         grad, _ = ravel_pytree(updates)
+        low = jnp.full_like(flat, -jnp.inf) if lower is None else lower
+        high = jnp.full_like(flat, jnp.inf) if upper is None else upper
         if curvature_fn is None:
             if value_fn is None:
                 raise ValueError("newton() needs value_fn= or curvature_fn= in update()")
             hessian = jax.hessian(lambda x: value_fn(unravel(x)))(flat)
-            curvature = (hessian, hessian)
+            influence, curvature = jnp.diagonal(hessian), lambda _: hessian
         else:
-            curvature = curvature_fn(params)
-        low = jnp.full_like(flat, -jnp.inf) if lower is None else lower
-        high = jnp.full_like(flat, jnp.inf) if upper is None else upper
-        state = _judge(settings, state, (flat, jnp.asarray(value, flat.dtype), grad, *curvature))
-        propose = _propose_in_any_units if curvature_fn is None else _propose
-        step = propose(settings, state, low, high)
+            influence, curvature = curvature_fn(params)
+        value = jnp.asarray(value, flat.dtype)
+        accepted = jnp.isfinite(value) & (value < state.value)
+        state = _judge(settings, state, accepted, (flat, value, grad, influence))
+        ground = _ground(settings, state, low, high)
+        matrix = curvature(ground.near)
+        state = state._replace(curvature=jnp.where(accepted, matrix, state.curvature))
+        if curvature_fn is None:
+            step = _propose_in_any_units(settings, state, low, high)
+        else:
+            step = _propose(state, ground)
         trial = jnp.clip(state.best + step.move, low, high)
         state = state._replace(
             predicted=step.predicted,
@@ -171,8 +186,8 @@ def _init(settings: _Settings, params: Any) -> NewtonState:
         best=flat,
         value=scalar(jnp.inf),
         grad=zero,
-        gauss_newton=matrix,
-        hessian=matrix,
+        influence=zero,
+        curvature=matrix,
         damping=scalar(settings.damping),
         newton_damping=scalar(settings.newton_damping),
         gain=scalar(jnp.inf),
@@ -182,13 +197,14 @@ def _init(settings: _Settings, params: Any) -> NewtonState:
     )
 
 
-def _judge(settings: _Settings, state: NewtonState, trial: tuple[Array, ...]) -> NewtonState:
-    """Accept or reject the trial point, and adapt both dampings."""
+def _judge(
+    settings: _Settings, state: NewtonState, accepted: Array, trial: tuple[Array, ...]
+) -> NewtonState:
+    """Take the trial point or leave it, all but its curvature, and adapt both dampings."""
     value = trial[1]
-    accepted = jnp.isfinite(value) & (value < state.value)
     first = jnp.isinf(state.value)
     decrease = state.value - value
-    best, kept, grad, gauss_newton, hessian = (
+    best, kept, grad, influence = (
         jnp.where(accepted, new, old) for new, old in zip(trial, state[: len(trial)], strict=True)
     )
     ratio = decrease / jnp.maximum(state.predicted, jnp.finfo(value.dtype).tiny)
@@ -202,19 +218,40 @@ def _judge(settings: _Settings, state: NewtonState, trial: tuple[Array, ...]) ->
     lam = jnp.where(state.exact, state.damping, state.damping * factor)
     lam_newton = jnp.where(state.exact, state.newton_damping * factor, state.newton_damping)
     trusted = state.exact & (state.newton_damping < 0.01)
-    return NewtonState(
+    return state._replace(
         best=best,
         value=kept,
         grad=grad,
-        gauss_newton=gauss_newton,
-        hessian=hessian,
+        influence=influence,
         damping=jnp.clip(lam, small, 1 / small),
         newton_damping=jnp.clip(lam_newton, 1e-12, 1e6),
         gain=jnp.where(accepted & ~first, decrease / state.value, state.gain),
-        predicted=state.predicted,
-        exact=state.exact,
         decrement=jnp.where(trusted, state.predicted, jnp.inf),
     )
+
+
+def _ground(
+    settings: _Settings, state: NewtonState, low: Array, high: Array, size: Array | None = None
+) -> _Ground:
+    """Tell what holds at the best point, from all but its curvature.
+
+    Args:
+        settings: the constants of the method.
+        state: the best point.
+        low: lower bounds [P].
+        high: upper bounds [P].
+        size: what the damping is relative to; default the mean influence.
+    """
+    held = ((state.best <= low) & (state.grad > 0)) | ((state.best >= high) & (state.grad < 0))
+    # A coordinate without any influence (a break between two data) has no step either.
+    held = held | ((state.influence == 0) & (state.grad == 0))
+    if size is None:
+        free = (~held).astype(state.value.dtype)
+        size = jnp.sum(jnp.abs(state.influence) * free) / jnp.maximum(jnp.sum(free), 1.0)
+        size = jnp.where(size > 0, size, 1.0)
+    influence = jnp.where(held, size, state.influence)
+    near = jnp.min(influence) > settings.plateau * jnp.max(influence)
+    return _Ground(held, size, near & (state.gain < settings.switch))
 
 
 def _propose_in_any_units(
@@ -227,63 +264,38 @@ def _propose_in_any_units(
     """
     apart = state.best != 0
     slope = jnp.abs(state.grad / jnp.where(apart, state.best, 1.0))
-    curvature = jnp.abs(jnp.diagonal(state.hessian))
+    curvature = jnp.abs(state.influence)
     curvature = jnp.maximum(curvature, jnp.where(apart, LEAST_CURVATURE * slope, 0.0))
     unit = 1 / jnp.sqrt(jnp.where(curvature > 0, curvature, 1.0))
     there = state._replace(
         best=state.best / unit,
         grad=state.grad * unit,
-        gauss_newton=state.gauss_newton * unit[:, None] * unit[None, :],
-        hessian=state.hessian * unit[:, None] * unit[None, :],
+        influence=state.influence * unit * unit,
+        curvature=state.curvature * unit[:, None] * unit[None, :],
     )
-    step = _propose(settings, there, low / unit, high / unit, size=jnp.ones_like(state.value))
+    ground = _ground(settings, there, low / unit, high / unit, jnp.ones_like(state.value))
+    step = _propose(there, ground)
     return step._replace(move=step.move * unit)
 
 
-def _propose(
-    settings: _Settings,
-    state: NewtonState,
-    low: Array,
-    high: Array,
-    *,
-    size: Array | None = None,
-) -> _Step:
-    """Work out the step from the best point; coordinates held by a bound do not move.
+def _propose(state: NewtonState, ground: _Ground) -> _Step:
+    """Work out the step from the best point.
 
-    Args:
-        settings: the constants of the method.
-        state: the best point and its model.
-        low: lower bounds [P].
-        high: upper bounds [P].
-        size: what the damping is relative to; default the mean diagonal.
+    Where the exact Hessian is due but not definite at its damping, the step is a short one down
+    the slope: by the diagonal that Gauss-Newton cannot exceed.
     """
-    diagonal = jnp.diagonal(state.gauss_newton)
-    held = ((state.best <= low) & (state.grad > 0)) | ((state.best >= high) & (state.grad < 0))
-    # A coordinate without any influence (a break between two data) has no step either.
-    held = held | ((diagonal == 0) & (state.grad == 0))
-    free = (~held).astype(diagonal.dtype)
-    mask = free[:, None] * free[None, :]
-    eye = jnp.eye(len(diagonal), dtype=diagonal.dtype)
+    held, size, near = ground
+    free = (~held).astype(size.dtype)
+    eye = jnp.eye(len(free), dtype=size.dtype)
     grad = jnp.where(held, 0.0, state.grad)
-    if size is None:
-        size = jnp.sum(jnp.abs(diagonal) * free) / jnp.maximum(jnp.sum(free), 1.0)
-        size = jnp.where(size > 0, size, 1.0)
-    influence = jnp.where(held, size, diagonal)
-    near = state.gain < settings.switch
-    near = near & (jnp.min(influence) > settings.plateau * jnp.max(influence))
-
-    def solve(matrix: Array, lam: Array) -> tuple[Array, Array, Array]:
-        model = mask * matrix
-        padded = model + (1 - free) * eye * size + lam * size * free * eye
-        step, ok = solve_psd(padded, grad)
-        return step, grad @ step - 0.5 * step @ (model @ step), ok
-
-    slow, slow_gain, _ = solve(state.gauss_newton, state.damping)
-    fast, fast_gain, ok = solve(state.hessian, state.newton_damping)
-    exact = near & ok
-    return _Step(
-        move=-jnp.where(exact, fast, slow),
-        predicted=jnp.where(exact, fast_gain, slow_gain),
-        exact=exact,
-        refused=near & ~ok,
-    )
+    lam = jnp.where(near, state.newton_damping, state.damping) * size
+    padded = free[:, None] * free[None, :] * state.curvature
+    padded = padded + eye * jnp.where(held, size, lam)
+    step, ok = solve_psd(padded, grad)
+    refused = near & ~ok
+    steep = state.damping * size + len(free) * jnp.abs(state.influence)
+    step = jnp.where(refused, grad / steep, step)
+    lam = jnp.where(refused, state.damping * size, lam)
+    # What the undamped model promises, since (M + lam) step = grad.
+    predicted = 0.5 * jnp.sum(step * grad + lam * step * step)
+    return _Step(-step, predicted, near & ok, refused)

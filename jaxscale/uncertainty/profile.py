@@ -28,7 +28,7 @@ from jaxscale.engine.dispatch import Problems, Search
 from jaxscale.fitting.linearized import Linearized, linearize
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.sandwich import inverse_curvature
-from jaxscale.objective.objective import Objective
+from jaxscale.objective.objective import LazyModel, Objective
 from jaxscale.optimizers import newton
 from jaxscale.uncertainty.covariance import (
     gradients,
@@ -90,6 +90,10 @@ class Pulled(Objective):
             gauss_newton + outer,
             exact + outer + self.stiffness * off * bend,
         )
+
+    def lazy_model(self, z: Array) -> LazyModel:
+        """Return the model with the pull."""
+        return LazyModel.of(*self.model(z))
 
 
 def scaled(quantities: tuple[Quantity, ...], objective: Objective, z: Array) -> Array:
