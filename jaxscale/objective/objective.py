@@ -29,8 +29,8 @@ BLOCK = 512
 """Runs of a block of a long table; what `preparation.bucket` pads to is a multiple of it."""
 LONG = 2048
 """Runs from which a table is long."""
-ONE_PRODUCT = ("float32",)
-"""Types whose sums over runs are one matrix product; on a CPU float64 is quicker in three."""
+FOLDS = 3
+"""Times that a sum over runs is folded before the product: 8 terms in one expression."""
 
 
 class LazyModel(NamedTuple):
@@ -56,16 +56,14 @@ class LazyModel(NamedTuple):
 
 
 class _Slopes(NamedTuple):
-    """What a model sums up over the runs."""
+    """What the model of an objective is made of."""
 
-    point: tuple[Array, ...]
-    along: list[Callable[..., Array]]  # P derivatives of the prediction
-    values: Array  # [n] w rho
-    rows: Array  # [P, n] derivatives of the residuals
-    psi: Array  # [n] w rho'
+    value: Array
+    grad: Array  # [P]
+    rows: Array  # [P + P // 2, n] derivatives of the residuals, the first ones twice
     irls: Array  # [n] weights of Gauss-Newton
     inner: Array  # [n] weights of the exact Hessian
-    pull: Array  # [n] derivative of the value by the prediction
+    second: dict[tuple[int, int], Array]  # what comes to it from the law's second derivatives
 
 
 @pytree
@@ -155,41 +153,33 @@ class Objective:
         if n >= LONG and n % BLOCK == 0:
             return LazyModel.of(*self.model(z))
         s = self._slopes(z)
-        value, grad = dot(s.values, jnp.ones_like(s.psi)), dot(s.rows, s.psi)
-        influence = dot(s.rows * s.rows, s.irls)
+        order, irls, inner = len(z), s.irls, s.inner
+        influence = total(s.rows[:order] * s.rows[:order] * irls)
 
         def curvature(exact: Array) -> Array:
-            product = dot(s.rows * jnp.where(exact, s.inner, s.irls), s.rows.T)
-            second = self._second(s.point, s.along, s.pull, grad)
-            return product + jnp.where(exact, second, 0.0)
+            second = {pair: jnp.where(exact, x, 0.0) for pair, x in s.second.items()}
+            return _gram(s.rows, jnp.where(exact, inner, irls), order, second)
 
-        return LazyModel(value, grad, influence, curvature)
+        return LazyModel(s.value, s.grad, influence, curvature)
+
+    def _model(self, z: Array) -> tuple[Array, Array, Array, Array]:
+        s, order = self._slopes(z), len(z)
+        gauss_newton = _gram(s.rows, s.irls, order, {})
+        return s.value, s.grad, gauss_newton, _gram(s.rows, s.inner, order, s.second)
 
     def _slopes(self, z: Array) -> _Slopes:
-        point = tuple(z)
-        along = [partial(self.prediction, k) for k in range(len(point))]
+        point, order = tuple(z), len(z)
+        along = [partial(self.prediction, k) for k in range(order)]
         r, slope, bend = self.linked(self.prediction(*point), stored=True)
         weight = self.weight / self.loss.scale
         irls = weight * self.loss.weight(r)
         psi = irls * r
-        rows = jnp.stack([derivative(*point) for derivative in along]) * slope
+        each = [derivative(*point) for derivative in along]
+        rows = jnp.stack(each + each[: order // 2]) * slope
         inner = weight * self.loss.curvature(r) + bend * psi
-        return _Slopes(point, along, weight * self.loss.rho(r), rows, psi, irls, inner, psi * slope)
-
-    def _model(self, z: Array) -> tuple[Array, Array, Array, Array]:
-        s, order = self._slopes(z), len(z)
-        # Sums over runs are batched products: those add up each lane in the same order however
-        # many lanes there are, a plain sum does not.
-        ones = jnp.ones_like(s.psi)
-        if s.psi.dtype.name in ONE_PRODUCT:
-            left = jnp.concatenate([s.rows * s.irls, s.rows * s.inner, s.psi[None], ones[None]])
-            product = dot(left, jnp.concatenate([s.rows, s.values[None]]).T)
-            value, grad = product[-1, -1], product[-2, :order]
-        else:
-            product = dot(jnp.concatenate([s.rows * s.irls, s.rows * s.inner]), s.rows.T)
-            value, grad = dot(s.values, ones), dot(s.rows, s.psi)
-        gauss_newton, exact = product[:order, :order], product[order : 2 * order, :order]
-        return value, grad, gauss_newton, exact + self._second(s.point, s.along, s.pull, grad)
+        grad = total(rows[:order] * psi)
+        second = self._second(point, along, psi * slope, grad)
+        return _Slopes(total(weight * self.loss.rho(r)), grad, rows, irls, inner, second)
 
     def _second(
         self,
@@ -197,26 +187,20 @@ class Objective:
         slopes: list[Callable[..., Array]],
         pull: Array,
         grad: Array,
-    ) -> Array:
-        """Return [P, P]: sum over runs of `pull` times the second derivatives of the law."""
-        order = len(point)
-        pairs = [(k, m) for k in range(order) for m in range(k + 1)]
-        zero = jnp.zeros_like(point[0])
-        value = dict.fromkeys(pairs, zero)
+    ) -> dict[tuple[int, int], Array]:
+        """Return sums over runs of `pull` times the second derivatives of the law.
+
+        By pairs (k, m) of coordinates, k >= m; those that are not there vanish.
+        """
         # The law is affine in exp(z) here, so that its second derivative is its first.
         affine = [k for k, spec in enumerate(self.space.specs) if spec.linear and spec.positive]
-        value.update({(k, k): grad[k] for k in affine})
-        left = [(k, m) for k, m in pairs if k != m or k not in affine]
+        value = {(k, k): grad[k] for k in affine}
+        left = [(k, m) for k in range(len(point)) for m in range(k + 1) if (k, m) not in value]
         bends = [partial(slopes[k], m) for k, m in left]
-        present = [not gone for gone in vanishing(bends, point)]
-        bends = [bend for bend, used in zip(bends, present, strict=True) if used]
-        if bends:
-            sums = dot(jnp.stack([bend(*point) for bend in bends]), pull)
-            left = [pair for pair, used in zip(left, present, strict=True) if used]
-            value.update(zip(left, sums, strict=True))
-        return jnp.stack(
-            [jnp.stack([value[max(k, m), min(k, m)] for m in range(order)]) for k in range(order)]
-        )
+        for pair, bend, gone in zip(left, bends, vanishing(bends, point), strict=True):
+            if not gone:
+                value[pair] = total(bend(*point) * pull)
+        return value
 
     def shares(self, z: Array) -> Array:
         """Return [P]: the largest relative change of any prediction per unit of each coordinate.
@@ -246,6 +230,39 @@ class Objective:
 def dot(a: Array, b: Array) -> Array:
     """Matrix product at full precision (GPU and TPU default to less)."""
     return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+
+
+def total(x: Array) -> Array:
+    """Return the sum of `x` [..., n] over the last axis; any `x` is worked out on the way.
+
+    Folded a few times, which a compiler fuses with what makes `x` and does in vectors, and then
+    a product: that adds up each lane in the same order however many lanes there are, which a
+    plain sum does not.
+    """
+    for _ in range(FOLDS):
+        half, odd = divmod(x.shape[-1], 2)
+        if odd:
+            break
+        x = x[..., :half] + x[..., half:]
+    return dot(x, jnp.ones(x.shape[-1], x.dtype))
+
+
+def _gram(
+    rows: Array, weight: Array, order: int, more: dict[tuple[int, int], Array]
+) -> Array:
+    """Return [P, P]: the weighted products of the first P `rows`, plus `more` by pairs.
+
+    Symmetric, so each row meets itself and the next P // 2, around the end.
+    """
+    found = dict(more)
+    for s in range(order // 2 + 1):
+        products = total(rows[:order] * rows[s : s + order] * weight)
+        for k in range(order):
+            pair = (max(k, (k + s) % order), min(k, (k + s) % order))
+            if not (2 * s == order and k >= s):
+                found[pair] = products[k] + found.get(pair, 0.0)
+    entries = [found[max(k, m), min(k, m)] for k in range(order) for m in range(order)]
+    return jnp.stack(entries).reshape(order, order)
 
 
 def partial(function: Callable[..., Array], k: int) -> Callable[..., Array]:
