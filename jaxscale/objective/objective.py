@@ -154,18 +154,19 @@ class Objective:
             return LazyModel.of(*self.model(z))
         s = self._slopes(z)
         order, irls, inner = len(z), s.irls, s.inner
-        influence = total(s.rows[:order] * s.rows[:order] * irls)
+        influence = total(s.rows * s.rows * irls)
 
         def curvature(exact: Array) -> Array:
             second = {pair: jnp.where(exact, x, 0.0) for pair, x in s.second.items()}
-            return _gram(s.rows, jnp.where(exact, inner, irls), order, second)
+            weight = jax.lax.optimization_barrier(jnp.where(exact, inner, irls))
+            return _gram(s.rows, weight, second)
 
         return LazyModel(s.value, s.grad, influence, curvature)
 
     def _model(self, z: Array) -> tuple[Array, Array, Array, Array]:
         s, order = self._slopes(z), len(z)
-        gauss_newton = _gram(s.rows, s.irls, order, {})
-        return s.value, s.grad, gauss_newton, _gram(s.rows, s.inner, order, s.second)
+        gauss_newton = _gram(s.rows, s.irls, {})
+        return s.value, s.grad, gauss_newton, _gram(s.rows, s.inner, s.second)
 
     def _slopes(self, z: Array) -> _Slopes:
         point, order = tuple(z), len(z)
@@ -174,10 +175,10 @@ class Objective:
         weight = self.weight / self.loss.scale
         irls = weight * self.loss.weight(r)
         psi = irls * r
-        each = [derivative(*point) for derivative in along]
-        rows = jnp.stack(each + each[: order // 2]) * slope
+        each = [derivative(*point) * slope for derivative in along]
+        rows = jax.lax.optimization_barrier(jnp.stack(each))
         inner = weight * self.loss.curvature(r) + bend * psi
-        grad = total(rows[:order] * psi)
+        grad = total(rows * psi)
         second = self._second(point, along, psi * slope, grad)
         return _Slopes(total(weight * self.loss.rho(r)), grad, rows, irls, inner, second)
 
@@ -247,20 +248,16 @@ def total(x: Array) -> Array:
     return dot(x, jnp.ones(x.shape[-1], x.dtype))
 
 
-def _gram(
-    rows: Array, weight: Array, order: int, more: dict[tuple[int, int], Array]
-) -> Array:
-    """Return [P, P]: the weighted products of the first P `rows`, plus `more` by pairs.
+def _gram(rows: Array, weight: Array, more: dict[tuple[int, int], Array]) -> Array:
+    """Return [P, P]: the weighted products of `rows` [P, n], plus `more` by pairs (k, m), k >= m.
 
-    Symmetric, so each row meets itself and the next P // 2, around the end.
+    Diagonal by diagonal, since the matrix is symmetric.
     """
-    found = dict(more)
-    for s in range(order // 2 + 1):
-        products = total(rows[:order] * rows[s : s + order] * weight)
-        for k in range(order):
-            pair = (max(k, (k + s) % order), min(k, (k + s) % order))
-            if not (2 * s == order and k >= s):
-                found[pair] = products[k] + found.get(pair, 0.0)
+    order, found = len(rows), dict(more)
+    for s in range(order):
+        products = total(rows[: order - s] * rows[s:] * weight)
+        for m, product in enumerate(products):
+            found[m + s, m] = product + found.get((m + s, m), 0.0)
     entries = [found[max(k, m), min(k, m)] for k in range(order) for m in range(order)]
     return jnp.stack(entries).reshape(order, order)
 
