@@ -60,7 +60,7 @@ class _Slopes(NamedTuple):
 
     value: Array
     grad: Array  # [P]
-    rows: Array  # [P + P // 2, n] derivatives of the residuals, the first ones twice
+    rows: Array  # [P, n] derivatives of the residuals
     irls: Array  # [n] weights of Gauss-Newton
     inner: Array  # [n] weights of the exact Hessian
     second: dict[tuple[int, int], Array]  # what comes to it from the law's second derivatives
@@ -153,18 +153,17 @@ class Objective:
         if n >= LONG and n % BLOCK == 0:
             return LazyModel.of(*self.model(z))
         s = self._slopes(z)
-        order, irls, inner = len(z), s.irls, s.inner
-        influence = total(s.rows * s.rows * irls)
+        influence = total(s.rows * s.rows * s.irls)
 
         def curvature(exact: Array) -> Array:
             second = {pair: jnp.where(exact, x, 0.0) for pair, x in s.second.items()}
-            weight = jax.lax.optimization_barrier(jnp.where(exact, inner, irls))
+            weight = jnp.where(exact, s.inner, s.irls)
             return _gram(s.rows, weight, second)
 
         return LazyModel(s.value, s.grad, influence, curvature)
 
     def _model(self, z: Array) -> tuple[Array, Array, Array, Array]:
-        s, order = self._slopes(z), len(z)
+        s = self._slopes(z)
         gauss_newton = _gram(s.rows, s.irls, {})
         return s.value, s.grad, gauss_newton, _gram(s.rows, s.inner, s.second)
 
@@ -175,8 +174,9 @@ class Objective:
         weight = self.weight / self.loss.scale
         irls = weight * self.loss.weight(r)
         psi = irls * r
-        each = [derivative(*point) * slope for derivative in along]
-        rows = jax.lax.optimization_barrier(jnp.stack(each))
+        # The barrier keeps XLA from working out rows anew wherever a part of them is used.
+        rows = jnp.stack([derivative(*point) * slope for derivative in along])
+        rows = jax.lax.optimization_barrier(rows)
         inner = weight * self.loss.curvature(r) + bend * psi
         grad = total(rows * psi)
         second = self._second(point, along, psi * slope, grad)
@@ -236,9 +236,9 @@ def dot(a: Array, b: Array) -> Array:
 def total(x: Array) -> Array:
     """Return the sum of `x` [..., n] over the last axis; any `x` is worked out on the way.
 
-    Folded a few times, which a compiler fuses with what makes `x` and does in vectors, and then
-    a product: that adds up each lane in the same order however many lanes there are, which a
-    plain sum does not.
+    Folded a few times, which a compiler fuses with what makes `x` and does in vectors, then
+    summed by a product. Both add up each lane in the same order however many lanes there are,
+    which a plain sum does not.
     """
     for _ in range(FOLDS):
         half, odd = divmod(x.shape[-1], 2)

@@ -10,6 +10,10 @@ Gauss-Newton matrix is tiny next to the others, and an exact Newton step would s
 One evaluation per step: `update` gets value, gradient and curvature at the *trial* point, keeps
 the best point in its state, accepts or rejects, and returns the move to the next trial. So it
 runs in any optax loop; the last parameters may be a rejected trial, the best are in the state.
+
+Which curvature is due is known before it is worked out: from the value, the gradient and the
+diagonal of Gauss-Newton. So one is enough. The price is paid where the exact Hessian is due but
+not definite: that step goes by the diagonal.
 """
 
 from __future__ import annotations
@@ -28,6 +32,10 @@ from jaxscale._numerics.smallmat import MAX_ORDER, solve_psd
 
 LEAST_CURVATURE = 1e-3
 """Curvature of a parameter at least, in units of its gradient over the parameter itself."""
+
+
+Curvature = Callable[[Array], Array]
+"""Of a boolean: the exact Hessian [P, P] if it holds, else Gauss-Newton."""
 
 
 class NewtonState(NamedTuple):
@@ -100,8 +108,9 @@ def newton(
         - `value`: the loss at `params`.
         - `value_fn`: the loss as a function of the parameters. Its Hessian is both curvatures;
           needed unless `curvature_fn` is given.
-        - `curvature_fn`: a function of the parameters that returns two matrices [P, P], a
-          positive semi-definite one (Gauss-Newton) and the exact Hessian.
+        - `curvature_fn`: a function of the parameters that returns the diagonal [P] of a positive
+          semi-definite curvature (Gauss-Newton), and a function of a boolean that returns the
+          curvature [P, P] itself, or where the boolean holds the exact Hessian.
         - `lower`, `upper`: bounds [P]; default none.
 
         Further arguments, such as optax's `grad`, are ignored. The best point so far is
@@ -117,7 +126,7 @@ def newton(
         ValueError: by `init`, for more than 12 parameters; by `update`, without `params` or
             without both `value_fn` and `curvature_fn`.
 
-    Cost: one value, gradient and curvature per step, and two P x P Cholesky solves.
+    Cost: one value, gradient and curvature per step, and one P x P Cholesky solve.
 
     Source: Levenberg 1944 and Marquardt 1963 for the damping, Holland and Welsch 1977 for the
     reweighting, Nielsen 1999 for the change of damping, Marquardt 1963 for the units; the
@@ -132,7 +141,7 @@ def newton(
         *,
         value: Array,
         value_fn: Callable[[Any], Array] | None = None,
-        curvature_fn: Callable[[Any], tuple[Array, Array]] | None = None,
+        curvature_fn: Callable[[Any], tuple[Array, Curvature]] | None = None,
         lower: Array | None = None,
         upper: Array | None = None,
         **extra: Any,
@@ -144,13 +153,12 @@ def newton(
         grad, _ = ravel_pytree(updates)
         low = jnp.full_like(flat, -jnp.inf) if lower is None else lower
         high = jnp.full_like(flat, jnp.inf) if upper is None else upper
-        if curvature_fn is None:
-            if value_fn is None:
-                raise ValueError("newton() needs value_fn= or curvature_fn= in update()")
-            hessian = jax.hessian(lambda x: value_fn(unravel(x)))(flat)
-            influence, curvature = jnp.diagonal(hessian), lambda _: hessian
-        else:
+        if curvature_fn is not None:
             influence, curvature = curvature_fn(params)
+        elif value_fn is not None:
+            influence, curvature = _hessian(lambda x: value_fn(unravel(x)), flat)
+        else:
+            raise ValueError("newton() needs value_fn= or curvature_fn= in update()")
         value = jnp.asarray(value, flat.dtype)
         accepted = jnp.isfinite(value) & (value < state.value)
         state = _judge(settings, state, accepted, (flat, value, grad, influence))
@@ -170,6 +178,12 @@ def newton(
         return unravel(trial - flat), state
 
     return optax.GradientTransformationExtraArgs(functools.partial(_init, settings), update)
+
+
+def _hessian(function: Callable[[Array], Array], at: Array) -> tuple[Array, Curvature]:
+    """Return what `curvature_fn` does, where the Hessian of a function has to do for both."""
+    hessian: Array = jax.hessian(function)(at)
+    return jnp.diagonal(hessian), lambda exact: hessian
 
 
 def _init(settings: _Settings, params: Any) -> NewtonState:
