@@ -43,64 +43,139 @@ The nouns, each with one meaning throughout:
 
 from __future__ import annotations
 
-from jaxscale import datasets, engine, optimizers
-from jaxscale._numerics.positive import power
+import importlib
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
 from jaxscale._version import __version__
-from jaxscale.comparison.compare import compare
-from jaxscale.comparison.held_out import cross_validate, rollout
-from jaxscale.data.runs import Runs, read_runs
-from jaxscale.decisions.allocation import Allocation, allocate
-from jaxscale.engine import implicit
-from jaxscale.errors import DataError, FitError, JaxscaleError, LawError
-from jaxscale.fitting.certificate import Certificate
-from jaxscale.fitting.exponent_grid import ExponentGrid, exponent_grid
-from jaxscale.fitting.fit import fit
-from jaxscale.fitting.refit import Refits, refit
-from jaxscale.fitting.result import FitResult
-from jaxscale.fitting.saved import load
-from jaxscale.fitting.solver import Solver, solver
-from jaxscale.fitting.warmup import Warmup, warmup
-from jaxscale.flops import SixND
-from jaxscale.forecast.forecaster import Forecaster
-from jaxscale.forecast.learning import learn_prior
-from jaxscale.laws import (
-    CATALOGUE,
-    Chinchilla,
-    ChinchillaNDC,
-    Henighan,
-    Kaplan,
-    KaplanC,
-    KaplanD,
-    KaplanN,
-    KaplanSteps,
-    Law,
-    LogLaw,
-    Piecewise,
-    PowerLaw,
-    PurePowerLaw,
-    Scalar,
-    Sum,
-    Term,
-    predict,
-)
-from jaxscale.laws.parameters import breakpoint_at, coefficient, constant, exponent, offset, scale
-from jaxscale.objective.losses import Absolute, Huber, Loss, Square
-from jaxscale.objective.objective import Objective
-from jaxscale.objective.residuals import Residual
-from jaxscale.optimizers import newton
-from jaxscale.recipes.multiplier import compute_multiplier
-from jaxscale.recipes.speedup import effective_speedup
-from jaxscale.sweep.run import SweepResult, run_sweep
-from jaxscale.sweep.spec import read_spec
-from jaxscale.uncertainty import quantities
-from jaxscale.uncertainty.asymptote import asymptote_profile
-from jaxscale.uncertainty.bootstrap import bootstrap
-from jaxscale.uncertainty.covariance import covariance
-from jaxscale.uncertainty.influence import influence
-from jaxscale.uncertainty.jackknife import jackknife
-from jaxscale.uncertainty.posterior import posterior
-from jaxscale.uncertainty.profile import profile
-from jaxscale.varpro.reduced import Reduced
+
+if TYPE_CHECKING:
+    from jaxscale import datasets, engine, optimizers
+    from jaxscale._numerics.positive import power
+    from jaxscale.comparison.compare import compare
+    from jaxscale.comparison.held_out import cross_validate, rollout
+    from jaxscale.data.runs import Runs, read_runs
+    from jaxscale.decisions.allocation import Allocation, allocate
+    from jaxscale.engine import implicit
+    from jaxscale.errors import DataError, FitError, JaxscaleError, LawError
+    from jaxscale.fitting.certificate import Certificate
+    from jaxscale.fitting.exponent_grid import ExponentGrid, exponent_grid
+    from jaxscale.fitting.fit import fit
+    from jaxscale.fitting.refit import Refits, refit
+    from jaxscale.fitting.result import FitResult
+    from jaxscale.fitting.saved import load
+    from jaxscale.fitting.solver import Solver, solver
+    from jaxscale.fitting.warmup import Warmup, warmup
+    from jaxscale.flops import SixND
+    from jaxscale.forecast.forecaster import Forecaster
+    from jaxscale.forecast.learning import learn_prior
+    from jaxscale.laws import (
+        CATALOGUE,
+        Chinchilla,
+        ChinchillaNDC,
+        Henighan,
+        Kaplan,
+        KaplanC,
+        KaplanD,
+        KaplanN,
+        KaplanSteps,
+        Law,
+        LogLaw,
+        Piecewise,
+        PowerLaw,
+        PurePowerLaw,
+        Scalar,
+        Sum,
+        Term,
+        predict,
+    )
+    from jaxscale.laws.parameters import (
+        breakpoint_at,
+        coefficient,
+        constant,
+        exponent,
+        offset,
+        scale,
+    )
+    from jaxscale.objective.losses import Absolute, Huber, Loss, Square
+    from jaxscale.objective.objective import Objective
+    from jaxscale.objective.residuals import Residual
+    from jaxscale.optimizers import newton
+    from jaxscale.recipes.multiplier import compute_multiplier
+    from jaxscale.recipes.speedup import effective_speedup
+    from jaxscale.sweep.run import SweepResult, run_sweep
+    from jaxscale.sweep.spec import read_spec
+    from jaxscale.uncertainty import quantities
+    from jaxscale.uncertainty.asymptote import asymptote_profile
+    from jaxscale.uncertainty.bootstrap import bootstrap
+    from jaxscale.uncertainty.covariance import covariance
+    from jaxscale.uncertainty.influence import influence
+    from jaxscale.uncertainty.jackknife import jackknife
+    from jaxscale.uncertainty.posterior import posterior
+    from jaxscale.uncertainty.profile import profile
+    from jaxscale.varpro.reduced import Reduced
+
+_ROOMS = {
+    "_numerics.positive": "power",
+    "comparison.compare": "compare",
+    "comparison.held_out": "cross_validate rollout",
+    "data.runs": "Runs read_runs",
+    "decisions.allocation": "Allocation allocate",
+    "errors": "DataError FitError JaxscaleError LawError",
+    "fitting.certificate": "Certificate",
+    "fitting.exponent_grid": "ExponentGrid exponent_grid",
+    "fitting.fit": "fit",
+    "fitting.refit": "Refits refit",
+    "fitting.result": "FitResult",
+    "fitting.saved": "load",
+    "fitting.solver": "Solver solver",
+    "fitting.warmup": "Warmup warmup",
+    "flops": "SixND",
+    "forecast.forecaster": "Forecaster",
+    "forecast.learning": "learn_prior",
+    "laws": (
+        "CATALOGUE Chinchilla ChinchillaNDC Henighan Kaplan KaplanC KaplanD KaplanN "
+        "KaplanSteps Law LogLaw Piecewise PowerLaw PurePowerLaw Scalar Sum Term predict"
+    ),
+    "laws.parameters": "breakpoint_at coefficient constant exponent offset scale",
+    "objective.losses": "Absolute Huber Loss Square",
+    "objective.objective": "Objective",
+    "objective.residuals": "Residual",
+    "optimizers": "newton",
+    "recipes.multiplier": "compute_multiplier",
+    "recipes.speedup": "effective_speedup",
+    "sweep.run": "SweepResult run_sweep",
+    "sweep.spec": "read_spec",
+    "uncertainty.asymptote": "asymptote_profile",
+    "uncertainty.bootstrap": "bootstrap",
+    "uncertainty.covariance": "covariance",
+    "uncertainty.influence": "influence",
+    "uncertainty.jackknife": "jackknife",
+    "uncertainty.posterior": "posterior",
+    "uncertainty.profile": "profile",
+    "varpro.reduced": "Reduced",
+}
+"""Where each public name lies. It is imported when it is first asked for: nobody waits for JAX
+who only wants the help of the command line."""
+_WHERE = {name: room for room, names in _ROOMS.items() for name in names.split()}
+_MODULES = {"implicit": "engine.implicit", "quantities": "uncertainty.quantities"}
+"""Modules that are public under a shorter name; every other one is found under its own."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        value = getattr(importlib.import_module(f"jaxscale.{_WHERE[name]}"), name)
+    elif not name.startswith("_") and find_spec(f"jaxscale.{_MODULES.get(name, name)}"):
+        value = importlib.import_module(f"jaxscale.{_MODULES.get(name, name)}")
+    else:
+        raise AttributeError(f"module 'jaxscale' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "Absolute",

@@ -9,6 +9,11 @@ It keeps the programs that were used last, up to `LIMIT` bytes; the others are c
 they are needed. What is given up is free for the next program (the allocator may not give it back
 to the system at once), so a process that fits ever new shapes stops growing.
 
+On a CPU a person waits for the compiler longer than for the work. So fusions are compiled by
+XLA's plain emitter where the version still has it: its loops are as fast, and made in two thirds
+of the time. And a program that runs once over little, without a loop, is not optimized: that would
+take ten times what it saves (`python -m benchmarks cold`).
+
 On a CPU a program is compiled for the widest vectors (`benchmarks.step`) if it consists of what
 `ARITHMETIC` and `MOVES` list and of nothing else: jaxlib 0.10.2 compiles arctan wrongly for them,
 by 1.5. `tests/test_known_answers.py` holds every entry of `ARITHMETIC` against NumPy, and every
@@ -18,10 +23,11 @@ law, which is not compiled (`lawcheck`).
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
@@ -39,7 +45,15 @@ OWN, PER_LETTER = 1 << 19, 32
 """Bytes of a program: so many, and so many per letter of its text. XLA has no figure on a CPU; the
 memory that was freed by dropping 40 programs of five kinds was .5 to 12 MB each, 25 to 32 bytes a
 letter."""
-_LOCK = threading.RLock()
+_LOCK = threading.Lock()
+_UNDER_WAY: dict[Hashable, threading.Lock] = {}
+"""Per program that is being compiled, the lock that others who need it wait for."""
+PLAIN, LEVEL = "xla_cpu_use_fusion_emitters", "xla_backend_optimization_level"
+"""Options of XLA: how fusions are compiled, and how far LLVM optimizes them."""
+LITTLE = 1 << 20
+"""Numbers worked out by a program up to which it is not worth optimizing."""
+_unknown: set[str] = set()
+"""Options that this version of XLA has no longer."""
 ARITHMETIC = frozenset(
     "abs add add_any argmax argmin clamp cumsum div dot_general eq exp ge gt integer_pow "
     "is_finite le log lt max min mul ne neg reduce_max reduce_min reduce_sum select_n sign sort "
@@ -93,24 +107,45 @@ def _place(dtype: Any) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def compiler_options(jaxpr: Any) -> dict[str, Any] | None:
-    """Return the options that a program is compiled with; None for none."""
-    if jax.default_backend() != "cpu" or not _primitives(jaxpr) <= ARITHMETIC | MOVES:
-        return None
-    return {"xla_cpu_prefer_vector_width": 512}
+def compiler_options(jaxpr: Any) -> dict[str, Any]:
+    """Return the options that a program is compiled with."""
+    if jax.default_backend() != "cpu":
+        return {}
+    found = _primitives(jaxpr)
+    options: dict[str, Any] = {PLAIN: False}
+    if set(found) <= ARITHMETIC | MOVES:
+        options["xla_cpu_prefer_vector_width"] = 512
+    if sum(found.values()) < LITTLE and not {"while", "scan"} & set(found):
+        options[LEVEL] = 0
+    return {name: value for name, value in options.items() if name not in _unknown}
 
 
-def _primitives(jaxpr: Any) -> set[str]:
-    """Return the names of the primitives of a program and of all that it holds."""
+def _primitives(jaxpr: Any) -> Counter[str]:
+    """Return how many numbers each primitive works out in a program and in all that it holds."""
     jaxpr = getattr(jaxpr, "jaxpr", jaxpr)
-    if not hasattr(jaxpr, "eqns"):
-        return set()
-    found = {equation.primitive.name for equation in jaxpr.eqns}
-    for equation in jaxpr.eqns:
+    found: Counter[str] = Counter()
+    for equation in getattr(jaxpr, "eqns", ()):
+        found[equation.primitive.name] += sum(
+            math.prod(getattr(var.aval, "shape", ())) for var in equation.outvars
+        )
         for value in equation.params.values():
             for inner in value if isinstance(value, tuple | list) else (value,):
-                found |= _primitives(inner)
+                found += _primitives(inner)
     return found
+
+
+def _compiled(traced: Any) -> Any:
+    """Return a traced function compiled; options that this version does not know are left out."""
+    lowered = traced.lower()
+    while True:
+        options = compiler_options(traced.jaxpr)
+        try:
+            return lowered.compile(compiler_options=options or None)
+        except jax.errors.JaxRuntimeError as error:
+            gone = [name for name in options if f"No such compile option: '{name}'" in str(error)]
+            if not gone:
+                raise
+            _unknown.update(gone)
 
 
 class Program(NamedTuple):
@@ -151,23 +186,27 @@ def program(
     leaves, structure = jax.tree.flatten(args)
     shapes = tuple((np.shape(leaf), np.asarray(leaf).dtype.str) for leaf in leaves)
     key = (function, structure, shapes, tuple(sorted(static.items())), np.dtype(dtype).str)
-    # One thread compiles, others that need the same program wait for it.
-    with _LOCK, scope(dtype), _place(dtype):
-        if key in _PROGRAMS:
-            _PROGRAMS.move_to_end(key)
-            return _PROGRAMS[key], 0.0
+    with _LOCK:
+        lock = _UNDER_WAY.setdefault(key, threading.Lock())
+    # One thread compiles a program, others that need the same one wait for it.
+    with lock, scope(dtype), _place(dtype):
+        with _LOCK:
+            if key in _PROGRAMS:
+                _PROGRAMS.move_to_end(key)
+                return _PROGRAMS[key], 0.0
         begin = time.perf_counter()
-        jitted = jax.jit(lambda *a: function(*a, **static))
-        traced = jitted.trace(*args)
-        executable = traced.lower().compile(compiler_options=compiler_options(traced.jaxpr))
+        executable = _compiled(jax.jit(lambda *a: function(*a, **static)).trace(*args))
         figures = executable.memory_analysis()  # takes milliseconds: once
         memory = int(getattr(figures, "temp_size_in_bytes", 0) or 0)
         size = OWN + PER_LETTER * len(executable.as_text() or "")
         seconds = time.perf_counter() - begin
-        compiled += 1
-        made = _PROGRAMS[key] = Program(executable, dtype, memory, size)
-        while kept() > LIMIT and len(_PROGRAMS) > 1:
-            _PROGRAMS.popitem(last=False)
+        made = Program(executable, dtype, memory, size)
+        with _LOCK:
+            compiled += 1
+            _PROGRAMS[key] = made
+            _UNDER_WAY.pop(key, None)
+            while kept() > LIMIT and len(_PROGRAMS) > 1:
+                _PROGRAMS.popitem(last=False)
         return made, seconds
 
 

@@ -14,7 +14,9 @@ Source: Seber & Wild 1989, Nonlinear Regression, sections 2.1 and 5.4.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -54,6 +56,16 @@ SAFE = 0.25
 """Share of the log of `FACTOR` below which the ends of the region cannot be beyond it."""
 Answer = Callable[[Law], Callable[[Law], float]]
 """A logarithm: at a law, the function of laws nearby that has its slopes."""
+
+
+class _Slopes(NamedTuple):
+    """How the residuals depend on the M coordinates that move, at a point."""
+
+    law: Law
+    beside: list[tuple[Law, Law]]  # M pairs, a step up and a step down
+    unit: np.ndarray  # [M] norms of the slopes
+    size: np.ndarray  # singular values of the slopes over their norms
+    axes: np.ndarray | None  # their right vectors; None where a slope vanishes or is not finite
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,24 +141,39 @@ class Information:
         values = {k: np.float64(x) for k, x in self.space.physical(tuple(z)).items()}
         return self.law.replace(**values)
 
-    def _half(self, z: np.ndarray, answer: Answer) -> tuple[float, np.ndarray]:
-        """Return half an interval of the answer by the slopes at `z`, and the way to its end."""
-        moving, law = self._moving, self.at(z)
+    @functools.cached_property
+    def _at_its_optimum(self) -> _Slopes:
+        return self._slopes(self.z)
+
+    def _slopes(self, z: np.ndarray) -> _Slopes:
+        law, moving = self.at(z), self._moving
         here = predicted(law, self.inputs)
         steep = self.residual.moved(here, self.loss, np.ones(len(here)))
         steep = steep * np.sqrt(self.weight / self.weight.mean())
-        local = answer(law)
-        rows, slope = np.empty((len(here), int(moving.sum()))), np.empty(int(moving.sum()))
+        beside, rows = [], np.empty((len(here), int(moving.sum())))
         for k, which in enumerate(np.flatnonzero(moving)):
             step = np.where(np.arange(len(z)) == which, STEP, 0.0)
             up, down = self.at(z + step), self.at(z - step)
             change = predicted(up, self.inputs) - predicted(down, self.inputs)
             rows[:, k] = steep * change / (2 * STEP)
-            slope[k] = (local(up) - local(down)) / (2 * STEP)
-        unit, toward = np.linalg.norm(rows, axis=0), np.zeros(len(z))
-        if not (np.isfinite(rows).all() and np.isfinite(slope).all() and (unit > 0).all()):
+            beside.append((up, down))
+        unit = np.linalg.norm(rows, axis=0)
+        if not (np.isfinite(rows).all() and (unit > 0).all()):
+            return _Slopes(law, beside, unit, unit, None)
+        # Of the triangle: that of all runs would be worked out with their left vectors.
+        triangle = np.linalg.qr(rows / unit, mode="r")
+        _, size, axes = np.linalg.svd(triangle, full_matrices=False)
+        return _Slopes(law, beside, unit, size, axes)
+
+    def _half(self, z: np.ndarray, answer: Answer) -> tuple[float, np.ndarray]:
+        """Return half an interval of the answer by the slopes at `z`, and the way to its end."""
+        moving = self._moving
+        at = self._at_its_optimum if z is self.z else self._slopes(z)
+        local, toward = answer(at.law), np.zeros(len(z))
+        slope = np.array([(local(up) - local(down)) / (2 * STEP) for up, down in at.beside])
+        if at.axes is None or not np.isfinite(slope).all():
             return np.inf, toward
-        _, size, axes = np.linalg.svd(rows / unit, full_matrices=False)
+        unit, size, axes = at.unit, at.size, at.axes
         along, lost = axes @ (slope / unit), size < RANK * size[0]
         if (np.abs(along[lost]) > 1e-6 * np.linalg.norm(along)).any():
             toward[moving] = axes[-1] / unit

@@ -30,12 +30,10 @@ from jaxscale.decisions.allocation import Allocation, allocate
 from jaxscale.fitting.informed import best_size_within
 from jaxscale.text import columns, count, quantity
 
-HELP = "Best N and D for a budget, or for a target loss."
 EXAMPLES = (
     "jaxscale allocate fit.json --compute 1e21 1e24",
     "jaxscale allocate Chinchilla:hoffmann_2022 --target-loss 2.0 --json",
 )
-COMPILES = False
 
 
 def options(sub: argparse.ArgumentParser) -> None:

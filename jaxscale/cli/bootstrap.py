@@ -53,12 +53,10 @@ from jaxscale.uncertainty.quantities import (
     quantity,
 )
 
-HELP = "Confidence intervals of a fit."
 EXAMPLES = (
     "jaxscale bootstrap fit.json --compute 1e24 --N 70e9 --D 1.4e12 --figure bands.png",
     "jaxscale bootstrap fit.json --kind profile --level 0.95 --json",
 )
-COMPILES = True
 DRAWS = 4000
 
 

@@ -26,3 +26,17 @@ def private_cache() -> Path | None:
         return None
     private = status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     return path if private else None
+
+
+def keep_programs() -> None:
+    """Have JAX keep its programs in that directory, unless the environment says otherwise.
+
+    Of use before JAX is imported.
+    """
+    given = "JAX_COMPILATION_CACHE_DIR" in os.environ
+    if os.name != "posix" or given or os.environ.get("JAXSCALE_CACHE", "") == "off":
+        return
+    directory = private_cache()
+    if directory is not None:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(directory)
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"

@@ -25,12 +25,10 @@ from jaxscale.data.columns import check_map
 from jaxscale.data.runs import Runs
 from jaxscale.laws import Law
 
-HELP = "Compare laws, extrapolation first."
 EXAMPLES = (
     "jaxscale compare runs.csv --law Chinchilla,Kaplan,PowerLaw:C --figure rollout.png",
     "jaxscale compare runs.csv --leave-out family --fix E=1.7 --json",
 )
-COMPILES = True
 
 
 def options(sub: argparse.ArgumentParser) -> None:

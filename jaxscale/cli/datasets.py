@@ -9,9 +9,7 @@ from jaxscale.datasets import card
 from jaxscale.datasets.catalogue import ENTRIES
 from jaxscale.datasets.loading import load
 
-HELP = "List named tables of real runs."
 EXAMPLES = ("jaxscale datasets", "jaxscale datasets stdlib_ladder")
-COMPILES = False
 
 
 def options(sub: argparse.ArgumentParser) -> None:

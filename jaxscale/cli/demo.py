@@ -21,9 +21,7 @@ from jaxscale.fitting.result import notes
 from jaxscale.laws import Chinchilla
 from jaxscale.text import count
 
-HELP = "Run the main job on the table of real runs in the package."
 EXAMPLES = ("jaxscale demo", "jaxscale demo --folder out --json")
-COMPILES = True
 
 
 def options(sub: argparse.ArgumentParser) -> None:

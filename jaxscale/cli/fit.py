@@ -34,12 +34,10 @@ from jaxscale.fitting.fit import fit
 from jaxscale.fitting.result import notes
 from jaxscale.optimizers import OPTIMIZERS
 
-HELP = "Fit a law to a table of runs."
 EXAMPLES = (
     "jaxscale fit runs.csv --out fit.json",
     "jaxscale fit runs.csv --law PowerLaw:C --column C=flops --where 'loss < 4' --json",
 )
-COMPILES = True
 LONG = ("values", "loss", "weight", "rows", "group", "called")
 """Parts of the document's data that are as long as the runs."""
 

@@ -40,12 +40,10 @@ from jaxscale.forecast.offline import (
 from jaxscale.forecast.schedules import SCHEDULES, Schedule, schedule_named
 from jaxscale.text import columns, many, one_line, quantity
 
-HELP = "Forecast where a run that is still training will end."
 EXAMPLES = (
     "jaxscale forecast metrics.jsonl --final-step 20000 --schedule cosine --below 2.9",
     "jaxscale forecast metrics.jsonl --final-step 20000 --column loss=val_loss --figure end.png",
 )
-COMPILES = True
 CURVES = ("annealing", "power")
 """What a loss curve follows: the summed learning rate and its lowering, or the steps alone."""
 MEASURED = ("loss", "step", "lr")

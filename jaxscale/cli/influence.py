@@ -28,12 +28,10 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.uncertainty.influence import Influence, influence
 from jaxscale.uncertainty.quantities import BEST, Best, ComputeFor, Prediction, Quantity, quantity
 
-HELP = "Say which runs decide an answer of a fit."
 EXAMPLES = (
     "jaxscale influence fit.json --compute 1e24",
     "jaxscale influence fit.json --param alpha --most 5 --figure influence.png",
 )
-COMPILES = True
 
 
 def options(sub: argparse.ArgumentParser) -> None:

@@ -11,9 +11,7 @@ from jaxscale.laws import CATALOGUE, Law, derived
 from jaxscale.laws.names import find_law
 from jaxscale.text import columns, quantity
 
-HELP = "List the laws, their parameters and presets."
 EXAMPLES = ("jaxscale laws", "jaxscale laws Chinchilla")
-COMPILES = False
 
 
 def options(sub: argparse.ArgumentParser) -> None:

@@ -7,98 +7,41 @@ not to trust it, or no answer, which a sentence explains; 2 bad input or usage; 
 answer could not be printed or a file not be written (stdout is closed, the disk is full); 130
 interrupted. Errors are sentences; `--debug` shows the traceback.
 
-A command is a module of this folder with what `Command` lists. To add one, write its module and
-put it into `COMMANDS`.
+A person waits for every import: only the command that is meant is imported, and JAX with it, once
+its compilation cache is known. The commands are listed in `commands`.
 """
 
 from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from jaxscale._numerics.programs import require_backend
 from jaxscale._version import __version__
-from jaxscale.cli import (
-    allocate,
-    bootstrap,
-    compare,
-    console,
-    datasets,
-    demo,
-    fit,
-    forecast,
-    influence,
-    laws,
-    outputs,
-    plot,
-    predict,
-    sweep,
-    warmup,
-)
-from jaxscale.cli.cache import private_cache
+from jaxscale.cli import console
+from jaxscale.cli.cache import keep_programs
+from jaxscale.cli.commands import COMMANDS, command_named
 from jaxscale.cli.renamed import refuse_old_names
 from jaxscale.errors import FitError, JaxscaleError
 
-
-class Command(Protocol):
-    """A module that is a command; its own name is the command's.
-
-    Attributes:
-        HELP: one sentence on what it does.
-        EXAMPLES: two command lines that work.
-        COMPILES: whether it compiles programs that are worth keeping for the next time.
-    """
-
-    HELP: str
-    EXAMPLES: tuple[str, str]
-    COMPILES: bool
-
-    def options(self, sub: argparse.ArgumentParser) -> None:
-        """Add the options of the command."""
-
-    def run(self, options: argparse.Namespace) -> int:
-        """Do it, deliver the answer, return the exit code."""
-
-
-COMMANDS: tuple[Command, ...] = (
-    *(fit, bootstrap, influence, compare, sweep, warmup, predict),
-    *(allocate, plot, forecast, laws, datasets, demo),
-)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def name_of(command: Any) -> str:
-    """Return the name of a command, which is that of its module."""
-    return str(command.__name__).rpartition(".")[2]
 
 
 def entry() -> None:
     """Start the command line with a private, persistent compilation cache.
 
-    JAX reads the cache's settings when it is first imported, so the process replaces itself once
-    with the environment set, rather than change JAX's configuration. `-P` keeps the working
-    directory off its path. A cache that the user has set stays; `JAXSCALE_CACHE=off` switches it
-    off.
+    JAX reads the cache's settings when it is first imported, which is later than this. A cache
+    that the user has set stays; `JAXSCALE_CACHE=off` switches it off.
     """
-    cached = [name_of(command) for command in COMMANDS if command.COMPILES]
-    wanted = sys.argv[1:2] and sys.argv[1] in cached and os.name == "posix"
-    given = "JAX_COMPILATION_CACHE_DIR" in os.environ
-    if wanted and not given and os.environ.get("JAXSCALE_CACHE", "") != "off":
-        directory = private_cache()
-        if directory is not None:
-            environment = dict(
-                os.environ,
-                JAX_COMPILATION_CACHE_DIR=str(directory),
-                JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
-            )
-            command = [sys.executable, "-P", "-m", "jaxscale", *sys.argv[1:]]
-            os.execve(sys.executable, command, environment)
+    gc.set_threshold(100_000, 20, 20)  # tracing makes many objects, and few of them are garbage
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS and COMMANDS[sys.argv[1]].compiles:
+        keep_programs()
     signal.signal(signal.SIGINT, _interrupted)
     console.occupy_closed_streams()
     sys.exit(main())
@@ -112,15 +55,14 @@ def _interrupted(*_: Any) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    argv = sys.argv[1:] if argv is None else list(argv)
     options = argparse.Namespace(debug=False)
     try:
-        options, unknown = parser().parse_known_args(argv)
+        options, unknown = parser(next(iter(argv), "")).parse_known_args(argv)
         if unknown:
-            where = f"jaxscale {name_of(options.command)}"
+            where = f"jaxscale {options.command}"
             raise ValueError(f"{where} has no {' '.join(unknown)}; see {where} --help")
-        outputs.check_options(options)
-        require_backend()
-        return int(options.command.run(options))
+        return _run(options)
     except KeyboardInterrupt:
         console.say("interrupted")
         return 130
@@ -144,24 +86,36 @@ def _failed(options: argparse.Namespace, error: Exception, code: int, text: str 
     return code
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+def _run(options: argparse.Namespace) -> int:
+    from jaxscale._numerics.programs import require_backend
+    from jaxscale.cli.outputs import check_options
+
+    check_options(options)
+    require_backend()
+    return int(command_named(options.command).run(options))
+
+
+def parser(*names: str) -> argparse.ArgumentParser:
+    """Return the parser of the command line.
+
+    Args:
+        names: of the commands whose options it is to know; default all.
+    """
     top = console.Parser(
         prog="jaxscale", description="Fit scaling laws to tables of training runs."
     )
     top.add_argument("--version", action="version", version=__version__)
     subparsers = top.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
+    for name, row in COMMANDS.items():
+        sub = subparsers.add_parser(name, help=row.help, description=row.help)
+        sub.set_defaults(command=name)
+        if names and name not in names:
+            continue
+        command = command_named(name)
         examples = "\n".join(f"  {line}" for line in command.EXAMPLES)
-        sub = subparsers.add_parser(
-            name_of(command),
-            help=command.HELP,
-            description=command.HELP,
-            epilog=f"examples:\n{examples}",
-        )
-        sub.set_defaults(command=command)
+        sub.epilog = f"examples:\n{examples}"
         command.options(sub)
         sub.add_argument("--json", action="store_true", help="print one JSON object, a summary")
         sub.add_argument("--debug", action="store_true", help="show tracebacks")
-        refuse_old_names(name_of(command), sub)
+        refuse_old_names(name, sub)
     return top

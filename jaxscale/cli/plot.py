@@ -27,12 +27,10 @@ class Kinds:
         return name in list(self)
 
 
-HELP = "Draw the law, the residuals and the starts of a fit."
 EXAMPLES = (
     "jaxscale plot fit.json --figure fit.png",
     "jaxscale plot fit.json --kind surface --figure valley.svg",
 )
-COMPILES = True
 KINDS = Kinds()
 
 

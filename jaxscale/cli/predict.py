@@ -25,12 +25,10 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.laws import predict
 from jaxscale.text import columns, count
 
-HELP = "Evaluate a fitted law or a preset."
 EXAMPLES = (
     "jaxscale predict fit.json --N 70e9 --D 1.4e12",
     "jaxscale predict Chinchilla:hoffmann_2022 --N 1e9 7e9 --C 1e22 --json",
 )
-COMPILES = False
 
 
 def options(sub: argparse.ArgumentParser) -> None:

@@ -22,12 +22,10 @@ from jaxscale.sweep.run import Planned, SweepResult, plan_sweep, run_sweep
 from jaxscale.sweep.spec import Spec, read_spec
 from jaxscale.text import columns, many, one_line, quantity
 
-HELP = "Fit many laws and tables, resumably."
 EXAMPLES = (
     "jaxscale sweep spec.toml --folder out",
     "jaxscale sweep spec.toml --folder out --dry-run --json",
 )
-COMPILES = True
 SHOWN = 20
 """Lines of the table of best cells at most; the summary has all of them."""
 

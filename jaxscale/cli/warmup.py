@@ -12,12 +12,10 @@ from jaxscale.cli.outputs import deliver
 from jaxscale.fitting.warmup import warmup
 from jaxscale.text import many
 
-HELP = "Compile a law's programs ahead of time."
 EXAMPLES = (
     "jaxscale warmup --law Chinchilla --n 240",
     "jaxscale warmup --law PowerLaw:C --n 60 --loss square",
 )
-COMPILES = True
 
 
 def options(sub: argparse.ArgumentParser) -> None:

@@ -24,11 +24,12 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxscale import engine
 from jaxscale._numerics import programs
 from jaxscale._numerics.precision import cast, scope
+from jaxscale._numerics.smallmat import MAX_ORDER
 from jaxscale.engine.loop import MAX_STEPS, VECTOR, Limits, Solution, Status
 from jaxscale.engine.thinning import thinned, worth_thinning
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import BLOCK, Objective
-from jaxscale.optimizers import newton, row_of
+from jaxscale.optimizers import method, row_of
 
 CHUNKS = (16, 64, 272, 528)
 """Sizes of a compiled chunk of starts on a CPU; the last is repeated."""
@@ -140,16 +141,22 @@ class Search:
         Args:
             solution: of `solve`; S lanes.
         """
-        value = np.where(np.isfinite(solution.value), solution.value, np.inf)
-        patience, limited = row_of(self.optimizer).patience, solution.status == Status.STEP_LIMIT
-        if patience == 1 or not limited[np.argmin(value)]:
+        row, starts = row_of(self.optimizer), len(solution.value)
+        if row.patience == 1:
             return solution
-        order = np.argsort(value, kind="stable")
-        lead = order[limited[order]][:LEADERS]
-        steps = int(self.limits.max_steps) * patience
+        if int(self.limits.max_steps) < row.steps:  # a short first lap: see `Optimizer.first`
+            lead = _limited(solution, max(starts // 8, LEADERS), starts // 8)
+            solution = self._followed(solution, lead, row.steps // 2)
+        lead = _limited(solution, LEADERS, 1)
+        return self._followed(solution, lead, row.steps * row.patience)
+
+    def _followed(self, solution: Solution, lead: np.ndarray, steps: int) -> Solution:
+        """Return a solution whose lanes `lead` have gone on for so many steps."""
+        if len(lead) == 0:
+            return solution
         limits = dataclasses.replace(self.limits, max_steps=min(steps, MAX_STEPS))
         job = _Job(cast(self.objective, self.dtype), self.optimizer, limits, self.mesh)
-        more = self._run(job, solution.z[lead], None, None, size=job.size(len(value)))
+        more = self._run(job, solution.z[lead], None, None, size=job.size(len(solution.value)))
         more = more._replace(steps=solution.steps[lead] + more.steps)
         joined = Solution(*(leaf.copy() for leaf in solution))
         for leaf, part in zip(joined, more, strict=True):
@@ -157,11 +164,11 @@ class Search:
         return joined
 
     def polish(self, z: np.ndarray, loss: Loss) -> Solution:
-        """Solve from a few points in float64 with `newton()` under a given loss."""
+        """Solve from a few points in float64 with Newton steps under a given loss."""
         objective = cast(dataclasses.replace(self.objective, loss=loss), np.float64)
-        row = row_of(newton())
+        row = row_of(method())
         limits = Limits.for_dtype(np.float64, row.steps * row.patience)
-        job = _Job(objective, newton(), limits, None)
+        job = _Job(objective, method(), limits, None)
         return self._run(job, z, None, None)
 
     def _run(
@@ -222,6 +229,8 @@ class _Job:
     def width(self) -> int:
         """Return the lanes in flight: on a CPU, what stays in its caches."""
         if jax.default_backend() == "cpu":
+            if len(self.objective.space.specs) > MAX_ORDER:
+                return VECTOR  # lanes go one after the other there, idle ones too
             return 64 if self.rows <= 256 else 32
         return int(np.clip((1 << 22) // min(self.rows, BLOCK), 128, 4096))
 
@@ -301,6 +310,20 @@ def _solve(
     return jax.shard_map(
         one, mesh=mesh, in_specs=(split, split, split, same), out_specs=split, check_vma=False
     )(own, starts, count, limits)
+
+
+def _limited(solution: Solution, most: int, among: int) -> np.ndarray:
+    """Return the best lanes that met the limit of steps; none where none of the best `among` did.
+
+    Args:
+        solution: S lanes.
+        most: how many, at most.
+        among: so many of the best lanes are looked at.
+    """
+    value = np.where(np.isfinite(solution.value), solution.value, np.inf)
+    order = np.argsort(value, kind="stable")
+    limited = solution.status[order] == Status.STEP_LIMIT
+    return order[limited][:most] if limited[: max(among, 1)].any() else order[:0]
 
 
 def _padded(rows: np.ndarray, size: int) -> np.ndarray:

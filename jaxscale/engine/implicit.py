@@ -190,7 +190,7 @@ def newton_solve(objective: Objective, z: Array, rhs: Array) -> Array:
         z: an optimum [P].
         rhs: the right side [P].
     """
-    _, _, gauss_newton, hessian = objective.model(z)
+    _, _, gauss_newton, hessian = objective.exact_model(z)
     free = moving(objective, z, gauss_newton)
     lower, ok = cholesky(confined(hessian, free))
     return jnp.where(ok, cholesky_solve(lower, rhs * free), jnp.nan)
@@ -201,7 +201,7 @@ def condition(objective: Objective, z: Array) -> Array:
 
     That of the 1-norm, at most P times the usual one; infinite where H is not positive definite.
     """
-    _, _, gauss_newton, hessian = objective.model(z)
+    _, _, gauss_newton, hessian = objective.exact_model(z)
     matrix = confined(hessian, moving(objective, z, gauss_newton))
     lower, ok = cholesky(matrix)
     inverse = [cholesky_solve(lower, row) for row in jnp.eye(len(z), dtype=z.dtype)]

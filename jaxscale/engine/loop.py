@@ -16,17 +16,20 @@ import dataclasses
 import enum
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import Array, lax
 
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale.objective.objective import Objective
+from jaxscale.optimizers import Method
 from jaxscale.text import short
+
+if TYPE_CHECKING:  # importing it takes as long as a fit
+    import optax
 
 VECTOR = 16
 """Lanes of the widest vector registers in use (float32, 512 bits)."""
@@ -140,14 +143,14 @@ _Carry = tuple[dict[str, Any], _Lane, Array, Array, Solution]
 """The data of the lanes, the lanes, their starts, the next start, what is done."""
 
 
-def _start(optimizer: optax.GradientTransformationExtraArgs, z: Array) -> _Lane:
+def _start(optimizer: optax.GradientTransformationExtraArgs | Method, z: Array) -> _Lane:
     zero = jnp.zeros((), jnp.int32)
     return _Lane(z, optimizer.init(z), z, jnp.full((), jnp.inf, z.dtype), zero, zero)
 
 
 def _advance(
     objective: Objective,
-    optimizer: optax.GradientTransformationExtraArgs,
+    optimizer: optax.GradientTransformationExtraArgs | Method,
     limits: Limits,
     lane: _Lane,
 ) -> tuple[_Lane, Array, Array]:
@@ -212,7 +215,7 @@ def _verdict(checks: tuple[tuple[Array, Status], ...]) -> tuple[Array, Array]:
 
 def solve(
     objective: Objective,
-    optimizer: optax.GradientTransformationExtraArgs,
+    optimizer: optax.GradientTransformationExtraArgs | Method,
     starts: Array,
     *,
     problem: Array | None = None,
@@ -256,7 +259,10 @@ def solve(
     # Whole vectors of lanes: a remainder would go through another exponential on some CPUs.
     width = min(width, total if total < VECTOR else -(-total // VECTOR) * VECTOR)
     limits = limits or Limits.for_dtype(starts.dtype, 400)
-    optimizer = optax.with_extra_args_support(optimizer)
+    if not isinstance(optimizer, Method):
+        import optax
+
+        optimizer = optax.with_extra_args_support(optimizer)
     lower, upper = objective.bounds()
     starts = jnp.clip(starts, lower, upper)
     number = jnp.asarray(total if count is None else count, jnp.int32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 import jax
@@ -26,12 +27,10 @@ def plain(value: Any) -> Any:
 
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
-    import optax
-
     return {
         "jaxscale": __version__,
         "jax": jax.__version__,
-        "optax": optax.__version__,
+        "optax": version("optax"),
         "numpy": np.__version__,
         "python": platform.python_version(),
         "backend": jax.default_backend(),

@@ -211,7 +211,7 @@ class Local(NamedTuple):
 
 def local(objective: Objective, z: Array) -> Local:
     """Return everything a certificate needs to know at `z` [P]; pure."""
-    value, grad, gauss_newton, hessian = objective.model(z)
+    value, grad, gauss_newton, hessian = objective.exact_model(z)
     r = objective.residuals(z)
     scale = objective.loss.scale
     return Local(

@@ -10,10 +10,9 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import optax
 from jax.sharding import Mesh
 
 from jaxscale._numerics.precision import PRECISIONS, cast, refuse_tracers, scope
@@ -39,6 +38,9 @@ from jaxscale.varpro.starts import (
     random_starts,
     starts_near,
 )
+
+if TYPE_CHECKING:  # importing it takes as long as a fit
+    import optax
 
 NEAR = 32
 """Starts of a second search around the best point of the first, at most."""
@@ -80,8 +82,9 @@ def fit(
         seed: of the random starts; start i depends on the seed and i only.
         precision: "float64", "float32", or "mixed" (float32 search, float64 polish).
         max_steps: evaluations per start; default what the table says of the optimizer, 400 for
-            "newton" (the starts in the lead 4000 more where the best has not arrived by then), and
-            5000 for a transformation that is not in it.
+            "newton" (the starts in the lead 4000 more where the best has not arrived by then; of
+            more than 12 parameters 40 for all and 200 for the best eighth first), and 5000 for a
+            transformation that is not in it.
         bounds: ranges of parameters in the units of the runs, {"E": (1, 2)}. Other bounds compile
             anew.
         tie: parameters that are to be what another one is, {"beta": "alpha"}.
@@ -156,7 +159,8 @@ def fit_problem(
     """
     begin = time.perf_counter() if begin is None else begin
     optimizer = transformation(optimizer)
-    steps = row_of(optimizer).steps if max_steps is None else max_steps
+    lap = row_of(optimizer).lap(len(problem.objective.space.specs))
+    steps = lap if max_steps is None else max_steps
     search = Search(problem.objective, optimizer, precision, steps, mesh)
     lanes, extra = _starts(search, starts, seed)
     patient = max_steps is None
@@ -199,7 +203,10 @@ def _starts(search: Search, starts: Any, seed: int) -> tuple[np.ndarray, int]:
     axes = grid_axes(objective)
     if axes is None:
         if starts == 0:
-            raise ValueError("starts=0 needs a law with linear parameters; give starts >= 1")
+            raise ValueError(
+                "starts=0 needs a law with linear parameters, and of the others few enough for a "
+                "grid; give starts >= 1"
+            )
         return lanes, 0
     cells, _ = search.run(best_cells, objective, axes, dtype=np.float64)
     return np.concatenate([cells, _completed(search, lanes)]), len(cells)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from jaxscale._numerics.positive import Positive
-from jaxscale._numerics.smallmat import MAX_ORDER
+from jaxscale._numerics.widemat import LIMIT
 from jaxscale.checks.declaration import check_names
 from jaxscale.checks.design import refuse_unidentified, weaknesses
 from jaxscale.checks.formula import check_formula
@@ -158,8 +158,11 @@ def prepare(
     residual = residual_named(residual)
     if not law.free:
         raise ValueError(f"{type(law).__name__} has no free parameter: nothing to fit")
-    if len(law.free) > MAX_ORDER:
-        raise ValueError(f"{type(law).__name__} has more than {MAX_ORDER} free parameters")
+    if len(law.free) > LIMIT:
+        raise ValueError(
+            f"{type(law).__name__} has {len(law.free)} free parameters; a fit takes up to {LIMIT}. "
+            f"Fix some of them (--fix {law.free[0]}=VALUE)"
+        )
     check_names(law)
     for name, value in law.fixed.items():
         held = np.asarray(value)

@@ -28,7 +28,7 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
 from jaxscale.objective.objective import Objective
 from jaxscale.objective.space import Space
-from jaxscale.optimizers import newton
+from jaxscale.optimizers import method
 from jaxscale.varpro.grid import cells, replicate_cells
 from jaxscale.varpro.reduced import Reduced
 from jaxscale.varpro.separation import separates
@@ -111,7 +111,7 @@ def refit(
     if fit.certificate.at_bound or fit.certificate.degenerate:
         z = _alive(objective.space, z)
     fields, count = _fields(objective, fit, weights=weights, losses=losses, fixed=fixed or {})
-    search = Search(objective, newton(), precision, mesh=mesh)
+    search = Search(objective, method(), precision, mesh=mesh)
     every = np.arange(count)
     solution = search.solve(np.tile(z, (count, 1)), progress, Problems(fields, every))
     value = np.where(np.isfinite(solution.value), solution.value, np.inf)

@@ -21,7 +21,7 @@ from jaxscale.laws import Law
 from jaxscale.objective.losses import Huber, Loss
 from jaxscale.objective.objective import Objective
 from jaxscale.objective.residuals import Residual
-from jaxscale.optimizers import OPTIMIZERS, newton
+from jaxscale.optimizers import OPTIMIZERS, method
 from jaxscale.varpro.starts import random_starts
 
 
@@ -74,7 +74,7 @@ class Solver:
         )
         still: Objective = jax.lax.stop_gradient(live)
         limits = Limits.for_dtype(np.dtype(dtype), self.steps)
-        found = solve(still, newton(), starts, limits=limits)
+        found = solve(still, method(), starts, limits=limits)
         value = jnp.where(jnp.isfinite(found.value), found.value, jnp.inf)
         best = jnp.argmin(value)
         z: Array = jnp.where(jnp.isfinite(value[best]), found.z[best], jnp.nan)

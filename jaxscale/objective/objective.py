@@ -20,7 +20,9 @@ from jax import Array
 
 from jaxscale._numerics.positive import Positive
 from jaxscale._numerics.pytree import pytree, static
+from jaxscale._numerics.smallmat import MAX_ORDER
 from jaxscale.laws import Law
+from jaxscale.objective import wide
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Log, Residual
 from jaxscale.objective.space import Space
@@ -127,7 +129,11 @@ class Objective:
         squares: positive semi-definite everywhere, an upper model of the robust loss. The second
         is the exact (generalized) Hessian. Under `jit`, what the caller leaves unused is not
         computed. A long table is summed up block by block, so that a block stays in the caches.
+
+        Beyond a dozen coordinates the second curvature lacks the law's own bends; see `wide`.
         """
+        if len(z) > MAX_ORDER:
+            return wide.model(self, z)
         n = self.weight.shape[0]
         if n < LONG or n % BLOCK:
             return self._model(z)
@@ -147,10 +153,17 @@ class Objective:
         value, grad, gauss_newton, exact = jax.lax.scan(add, zeros, rows)[0]
         return value, grad, gauss_newton, exact
 
+    def exact_model(self, z: Array) -> tuple[Array, Array, Array, Array]:
+        """Return what `model` does, with the exact Hessian however many coordinates there are."""
+        value, grad, gauss_newton, exact = self.model(z)
+        if len(z) > MAX_ORDER:
+            exact = exact + wide.bends(self, z)
+        return value, grad, gauss_newton, exact
+
     def lazy_model(self, z: Array) -> LazyModel:
         """Return value, gradient and the one curvature that is asked for; see `LazyModel`."""
         n = self.weight.shape[0]
-        if n >= LONG and n % BLOCK == 0:
+        if len(z) > MAX_ORDER or (n >= LONG and n % BLOCK == 0):
             return LazyModel.of(*self.model(z))
         s = self._slopes(z)
         influence = total(s.rows * s.rows * s.irls)
@@ -208,6 +221,8 @@ class Objective:
 
         For the coefficient of an additive term it is the term's largest share of the prediction.
         """
+        if len(z) > MAX_ORDER:
+            return wide.shares(self, z)
         p = self.prediction(*z)
         used = self.weight > 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxscale.optimizers.damped_newton import NewtonState, newton
+from jaxscale.optimizers.damped_newton import Method, NewtonState, method, newton
 from jaxscale.optimizers.named import (
     OPTIMIZERS,
     Optimizer,
@@ -13,8 +13,10 @@ from jaxscale.optimizers.named import (
 
 __all__ = [
     "OPTIMIZERS",
+    "Method",
     "NewtonState",
     "Optimizer",
+    "method",
     "name_of",
     "newton",
     "row_of",

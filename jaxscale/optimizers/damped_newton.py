@@ -20,18 +20,23 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from jaxscale._numerics.smallmat import MAX_ORDER, solve_psd
+from jaxscale._numerics.widemat import LIMIT
+
+if TYPE_CHECKING:  # importing it takes as long as a fit
+    import optax
 
 LEAST_CURVATURE = 1e-3
 """Curvature of a parameter at least, in units of its gradient over the parameter itself."""
+LEAST_SHARE = 1e-12
+"""Curvature of one parameter of many at least, in units of the largest."""
 
 
 Curvature = Callable[[Array], Array]
@@ -45,13 +50,15 @@ class NewtonState(NamedTuple):
     value: Array  # its value; inf before the first accepted point
     grad: Array  # [P] its gradient
     influence: Array  # [P] diagonal of its Gauss-Newton matrix
-    curvature: Array  # [P, P] its exact Hessian where `near`, else Gauss-Newton
+    curvature: Array  # [P, P] its exact Hessian where that is due, else Gauss-Newton
     damping: Array  # lambda of Gauss-Newton steps, relative to the mean diagonal
     newton_damping: Array  # lambda of exact steps
     gain: Array  # relative decrease of the last accepted step
     predicted: Array  # decrease that the model promised for the trial under way
     exact: Array  # whether the trial under way is an exact Newton step
     decrement: Array  # expected decrease at the last trial, once its model can be trusted; else inf
+    steepest: Array  # [P] largest diagonal of Gauss-Newton so far; [0] for a dozen parameters
+    spare: Array  # [P, P] Gauss-Newton whatever is due; [0, 0] for a dozen parameters
 
 
 class _Ground(NamedTuple):
@@ -69,13 +76,15 @@ class _Step(NamedTuple):
     refused: Array  # the exact Hessian was due but not positive definite at its damping
 
 
-class _Settings(NamedTuple):
-    switch: float
-    plateau: float
-    damping: float
-    newton_damping: float
-    raise_by: float
-    lower_by: float
+class Settings(NamedTuple):
+    """The constants of the method; see `newton`."""
+
+    switch: float = 0.01
+    plateau: float = 1e-3
+    damping: float = 1e-3
+    newton_damping: float = 1e-3
+    raise_by: float = 4.0
+    lower_by: float = 10.0
 
 
 @functools.cache
@@ -88,9 +97,9 @@ def newton(
     raise_by: float = 4.0,
     lower_by: float = 10.0,
 ) -> optax.GradientTransformationExtraArgs:
-    """Build the damped Newton method; for at most 12 parameters.
+    """Build the damped Newton method; for at most 256 parameters.
 
-    Use it for scaling laws and other small robust fits; use optax.lbfgs or optax.adam for many
+    Use it for scaling laws and other small robust fits; use optax.lbfgs or optax.adam for more
     parameters. Factories are cached by their arguments, so building it twice compiles once.
 
     Args:
@@ -120,10 +129,12 @@ def newton(
     curvature of each parameter. With `curvature_fn`, which is how the engine calls it, they
     should be of order one, as the coordinates of a fit are: Gauss-Newton steps are damped alike
     in all of them, which is what tells a term that has vanished from one that has not, and a
-    parameter of order 1e8 would hardly move.
+    parameter of order 1e8 would hardly move. Of more than 12 parameters some are always nearly
+    without effect, and the others would be held back with them: there a step is worked out in
+    units of the largest curvature that each has had.
 
     Raises:
-        ValueError: by `init`, for more than 12 parameters; by `update`, without `params` or
+        ValueError: by `init`, for more than 256 parameters; by `update`, without `params` or
             without both `value_fn` and `curvature_fn`.
 
     Cost: one value, gradient and curvature per step, and one P x P Cholesky solve.
@@ -132,8 +143,26 @@ def newton(
     reweighting, Nielsen 1999 for the change of damping, Marquardt 1963 for the units; the
     two-damping switch was found by experiment (`python -m benchmarks.ablation`).
     """
-    settings = _Settings(switch, plateau, damping, newton_damping, raise_by, lower_by)
+    import optax
 
+    settings = Settings(switch, plateau, damping, newton_damping, raise_by, lower_by)
+    return optax.GradientTransformationExtraArgs(*method(settings))
+
+
+class Method(NamedTuple):
+    """What an engine needs of an optax transformation with extra arguments; see `newton`."""
+
+    init: Callable[[Any], NewtonState]
+    update: Callable[..., tuple[Any, NewtonState]]
+
+
+def method(settings: Settings | None = None) -> Method:
+    """Return the damped Newton method for an engine, which does without optax; see `newton`."""
+    return _built(settings or Settings())
+
+
+@functools.cache
+def _built(settings: Settings) -> Method:
     def update(
         updates: Any,
         state: NewtonState,
@@ -162,13 +191,15 @@ def newton(
         value = jnp.asarray(value, flat.dtype)
         accepted = jnp.isfinite(value) & (value < state.value)
         state = _judge(settings, state, accepted, (flat, value, grad, influence))
-        ground = _ground(settings, state, low, high)
-        matrix = curvature(ground.near)
-        state = state._replace(curvature=jnp.where(accepted, matrix, state.curvature))
-        if curvature_fn is None:
-            step = _propose_in_any_units(settings, state, low, high)
-        else:
-            step = _propose(state, ground)
+        units = _units(state, curvature_fn is not None)
+        ground = _ground(settings, state, low, high, units)
+        state = state._replace(
+            curvature=jnp.where(accepted, curvature(ground.near), state.curvature)
+        )
+        if state.spare.size:
+            spare = jnp.where(accepted, curvature(jnp.array(False)), state.spare)
+            state = state._replace(spare=spare)
+        step = _propose(state, ground, units)
         trial = jnp.clip(state.best + step.move, low, high)
         state = state._replace(
             predicted=step.predicted,
@@ -177,7 +208,7 @@ def newton(
         )
         return unravel(trial - flat), state
 
-    return optax.GradientTransformationExtraArgs(functools.partial(_init, settings), update)
+    return Method(functools.partial(_init, settings), update)
 
 
 def _hessian(function: Callable[[Array], Array], at: Array) -> tuple[Array, Curvature]:
@@ -186,12 +217,12 @@ def _hessian(function: Callable[[Array], Array], at: Array) -> tuple[Array, Curv
     return jnp.diagonal(hessian), lambda exact: hessian
 
 
-def _init(settings: _Settings, params: Any) -> NewtonState:
+def _init(settings: Settings, params: Any) -> NewtonState:
     flat, _ = ravel_pytree(params)
     order = flat.shape[0]
-    if order > MAX_ORDER:
+    if order > LIMIT:
         raise ValueError(
-            f"newton() is for at most {MAX_ORDER} parameters, got {order}; use optax.lbfgs()"
+            f"newton() is for at most {LIMIT} parameters, got {order}; use optax.lbfgs()"
         )
     zero = jnp.zeros_like(flat)
     matrix = jnp.zeros((order, order), flat.dtype)
@@ -208,11 +239,13 @@ def _init(settings: _Settings, params: Any) -> NewtonState:
         predicted=scalar(0.0),
         exact=jnp.array(False),
         decrement=scalar(jnp.inf),
+        steepest=zero if order > MAX_ORDER else zero[:0],
+        spare=matrix if order > MAX_ORDER else matrix[:0, :0],
     )
 
 
 def _judge(
-    settings: _Settings, state: NewtonState, accepted: Array, trial: tuple[Array, ...]
+    settings: Settings, state: NewtonState, accepted: Array, trial: tuple[Array, ...]
 ) -> NewtonState:
     """Take the trial point or leave it, all but its curvature, and adapt both dampings."""
     value = trial[1]
@@ -241,11 +274,36 @@ def _judge(
         newton_damping=jnp.clip(lam_newton, 1e-12, 1e6),
         gain=jnp.where(accepted & ~first, decrease / state.value, state.gain),
         decrement=jnp.where(trusted, state.predicted, jnp.inf),
+        steepest=jnp.maximum(state.steepest, influence) if state.steepest.size else state.steepest,
     )
 
 
+def _units(state: NewtonState, of_order_one: bool) -> Array | None:
+    """Return [P], the units that a step is worked out in; None for those of the coordinates.
+
+    Args:
+        state: the best point.
+        of_order_one: whether the coordinates are, as those of a fit. Else any unit will do: where
+            a curvature has all but vanished, the gradient over the parameter stands in for it,
+            and a damped step is a multiple of the parameter, not of a rounding error. Of many
+            parameters the units are of the largest curvature that each has had.
+
+    Source: Moré 1978, The Levenberg-Marquardt algorithm: implementation and theory.
+    """
+    if of_order_one and not state.steepest.size:
+        return None
+    if of_order_one:
+        curvature = jnp.maximum(state.steepest, LEAST_SHARE * jnp.max(state.steepest))
+    else:
+        apart = state.best != 0
+        slope = jnp.abs(state.grad / jnp.where(apart, state.best, 1.0))
+        least = jnp.where(apart, LEAST_CURVATURE * slope, 0.0)
+        curvature = jnp.maximum(jnp.abs(state.influence), least)
+    return 1 / jnp.sqrt(jnp.where(curvature > 0, curvature, 1.0))
+
+
 def _ground(
-    settings: _Settings, state: NewtonState, low: Array, high: Array, size: Array | None = None
+    settings: Settings, state: NewtonState, low: Array, high: Array, units: Array | None
 ) -> _Ground:
     """Tell what holds at the best point, from all but its curvature.
 
@@ -254,62 +312,49 @@ def _ground(
         state: the best point.
         low: lower bounds [P].
         high: upper bounds [P].
-        size: what the damping is relative to; default the mean influence.
+        units: of `_units`.
     """
     held = ((state.best <= low) & (state.grad > 0)) | ((state.best >= high) & (state.grad < 0))
     # A coordinate without any influence (a break between two data) has no step either.
     held = held | ((state.influence == 0) & (state.grad == 0))
-    if size is None:
+    size, influence = jnp.ones_like(state.value), state.influence
+    if units is None:
         free = (~held).astype(state.value.dtype)
-        size = jnp.sum(jnp.abs(state.influence) * free) / jnp.maximum(jnp.sum(free), 1.0)
+        size = jnp.sum(jnp.abs(influence) * free) / jnp.maximum(jnp.sum(free), 1.0)
         size = jnp.where(size > 0, size, 1.0)
-    influence = jnp.where(held, size, state.influence)
+    else:
+        influence = influence * units * units
+    influence = jnp.where(held, size, influence)
     near = jnp.min(influence) > settings.plateau * jnp.max(influence)
     return _Ground(held, size, near & (state.gain < settings.switch))
 
 
-def _propose_in_any_units(
-    settings: _Settings, state: NewtonState, low: Array, high: Array
-) -> _Step:
-    """Work out the step in coordinates of curvature one, whatever the units of the parameters.
-
-    Where a curvature has all but vanished, the gradient over the parameter stands in for it: a
-    damped step is then a multiple of the parameter, not of a rounding error.
-    """
-    apart = state.best != 0
-    slope = jnp.abs(state.grad / jnp.where(apart, state.best, 1.0))
-    curvature = jnp.abs(state.influence)
-    curvature = jnp.maximum(curvature, jnp.where(apart, LEAST_CURVATURE * slope, 0.0))
-    unit = 1 / jnp.sqrt(jnp.where(curvature > 0, curvature, 1.0))
-    there = state._replace(
-        best=state.best / unit,
-        grad=state.grad * unit,
-        influence=state.influence * unit * unit,
-        curvature=state.curvature * unit[:, None] * unit[None, :],
-    )
-    ground = _ground(settings, there, low / unit, high / unit, jnp.ones_like(state.value))
-    step = _propose(there, ground)
-    return step._replace(move=step.move * unit)
-
-
-def _propose(state: NewtonState, ground: _Ground) -> _Step:
+def _propose(state: NewtonState, ground: _Ground, units: Array | None) -> _Step:
     """Work out the step from the best point.
 
     Where the exact Hessian is due but not definite at its damping, the step is a short one down
-    the slope: by the diagonal that Gauss-Newton cannot exceed.
+    the slope: by the diagonal that Gauss-Newton cannot exceed. Of many parameters it is that of
+    Gauss-Newton, which is kept there for it.
     """
     held, size, near = ground
     free = (~held).astype(size.dtype)
-    eye = jnp.eye(len(free), dtype=size.dtype)
-    grad = jnp.where(held, 0.0, state.grad)
+    unit = jnp.ones_like(free) if units is None else units
+    eye, grad = jnp.eye(len(free), dtype=size.dtype), jnp.where(held, 0.0, state.grad)
+    grad = grad if units is None else grad * unit
+
+    def solved(matrix: Array, lam: Array) -> tuple[Array, Array]:
+        matrix = matrix if units is None else matrix * unit[:, None] * unit[None, :]
+        padded = free[:, None] * free[None, :] * matrix + eye * jnp.where(held, size, lam)
+        return solve_psd(padded, grad)
+
     lam = jnp.where(near, state.newton_damping, state.damping) * size
-    padded = free[:, None] * free[None, :] * state.curvature
-    padded = padded + eye * jnp.where(held, size, lam)
-    step, ok = solve_psd(padded, grad)
-    refused = near & ~ok
-    steep = state.damping * size + len(free) * jnp.abs(state.influence)
-    step = jnp.where(refused, grad / steep, step)
-    lam = jnp.where(refused, state.damping * size, lam)
+    step, ok = solved(state.curvature, lam)
+    refused, slow = near & ~ok, state.damping * size
+    if state.spare.size:
+        other = solved(state.spare, slow)[0]
+    else:
+        other = grad / (slow + len(free) * jnp.abs(state.influence) * unit * unit)
+    step, lam = jnp.where(refused, other, step), jnp.where(refused, slow, lam)
     # What the undamped model promises, since (M + lam) step = grad.
     predicted = 0.5 * jnp.sum(step * grad + lam * step * step)
-    return _Step(-step, predicted, near & ok, refused)
+    return _Step(-step * unit, predicted, near & ok, refused)

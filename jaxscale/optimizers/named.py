@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import optax
+from jaxscale._numerics.smallmat import MAX_ORDER
+from jaxscale.optimizers.damped_newton import method
 
-from jaxscale.optimizers.damped_newton import newton
+if TYPE_CHECKING:  # importing it takes as long as a fit
+    import optax
 
 
 class Optimizer(NamedTuple):
     """A row of the table.
 
     Attributes:
-        build: returns the transformation, the same one every time: a fresh one would be compiled
-            anew.
+        build: returns the transformation, or what an engine needs of it, the same one every time:
+            a fresh one would be compiled anew.
         steps: evaluations per start unless a caller says otherwise.
+        first: evaluations per start of a law of more than a dozen parameters, in a fit, unless a
+            caller says otherwise. A step costs ten times as much there, and most starts show by
+            then that they are not in the lead; the best eighth has half of `steps` more.
         needs: extra arguments of `update` that it cannot do without.
         patience: times as many steps that a fit gives the few lanes in the lead where the best of
             all has not arrived by then, unless a caller says how many steps there are.
@@ -33,23 +38,46 @@ class Optimizer(NamedTuple):
             optimizer that ends within a few steps when it starts beside the optimum.
     """
 
-    build: Callable[[], optax.GradientTransformation]
+    build: Callable[[], Any]
     steps: int
     patience: int = 1
+    first: int | None = None
     needs: tuple[str, ...] = ()
     leaves: float = 1e-6
     any_units: bool = False
     thins: bool = False
 
+    def lap(self, order: int) -> int:
+        """Return the evaluations per start of a fit of so many parameters."""
+        return self.first if self.first is not None and order > MAX_ORDER else self.steps
+
+
+@functools.cache
+def _lbfgs() -> optax.GradientTransformation:
+    import optax
+
+    return optax.lbfgs()
+
+
+@functools.cache
+def _adam() -> optax.GradientTransformation:
+    import optax
+
+    return optax.adam(1e-2)
+
 
 OPTIMIZERS = {
     "newton": Optimizer(
-        newton, steps=400, patience=10, needs=("value", "value_fn"), any_units=True, thins=True
+        method,
+        steps=400,
+        patience=10,
+        first=40,
+        needs=("value", "value_fn"),
+        any_units=True,
+        thins=True,
     ),
-    "lbfgs": Optimizer(
-        functools.cache(optax.lbfgs), steps=5000, needs=("value", "grad", "value_fn")
-    ),
-    "adam": Optimizer(functools.cache(lambda: optax.adam(1e-2)), steps=5000, leaves=1e-3),
+    "lbfgs": Optimizer(_lbfgs, steps=5000, needs=("value", "grad", "value_fn")),
+    "adam": Optimizer(_adam, steps=5000, leaves=1e-3),
 }
 """The first is the default."""
 
@@ -61,7 +89,7 @@ UNNAMED_STEPS = 5000
 def name_of(optimizer: optax.GradientTransformation) -> str:
     """Return the name of a transformation, `UNNAMED` for one that is not in the table."""
     rows = OPTIMIZERS.items()
-    return next((name for name, row in rows if row.build() is optimizer), UNNAMED)
+    return next((name for name, row in rows if row.build().update is optimizer.update), UNNAMED)
 
 
 def row_of(optimizer: optax.GradientTransformation) -> Optimizer:
@@ -96,4 +124,6 @@ def transformation(
         raise TypeError(
             f"optimizer must be one of {names} or an optax transformation, got {called}{hint}"
         )
-    return optimizer
+    # One program for `newton()` and for what the table has of it.
+    row = OPTIMIZERS.get(name_of(optimizer))
+    return row.build() if row else optimizer

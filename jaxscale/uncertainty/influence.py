@@ -263,7 +263,7 @@ class _Near(NamedTuple):
 
 def _near(objective: Objective, z: Array) -> _Near:
     point = tuple(z)
-    _, _, gauss_newton, hessian = objective.model(z)
+    _, _, gauss_newton, hessian = objective.exact_model(z)
     r, slope, _ = objective.linked(objective.prediction(*point))
     free = moving(objective, z, gauss_newton)
     hessian = confined(hessian, free)

@@ -29,7 +29,7 @@ from jaxscale.fitting.linearized import Linearized, linearize
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.sandwich import inverse_curvature
 from jaxscale.objective.objective import LazyModel, Objective
-from jaxscale.optimizers import newton
+from jaxscale.optimizers import method
 from jaxscale.uncertainty.covariance import (
     gradients,
     noise_ratio,
@@ -310,7 +310,7 @@ class _Pulls:
         own = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
         empty = np.zeros(len(self.asked))
         objective = Pulled(**own, quantities=wide, chosen=empty, goal=0.0, stiffness=0.0)
-        search = Search(objective, newton())
+        search = Search(objective, method())
         points: list[list[tuple[float, float]]] = [[(c, 0.0)] for c in self.center]
         sides = [(k, sign) for k in range(len(self.asked)) for sign in (-1.0, 1.0)]
         reach = np.array(REACH)

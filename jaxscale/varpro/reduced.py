@@ -72,16 +72,15 @@ class Reduced:
         slope = full.residual.slope(target, full.space.loss_scale)
         weight = full.weight * slope * slope
 
-        def reweighted(_: Any, coefficients: Array) -> Array:
+        def reweighted(k: Any, coefficients: Array) -> Array:
             residual = (dot(coefficients, columns) + base - target) * slope
-            w = weight * full.loss.weight(residual)
+            w = weight * jnp.where(k > 0, full.loss.weight(residual), 1.0)
             return nonnegative_solve(
                 dot(columns * w, columns.T), dot(columns * w, target - base), signed
             )
 
-        plain = dot(columns * weight, columns.T), dot(columns * weight, target - base)
-        coefficients = nonnegative_solve(*plain, signed)
-        coefficients = jax.lax.fori_loop(0, rounds, reweighted, coefficients)
+        coefficients = jnp.zeros(len(signed), target.dtype)
+        coefficients = jax.lax.fori_loop(0, rounds + 1, reweighted, coefficients)
         tiny = jnp.asarray(1e-6, full.target.value.dtype)  # a dead term must be able to come back
         z = [jnp.zeros_like(tiny)] * len(specs)
         for position, coordinate in zip(self.nonlinear, q, strict=True):

@@ -24,6 +24,8 @@ FIXED, ROW, COLUMN = range(3)
 _KNOWN: dict[Hashable, tuple[int | None, ...] | None] = {}
 """Found before; fixed values count only as far as they are zero."""
 _LIMIT = 64
+MOST_LINEAR = 6
+"""Linear parameters at most: all their active sets are tried in every cell."""
 
 
 def separation(objective: Objective) -> tuple[int | None, ...] | None:
@@ -35,7 +37,7 @@ def separation(objective: Objective) -> tuple[int | None, ...] | None:
     Returns:
         Positions in `Reduced.nonlinear`, None for a constant column; or None as a whole where a
         column depends on several, where what remains without the linear parameters depends on
-        any (a fixed coefficient with a free exponent), or where nothing is linear.
+        any (a fixed coefficient with a free exponent), or where nothing is linear or too much.
 
     Cost: one abstract trace of the law per linear parameter, once per law; no arithmetic.
     """
@@ -60,7 +62,8 @@ def _is_zero(value: Any) -> bool:
 def _separation(objective: Objective) -> tuple[int | None, ...] | None:
     reduced = Reduced(objective)
     count = len(reduced.nonlinear)
-    if not reduced.linear or _reached(_base(objective), count):
+    few = 0 < len(reduced.linear) <= MOST_LINEAR
+    if not few or _reached(_base(objective), count):
         return None
     found: list[int | None] = []
     for k in range(len(reduced.linear)):

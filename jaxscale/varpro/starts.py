@@ -16,13 +16,14 @@ from jax import Array
 
 from jaxscale.laws import Law
 from jaxscale.objective.objective import Objective
-from jaxscale.varpro.grid import cells
 from jaxscale.varpro.reduced import Reduced
 
-START_GRID_CELLS = 1024
+START_GRID_CELLS = 256
 """Cells of the exponent grid at most."""
 MAX_STARTS = 5_000_000
 """Random starts at most: they take 1 to 2 GiB of memory, and a saved fit that can be read again."""
+MOST_CELLS = 4096
+"""Cells of the coarsest grid at most: two values of each of twelve coordinates."""
 KEPT = 16
 """How many of the best cells become starts."""
 
@@ -120,7 +121,10 @@ def given_starts(objective: Objective, sample: Law | Any) -> np.ndarray:
 
 
 def grid_axes(objective: Objective) -> tuple[np.ndarray, ...] | None:
-    """Return the values of each non-linear coordinate on the grid, or None if nothing is linear."""
+    """Return the values of each non-linear coordinate on the grid.
+
+    None if nothing is linear, or if there are so many of them that no grid can be had.
+    """
     reduced = Reduced(objective)
     if not reduced.linear:
         return None
@@ -133,6 +137,8 @@ def grid_axes(objective: Objective) -> tuple[np.ndarray, ...] | None:
         fixed[k] = candidates[::step]
         cells = max(1, cells // len(fixed[k]))
     smooth = [k for k in nonlinear if k not in fixed]
+    if 2 ** len(smooth) > MOST_CELLS:
+        return None
     # An even number: zero, where power and constant coincide, is no grid point.
     side = 2 * max(1, int(cells ** (1 / max(1, len(smooth)))) // 2)
     side = min(side, 64)
@@ -142,29 +148,21 @@ def grid_axes(objective: Objective) -> tuple[np.ndarray, ...] | None:
 def best_cells(objective: Objective, axes: tuple[Array, ...]) -> tuple[Array, Array]:
     """Return (z [K, P], value [K]) of the best cells of the grid, best first; pure.
 
-    Cost: one matrix product for all cells where the law separates; else one small linear solve
-    and a few passes over the runs per cell.
+    Cost: three small linear solves and a few passes over the runs per cell.
     """
     reduced = Reduced(objective)
-    size = max(1, min(64, 65536 // objective.weight.shape[0]))
     points = jnp.zeros((1, 0), objective.target.value.dtype)  # nothing but linear parameters
     if axes:
         points = jnp.stack(jnp.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
     count = points.shape[0]
+    size = max(1, min(64, 65536 // objective.weight.shape[0], count))
 
-    def solve(q: Array, rounds: int) -> tuple[Array, Array]:
-        z = reduced.solve(q, rounds)
+    def one(q: Array) -> tuple[Array, Array]:
+        z = reduced.solve(q)
         value = objective.value(z)
         return z, jnp.where(jnp.isfinite(value), value, jnp.inf)
 
-    # Least squares everywhere, the robust loss only where that looks good.
-    quick = cells(objective, axes) if axes else None
-    if quick is not None:
-        rough = jnp.where(jnp.isfinite(quick[1]), quick[1], jnp.inf)
-    else:
-        rough = jax.lax.map(lambda q: solve(q, 0)[1], points, batch_size=min(size, count))
-    points = points[jnp.argsort(rough)[: min(4 * KEPT, count)]]
-    z, value = jax.vmap(lambda q: solve(q, 2))(points)
+    z, value = jax.lax.map(one, points, batch_size=size)
     order = jnp.argsort(value)[: min(KEPT, count)]
     return z[order], value[order]
 
@@ -186,19 +184,21 @@ def completed(objective: Objective, z: Array) -> Array:
         if specs[position].role == "exponent" and specs[position].start[0] < 0
     ]
 
-    def value_of(z: Array) -> Array:
+    def at(q: Array) -> tuple[Array, Array]:
+        z = reduced.solve(q)
         value = objective.value(z)
-        return jnp.where(jnp.isfinite(value), value, jnp.inf)
+        return z, jnp.where(jnp.isfinite(value), value, jnp.inf)
 
     def one(z: Array) -> Array:
         q = z[jnp.array(nonlinear, int)]
-        best = reduced.solve(q)
+        if not either:
+            return at(q)[0]
         for k in either:
             low, high = specs[nonlinear[k]].start
-            mirrored = q.at[k].set(jnp.clip(-q[k], low, high))
-            other = reduced.solve(mirrored)
-            better = value_of(other) < value_of(best)
-            q, best = jnp.where(better, mirrored, q), jnp.where(better, other, best)
+            both = jnp.stack([q, q.at[k].set(jnp.clip(-q[k], low, high))])
+            full, value = jax.vmap(at)(both)
+            chosen = jnp.where(value[1] < value[0], 1, 0)
+            q, best = both[chosen], full[chosen]
         return best
 
     found: Array = jax.lax.map(one, z, batch_size=min(size, len(z)))

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 import jaxscale
-from jaxscale.cli.parser import COMMANDS, main, name_of, parser
+from jaxscale.cli.commands import COMMANDS, command_named
+from jaxscale.cli.parser import main, parser
 from jaxscale.cli.renamed import RENAMED
 
 slow = pytest.mark.slow
-NAMES = [name_of(command) for command in COMMANDS]
-EXAMPLES = [line for command in COMMANDS for line in command.EXAMPLES]
+NAMES = list(COMMANDS)
+EXAMPLES = [line for name in COMMANDS for line in command_named(name).EXAMPLES]
 SUBPARSERS = next(
     action.choices for action in parser()._actions if isinstance(action, argparse._SubParsersAction)
 )
@@ -77,7 +78,7 @@ GOOD = {
 """A command line of each that is quick; of a command that is not here, its first example."""
 
 for each in COMMANDS:
-    GOOD.setdefault(name_of(each), shlex.split(each.EXAMPLES[0])[1:])
+    GOOD.setdefault(each, shlex.split(command_named(each).EXAMPLES[0])[1:])
 QUICK = ("fit", "predict", "allocate", "plot", "forecast", "laws", "datasets")
 WITH_OUT = ("fit", "bootstrap", "influence", "compare", "predict", "allocate", "forecast")
 
@@ -226,7 +227,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(capsys, folder, argv, how):
 def test_help_has_defaults_and_two_examples(capsys, name):
     code, out, err = run(capsys, [name, "--help"])
     assert (code, err) == (0, "")
-    (examples,) = [command.EXAMPLES for command in COMMANDS if name_of(command) == name]
+    examples = command_named(name).EXAMPLES
     assert len(examples) == 2 and f"examples:\n  {examples[0]}\n  {examples[1]}\n" in out
     words = " ".join(out.split())
     for option, action in options_of(name).items():
@@ -239,7 +240,7 @@ def test_help_has_defaults_and_two_examples(capsys, name):
 def test_examples_are_understood(line):
     program, name, *words = shlex.split(line)
     options = parser().parse_args([name, *words])
-    assert program == "jaxscale" and name_of(options.command) == name
+    assert program == "jaxscale" and options.command == name
 
 
 @slow
