@@ -52,7 +52,14 @@ class LazyModel(NamedTuple):
 
     @classmethod
     def of(cls, value: Array, grad: Array, gauss_newton: Array, exact: Array) -> LazyModel:
-        """Return the model where both curvatures [P, P] are there."""
+        """Return the model where both curvatures are there.
+
+        Args:
+            value: at the point.
+            grad: [P].
+            gauss_newton: [P, P].
+            exact: [P, P], the exact Hessian.
+        """
         influence = jnp.diagonal(gauss_newton)
         return cls(value, grad, influence, lambda one: jnp.where(one, exact, gauss_newton))
 
