@@ -156,8 +156,8 @@ def _advance(
 ) -> tuple[_Lane, Array, Array]:
     """Take one step of one lane; returns (lane, whether it ended, its status)."""
     lower, upper = objective.bounds()
-    # All at once, so that the two halves share every exponential; unused parts are not computed.
-    value, grad, *curvature = objective.model(lane.z)
+    # All at once, so that the parts share every exponential; unused parts are not computed.
+    value, grad, influence, curvature = objective.lazy_model(lane.z)
 
     def value_fn(
         z: Array, *, curvature_fn: Any = None, lower: Any = None, upper: Any = None
@@ -172,7 +172,7 @@ def _advance(
         value=value,
         grad=grad,
         value_fn=value_fn,
-        curvature_fn=lambda _: tuple(curvature),
+        curvature_fn=lambda _: (influence, curvature),
         lower=lower,
         upper=upper,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -33,8 +33,48 @@ STRIP = 8
 """Blocks of a strip at most."""
 LONG = 2048
 """Runs from which a table is long."""
-ONE_PRODUCT = ("float32",)
-"""Types whose sums over runs are one matrix product; on a CPU float64 is quicker in three."""
+FOLDS = 3
+"""Times that a sum over runs is folded before the product: 8 terms in one expression."""
+
+
+class LazyModel(NamedTuple):
+    """Value and slope of an objective at a point, and a curvature that is yet to be chosen.
+
+    Attributes:
+        value: at the point.
+        grad: [P].
+        influence: [P] diagonal of the Gauss-Newton matrix.
+        curvature: of a boolean: the exact Hessian [P, P] if it holds, else Gauss-Newton.
+    """
+
+    value: Array
+    grad: Array
+    influence: Array
+    curvature: Callable[[Array], Array]
+
+    @classmethod
+    def of(cls, value: Array, grad: Array, gauss_newton: Array, exact: Array) -> LazyModel:
+        """Return the model where both curvatures are there.
+
+        Args:
+            value: at the point.
+            grad: [P].
+            gauss_newton: [P, P].
+            exact: [P, P], the exact Hessian.
+        """
+        influence = jnp.diagonal(gauss_newton)
+        return cls(value, grad, influence, lambda one: jnp.where(one, exact, gauss_newton))
+
+
+class _Slopes(NamedTuple):
+    """What the model of an objective is made of."""
+
+    value: Array
+    grad: Array  # [P]
+    rows: Array  # [P, n] derivatives of the residuals
+    irls: Array  # [n] weights of Gauss-Newton
+    inner: Array  # [n] weights of the exact Hessian
+    second: dict[tuple[int, int], Array]  # what comes to it from the law's second derivatives
 
 
 @pytree
@@ -137,28 +177,40 @@ class Objective:
             exact = exact + wide.bends(self, z)
         return value, grad, gauss_newton, exact
 
+    def lazy_model(self, z: Array) -> LazyModel:
+        """Return value, gradient and the one curvature that is asked for; see `LazyModel`."""
+        n = self.weight.shape[0]
+        if len(z) > MAX_ORDER or (n >= LONG and n % BLOCK == 0):
+            return LazyModel.of(*self.model(z))
+        s = self._slopes(z)
+        influence = total(s.rows * s.rows * s.irls)
+
+        def curvature(exact: Array) -> Array:
+            second = {pair: jnp.where(exact, x, 0.0) for pair, x in s.second.items()}
+            weight = jnp.where(exact, s.inner, s.irls)
+            return _gram(s.rows, weight, second)
+
+        return LazyModel(s.value, s.grad, influence, curvature)
+
     def _model(self, z: Array) -> tuple[Array, Array, Array, Array]:
-        point = tuple(z)
-        order = len(point)
-        slopes = [partial(self.prediction, k) for k in range(order)]
+        s = self._slopes(z)
+        gauss_newton = _gram(s.rows, s.irls, {})
+        return s.value, s.grad, gauss_newton, _gram(s.rows, s.inner, s.second)
+
+    def _slopes(self, z: Array) -> _Slopes:
+        point, order = tuple(z), len(z)
+        along = [partial(self.prediction, k) for k in range(order)]
         r, slope, bend = self.linked(self.prediction(*point), stored=True)
         weight = self.weight / self.loss.scale
         irls = weight * self.loss.weight(r)
         psi = irls * r
-        rows = jnp.stack([along(*point) for along in slopes]) * slope
+        # The barrier keeps XLA from working out rows anew wherever a part of them is used.
+        rows = jnp.stack([derivative(*point) * slope for derivative in along])
+        rows = jax.lax.optimization_barrier(rows)
         inner = weight * self.loss.curvature(r) + bend * psi
-        # Sums over runs are batched products: those add up each lane in the same order however
-        # many lanes there are, a plain sum does not.
-        values = weight * self.loss.rho(r)
-        if r.dtype.name in ONE_PRODUCT:
-            left = jnp.concatenate([rows * irls, rows * inner, psi[None], jnp.ones_like(r)[None]])
-            product = dot(left, jnp.concatenate([rows, values[None]]).T)
-            value, grad = product[-1, -1], product[-2, :order]
-        else:
-            product = dot(jnp.concatenate([rows * irls, rows * inner]), rows.T)
-            value, grad = dot(values, jnp.ones_like(r)), dot(rows, psi)
-        gauss_newton, exact = product[:order, :order], product[order : 2 * order, :order]
-        return value, grad, gauss_newton, exact + self._second(point, slopes, psi * slope, grad)
+        grad = total(rows * psi)
+        second = self._second(point, along, psi * slope, grad)
+        return _Slopes(total(weight * self.loss.rho(r)), grad, rows, irls, inner, second)
 
     def _second(
         self,
@@ -166,26 +218,20 @@ class Objective:
         slopes: list[Callable[..., Array]],
         pull: Array,
         grad: Array,
-    ) -> Array:
-        """Return [P, P]: sum over runs of `pull` times the second derivatives of the law."""
-        order = len(point)
-        pairs = [(k, m) for k in range(order) for m in range(k + 1)]
-        zero = jnp.zeros_like(point[0])
-        value = dict.fromkeys(pairs, zero)
+    ) -> dict[tuple[int, int], Array]:
+        """Return sums over runs of `pull` times the second derivatives of the law.
+
+        By pairs (k, m) of coordinates, k >= m; those that are not there vanish.
+        """
         # The law is affine in exp(z) here, so that its second derivative is its first.
         affine = [k for k, spec in enumerate(self.space.specs) if spec.linear and spec.positive]
-        value.update({(k, k): grad[k] for k in affine})
-        left = [(k, m) for k, m in pairs if k != m or k not in affine]
+        value = {(k, k): grad[k] for k in affine}
+        left = [(k, m) for k in range(len(point)) for m in range(k + 1) if (k, m) not in value]
         bends = [partial(slopes[k], m) for k, m in left]
-        present = [not gone for gone in vanishing(bends, point)]
-        bends = [bend for bend, used in zip(bends, present, strict=True) if used]
-        if bends:
-            sums = dot(jnp.stack([bend(*point) for bend in bends]), pull)
-            left = [pair for pair, used in zip(left, present, strict=True) if used]
-            value.update(zip(left, sums, strict=True))
-        return jnp.stack(
-            [jnp.stack([value[max(k, m), min(k, m)] for m in range(order)]) for k in range(order)]
-        )
+        for pair, bend, gone in zip(left, bends, vanishing(bends, point), strict=True):
+            if not gone:
+                value[pair] = total(bend(*point) * pull)
+        return value
 
     def shares(self, z: Array, which: Sequence[int] | None = None) -> Array:
         """Return [P]: the largest relative change of any prediction per unit of each coordinate.
@@ -225,6 +271,35 @@ def strips_of(blocks: int) -> tuple[int, int]:
 def dot(a: Array, b: Array) -> Array:
     """Matrix product at full precision (GPU and TPU default to less)."""
     return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+
+
+def total(x: Array) -> Array:
+    """Return the sum of `x` [..., n] over the last axis; any `x` is worked out on the way.
+
+    Folded a few times, which a compiler fuses with what makes `x` and does in vectors, then
+    summed by a product. Both add up each lane in the same order however many lanes there are,
+    which a plain sum does not.
+    """
+    for _ in range(FOLDS):
+        half, odd = divmod(x.shape[-1], 2)
+        if odd:
+            break
+        x = x[..., :half] + x[..., half:]
+    return dot(x, jnp.ones(x.shape[-1], x.dtype))
+
+
+def _gram(rows: Array, weight: Array, more: dict[tuple[int, int], Array]) -> Array:
+    """Return [P, P]: the weighted products of `rows` [P, n], plus `more` by pairs (k, m), k >= m.
+
+    Diagonal by diagonal, since the matrix is symmetric.
+    """
+    order, found = len(rows), dict(more)
+    for s in range(order):
+        products = total(rows[: order - s] * rows[s:] * weight)
+        for m, product in enumerate(products):
+            found[m + s, m] = product + found.get((m + s, m), 0.0)
+    entries = [found[max(k, m), min(k, m)] for k in range(order) for m in range(order)]
+    return jnp.stack(entries).reshape(order, order)
 
 
 def partial(function: Callable[..., Array], k: int) -> Callable[..., Array]:

@@ -10,6 +10,10 @@ Gauss-Newton matrix is tiny next to the others, and an exact Newton step would s
 One evaluation per step: `update` gets value, gradient and curvature at the *trial* point, keeps
 the best point in its state, accepts or rejects, and returns the move to the next trial. So it
 runs in any optax loop; the last parameters may be a rejected trial, the best are in the state.
+
+Which curvature is due is known before it is worked out: from the value, the gradient and the
+diagonal of Gauss-Newton. So one is enough. The price is paid where the exact Hessian is due but
+not definite: that step goes by the diagonal.
 """
 
 from __future__ import annotations
@@ -35,14 +39,18 @@ LEAST_SHARE = 1e-12
 """Curvature of one parameter of many at least, in units of the largest."""
 
 
+Curvature = Callable[[Array], Array]
+"""Of a boolean: the exact Hessian [P, P] if it holds, else Gauss-Newton."""
+
+
 class NewtonState(NamedTuple):
     """What `newton` carries. Arrays are of the flattened parameters [P]."""
 
     best: Array  # [P] the best point so far
     value: Array  # its value; inf before the first accepted point
     grad: Array  # [P] its gradient
-    gauss_newton: Array  # [P, P] its positive semi-definite curvature
-    hessian: Array  # [P, P] its exact curvature
+    influence: Array  # [P] diagonal of its Gauss-Newton matrix
+    curvature: Array  # [P, P] its exact Hessian where that is due, else Gauss-Newton
     damping: Array  # lambda of Gauss-Newton steps, relative to the mean diagonal
     newton_damping: Array  # lambda of exact steps
     gain: Array  # relative decrease of the last accepted step
@@ -50,6 +58,15 @@ class NewtonState(NamedTuple):
     exact: Array  # whether the trial under way is an exact Newton step
     decrement: Array  # expected decrease at the last trial, once its model can be trusted; else inf
     steepest: Array  # [P] largest diagonal of Gauss-Newton so far; [0] for a dozen parameters
+    spare: Array  # [P, P] Gauss-Newton whatever is due; [0, 0] for a dozen parameters
+
+
+class _Ground(NamedTuple):
+    """What is known of the best point before its curvature."""
+
+    held: Array  # [P] coordinates that do not move
+    size: Array  # what the damping is relative to
+    near: Array  # whether the exact Hessian is due
 
 
 class _Step(NamedTuple):
@@ -100,8 +117,9 @@ def newton(
         - `value`: the loss at `params`.
         - `value_fn`: the loss as a function of the parameters. Its Hessian is both curvatures;
           needed unless `curvature_fn` is given.
-        - `curvature_fn`: a function of the parameters that returns two matrices [P, P], a
-          positive semi-definite one (Gauss-Newton) and the exact Hessian.
+        - `curvature_fn`: a function of the parameters that returns the diagonal [P] of a positive
+          semi-definite curvature (Gauss-Newton), and a function of a boolean that returns the
+          curvature [P, P] itself, or where the boolean holds the exact Hessian.
         - `lower`, `upper`: bounds [P]; default none.
 
         Further arguments, such as optax's `grad`, are ignored. The best point so far is
@@ -119,7 +137,7 @@ def newton(
         ValueError: by `init`, for more than 256 parameters; by `update`, without `params` or
             without both `value_fn` and `curvature_fn`.
 
-    Cost: one value, gradient and curvature per step, and two P x P Cholesky solves.
+    Cost: one value, gradient and curvature per step, and one P x P Cholesky solve.
 
     Source: Levenberg 1944 and Marquardt 1963 for the damping, Holland and Welsch 1977 for the
     reweighting, Nielsen 1999 for the change of damping, Marquardt 1963 for the units; the
@@ -152,7 +170,7 @@ def _built(settings: Settings) -> Method:
         *,
         value: Array,
         value_fn: Callable[[Any], Array] | None = None,
-        curvature_fn: Callable[[Any], tuple[Array, Array]] | None = None,
+        curvature_fn: Callable[[Any], tuple[Array, Curvature]] | None = None,
         lower: Array | None = None,
         upper: Array | None = None,
         **extra: Any,
@@ -162,20 +180,26 @@ def _built(settings: Settings) -> Method:
             raise ValueError("newton() needs params in update()")
         flat, unravel = ravel_pytree(params)
         grad, _ = ravel_pytree(updates)
-        if curvature_fn is None:
-            if value_fn is None:
-                raise ValueError("newton() needs value_fn= or curvature_fn= in update()")
-            hessian = jax.hessian(lambda x: value_fn(unravel(x)))(flat)
-            curvature = (hessian, hessian)
-        else:
-            curvature = curvature_fn(params)
         low = jnp.full_like(flat, -jnp.inf) if lower is None else lower
         high = jnp.full_like(flat, jnp.inf) if upper is None else upper
-        state = _judge(settings, state, (flat, jnp.asarray(value, flat.dtype), grad, *curvature))
-        propose = _propose_in_any_units if curvature_fn is None else _propose
-        if curvature_fn is not None and len(flat) > MAX_ORDER:
-            propose = _propose_among_many
-        step = propose(settings, state, low, high)
+        if curvature_fn is not None:
+            influence, curvature = curvature_fn(params)
+        elif value_fn is not None:
+            influence, curvature = _hessian(lambda x: value_fn(unravel(x)), flat)
+        else:
+            raise ValueError("newton() needs value_fn= or curvature_fn= in update()")
+        value = jnp.asarray(value, flat.dtype)
+        accepted = jnp.isfinite(value) & (value < state.value)
+        state = _judge(settings, state, accepted, (flat, value, grad, influence))
+        units = _units(state, curvature_fn is not None)
+        ground = _ground(settings, state, low, high, units)
+        state = state._replace(
+            curvature=jnp.where(accepted, curvature(ground.near), state.curvature)
+        )
+        if state.spare.size:
+            spare = jnp.where(accepted, curvature(jnp.array(False)), state.spare)
+            state = state._replace(spare=spare)
+        step = _propose(state, ground, units)
         trial = jnp.clip(state.best + step.move, low, high)
         state = state._replace(
             predicted=step.predicted,
@@ -185,6 +209,12 @@ def _built(settings: Settings) -> Method:
         return unravel(trial - flat), state
 
     return Method(functools.partial(_init, settings), update)
+
+
+def _hessian(function: Callable[[Array], Array], at: Array) -> tuple[Array, Curvature]:
+    """Return what `curvature_fn` does, where the Hessian of a function has to do for both."""
+    hessian: Array = jax.hessian(function)(at)
+    return jnp.diagonal(hessian), lambda exact: hessian
 
 
 def _init(settings: Settings, params: Any) -> NewtonState:
@@ -201,8 +231,8 @@ def _init(settings: Settings, params: Any) -> NewtonState:
         best=flat,
         value=scalar(jnp.inf),
         grad=zero,
-        gauss_newton=matrix,
-        hessian=matrix,
+        influence=zero,
+        curvature=matrix,
         damping=scalar(settings.damping),
         newton_damping=scalar(settings.newton_damping),
         gain=scalar(jnp.inf),
@@ -210,16 +240,18 @@ def _init(settings: Settings, params: Any) -> NewtonState:
         exact=jnp.array(False),
         decrement=scalar(jnp.inf),
         steepest=zero if order > MAX_ORDER else zero[:0],
+        spare=matrix if order > MAX_ORDER else matrix[:0, :0],
     )
 
 
-def _judge(settings: Settings, state: NewtonState, trial: tuple[Array, ...]) -> NewtonState:
-    """Accept or reject the trial point, and adapt both dampings."""
+def _judge(
+    settings: Settings, state: NewtonState, accepted: Array, trial: tuple[Array, ...]
+) -> NewtonState:
+    """Take the trial point or leave it, all but its curvature, and adapt both dampings."""
     value = trial[1]
-    accepted = jnp.isfinite(value) & (value < state.value)
     first = jnp.isinf(state.value)
     decrease = state.value - value
-    best, kept, grad, gauss_newton, hessian = (
+    best, kept, grad, influence = (
         jnp.where(accepted, new, old) for new, old in zip(trial, state[: len(trial)], strict=True)
     )
     ratio = decrease / jnp.maximum(state.predicted, jnp.finfo(value.dtype).tiny)
@@ -233,109 +265,96 @@ def _judge(settings: Settings, state: NewtonState, trial: tuple[Array, ...]) -> 
     lam = jnp.where(state.exact, state.damping, state.damping * factor)
     lam_newton = jnp.where(state.exact, state.newton_damping * factor, state.newton_damping)
     trusted = state.exact & (state.newton_damping < 0.01)
-    return NewtonState(
+    return state._replace(
         best=best,
         value=kept,
         grad=grad,
-        gauss_newton=gauss_newton,
-        hessian=hessian,
+        influence=influence,
         damping=jnp.clip(lam, small, 1 / small),
         newton_damping=jnp.clip(lam_newton, 1e-12, 1e6),
         gain=jnp.where(accepted & ~first, decrease / state.value, state.gain),
-        predicted=state.predicted,
-        exact=state.exact,
         decrement=jnp.where(trusted, state.predicted, jnp.inf),
-        steepest=_steepest(state.steepest, gauss_newton),
+        steepest=jnp.maximum(state.steepest, influence) if state.steepest.size else state.steepest,
     )
 
 
-def _steepest(before: Array, gauss_newton: Array) -> Array:
-    if before.shape[0] == 0:
-        return before
-    return jnp.maximum(before, jnp.diagonal(gauss_newton))
+def _units(state: NewtonState, of_order_one: bool) -> Array | None:
+    """Return [P], the units that a step is worked out in; None for those of the coordinates.
 
-
-def _propose_in_any_units(settings: Settings, state: NewtonState, low: Array, high: Array) -> _Step:
-    """Work out the step in coordinates of curvature one, whatever the units of the parameters.
-
-    Where a curvature has all but vanished, the gradient over the parameter stands in for it: a
-    damped step is then a multiple of the parameter, not of a rounding error.
-    """
-    apart = state.best != 0
-    slope = jnp.abs(state.grad / jnp.where(apart, state.best, 1.0))
-    curvature = jnp.abs(jnp.diagonal(state.hessian))
-    curvature = jnp.maximum(curvature, jnp.where(apart, LEAST_CURVATURE * slope, 0.0))
-    return _propose_in_units_of(curvature, settings, state, low, high)
-
-
-def _propose_among_many(settings: Settings, state: NewtonState, low: Array, high: Array) -> _Step:
-    """Work out the step in units of the largest curvature that each coordinate has had.
+    Args:
+        state: the best point.
+        of_order_one: whether the coordinates are, as those of a fit. Else any unit will do: where
+            a curvature has all but vanished, the gradient over the parameter stands in for it,
+            and a damped step is a multiple of the parameter, not of a rounding error. Of many
+            parameters the units are of the largest curvature that each has had.
 
     Source: Moré 1978, The Levenberg-Marquardt algorithm: implementation and theory.
     """
-    least = LEAST_SHARE * jnp.max(state.steepest)
-    curvature = jnp.maximum(state.steepest, least)
-    return _propose_in_units_of(curvature, settings, state, low, high)
+    if of_order_one and not state.steepest.size:
+        return None
+    if of_order_one:
+        curvature = jnp.maximum(state.steepest, LEAST_SHARE * jnp.max(state.steepest))
+    else:
+        apart = state.best != 0
+        slope = jnp.abs(state.grad / jnp.where(apart, state.best, 1.0))
+        least = jnp.where(apart, LEAST_CURVATURE * slope, 0.0)
+        curvature = jnp.maximum(jnp.abs(state.influence), least)
+    return 1 / jnp.sqrt(jnp.where(curvature > 0, curvature, 1.0))
 
 
-def _propose_in_units_of(
-    curvature: Array, settings: Settings, state: NewtonState, low: Array, high: Array
-) -> _Step:
-    unit = 1 / jnp.sqrt(jnp.where(curvature > 0, curvature, 1.0))
-    there = state._replace(
-        best=state.best / unit,
-        grad=state.grad * unit,
-        gauss_newton=state.gauss_newton * unit[:, None] * unit[None, :],
-        hessian=state.hessian * unit[:, None] * unit[None, :],
-    )
-    step = _propose(settings, there, low / unit, high / unit, size=jnp.ones_like(state.value))
-    return step._replace(move=step.move * unit)
-
-
-def _propose(
-    settings: Settings,
-    state: NewtonState,
-    low: Array,
-    high: Array,
-    *,
-    size: Array | None = None,
-) -> _Step:
-    """Work out the step from the best point; coordinates held by a bound do not move.
+def _ground(
+    settings: Settings, state: NewtonState, low: Array, high: Array, units: Array | None
+) -> _Ground:
+    """Tell what holds at the best point, from all but its curvature.
 
     Args:
         settings: the constants of the method.
-        state: the best point and its model.
+        state: the best point.
         low: lower bounds [P].
         high: upper bounds [P].
-        size: what the damping is relative to; default the mean diagonal.
+        units: of `_units`.
     """
-    diagonal = jnp.diagonal(state.gauss_newton)
     held = ((state.best <= low) & (state.grad > 0)) | ((state.best >= high) & (state.grad < 0))
     # A coordinate without any influence (a break between two data) has no step either.
-    held = held | ((diagonal == 0) & (state.grad == 0))
-    free = (~held).astype(diagonal.dtype)
-    mask = free[:, None] * free[None, :]
-    eye = jnp.eye(len(diagonal), dtype=diagonal.dtype)
-    grad = jnp.where(held, 0.0, state.grad)
-    if size is None:
-        size = jnp.sum(jnp.abs(diagonal) * free) / jnp.maximum(jnp.sum(free), 1.0)
+    held = held | ((state.influence == 0) & (state.grad == 0))
+    size, influence = jnp.ones_like(state.value), state.influence
+    if units is None:
+        free = (~held).astype(state.value.dtype)
+        size = jnp.sum(jnp.abs(influence) * free) / jnp.maximum(jnp.sum(free), 1.0)
         size = jnp.where(size > 0, size, 1.0)
-    influence = jnp.where(held, size, diagonal)
-    near = state.gain < settings.switch
-    near = near & (jnp.min(influence) > settings.plateau * jnp.max(influence))
+    else:
+        influence = influence * units * units
+    influence = jnp.where(held, size, influence)
+    near = jnp.min(influence) > settings.plateau * jnp.max(influence)
+    return _Ground(held, size, near & (state.gain < settings.switch))
 
-    def solve(matrix: Array, lam: Array) -> tuple[Array, Array, Array]:
-        model = mask * matrix
-        padded = model + (1 - free) * eye * size + lam * size * free * eye
-        step, ok = solve_psd(padded, grad)
-        return step, grad @ step - 0.5 * step @ (model @ step), ok
 
-    slow, slow_gain, _ = solve(state.gauss_newton, state.damping)
-    fast, fast_gain, ok = solve(state.hessian, state.newton_damping)
-    exact = near & ok
-    return _Step(
-        move=-jnp.where(exact, fast, slow),
-        predicted=jnp.where(exact, fast_gain, slow_gain),
-        exact=exact,
-        refused=near & ~ok,
-    )
+def _propose(state: NewtonState, ground: _Ground, units: Array | None) -> _Step:
+    """Work out the step from the best point.
+
+    Where the exact Hessian is due but not definite at its damping, the step is a short one down
+    the slope: by the diagonal that Gauss-Newton cannot exceed. Of many parameters it is that of
+    Gauss-Newton, which is kept there for it.
+    """
+    held, size, near = ground
+    free = (~held).astype(size.dtype)
+    unit = jnp.ones_like(free) if units is None else units
+    eye, grad = jnp.eye(len(free), dtype=size.dtype), jnp.where(held, 0.0, state.grad)
+    grad = grad if units is None else grad * unit
+
+    def solved(matrix: Array, lam: Array) -> tuple[Array, Array]:
+        matrix = matrix if units is None else matrix * unit[:, None] * unit[None, :]
+        padded = free[:, None] * free[None, :] * matrix + eye * jnp.where(held, size, lam)
+        return solve_psd(padded, grad)
+
+    lam = jnp.where(near, state.newton_damping, state.damping) * size
+    step, ok = solved(state.curvature, lam)
+    refused, slow = near & ~ok, state.damping * size
+    if state.spare.size:
+        other = solved(state.spare, slow)[0]
+    else:
+        other = grad / (slow + len(free) * jnp.abs(state.influence) * unit * unit)
+    step, lam = jnp.where(refused, other, step), jnp.where(refused, slow, lam)
+    # What the undamped model promises, since (M + lam) step = grad.
+    predicted = 0.5 * jnp.sum(step * grad + lam * step * step)
+    return _Step(-step * unit, predicted, near & ok, refused)

@@ -29,7 +29,7 @@ from jaxscale.engine.problems import Problems
 from jaxscale.fitting.linearized import Linearized, linearize
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.sandwich import inverse_curvature
-from jaxscale.objective.objective import Objective
+from jaxscale.objective.objective import LazyModel, Objective
 from jaxscale.optimizers import method
 from jaxscale.uncertainty.covariance import (
     gradients,
@@ -91,6 +91,10 @@ class Pulled(Objective):
             gauss_newton + outer,
             exact + outer + self.stiffness * off * bend,
         )
+
+    def lazy_model(self, z: Array) -> LazyModel:
+        """Return the model with the pull."""
+        return LazyModel.of(*self.model(z))
 
 
 def scaled(quantities: tuple[Quantity, ...], objective: Objective, z: Array) -> Array:

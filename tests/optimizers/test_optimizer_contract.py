@@ -20,6 +20,7 @@ from jaxscale._numerics.pytree import pytree, static
 from jaxscale.engine.loop import Limits, Status
 from jaxscale.fitting.preparation import prepare
 from jaxscale.objective.losses import Huber, Square
+from jaxscale.objective.objective import LazyModel
 from jaxscale.optimizers import OPTIMIZERS, name_of, row_of, transformation
 
 PRECISIONS = {"float64": 1.0, "float32": 100.0}
@@ -84,9 +85,9 @@ class Function:
     def value(self, z):
         return self.function(z)
 
-    def model(self, z):
+    def lazy_model(self, z):
         hessian = jax.hessian(self.function)(z)
-        return *jax.value_and_grad(self.function)(z), hessian, hessian
+        return LazyModel.of(*jax.value_and_grad(self.function)(z), hessian, hessian)
 
     def bounds(self):
         return jnp.array(-jnp.inf), jnp.array(jnp.inf)
