@@ -40,7 +40,8 @@ def entry() -> None:
     that the user has set stays; `JAXSCALE_CACHE=off` switches it off.
     """
     gc.set_threshold(100_000, 20, 20)  # tracing makes many objects, and few of them are garbage
-    if sys.argv[1:2] and sys.argv[1] in COMMANDS and COMMANDS[sys.argv[1]].compiles:
+    name = _meant(sys.argv[1:])
+    if name and COMMANDS[name].compiles:
         keep_programs()
     signal.signal(signal.SIGINT, _interrupted)
     console.occupy_closed_streams()
@@ -53,12 +54,17 @@ def _interrupted(*_: Any) -> None:
     os._exit(130)
 
 
+def _meant(argv: Sequence[str]) -> str:
+    """Return the command that is meant, options before it or not; empty if there is none."""
+    return next((word for word in argv if word in COMMANDS), "")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     argv = sys.argv[1:] if argv is None else list(argv)
     options = argparse.Namespace(debug=False)
     try:
-        options, unknown = parser(next(iter(argv), "")).parse_known_args(argv)
+        options, unknown = parser(_meant(argv)).parse_known_args(argv)
         if unknown:
             where = f"jaxscale {options.command}"
             raise ValueError(f"{where} has no {' '.join(unknown)}; see {where} --help")

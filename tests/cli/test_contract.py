@@ -117,6 +117,12 @@ def test_json_is_one_object_and_short(capsys, folder, name):
     assert max(sizes(document)) < 60  # runs; the starts are 1024
 
 
+@pytest.mark.parametrize("option", ["--debug", "--json", "--starts=3"])
+def test_an_option_before_the_command_is_a_sentence(capsys, folder, option):
+    code, out, err = run(capsys, [option, "fit", "runs.csv"])
+    assert code == 2 and not out and err.startswith("jaxscale: error: jaxscale fit has no --")
+
+
 NUMBER = re.compile(r"(?<![\w.])[+-]?(\d[\d,]*)(\.\d+)?(e[+-]?\d+)?( [KMBT]\b)?( %)?")
 UNITS = {" K": 1e3, " M": 1e6, " B": 1e9, " T": 1e12}
 
