@@ -5,7 +5,8 @@
 Simulated tables of Chinchilla, each with its own runs and 1 % noise. Every round fits all of them
 by one `fit_many`, and a slice of them by `fit`, one after the other; warm, in turns. The wall
 ratio of a round is per table. CPU seconds count every thread. Both must come to the same: `equal`
-counts the tables of the slice whose parameters are the same within 1e-9, and whose starts ended alike.
+counts the tables of the slice whose parameters are the same within 1e-9, and whose starts ended
+alike.
 """
 
 from __future__ import annotations

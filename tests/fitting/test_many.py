@@ -43,28 +43,36 @@ def joint_table(seed, n=40, noise=0.01, ladder=False):
     return {"N": N, "D": D, "loss": loss}
 
 
-def differences(one, other):
-    """What two results do not share; errors, which are differences of large numbers, to 1e-9."""
+VERDICT = ("status", "starts", "at_bound", "degenerate", "idle", "weaknesses", "exact", "trusted")
+"""What is said of an optimum; no last digit may change it."""
+
+
+def differences(one, other, same):
+    """What two results do not share.
+
+    The lanes of one problem and those of many are different programs, which round differently: an
+    optimum is the same to `same`, and a start that ends on the way there ends somewhere else.
+    """
     found = []
-    for name in one.certificate.__dataclass_fields__:
-        a, b = getattr(one.certificate, name), getattr(other.certificate, name)
-        found += [] if a == b else [(name, a, b)]
-    for name, a in one.law.values.items():
-        b = other.law.values[name]
-        found += [] if abs(a - b) <= 1e-12 * abs(b) else [(name, a, b)]
-    for name, a in one.errors.items():
-        close = np.isclose(a, other.errors[name], rtol=1e-9, atol=0, equal_nan=True)
-        found += [] if close else [(name, a, other.errors[name])]
-    for name in ("suspects", "start_values", "start_status", "prediction"):
-        a, b = getattr(one, name), getattr(other, name)
-        found += [] if np.allclose(a, b, rtol=1e-12, equal_nan=True) else [name]
+    a, b = one.certificate, other.certificate
+    found += [name for name in VERDICT if getattr(a, name) != getattr(b, name)]
+    found += [] if abs(a.share_at_best - b.share_at_best) <= 0.1 else ["share_at_best"]
+    pairs = {"value": (one.value, other.value), "prediction": (one.prediction, other.prediction)}
+    if b.trusted and not b.exact:  # else parameters may be anything along a valley
+        pairs |= {name: (x, other.law.values[name]) for name, x in one.law.values.items()}
+        pairs |= {f"error {name}": (x, other.errors[name]) for name, x in one.errors.items()}
+    for name, (x, y) in pairs.items():
+        slack = 1e3 * same if name.startswith("error") else same
+        found += [] if np.allclose(x, y, rtol=slack, atol=1e-15, equal_nan=True) else [(name, x, y)]
+    alike = np.isclose(one.start_values, other.start_values, 1e3 * same, 1e-15, equal_nan=True)
+    found += [] if alike.mean() >= 0.8 else [("start_values", alike.mean())]
     for name in ("warnings", "intervals", "unstated", "settings", "fixed", "constraints"):
-        a, b = getattr(one, name), getattr(other, name)
-        found += [] if a == b else [(name, a, b)]
-    return found
+        x, y = getattr(one, name), getattr(other, name)
+        found += [] if x == y else [(name, x, y)]
+    return [*found, *(["suspects"] if list(one.suspects) != list(other.suspects) else [])]
 
 
-def check_each(law, tables, **options):
+def check_each(law, tables, same=1e-6, **options):
     """Hold every table of one call against its own fit, refusals too."""
     many = fit_many(law, tables, **options)
     assert many.names == tuple(tables) and list(many) == [n for n in tables if n in many]
@@ -76,7 +84,7 @@ def check_each(law, tables, **options):
             with pytest.raises(KeyError, match="refused"):
                 many[name]
             continue
-        assert differences(many[name], own) == [], name
+        assert differences(many[name], own, same) == [], name
     return many
 
 
@@ -234,7 +242,7 @@ CASES = {
     "absolute loss": ("Chinchilla", joint_table, {"loss": Absolute()}),
     "squares, bounded": ("Chinchilla", joint_table, SQUARES),
     "tied": ("Chinchilla", joint_table, {"tie": {"beta": "alpha"}}),
-    "float32": ("Chinchilla", joint_table, {"precision": "float32"}),
+    "float32": ("Chinchilla", joint_table, {"precision": "float32", "same": 1e-3}),
     "mixed": ("Chinchilla", joint_table, {"precision": "mixed"}),
     "few steps": ("Chinchilla", joint_table, {"max_steps": 12}),
     "a break": ("Piecewise:C", power_table, {}),
