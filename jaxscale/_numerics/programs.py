@@ -10,9 +10,9 @@ they are needed. What is given up is free for the next program (the allocator ma
 to the system at once), so a process that fits ever new shapes stops growing.
 
 On a CPU a person waits for the compiler longer than for the work. So fusions are compiled by
-XLA's plain emitter where the version still has it: its loops are as fast, and made in two thirds
-of the time. And a program that runs once over little, without a loop, is not optimized: that would
-take ten times what it saves (`python -m benchmarks cold`).
+XLA's plain emitter where the version still has it, which makes its loops in less time. And a
+program that runs over little, without a loop, is not optimized: that would take longer than it
+saves. What both come to: `python -m benchmarks cold`.
 
 On a CPU a program is compiled for the widest vectors (`benchmarks.step`) if it consists of what
 `ARITHMETIC` and `MOVES` list and of nothing else: jaxlib 0.10.2 compiles arctan wrongly for them,

@@ -85,8 +85,8 @@ def solve_psd(matrix: Array, rhs: Array) -> tuple[Array, Array]:
 def eliminate(matrix: Array, rhs: Array) -> tuple[Array, Array]:
     """Solve symmetric positive definite systems, all rows and columns of a step at once.
 
-    Gauss-Jordan elimination: for many systems side by side it is a tenth of the operations that a
-    factorization written out has, and as many times quicker to compile.
+    Gauss-Jordan elimination: of systems that lie side by side in one array, fewer and larger
+    operations than a factorization written out, so that there is less to compile.
 
     Args:
         matrix: [..., P, P].

@@ -68,6 +68,8 @@ def options(sub: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Fit a law to a table; print the result."""
+    if options.bootstrap is not None and options.bootstrap < 2:
+        raise ValueError(f"--bootstrap must be at least 2, got {options.bootstrap}")
     loss, mapping = robust_loss(options), column_map(options)
     error = error_column(options, mapping)
     if options.by is not None:

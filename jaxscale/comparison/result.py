@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
-
-from jaxscale.text import columns, count, marked, one_line, quantity
-
-if TYPE_CHECKING:
-    pass  # SELF
-    pass  # SELF
-
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +19,7 @@ from jaxscale.fitting.result import notes as fit_notes
 from jaxscale.laws import Law, derived
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
+from jaxscale.text import columns, count, marked, one_line, quantity
 
 HEADS = {"rollout": "larger runs", "folds": "folds", "groups": "groups"}
 

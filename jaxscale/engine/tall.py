@@ -13,14 +13,13 @@ inverse probability, Horvitz & Thompson 1952, Journal of the American Statistica
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from jaxscale._numerics.positive import Positive
 from jaxscale.engine.loop import Solution, Status
+from jaxscale.engine.thinning import chosen_runs
 from jaxscale.objective.objective import Objective
 
 TALL = 16384
@@ -78,15 +77,7 @@ def sample(objective: Objective) -> Objective | None:
     kept = np.sort(np.argpartition(late, ROWS)[:ROWS])
     heavy = weight[kept] / chance[kept]
 
-    def chosen(tree: Any) -> Any:
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[kept], tree)
-
-    return dataclasses.replace(
-        objective,
-        inputs=chosen(objective.inputs),
-        target=chosen(objective.target),
-        weight=(heavy * (weight.sum() / heavy.sum())).astype(objective.weight.dtype),
-    )
+    return chosen_runs(objective, kept, heavy * (weight.sum() / heavy.sum()))
 
 
 def _regions(objective: Objective, used: np.ndarray) -> np.ndarray:

@@ -44,6 +44,18 @@ def thinned(objective: Objective, seed: int = 0) -> Objective:
     rows = -(-max(ROWS, len(used) // 16) // 16) * 16
     kept = np.sort(np.random.default_rng(seed).choice(used, rows, replace=False))
 
+    return chosen_runs(objective, kept, weight[kept] * (weight.sum() / weight[kept].sum()))
+
+
+def chosen_runs(objective: Objective, kept: np.ndarray, weight: np.ndarray) -> Objective:
+    """Return the objective on some of its runs; host code.
+
+    Args:
+        objective: with NumPy leaves and weights [n].
+        kept: [m] which of its runs.
+        weight: [m] what they weigh.
+    """
+
     def chosen(tree: Any) -> Any:
         return jax.tree.map(lambda leaf: np.asarray(leaf)[kept], tree)
 
@@ -51,5 +63,5 @@ def thinned(objective: Objective, seed: int = 0) -> Objective:
         objective,
         inputs=chosen(objective.inputs),
         target=chosen(objective.target),
-        weight=weight[kept] * (weight.sum() / weight[kept].sum()),
+        weight=weight.astype(objective.weight.dtype),
     )

@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -30,9 +30,6 @@ from jaxscale.laws import ChinchillaNDC, Law, derived, predict
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
 from jaxscale.text import columns, marked, one_line, quantity
-
-if TYPE_CHECKING:
-    pass  # SELF
 
 SCHEMA = 1
 NEWTON = "newton"
@@ -230,8 +227,6 @@ class FitResult:
         write_atomically(Path(path), self.to_json().encode() + b"\n")
 
     def __str__(self) -> str:
-        pass  # SELF
-
         return fit_table(self)
 
 

@@ -123,6 +123,12 @@ def test_an_option_before_the_command_is_a_sentence(capsys, folder, option):
     assert code == 2 and not out and err.startswith("jaxscale: error: jaxscale fit has no --")
 
 
+@pytest.mark.parametrize("count", ["0", "-3", "1"])
+def test_too_few_bootstrap_tables_are_refused_before_the_fit(capsys, folder, count):
+    code, out, err = run(capsys, ["fit", "no-such-file.csv", "--bootstrap", count])
+    assert code == 2 and not out and f"--bootstrap must be at least 2, got {count}" in err
+
+
 NUMBER = re.compile(r"(?<![\w.])[+-]?(\d[\d,]*)(\.\d+)?(e[+-]?\d+)?( [KMBT]\b)?( %)?")
 UNITS = {" K": 1e3, " M": 1e6, " B": 1e9, " T": 1e12}
 
