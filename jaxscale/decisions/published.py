@@ -107,8 +107,7 @@ PUBLISHED: tuple[PublishedOptimum, ...] = (
     ),
     PublishedOptimum(
         "Ling MoE 2025",
-        "Tian et al. 2025, arXiv:2507.17702, 7.8 % active: M* = .1915 C^.5095, "
-        "D* = 5.2232 C^.4905",
+        "Tian et al. 2025, arXiv:2507.17702, 7.8 % active: M* = .1915 C^.5095, D* = 5.2232 C^.4905",
         (0.1915, 0.5095),
         (5.2232, 0.4905),
         per=1.0,
