@@ -22,7 +22,7 @@ ROUNDS = 4
 STEPS = 2
 """Newton steps: where the second derivative jumps nearby, one is not enough."""
 NEAR = 0.05
-"""What a Newton step may move: rounding decides which point of a flat valley the grid calls best."""
+"""What a Newton step may move: rounding decides which point of a flat valley is called best."""
 
 
 def least(

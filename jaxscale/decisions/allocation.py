@@ -41,6 +41,8 @@ FEW = 8
 """Closed forms up to which a program is not worth compiling."""
 TOGETHER = 1024
 """Searches that run side by side: each holds some hundred numbers."""
+ROUNDING = 1e-9
+"""Overhead that is none."""
 AMOUNTS = ("compute", "N", "D", "loss", "tokens_per_parameter", "overhead", "cost", "epochs")
 
 
@@ -243,15 +245,15 @@ def _made(found: Any, asked: Question, full: tuple[int, ...], method: str) -> Al
         if "unique_tokens" in asked.names:
             kept["epochs"] = kept["D"] / asked.numbers["unique_tokens"]
     edge = kept.pop("at_edge") > 0
-    kept.setdefault("overhead", np.zeros(full))
+    more = kept.get("overhead", np.zeros(full))
+    kept["overhead"] = np.where(np.abs(more) < ROUNDING, 0.0, more)
     if full == ():
         kept = {name: float(x) for name, x in kept.items()}
         edge = bool(edge)
     amounts: list[Any] = [kept[name] for name in AMOUNTS[:5]]
     C, N, D, loss, ratio = amounts
     made = Allocation(C, N, D, loss, ratio, method, edge, kept["overhead"])
-    more = {name: kept[name] for name in ("cost", "epochs") if name in kept}
-    return dataclasses.replace(made, **more)
+    return dataclasses.replace(made, cost=kept.get("cost"), epochs=kept.get("epochs"))
 
 
 def _answered(law: Law, asked: Question, found: Allocation) -> None:
@@ -279,10 +281,10 @@ def unanswered(law: Law, asked: Question, target: float) -> str:
     name = type(law).__name__
     if len(law.inputs) == 1:
         return f"{name} has loss {target:g} at no {law.inputs[0]}"
-    if not asked.plain:
-        kept = sorted(asked.names - {"target_loss", "data_worth", "size_worth", *SERVED})
-        under = f" at this {' and '.join(kept)}" if kept else " so"
-        return f"{name} does not reach loss {target:g}{under}, with any amount of the rest"
+    kept = sorted(asked.names - {"target_loss", "data_worth", "size_worth", *SERVED})
+    if kept:
+        held = " and ".join(kept)
+        return f"{name} does not reach loss {target:g} at this {held}, with any amount of the rest"
     with scope(np.float64):
         wide = jax.tree.map(lambda leaf: np.asarray(leaf, float), law)
         worst, best = (float(optimum(wide, math.exp(edge), asked.flops).loss) for edge in LOG_C)
