@@ -117,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
         lambda: {"law": type(law).__name__, **doubts(result), **answer.document(options)},
         notes=[] if found is None else list(found.notes),
         told=[*doubt_sentences(result), *refused],
-        files=_figures(options, answer, draws),
+        files=_figures(options, result, asked, draws) if found is not None else [],
     )
     return 1 if found is not None and not found.trusted else code(result)
 
@@ -137,6 +137,10 @@ def _consistent(options: argparse.Namespace, result: FitResult | None) -> None:
         raise ValueError("--worth goes with --unique-tokens")
     if options.worth and not min(options.worth) > 0:
         raise ValueError("--worth must be two positive numbers")
+    if options.figure and (result is None or (options.draws == 0 and options.kind != "contours")):
+        raise ValueError(f"--figure: {options.kind} needs a fit with its runs, and --draws above 0")
+    if options.figure and result is not None and len(result.law.inputs) == 1:
+        raise ValueError("--figure is of a law of N and D; jaxscale plot --kind bands draws others")
     if options.kind != KINDS[0] and not options.figure:
         raise ValueError(f"--kind {options.kind} goes with --figure FILE")
 
@@ -286,7 +290,30 @@ def _cell(name: str, x: float) -> str:
 
 
 def _figures(
-    options: argparse.Namespace, answer: _Answer, draws: Draws | None
+    options: argparse.Namespace, result: FitResult | None, asked: Question, draws: Draws | None
 ) -> Sequence[Callable[[], None]]:
     """Return what draws the figure that was asked for."""
-    return []
+    if not options.figure or result is None:
+        return []
+    kind: str = options.kind
+    budgets = asked.numbers["compute"].ravel() if asked.names == {"compute"} else np.array([])
+
+    def draw() -> None:
+        from jaxscale import plotting
+
+        if kind == "contours":
+            drawn: Any = plotting.plot_contours(result, compute=list(budgets))
+        elif kind == "overhead":
+            drawn = plotting.plot_overhead(_there(draws), level=options.level)
+        else:
+            drawn = plotting.plot_allocation(
+                _there(draws), compute=list(budgets), level=options.level
+            )
+        plotting.save(drawn, options.figure)
+
+    return [draw] if draws is not None or kind == "contours" else []
+
+
+def _there(draws: Draws | None) -> Draws:
+    assert draws is not None
+    return draws

@@ -89,7 +89,10 @@ def perplexed(folder, fitted):
 
 def test_a_perplexity_is_called_one(perplexed, capsys):
     at = ["--N", "1e9", "--D", "2e10"]
-    for argv in (["predict", "ppl.json", *at], ["allocate", "ppl.json", "--compute", "1e20", "--draws", "0"]):
+    for argv in (
+        ["predict", "ppl.json", *at],
+        ["allocate", "ppl.json", "--compute", "1e20", "--draws", "0"],
+    ):
         assert main(argv) == 0
         assert "perplexity" in capsys.readouterr().out
         assert main([*argv, "--json"]) == 0
