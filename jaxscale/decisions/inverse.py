@@ -83,12 +83,20 @@ def input_for(term: Term, value: Any) -> Array:
 
 
 def run_of(law: Law, flops: Flops, N: Any, D: Any, loss: Any = None) -> Plan:
-    """Return the run of a size and data, or one for a loss, which may be out of reach."""
+    """Return the run of a size and data, or one for a loss, which may be out of reach.
+
+    Args:
+        law: a law of N and D with scalar parameters.
+        flops: FLOPs model.
+        N: parameters; infinite where none are enough.
+        D: tokens, likewise.
+        loss: what the run was made for; None for what the law predicts of it.
+    """
     C = flops(N, D)
     if loss is None:
         return Plan(C, N, D, loss_of(law, N, D))
     able = jnp.isfinite(N) & jnp.isfinite(D)
-    return Plan(jnp.where(able, C, jnp.inf), N, D, jnp.asarray(loss, float) + 0 * C * 0)
+    return Plan(jnp.where(able, C, jnp.inf), N, D, jnp.asarray(loss, float))
 
 
 def partner(found: tuple[Sum, Term, Term], known: str, value: Any) -> Array:

@@ -40,7 +40,7 @@ def near_optimal(law: Law, best: Any, within: float, flops: Flops | None = None)
         within: share of the loss, .0025 for a quarter of a percent.
         flops: FLOPs model; default the law's own.
 
-    Source: the 0.25 % of Tian et al. 2025, arXiv:2507.17702, section 3.
+    Source: the 0.25 % of Tian et al. 2025, arXiv:2507.17702.
     """
     if not within > 0:
         raise ValueError(f"within must be a positive share of the loss, got {within!r}")

@@ -77,7 +77,13 @@ def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
 
 
 def loss_of(law: Law, N: Any, D: Any) -> Array:
-    """Return the loss of a law of N and D, in whichever order it takes them."""
+    """Return the loss of a law of N and D, in whichever order it takes them.
+
+    Args:
+        law: the law.
+        N: parameters.
+        D: tokens.
+    """
     given = {"N": N, "D": D}  # in the law's own order
     loss: Array = law.loss(*(given[name] for name in law.inputs))
     return loss

@@ -36,7 +36,7 @@ class Lifetime:
         read: of a FLOP while it reads; default that of training.
         write: of a FLOP while it writes; default that of reading.
 
-    Source: Sardana et al. 2024, arXiv:2401.00448, sections 2 and 3.
+    Source: Sardana et al. 2024, arXiv:2401.00448.
     """
 
     tokens: float

@@ -36,8 +36,8 @@ def effective(seen: Any, fresh: Any, worth: Any) -> Array:
         fresh: U, those that are different.
         worth: R*.
 
-    Source: Muennighoff et al. 2023, arXiv:2305.16264, equation 5; with rate 1 / R* the saturation
-    of Longpre et al. 2025, arXiv:2510.22037.
+    Source: Muennighoff et al. 2023, arXiv:2305.16264; with rate 1 / R* the saturation of ATLAS,
+    2025, arXiv:2510.22037.
     """
     repeats = jnp.maximum(seen / fresh - 1, 0.0)
     worth_of_all: Array = jnp.minimum(seen, fresh) - fresh * worth * jnp.expm1(-repeats / worth)

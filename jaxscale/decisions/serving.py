@@ -5,7 +5,7 @@ parameter over its life, 2 FLOPs per token served in the simplest case. What is 
 train_cost flops(N, D) + serving_cost N at a loss, or the loss at such a budget. With a term of N, a
 term of D and C = k N D one condition of first order is solved by halving, else a search does it.
 
-Source: Sardana et al. 2024, arXiv:2401.00448, equations 2 and 3.
+Source: Sardana et al. 2024, arXiv:2401.00448.
 """
 
 from __future__ import annotations
