@@ -18,7 +18,8 @@ from jax import Array
 
 from jaxscale._numerics import programs
 from jaxscale._numerics.precision import scope
-from jaxscale.decisions.optimum import LOG_C, additive, cheapest, optimum
+from jaxscale.decisions.inverse import additive
+from jaxscale.decisions.optimum import LOG_C, cheapest, optimum
 from jaxscale.decisions.plans import SERVED, plan
 from jaxscale.decisions.question import Lifetime, Question, ask
 from jaxscale.decisions.repetition import DATA_WORTH, SIZE_WORTH
@@ -201,33 +202,38 @@ def answers(law: Law, asked: Question) -> Allocation:
             rows = [_each(at(k, laws), at(k, numbers), asked.flops) for k in range(pairs)]
             found = jax.tree.map(lambda *x: np.asarray(x, float), *jax.device_get(rows))
     else:
-        found = _compiled(laws, numbers, pairs, asked.flops, closed)
+        found = _compiled((laws, numbers), asked.flops, closed=closed, sample=sample)
     return _made(found, asked, full, "closed form" if closed else "numeric")
 
 
-def _compiled(laws: Law, numbers: Any, pairs: int, flops: Flops, closed: bool) -> Any:
+def _compiled(pairs_of: tuple[Law, Any], flops: Flops, *, closed: bool, sample: bool) -> Any:
     """Return the answers of a program; questions of about a number share it."""
+    laws = pairs_of[0]
+    pairs = len(next(iter(pairs_of[1].values())))
     padded = 1 if pairs == 1 else -(-pairs // 16) * 16 if pairs <= 256 else -(-pairs // 256) * 256
     full = jax.tree.map(
-        lambda x: np.concatenate([x, np.broadcast_to(x[:1], (padded - pairs,))]), (laws, numbers)
+        lambda x: np.concatenate([x, np.broadcast_to(x[:1], (padded - pairs,))]), pairs_of
     )
-    found, _ = programs.run(_every, *full, dtype=np.float64, flops=flops, closed=closed)
+    priced = additive(laws) is not None or not sample  # else a search in a search per answer
+    settings: Any = dict(flops=flops, closed=closed, priced=priced)
+    found, _ = programs.run(_every, *full, dtype=np.float64, **settings)
     return jax.tree.map(lambda x: np.asarray(x)[:pairs], found)
 
 
-def _every(law: Law, numbers: Any, *, flops: Flops, closed: bool) -> Any:
+def _every(law: Law, numbers: Any, *, flops: Flops, closed: bool, priced: bool) -> Any:
     def one(each: tuple[Law, Any]) -> Any:
-        return _each(each[0], each[1], flops)
+        return _each(each[0], each[1], flops, priced)
 
     if closed:
         return jax.vmap(one)((law, numbers))
     return jax.lax.map(one, (law, numbers), batch_size=TOGETHER)
 
 
-def _each(law: Law, numbers: Any, flops: Flops) -> dict[str, Array]:
+def _each(law: Law, numbers: Any, flops: Flops, priced: bool = True) -> dict[str, Array]:
     found = plan(law, numbers, flops)
     answer = found._asdict()
-    if len(law.inputs) == 1 or set(numbers) <= {"compute"} or set(numbers) <= {"target_loss"}:
+    plain = set(numbers) <= {"compute"} or set(numbers) <= {"target_loss"}
+    if len(law.inputs) == 1 or plain or not priced:
         return answer
     able = jnp.isfinite(found.loss) & jnp.isfinite(found.compute)
     least = cheapest(law, jnp.where(able, found.loss, 1.0), flops)
@@ -245,7 +251,8 @@ def _made(found: Any, asked: Question, full: tuple[int, ...], method: str) -> Al
         if "unique_tokens" in asked.names:
             kept["epochs"] = kept["D"] / asked.numbers["unique_tokens"]
     edge = kept.pop("at_edge") > 0
-    more = kept.get("overhead", np.zeros(full))
+    unknown = np.zeros(full) if asked.plain else np.full(full, np.nan)
+    more = kept.get("overhead", unknown)
     kept["overhead"] = np.where(np.abs(more) < ROUNDING, 0.0, more)
     if full == ():
         kept = {name: float(x) for name, x in kept.items()}

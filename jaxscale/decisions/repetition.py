@@ -15,8 +15,8 @@ from jax import Array
 
 from jaxscale._numerics.least import least
 from jaxscale._numerics.roots import root
-from jaxscale.decisions.inverse import Numbers, Plan, partner
-from jaxscale.decisions.optimum import LOG_C, LOG_N, additive, loss_of, optimum
+from jaxscale.decisions.inverse import Numbers, Plan, additive, loss_of, partner
+from jaxscale.decisions.optimum import LOG_C, LOG_N, optimum
 from jaxscale.flops import Flops, tokens_for
 from jaxscale.laws import Law
 

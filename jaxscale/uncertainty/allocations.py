@@ -95,7 +95,7 @@ def allocate(
             the only question.
 
     Cost: a fit is bootstrapped, one batched `refit`. The answers of 4,000 draws to 50 budgets take
-    .1 s where the law has a closed form.
+    .4 s of one core after compiling where the law has a closed form, a search some ms per answer.
     """
     check_level(level)
     if isinstance(draws, int) and draws < 0:
@@ -141,7 +141,9 @@ def with_intervals(
 
 
 def _moves(values: np.ndarray) -> bool:
-    """Return whether draws [B, ...] of an amount differ at all, beyond rounding."""
+    """Return whether draws [B, ...] of an amount are known, and differ beyond rounding."""
+    if np.isnan(values).all():
+        return False
     with np.errstate(invalid="ignore"):
         apart = values.max(axis=0) - values.min(axis=0)
         return not bool(np.all(apart <= 1e-9 * np.abs(values).max(axis=0)))
