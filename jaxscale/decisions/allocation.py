@@ -43,8 +43,8 @@ FEW = 8
 TOGETHER = 1024
 """Searches that run side by side: each holds some hundred numbers."""
 ROUNDING = 1e-9
-"""Overhead that is none."""
-AMOUNTS = ("compute", "N", "D", "loss", "tokens_per_parameter", "overhead", "cost", "epochs")
+"""Overhead, or excess of a loss, that is none."""
+AMOUNTS = ("compute", "N", "D", "loss", "tokens_per_parameter", "excess", "overhead", "cost", "epochs")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +68,9 @@ class Allocation:
         method: "closed form" or "numeric".
         at_edge: whether a search ended at the edge of what it looks at, so that the law has no
             such run of its own.
-        overhead: compute over the least compute for the same loss, less 1.
+        excess: loss above that of the best run of the same compute.
+        overhead: compute over the least compute for the same loss, less 1: what another choice
+            than the best one costs.
         cost: of training and serving, in the units of the lifetime's costs; None without one.
         epochs: how often the unique tokens are seen; None where they are not limited.
         intervals: by name of an attribute, what a bootstrap leaves open; empty without one.
@@ -87,6 +89,7 @@ class Allocation:
     tokens_per_parameter: Any
     method: str
     at_edge: Any = False
+    excess: Any = 0.0
     overhead: Any = 0.0
     cost: Any = None
     epochs: Any = None
@@ -238,6 +241,8 @@ def _each(law: Law, numbers: Any, flops: Flops, priced: bool = True) -> dict[str
     able = jnp.isfinite(found.loss) & jnp.isfinite(found.compute)
     least = cheapest(law, jnp.where(able, found.loss, 1.0), flops)
     answer["overhead"] = jnp.where(able, found.compute / least - 1, jnp.inf)
+    best = optimum(law, jnp.where(able, found.compute, 1e20), flops)
+    answer["excess"] = jnp.where(able, found.loss - best.loss, jnp.inf)
     return answer
 
 
@@ -252,14 +257,15 @@ def _made(found: Any, asked: Question, full: tuple[int, ...], method: str) -> Al
             kept["epochs"] = kept["D"] / asked.numbers["unique_tokens"]
     edge = kept.pop("at_edge") > 0
     unknown = np.zeros(full) if asked.plain else np.full(full, np.nan)
-    more = kept.get("overhead", unknown)
-    kept["overhead"] = np.where(np.abs(more) < ROUNDING, 0.0, more)
+    for name in ("excess", "overhead"):
+        more = kept.get(name, unknown)
+        kept[name] = np.where(np.abs(more) < ROUNDING, 0.0, more)
     if full == ():
         kept = {name: float(x) for name, x in kept.items()}
         edge = bool(edge)
     amounts: list[Any] = [kept[name] for name in AMOUNTS[:5]]
     C, N, D, loss, ratio = amounts
-    made = Allocation(C, N, D, loss, ratio, method, edge, kept["overhead"])
+    made = Allocation(C, N, D, loss, ratio, method, edge, kept["excess"], kept["overhead"])
     return dataclasses.replace(made, cost=kept.get("cost"), epochs=kept.get("epochs"))
 
 
