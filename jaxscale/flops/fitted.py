@@ -111,13 +111,13 @@ def fit_cost(
         DataError: a column is missing or not positive, or the runs cannot tell the form asked for.
         ValueError: there is no such form.
     """
-    if form is not None and form not in FORMS:
-        raise ValueError(f"no cost of the form {form!r}; there are {listing(list(FORMS))}")
+    if form is not None and form not in _SOLVERS:
+        raise ValueError(f"no cost of the form {form!r}; there are {', '.join(_SOLVERS)}")
     N, D, C = (_column(runs, name) for name in ("N", "D", column))
     if not len(N) == len(D) == len(C):
         raise DataError(f"N, D and {column} have {len(N)}, {len(D)} and {len(C)} rows")
     unit = unit or _unit(runs, column)
-    asked = list(FORMS) if form is None else [form]
+    asked = list(_SOLVERS) if form is None else [form]
     tried = tuple(_tried(each, N, D, C, unit) for each in asked)
     best = min(tried, key=lambda each: each.aic)
     if best.cost is None:

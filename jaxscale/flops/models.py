@@ -168,6 +168,26 @@ def power_form(cost: Flops) -> tuple[float, float, float] | None:
     return (cost.k, cost.a, cost.b) if isinstance(cost, PowerCost) else None
 
 
+def best_size(
+    of_N: tuple[Any, Any], of_D: tuple[Any, Any], power: tuple[float, float, float], C: Any
+) -> Any:
+    """Return the N at which A N^-alpha + B D^-beta is least on the line k N^a D^b = C.
+
+    By Lagrange, the two terms' falls per unit of log cost are equal there: alpha A N^-alpha / a is
+    beta B D^-beta / b. `power_form` says k, a, b of a cost.
+
+    Args:
+        of_N: A and alpha, positive.
+        of_D: B and beta, positive.
+        power: k, a and b.
+        C: what may be spent, any shape.
+    """
+    (A, alpha), (B, beta), (k, a, b) = of_N, of_D, power
+    total = b * alpha + a * beta
+    balance = (alpha * A * b) / (beta * B * a)
+    return balance ** (b / total) * (C / k) ** (beta / total)
+
+
 def check_cost(cost: Flops, called: str = "cost") -> None:
     """Raise for a function that is no cost: not positive, or not increasing in N and in D.
 
