@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     goals = [dict(compute=c) for c in options.compute or ()]
     goals += [dict(target_loss=x) for x in options.target_loss or ()]
     refused = refusal(options, result)
-    flops = flops_given(options)
+    flops = flops_given(options, None if result is None else result.runs)
     found = [] if refused else [allocate(law, **goal, flops=flops) for goal in goals]
     reach = [1.0] * len(found)
     if result is not None and has_compute(result):

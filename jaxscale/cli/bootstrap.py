@@ -29,6 +29,7 @@ from jaxscale.cli.options import (
     input_options,
     level_option,
     out_option,
+    own_flops_option,
     quiet_option,
     seed_option,
     source_options,
@@ -74,6 +75,7 @@ class _Section(NamedTuple):
 def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `bootstrap`."""
     source_options(sub, presets=False)
+    own_flops_option(sub)
     sub.add_argument(
         "--method", choices=METHODS, default="auto", help="what is drawn; auto goes by residuals"
     )

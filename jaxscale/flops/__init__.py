@@ -34,6 +34,7 @@ from jaxscale.flops.models import (
     complete,
     parameters_for,
     power_form,
+    stated_cost,
     tokens_for,
     unit_of,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "omega_of",
     "parameters_for",
     "power_form",
+    "stated_cost",
     "tokens_for",
     "unit_of",
     "usual_aspect",

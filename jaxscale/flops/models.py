@@ -161,6 +161,15 @@ def unit_of(cost: Flops | None) -> str:
     return str(getattr(cost, "unit", UNIT))
 
 
+def stated_cost(cost: Flops) -> float | dict[str, Any] | str:
+    """Return how a file states a cost: k of k N D FLOPs, a form with coefficients, or "user"."""
+    if not isinstance(cost, Cost):
+        return "user"
+    if isinstance(cost, SixND) and cost.unit == UNIT:
+        return cost.k
+    return {"form": cost.form, **cost.coefficients, "unit": cost.unit}
+
+
 def power_form(cost: Flops) -> tuple[float, float, float] | None:
     """Return k, a, b of a cost k N^a D^b; None for any other."""
     if isinstance(cost, SixND):
