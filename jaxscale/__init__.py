@@ -38,6 +38,7 @@ The nouns, each with one meaning throughout:
     level         the nominal coverage of an interval; along a size, the runs of equal size
     rollout       laws fitted to the smaller runs and judged on the larger ones
     forecast      the loss at the end of a run, told from its beginning
+    cost          of a run, C as a function of N and D: FLOPs, hours or dollars
     allocation    the best N and D for a budget, or the least budget for a loss
 """
 
@@ -69,7 +70,7 @@ if TYPE_CHECKING:
     from jaxscale.fitting.saved_many import load_many
     from jaxscale.fitting.solver import Solver, solver
     from jaxscale.fitting.warmup import Warmup, warmup
-    from jaxscale.flops import SixND
+    from jaxscale.flops import AffineCost, PowerCost, SixND, Transformer, fit_cost
     from jaxscale.forecast.forecaster import Forecaster
     from jaxscale.forecast.learning import learn_prior
     from jaxscale.laws import (
@@ -136,7 +137,7 @@ _ROOMS = {
     "fitting.saved_many": "load_many",
     "fitting.solver": "Solver solver",
     "fitting.warmup": "Warmup warmup",
-    "flops": "SixND",
+    "flops": "AffineCost PowerCost SixND Transformer fit_cost",
     "forecast.forecaster": "Forecaster",
     "forecast.learning": "learn_prior",
     "laws": (
@@ -185,6 +186,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Absolute",
+    "AffineCost",
     "Allocation",
     "CATALOGUE",
     "Certificate",
@@ -210,6 +212,7 @@ __all__ = [
     "ManyFits",
     "Objective",
     "Piecewise",
+    "PowerCost",
     "PowerLaw",
     "PurePowerLaw",
     "Reduced",
@@ -223,6 +226,7 @@ __all__ = [
     "Sum",
     "SweepResult",
     "Term",
+    "Transformer",
     "Warmup",
     "__version__",
     "allocate",
@@ -241,6 +245,7 @@ __all__ = [
     "exponent",
     "exponent_grid",
     "fit",
+    "fit_cost",
     "fit_many",
     "implicit",
     "influence",
