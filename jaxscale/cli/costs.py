@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 import math
 
 import jax
 import numpy as np
 
 from jaxscale.data.runs import Runs
-from jaxscale.flops import FORMS, SIX_ND, Flops, SixND, check_cost, fit_cost
+from jaxscale.flops import FORMS, Flops, SixND, check_cost, fit_cost
 from jaxscale.flops.fitted import CostFit
-from jaxscale.laws import Law
 from jaxscale.laws.names import function_in_file, law_file, running
 from jaxscale.text import quantity
 
@@ -28,7 +25,7 @@ def cost_given(text: str, runs: Runs | None) -> Flops:
         ValueError: K is not positive, there is no such column, form or function, or the runs
             cannot tell its coefficients.
     """
-    if _is_number(text):
+    if is_number(text):
         if not (float(text) > 0 and math.isfinite(float(text))):
             raise ValueError(f"--flops must be positive, got {text}")
         return SixND(float(text))
@@ -84,35 +81,8 @@ def fitted(text: str, runs: Runs | None) -> tuple[CostFit, Runs]:
     return fit_cost(runs, form=form or None), runs
 
 
-def counted(law: Law, flops: Flops | None) -> Law:
-    """Return the law with a cost, where one is given.
-
-    Raises:
-        ValueError: the law has none.
-    """
-    if flops is None:
-        return law
-    if "flops" not in {field.name for field in dataclasses.fields(law)}:  # type: ignore[arg-type]
-        raise ValueError(f"--flops: {type(law).__name__} reads no N and D whose FLOPs it counts")
-    return law.replace(flops=flops)
-
-
-def costed(options: argparse.Namespace, law: Law, runs: Runs) -> tuple[Law, Runs]:
-    """Return the law with the cost of `--flops`, and the runs with its column as their C.
-
-    Raises:
-        ValueError: see `cost_given`.
-    """
-    text = options.flops
-    own = text is None or law_file(text) is not None or _is_number(text)
-    if own:
-        return counted(law, None if text is None else cost_given(text, runs)), runs
-    counted(law, SIX_ND)
-    found, runs = fitted(text, runs)
-    return counted(law, found.cost), runs.replace(warnings=(*runs.warnings, *said(found)))
-
-
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Return whether a text is a number."""
     try:
         float(text)
     except ValueError:

@@ -6,9 +6,9 @@ import argparse
 import dataclasses
 from typing import Any
 
-from jaxscale.cli.costs import costed
 from jaxscale.cli.given import (
     column_map,
+    costed,
     error_column,
     fixed_values,
     law_given,

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from jaxscale.cli.console import say
-from jaxscale.cli.costs import cost_function, cost_given
+from jaxscale.cli.costs import cost_function, cost_given, fitted, is_number, said
 from jaxscale.data.columns import ERRORS, canonical
 from jaxscale.data.runs import Runs, read_runs
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.saved import load
-from jaxscale.flops import Flops
+from jaxscale.flops import SIX_ND, Flops
 from jaxscale.laws import CATALOGUE, Law
 from jaxscale.laws.names import class_in_file, find_law, law_file, one_scale, running, split_law
 from jaxscale.objective.losses import NAMES, Loss
@@ -130,6 +130,34 @@ def flops_given(options: argparse.Namespace, runs: Runs | None = None) -> Flops 
         runs: whose column may be named.
     """
     return None if options.flops is None else cost_given(options.flops, runs)
+
+
+def counted(law: Law, flops: Flops | None) -> Law:
+    """Return the law with a cost, where one is given.
+
+    Raises:
+        ValueError: the law has none.
+    """
+    if flops is None:
+        return law
+    if "flops" not in {field.name for field in dataclasses.fields(law)}:  # type: ignore[arg-type]
+        raise ValueError(f"--flops: {type(law).__name__} reads no N and D whose FLOPs it counts")
+    return law.replace(flops=flops)
+
+
+def costed(options: argparse.Namespace, law: Law, runs: Runs) -> tuple[Law, Runs]:
+    """Return the law with the cost of `--flops`, and the runs with its column as their C.
+
+    Raises:
+        ValueError: see `cost_given`.
+    """
+    text = options.flops
+    own = text is None or law_file(text) is not None or is_number(text)
+    if own:
+        return counted(law, None if text is None else cost_given(text, runs)), runs
+    counted(law, SIX_ND)
+    found, runs = fitted(text, runs)
+    return counted(law, found.cost), runs.replace(warnings=(*runs.warnings, *said(found)))
 
 
 def law_given(

@@ -168,7 +168,7 @@ def by_convention(C: Any, optima: Mapping[str, Any]) -> list[Growth]:
     Args:
         C: [n] budgets.
         optima: by the name of the convention, N* [n], or (N*, D*), [n] each: the minima of the
-            isoFLOP curves drawn against N counted so.
+            isoFLOP curves drawn against N counted so, NaN where a budget has none.
 
     Raises:
         DataError: fewer than two budgets, or numbers that are missing or not positive.
@@ -176,10 +176,13 @@ def by_convention(C: Any, optima: Mapping[str, Any]) -> list[Growth]:
     found = []
     for name, given in optima.items():
         N, D = given if isinstance(given, tuple) else (given, None)
-        of_N = _power_of(C, N, f"{name}: N*")
-        of_D = (math.nan,) * 3 if D is None else _power_of(C, D, f"{name}: D*")
-        ratio = math.nan if D is None else math.exp(np.mean(np.log(D) - np.log(N)))
-        found.append(Growth(name, len(np.atleast_1d(C)), of_N, of_D, ratio))
+        at, best = _points(C, N, f"{name}: N*")
+        of_N, of_D, ratio = _power_of(at, best, f"{name}: N*"), (math.nan,) * 3, math.nan
+        if D is not None:
+            tokens = _points(C, D, f"{name}: D*")
+            of_D = _power_of(*tokens, f"{name}: D*")
+            ratio = math.exp(np.mean(np.log(tokens[1])) - np.mean(np.log(best)))
+        found.append(Growth(name, len(at), of_N, of_D, ratio))
     return found
 
 
@@ -197,17 +200,24 @@ def growth_table(rows: list[Growth]) -> str:
     return columns([head, *body], "<><<>")
 
 
-def _power_of(C: Any, values: Any, called: str) -> tuple[float, float, float]:
-    """Return coefficient, exponent and its standard error of a line through logarithms."""
+def _points(C: Any, values: Any, called: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return budgets and values [m], those without a value left out."""
     C, values = np.atleast_1d(np.asarray(C, float)), np.atleast_1d(np.asarray(values, float))
-    if C.shape != values.shape or len(C) < 2:
-        raise DataError(f"{called}: {len(values)} values for {len(C)} budgets; give two or more")
+    if C.shape != values.shape:
+        raise DataError(f"{called}: {len(values)} values for {len(C)} budgets")
+    there = ~np.isnan(values)
+    C, values = C[there], values[there]
     if not (np.isfinite(C) & np.isfinite(values) & (C > 0) & (values > 0)).all():
         raise DataError(f"{called}: budgets and sizes must be positive numbers")
+    return C, values
+
+
+def _power_of(C: np.ndarray, values: np.ndarray, called: str) -> tuple[float, float, float]:
+    """Return coefficient, exponent and its standard error of a line through logarithms."""
     x, y = np.log(C), np.log(values)
-    spread = float(np.sum((x - x.mean()) ** 2))
+    spread = float(np.sum((x - x.mean()) ** 2)) if len(x) else 0.0
     if not spread > 0:
-        raise DataError(f"{called}: all budgets are {C[0]:g}; an exponent needs two different ones")
+        raise DataError(f"{called}: an exponent needs minima at two different budgets or more")
     slope = float(np.sum((x - x.mean()) * (y - y.mean())) / spread)
     off = y - y.mean() - slope * (x - x.mean())
     error = math.sqrt(float(off @ off) / (len(C) - 2) / spread) if len(C) > 2 else math.nan

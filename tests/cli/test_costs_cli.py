@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import jaxscale
-from jaxscale.cli.costs import cost_given, costed
+from jaxscale.cli.costs import cost_given
+from jaxscale.cli.given import costed
 from jaxscale.cli.parser import main, parser
 from jaxscale.flops import AffineCost, PowerCost, SixND, TransformerCost
 from jaxscale.laws import derived

@@ -51,10 +51,20 @@ def test_sizes_alone_have_exponents_of_sizes():
     assert growth_table([row]).splitlines()[1].split() == ["N", "2", "C^0.500"]
 
 
+def test_budgets_without_a_minimum_are_left_out():
+    hole = [1e8, np.nan, 1e9]
+    whole, (row,) = (
+        by_convention([1e18, 1e20], {"N": [1e8, 1e9]}),
+        by_convention([1e18, 1e19, 1e20], {"N": (hole, hole)}),
+    )
+    assert row.n == 2 and row.N[:2] == whole[0].N[:2] == row.D[:2]
+
+
 BAD = {
-    "one": ([1e18], {"all": [1e8]}, "all: N. 1 values for 1 budgets"),
+    "one": ([1e18], {"all": [1e8]}, "all: N. an exponent needs minima at two"),
     "unequal": ([1e18, 1e19], {"all": [1e8]}, "1 values for 2 budgets"),
-    "twice": ([1e18, 1e18], {"all": [1e8, 2e8]}, "all budgets are 1e.18"),
+    "twice": ([1e18, 1e18], {"all": [1e8, 2e8]}, "needs minima at two different budgets"),
+    "no minimum": ([1e18, 1e19], {"all": [np.nan, 1e8]}, "needs minima at two different budgets"),
     "zero": ([1e18, 1e19], {"all": ([1e8, 2e8], [0, 1e9])}, "all: D.: budgets and sizes must be"),
     "nan": ([1e18, np.nan], {"all": [1e8, 2e8]}, "must be positive numbers"),
 }
