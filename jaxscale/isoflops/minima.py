@@ -46,6 +46,7 @@ class Minimum:
         flags: what is weak about it.
         refused: why it has no minimum; empty where it has one.
         error: standard error of log N and of log D, from the noise of all budgets.
+        scale: what the noise of a loss is relative to: the loss of the budget.
         rows: [n] of its runs in the table.
         valley: the polynomial's sizes.
         coefficients: [degree + 1] of the polynomial in `valley.u`.
@@ -59,9 +60,14 @@ class Minimum:
     flags: tuple[str, ...]
     refused: str
     error: float
+    scale: float
     rows: np.ndarray
     valley: Valley | None
     coefficients: np.ndarray
+
+    def log_size(self, name: str) -> float:
+        """Return the logarithm of N or D."""
+        return math.log(self.N if name == "N" else self.D)
 
     def curve(self, points: int = 101) -> tuple[np.ndarray, np.ndarray]:
         """Return sizes along the valley [points] and the polynomial there, to be drawn."""
@@ -81,8 +87,8 @@ class Minima:
         polynomial: its name.
         runs: the table.
         budgets: its runs by budget.
-        noise: standard deviation of a loss about its polynomial, all budgets together; NaN
-            where no budget has a point to spare.
+        noise: standard deviation of a loss about its polynomial over the loss of its budget,
+            all budgets together; NaN where no budget has a point to spare.
         freedom: what that rests on.
     """
 
@@ -179,6 +185,7 @@ class _Part:
     bend: float = float("nan")
     squares: float = 0.0
     freedom: float = 0.0
+    scale: float = 1.0
 
 
 def _part(runs: Runs, budgets: Budgets, name: str, j: int) -> _Part:
@@ -193,6 +200,7 @@ def _part(runs: Runs, budgets: Budgets, name: str, j: int) -> _Part:
     coefficients = valley.fit(y)
     found = lowest(coefficients)
     r = y - valley.predicted(coefficients)
+    scale = abs(float(y.mean())) or 1.0
     center = float(np.nan_to_num(found.u))
     weight = valley.weights(np.asarray(center))
     left = np.eye(len(x)) - valley.hat(center)
@@ -206,8 +214,9 @@ def _part(runs: Runs, budgets: Budgets, name: str, j: int) -> _Part:
         float(found.u),
         float(found.value),
         float(found.bend),
-        float(weight @ r**2),
+        float(weight @ (r / scale) ** 2),
         float(np.einsum("ij,i,ij->", left, weight, left)),
+        scale,
     )
 
 
@@ -249,8 +258,9 @@ def _minimum(
     C, rows, valley = float(budgets.C[part.j]), part.rows, part.valley
     nan = float("nan")
     nowhere = Minimum(
-        C, nan, nan, nan, len(rows), (), part.refused, nan, rows, valley, part.coefficients
-    )
+        C, nan, nan, nan, len(rows), (), part.refused, nan, part.scale, rows, valley,
+        part.coefficients,
+    )  # fmt: skip
     if valley is None or part.refused:
         return nowhere
     of_x, of_bend = errors(valley, part.coefficients, part.u, part.bend)
@@ -261,9 +271,14 @@ def _minimum(
         N=sizes["N"],
         D=sizes["D"],
         loss=part.loss,
-        flags=tuple(_flags(runs, budgets, part, pooled, part.bend / (pooled[0] * of_bend))),
-        error=pooled[0] * of_x,
+        flags=tuple(_flags(runs, budgets, part, pooled, _curved(part, pooled[0] * of_bend))),
+        error=pooled[0] * part.scale * of_x,
     )
+
+
+def _curved(part: _Part, error: float) -> float:
+    """Return by how many standard errors a valley bends upward."""
+    return part.bend / (part.scale * error) if error > 0 else math.inf
 
 
 def _other(budgets: Budgets, rows: np.ndarray, x: float) -> float:
@@ -306,10 +321,10 @@ def _outliers(
     if not (noise > 0 and freedom > 5):
         return np.empty(0, int)
     weight = valley.weights(np.asarray(part.u))  # far from a local fit nothing counts as off
-    r = np.sqrt(weight) * (y - valley.predicted(part.coefficients))
+    r = np.sqrt(weight) * (y - valley.predicted(part.coefficients)) / part.scale
     left = np.eye(len(y)) - valley.hat(part.u)
     spare = np.maximum((left**2).sum(axis=1), 1e-9)
     others = np.sqrt(np.maximum(noise**2 * freedom - r**2 / spare, 0) / (freedom - 1))
     limit = student_t(1 - OUTLIER / (2 * (freedom + len(y))), freedom - 1)
-    scale = np.maximum(others, 1e-9 * np.abs(y).max())  # of exact losses nothing is off
+    scale = np.maximum(others, 1e-9)  # of exact losses nothing is off
     return np.flatnonzero((spare > 1e-6) & (np.abs(r) > limit * scale * np.sqrt(spare)))
