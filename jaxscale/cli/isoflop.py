@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+from typing import Any
 
 from jaxscale.cli.given import (
     column_map,
-    counted,
+    costed,
     fixed_values,
-    flops_given,
     law_given,
     robust_loss,
     table,
@@ -27,7 +28,9 @@ from jaxscale.cli.options import (
 )
 from jaxscale.cli.outputs import check_figure, deliver, with_progress
 from jaxscale.data.columns import check_map
+from jaxscale.flops import Growth, growth_table
 from jaxscale.isoflops.approaches import isoflop
+from jaxscale.isoflops.conventions import by_count
 from jaxscale.isoflops.valleys import DEGREES
 
 EXAMPLES = (
@@ -47,6 +50,8 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--polynomial", choices=DEGREES, default="parabola", help=text)
     text = "the size whose logarithm the polynomials take"
     sub.add_argument("--along", choices=("D", "N"), default="D", help=text)
+    text = "further columns of parameters: the exponents of N* and D* under each way of counting"
+    sub.add_argument("--counts", metavar="COLUMN,...", help=text)
     law_option(sub)
     fitting_options(sub)
     flops_option(sub)
@@ -68,9 +73,11 @@ def run(options: argparse.Namespace) -> int:
     loss, mapping = robust_loss(options), column_map(options)
     runs = table(options, mapping)
     _, law, column = law_given(options.law, fixed_values(options), runs)
-    flops = flops_given(options)
-    law = counted(law, flops)
+    law, runs = costed(options, law, runs)
     check_map(mapping, [*law.inputs, column], options.where)
+    rows: list[Growth] = []
+    if options.counts:
+        rows, more = by_count(runs, options.counts.split(","), degree=options.polynomial)
     found = with_progress(
         options,
         lambda progress: isoflop(
@@ -85,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
             loss=loss,
             residual=options.residual,
             precision=options.precision,
-            flops=flops,
+            flops=law.flops if options.flops else None,
             starts=options.starts,
             progress=progress,
         ),
@@ -99,11 +106,18 @@ def run(options: argparse.Namespace) -> int:
 
         drawn = draw_isoflop(found, options.kind)
         files.append(lambda: save(drawn, options.figure))
+    text, document, notes = str(found), found.document, [*found.doubts, *found.notes]
+    if options.counts:
+        text, notes = f"{text}\n\n{growth_table(rows)}", [*notes, *more]
+
+        def document() -> dict[str, Any]:
+            return {**found.document(), "counts": [dataclasses.asdict(row) for row in rows]}
+
     deliver(
         options,
-        str(found),
-        found.document,
-        notes=[*found.doubts, *found.notes],
+        text,
+        document,
+        notes=notes,
         noted=True,
         files=files,
     )
