@@ -235,7 +235,7 @@ def own_cost(options: argparse.Namespace) -> Flops | None:
     """
     text = getattr(options, "flops", None)
     found = None if text is None else cost_function(text)
-    if text is not None and found is None and not options.counts:
+    if text is not None and found is None and not options.any_cost:
         raise ValueError(
             f"--flops {text}: here it names the function of the file, FILE.py:FUNCTION; other "
             "costs go to jaxscale fit or allocate"

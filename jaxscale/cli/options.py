@@ -136,14 +136,14 @@ def flops_option(sub: argparse.ArgumentParser) -> None:
         "else 6"
     )
     sub.add_argument("--flops", metavar="COST", help=text)
-    sub.set_defaults(counts=True)
+    sub.set_defaults(any_cost=True)
 
 
 def own_flops_option(sub: argparse.ArgumentParser) -> None:
     """Add the cost that a fit was counted with, where it is the user's own."""
     text = f"the cost of the file, where it is your own: FILE.py:FUNCTION; {RUNS_FILE}"
     sub.add_argument("--flops", metavar="COST", help=text)
-    sub.set_defaults(counts=False)
+    sub.set_defaults(any_cost=False)
 
 
 def source_options(sub: argparse.ArgumentParser, presets: bool = True) -> None:

@@ -1,7 +1,10 @@
 """Ways of counting parameters: what they do to exponents, and one turned into the other."""
 
+import csv
+
 import numpy as np
 import pytest
+from cases import data_folder, needs_data
 
 from jaxscale.errors import DataError
 from jaxscale.flops import (
@@ -108,3 +111,28 @@ def test_without_embeddings_the_exponent_falls_from_one_end_to_the_other():
         assert exponent_without_embeddings(n, alpha, beta) == pytest.approx(1 / rate, rel=1e-6)
     ends = [exponent_without_embeddings(n, alpha, beta) for n in (1e-6, 1e30)]
     assert ends == pytest.approx([beta / (alpha / 3 + beta), beta / (alpha + beta)])
+
+
+@needs_data
+def test_the_published_exponents_of_porian_are_those_of_their_minima():
+    folder = data_folder() / "porian"
+    minima = list(csv.DictReader((folder / "porian_optimal.csv").open()))
+    fits = csv.DictReader((folder / "porian_published_fits.csv").open())
+    published = {row["config"]: row for row in fits if row["fit"] == "basic"}
+    of_counts = {}
+    for config, said in published.items():
+        rows = [row for row in minima if row["config"] == config]
+        C, N, D = (
+            [float(row[key] or "nan") for row in rows]
+            for key in ("flops", "params_opt", "tokens_opt")
+        )
+        (found,) = by_convention(C, {config: (N, D)})
+        assert found.N[1] == pytest.approx(float(said["n_exponent"]), rel=1e-12)
+        assert found.N[0] == pytest.approx(float(said["n_coef"]), rel=1e-10)
+        assert found.D[1] == pytest.approx(float(said["t_exponent"]), rel=1e-12)
+        of_counts[config] = round(found.N[1], 3)
+    assert len(published) == 15
+    counts = [
+        of_counts[f"rw_base_long_kaplan_{count}"] for count in ("kaplan_train", "standard_val")
+    ]
+    assert counts == [0.834, 0.701]  # without the head and with it
