@@ -116,8 +116,8 @@ def test_without_embeddings_the_exponent_falls_from_one_end_to_the_other():
 @needs_data
 def test_the_published_exponents_of_porian_are_those_of_their_minima():
     folder = data_folder() / "porian"
-    minima = list(csv.DictReader((folder / "porian_optimal.csv").open()))
-    fits = csv.DictReader((folder / "porian_published_fits.csv").open())
+    minima = list(csv.DictReader((folder / "porian_optimal.csv").read_text().splitlines()))
+    fits = csv.DictReader((folder / "porian_published_fits.csv").read_text().splitlines())
     published = {row["config"]: row for row in fits if row["fit"] == "basic"}
     of_counts = {}
     for config, said in published.items():
