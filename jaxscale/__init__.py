@@ -56,7 +56,9 @@ if TYPE_CHECKING:
     from jaxscale.comparison.compare import compare
     from jaxscale.comparison.held_out import cross_validate, rollout
     from jaxscale.data.runs import Runs, read_runs
-    from jaxscale.decisions.allocation import Allocation, allocate
+    from jaxscale.decisions.allocation import Allocation
+    from jaxscale.decisions.near import near_optimal
+    from jaxscale.decisions.question import Lifetime
     from jaxscale.engine import implicit
     from jaxscale.errors import DataError, FitError, JaxscaleError, LawError
     from jaxscale.fitting.certificate import Certificate
@@ -112,6 +114,7 @@ if TYPE_CHECKING:
     from jaxscale.sweep.run import SweepResult, run_sweep
     from jaxscale.sweep.spec import read_spec
     from jaxscale.uncertainty import quantities
+    from jaxscale.uncertainty.allocations import allocate
     from jaxscale.uncertainty.asymptote import asymptote_profile
     from jaxscale.uncertainty.bootstrap import bootstrap
     from jaxscale.uncertainty.covariance import covariance
@@ -126,7 +129,9 @@ _ROOMS = {
     "comparison.compare": "compare",
     "comparison.held_out": "cross_validate rollout",
     "data.runs": "Runs read_runs",
-    "decisions.allocation": "Allocation allocate",
+    "decisions.allocation": "Allocation",
+    "decisions.near": "near_optimal",
+    "decisions.question": "Lifetime",
     "errors": "DataError FitError JaxscaleError LawError",
     "fitting.certificate": "Certificate",
     "fitting.exponent_grid": "ExponentGrid exponent_grid",
@@ -157,6 +162,7 @@ _ROOMS = {
     "recipes.speedup": "effective_speedup",
     "sweep.run": "SweepResult run_sweep",
     "sweep.spec": "read_spec",
+    "uncertainty.allocations": "allocate",
     "uncertainty.asymptote": "asymptote_profile",
     "uncertainty.bootstrap": "bootstrap",
     "uncertainty.covariance": "covariance",
@@ -213,6 +219,7 @@ __all__ = [
     "Law",
     "LawError",
     "LogLaw",
+    "Lifetime",
     "Loss",
     "ManyFits",
     "Objective",
@@ -259,6 +266,7 @@ __all__ = [
     "learn_prior",
     "load",
     "load_many",
+    "near_optimal",
     "newton",
     "offset",
     "optimizers",

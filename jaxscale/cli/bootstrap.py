@@ -35,9 +35,9 @@ from jaxscale.cli.options import (
     source_options,
 )
 from jaxscale.cli.outputs import check_figure, deliver, with_progress
-from jaxscale.cli.reach import FAR, note_together, whole_inputs
 from jaxscale.decisions.allocation import allocate
 from jaxscale.decisions.frontier import scale_name
+from jaxscale.fitting.reach import FAR, note_together, whole_inputs
 from jaxscale.fitting.result import FitResult
 from jaxscale.text import columns, count, marked, one_line
 from jaxscale.text import quantity as number

@@ -50,7 +50,7 @@ COMMANDS = {
     "sweep": Row("Fit many laws and tables, resumably."),
     "warmup": Row("Compile a law's programs ahead of time."),
     "predict": Row("Evaluate a fitted law or a preset.", compiles=False),
-    "allocate": Row("Best N and D for a budget, or for a target loss.", compiles=False),
+    "allocate": Row("Best N and D for a budget or a loss, with intervals; and other runs to make."),
     "size": Row("Architectures of a size, or the parameters and FLOPs of one.", compiles=False),
     "plot": Row("Draw the law, the residuals and the starts of a fit."),
     "forecast": Row("Forecast where a run that is still training will end."),

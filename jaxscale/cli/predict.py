@@ -19,8 +19,8 @@ from jaxscale.cli.given import (
 )
 from jaxscale.cli.options import input_options, out_option, own_flops_option, source_options
 from jaxscale.cli.outputs import deliver
-from jaxscale.cli.reach import APART, lonely, note_together, ratio, together, whole_inputs
 from jaxscale.cli.response import beyond_a_fraction
+from jaxscale.fitting.reach import APART, lonely, note_together, ratio, together, whole_inputs
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import predict
 from jaxscale.text import columns, count

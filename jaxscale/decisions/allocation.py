@@ -1,53 +1,82 @@
-"""How to spend a compute budget: the best N and D under a fitted law.
+"""How to spend compute: the door for the questions that `plans` answers, for one law or a sample.
 
-Closed form where the law says one (`Law.closed_form`: a term of N and a term of D) and C = k N D;
-for any other law of N and D, or another FLOPs model, a numeric search along the line of constant
-compute. `optimum` and `cheapest` are
-pure JAX, differentiable in the law, and can be mapped over a sample of laws; `allocate` is the
-host's door.
+One number gives one answer, of floats; a list of numbers [m], or a sample of laws [B], gives arrays
+[m], [B] or [B, m].
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxscale._numerics.positive import power
+from jaxscale._numerics import programs
 from jaxscale._numerics.precision import scope
-from jaxscale._numerics.roots import Function, root, slope_solve
+from jaxscale.decisions.optimum import LOG_C, additive, budgets_of, cheapest, optimum
+from jaxscale.decisions.plans import SERVED, plan
+from jaxscale.decisions.question import Lifetime, Question, ask
+from jaxscale.decisions.repetition import DATA_WORTH, SIZE_WORTH
 from jaxscale.errors import FitError
-from jaxscale.flops import Flops, SixND, tokens_for
-from jaxscale.laws import Fitted, Law, Sum, Term, law_of
+from jaxscale.flops import Flops, power_form, unit_of
+from jaxscale.laws import Fitted, Law, law_of
 
-LOG_N = (math.log(1e3), math.log(1e18))
-"""Range of model sizes that the numeric search looks at."""
-LOG_C = (math.log(1e9), math.log(1e40))
-"""Range of budgets in which a target loss is looked for."""
-SEARCH_CELLS = 401
-"""Model sizes that each round of the numeric search tries."""
-SEARCH_ROUNDS = 4
-"""Rounds of zooming in, from 35 e-folds down to 1e-6 of one; a Newton step does the rest."""
+__all__ = [
+    "LOG_C",
+    "Allocation",
+    "Limits",
+    "additive",
+    "allocate",
+    "answers",
+    "cheapest",
+    "optimum",
+]
+
+FEW = 8
+"""Closed forms up to which a program is not worth compiling."""
+TOGETHER = 1024
+"""Searches that run side by side: each holds some hundred numbers."""
+ROUNDING = 1e-9
+"""Overhead that is none."""
+AMOUNTS = ("compute", "N", "D", "loss", "tokens_per_parameter", "overhead", "cost", "epochs")
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Ends of an interval, of the shape of what it is about."""
+
+    low: Any
+    high: Any
 
 
 @dataclasses.dataclass(frozen=True)
 class Allocation:
-    """The compute-optimal run under a law; arrays [B] under a sample of laws.
+    """Runs to make: floats, or arrays [m] of many questions, [B] or [B, m] of a sample of laws.
 
     Attributes:
-        compute: C in FLOPs.
+        compute: training FLOPs; the scale, for a law of one scale that is no N and no D.
         N: parameters.
-        D: tokens.
+        D: tokens, those that are seen again included.
         loss: predicted loss.
         tokens_per_parameter: D / N.
         method: "closed form" or "numeric".
-        at_edge: whether the numeric optimum lies at the edge of the sizes searched, so that the
-            law has no compute-optimal size of its own.
+        at_edge: whether a search ended at the edge of what it looks at, so that the law has no
+            such run of its own.
+        overhead: compute over the least compute for the same loss, less 1.
+        cost: of training and serving, in the units of the lifetime's costs; None without one.
+        epochs: how often the unique tokens are seen; None where they are not limited.
+        intervals: by name of an attribute, what a bootstrap leaves open; empty without one.
+        level: nominal coverage of the intervals.
+        draws: bootstrap tables behind them.
+        within_factor: per budget, the factor within which the runs determine the best N (98 %).
+        extrapolation: per answer, how far it lies outside the runs, by what.
+        notes: sentences that a reader should see beside the numbers.
+        trusted: False where a note says not to use a number.
     """
 
     compute: Any
@@ -57,202 +86,216 @@ class Allocation:
     tokens_per_parameter: Any
     method: str
     at_edge: Any = False
-
-
-class Optimum(NamedTuple):
-    """The best run at a budget: scalars."""
-
-    N: Array
-    D: Array
-    loss: Array
-    at_edge: Array
+    overhead: Any = 0.0
+    cost: Any = None
+    epochs: Any = None
+    intervals: Mapping[str, Limits] = dataclasses.field(default_factory=dict)
+    level: float = math.nan
+    draws: int = 0
+    within_factor: Any = None
+    extrapolation: Any = None
+    notes: tuple[str, ...] = ()
+    trusted: bool = True
 
 
 def allocate(
     law: Law | Fitted,
     *,
-    compute: float | None = None,
-    target_loss: float | None = None,
+    compute: Any = None,
+    target_loss: Any = None,
+    N: Any = None,
+    D: Any = None,
+    ratio: Any = None,
+    times_N: Any = None,
+    lifetime: float | Lifetime | None = None,
+    unique_tokens: Any = None,
+    worth: tuple[float, float] = (DATA_WORTH, SIZE_WORTH),
     flops: Flops | None = None,
 ) -> Allocation:
-    """Return the best N and D for a compute budget, or the cheapest run that reaches a loss.
+    """Return the best run of a budget, the cheapest run for a loss, or the run that keeps to more.
 
     Args:
         law: a fit of a law of N and D; or such a law itself, whose parameters may have a leading
-            axis [B].
+            axis [B]; or a law of one scale, for `target_loss` alone.
         compute: budget C in FLOPs; give this or `target_loss`.
         target_loss: loss to reach, in the units of the runs.
+        N: parameters that the run has to have; alone, the run whose budget they are the best of.
+        D: tokens, likewise.
+        ratio: tokens per parameter that it has to have.
+        times_N: its size as a multiple of the best one, at the loss of the best.
+        lifetime: tokens that the model will serve, or what serving costs; `compute` is the budget
+            of both together then.
+        unique_tokens: those that there are; more of them are the same ones again.
+        worth: (R*_D, R*_N), the repetitions that repeating for ever comes to.
         flops: FLOPs model; default the law's own, else C = 6 N D.
 
     Returns:
-        The allocation: floats, or arrays [B] under a sample of laws.
+        The allocation: floats; arrays for lists of numbers or under a sample of laws. Where a list
+        has a loss that nothing reaches, the answer is infinite there, or NaN where every run is
+        better than it.
 
     Raises:
         FitError: the fit is not certified: what follows from it may be wrong by any factor.
-        ValueError: the law is not one of N and D, an argument is not positive, or no budget
-            reaches the target loss (under a sample of laws: its members that do not get NaN).
+        ValueError: the law cannot be asked this, an argument is not positive, or no run answers
+            the only question.
 
     Source: Hoffmann et al. 2022, arXiv:2203.15556, equation 4.
+    """
+    law = trusted_law(law)
+    given = dict(compute=compute, target_loss=target_loss, N=N, D=D, ratio=ratio)
+    given |= dict(times_N=times_N, unique_tokens=unique_tokens)
+    asked = ask(law, given, lifetime=lifetime, worth=worth, flops=flops)
+    found = answers(law, asked)
+    if not asked.shape and not is_sample(law):
+        _answered(law, asked, found)
+    return found
+
+
+def trusted_law(law: Law | Fitted) -> Law:
+    """Return a law, or that of a fit that is certified.
+
+    Raises:
+        FitError: the fit is not certified.
     """
     if isinstance(law, Fitted) and law.doubts:
         raise FitError(
             f"no allocation from a fit that is not certified ({law.doubts[0]}): it may be wrong by "
             "any factor. Mend what its reasons say, or see what it would be: allocate(fit.law, ...)"
         )
-    law = law_of(law)
-    if set(law.inputs) != {"N", "D"}:
-        raise ValueError(
-            f"allocate() needs a law of N and D; {type(law).__name__} takes {', '.join(law.inputs)}"
-        )
-    if law.free:
-        raise ValueError(f"{type(law).__name__}: {', '.join(law.free)} is free; fit the law first")
-    if (compute is None) == (target_loss is None):
-        raise ValueError("give exactly one of compute and target_loss")
-    model = flops or law.flops
-    goal, name = (compute, "compute") if compute is not None else (target_loss, "target_loss")
-    assert goal is not None
-    if not (goal > 0 and math.isfinite(goal)):
-        unit = "number of FLOPs" if name == "compute" else "number"
-        raise ValueError(f"{name} must be a positive {unit}, got {goal!r}")
-    leaves = [np.asarray(leaf, float) for leaf in jax.tree.leaves(law)]
-    sample = any(leaf.ndim for leaf in leaves)
-    if target_loss is not None and not sample:
-        _reachable(law, target_loss, model)
-    with scope(np.float64):
-        wide: Law = jax.tree.map(lambda leaf: np.asarray(leaf, float), law)
-        if sample:
-            size = max(leaf.size for leaf in leaves)
-            wide = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (size,)), wide)
-
-        def one(law: Law) -> tuple[Array, Optimum]:
-            C = jnp.asarray(goal, float) if name == "compute" else cheapest(law, goal, model)
-            C = jnp.where(jnp.isfinite(C), C, jnp.nan)
-            best = optimum(law, C, model)
-            return C, best._replace(N=jnp.where(jnp.isnan(C), C, best.N))
-
-        closed = isinstance(model, SixND) and additive(wide) is not None
-        found = jax.device_get(jax.vmap(one)(wide) if sample else one(wide))
-    C, best = jax.tree.map(lambda leaf: np.asarray(leaf)[()], found)
-    return _made(C, best, "closed form" if closed else "numeric", sample)
+    return law_of(law)
 
 
-def _made(C: Any, best: Optimum, method: str, sample: bool) -> Allocation:
-    if sample:
-        return Allocation(C, best.N, best.D, best.loss, best.D / best.N, method, best.at_edge)
-    N, D = float(best.N), float(best.D)
-    return Allocation(float(C), N, D, float(best.loss), D / N, method, bool(best.at_edge))
+def is_sample(law: Law) -> bool:
+    """Return whether a law stands for several."""
+    return any(np.ndim(leaf) for leaf in jax.tree.leaves(law))
 
 
-def additive(law: Law) -> tuple[Sum, Term, Term] | None:
-    """Return the closed form of a law of N and D with its terms of N and of D; None without one.
-
-    The law rises with the sum of the two terms, which are one of each input, in any order.
-    """
-    form = law.closed_form()
-    if form is None or set(law.inputs) != {"N", "D"}:
-        return None
-    terms = {term.input: term for term in form.terms}
-    if len(form.terms) != 2 or set(terms) != {"N", "D"}:
-        return None
-    return form, terms["N"], terms["D"]
-
-
-def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
-    """Return the best N and D at a budget; pure JAX, differentiable in the law and in C.
+def answers(law: Law, asked: Question) -> Allocation:
+    """Return what a law, or every law of a sample, answers; what has no answer is not finite.
 
     Args:
-        law: a law of N and D with scalar parameters; map over a sample with `jax.vmap`.
-        C: budget in FLOPs.
-        flops: FLOPs model in JAX; default the law's own, else C = 6 N D.
+        law: parameters scalar or [B].
+        asked: what `ask` returned.
     """
-    model = flops or law.flops
-    C = jnp.asarray(C, float)
-    found = additive(law)
-    if found is not None and isinstance(model, SixND):
-        form, of_N, of_D = found
-        A, B, alpha, beta = of_N.coefficient, of_D.coefficient, of_N.exponent, of_D.exponent
-        # One of the two resources is worth nothing; or where the two balance is the worst run.
-        edge = jnp.logical_not((alpha * A > 0) & (beta * B > 0) & (alpha + beta > 0))
-        if not form.plain:  # a law that falls where the sum rises has no best run
-            edge = edge | jnp.logical_not(form.power > 0)
-        up, down = jnp.where(edge, 1.0, alpha * A), jnp.where(edge, 1.0, beta * B)
-        total = jnp.where(edge, 1.0, alpha + beta)
-        N = power(up / down, 1 / total) * power(C / model.k, beta / total)
-        N = jnp.where(edge, jnp.exp(jnp.where(beta * B > 0, *LOG_N)), N)
+    sample, shape = is_sample(law), asked.shape
+    size = max((np.size(leaf) for leaf in jax.tree.leaves(law)), default=1) if sample else 1
+    full = (size, *shape) if sample else shape
+    pairs = math.prod(full)
+
+    def flat(leaf: Any, whole: bool) -> np.ndarray:
+        leaf = np.asarray(leaf, float)
+        if whole:  # of the law: the first axis
+            leaf = np.broadcast_to(leaf, (size,)).reshape(size, *[1] * len(shape))
+        return np.broadcast_to(leaf, (size, *shape)).reshape(-1)
+
+    def at(k: int, tree: Any) -> Any:
+        return jax.tree.map(lambda x: x[k], tree)
+
+    laws = jax.tree.map(lambda leaf: flat(leaf, True), law)
+    numbers = {name: flat(x, False) for name, x in asked.numbers.items()}
+    closed = additive(law) is not None and power_form(asked.flops) is not None
+    closed = closed or len(law.inputs) == 1
+    closed = closed and "unique_tokens" not in asked.names
+    # One closed form of a budget is a handful of operations: no program.
+    if closed and asked.names == {"compute"} and pairs <= FEW:
+        with scope(np.float64):
+            rows = [_each(at(k, laws), at(k, numbers), asked.flops) for k in range(pairs)]
+            found = jax.tree.map(lambda *x: np.asarray(x, float), *jax.device_get(rows))
     else:
-        N, edge = _searched(law, C, model)
-    D = tokens_for(model, N, C)
-    return Optimum(N, D, _loss(law, N, D), edge)
+        found = _compiled(laws, numbers, pairs, asked.flops, closed)
+    return _made(found, asked, full, "closed form" if closed else "numeric")
 
 
-def _loss(law: Law, N: Any, D: Any) -> Array:
-    given = {"N": N, "D": D}  # in the law's own order
-    loss: Array = law.loss(*(given[name] for name in law.inputs))
-    return loss
+def _compiled(laws: Law, numbers: Any, pairs: int, flops: Flops, closed: bool) -> Any:
+    """Return the answers of a program; questions of about a number share it."""
+    padded = 1 if pairs == 1 else -(-pairs // 16) * 16 if pairs <= 256 else -(-pairs // 256) * 256
+    full = jax.tree.map(
+        lambda x: np.concatenate([x, np.broadcast_to(x[:1], (padded - pairs,))]), (laws, numbers)
+    )
+    found, _ = programs.run(_every, *full, dtype=np.float64, flops=flops, closed=closed)
+    return jax.tree.map(lambda x: np.asarray(x)[:pairs], found)
 
 
-def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:
-    """Return the best N on the line of constant compute, and whether it is at the edge."""
+def _every(law: Law, numbers: Any, *, flops: Flops, closed: bool) -> Any:
+    def one(each: tuple[Law, Any]) -> Any:
+        return _each(each[0], each[1], flops)
 
-    def along(log_N: Array, law: Law, C: Array) -> Array:
-        N = jnp.exp(log_N)
-        return _loss(law, N, tokens_for(flops, N, C * jnp.ones_like(N)))
-
-    fixed, budget = jax.lax.stop_gradient((law, C))
-    low, high = (jnp.full((), edge, C.dtype) for edge in LOG_N)
-    unit = jnp.linspace(0, 1, SEARCH_CELLS, dtype=C.dtype)
-    for _ in range(SEARCH_ROUNDS):
-        grid = low + (high - low) * unit
-        value = along(grid, fixed, budget)
-        best = grid[jnp.argmin(jnp.where(jnp.isfinite(value), value, jnp.inf))]
-        step = grid[1] - grid[0]
-        low, high = jnp.maximum(best - 2 * step, LOG_N[0]), jnp.minimum(best + 2 * step, LOG_N[1])
-    edge = (best <= LOG_N[0] + step) | (best >= LOG_N[1] - step)
-
-    def slope(x: Array) -> Array:
-        slope: Array = jax.jvp(lambda x: along(x, law, C), (x,), (jnp.ones_like(x),))[1]
-        return slope
-
-    def newton(slope: Function, x: Array) -> Array:
-        value, bend = jax.jvp(slope, (x,), (jnp.ones_like(x),))
-        return jnp.where(bend > 0, x - value / jnp.where(bend > 0, bend, 1.0), x)
-
-    found = jax.lax.custom_root(slope, best, newton, slope_solve)
-    return jnp.exp(jnp.where(edge, best, found)), edge
+    if closed:
+        return jax.vmap(one)((law, numbers))
+    return jax.lax.map(one, (law, numbers), batch_size=TOGETHER)
 
 
-def cheapest(law: Law, target: Any, flops: Flops | None = None) -> Array:
-    """Return the least budget C whose best run reaches a loss; pure JAX, differentiable.
+def _each(law: Law, numbers: Any, flops: Flops) -> dict[str, Array]:
+    found = plan(law, numbers, flops)
+    answer = found._asdict()
+    if len(law.inputs) == 1 or set(numbers) <= {"compute"} or set(numbers) <= {"target_loss"}:
+        return answer
+    able = jnp.isfinite(found.loss) & jnp.isfinite(found.compute)
+    least = cheapest(law, jnp.where(able, found.loss, 1.0), flops)
+    answer["overhead"] = jnp.where(able, found.compute / least - 1, jnp.inf)
+    return answer
 
-    Infinite where no budget up to 1e40 FLOPs does; NaN where 1e9 FLOPs already do.
+
+def _made(found: Any, asked: Question, full: tuple[int, ...], method: str) -> Allocation:
+    kept: dict[str, Any] = {name: np.asarray(x).reshape(full) for name, x in found.items()}
+    with np.errstate(all="ignore"):
+        kept["tokens_per_parameter"] = kept["D"] / kept["N"]
+        if set(SERVED) <= asked.names:
+            train, serving = (asked.numbers[name] for name in SERVED)
+            kept["cost"] = train * kept["compute"] + serving * kept["N"]
+        if "unique_tokens" in asked.names:
+            kept["epochs"] = kept["D"] / asked.numbers["unique_tokens"]
+    edge = kept.pop("at_edge") > 0
+    more = kept.get("overhead", np.zeros(full))
+    kept["overhead"] = np.where(np.abs(more) < ROUNDING, 0.0, more)
+    if full == ():
+        kept = {name: float(x) for name, x in kept.items()}
+        edge = bool(edge)
+    amounts: list[Any] = [kept[name] for name in AMOUNTS[:5]]
+    C, N, D, loss, ratio = amounts
+    made = Allocation(C, N, D, loss, ratio, method, edge, kept["overhead"])
+    return dataclasses.replace(made, cost=kept.get("cost"), epochs=kept.get("epochs"))
+
+
+def _answered(law: Law, asked: Question, found: Allocation) -> None:
+    """Raise with the reason why the only question has no answer."""
+    if "target_loss" not in asked.names or math.isfinite(found.compute + found.N * 0):
+        if len(law.inputs) > 1 or math.isfinite(scale_of(law, found)):
+            return
+    raise ValueError(unanswered(law, asked, float(asked.numbers["target_loss"])))
+
+
+def scale_of(law: Law, found: Allocation) -> Any:
+    """Return the scale that a law of one scale answers with; the compute of others."""
+    name = law.inputs[0] if len(law.inputs) == 1 else "C"
+    return getattr(found, name if name in ("N", "D") else "compute")
+
+
+def unanswered(law: Law, asked: Question, target: float) -> str:
+    """Return why a law has no run for a loss.
 
     Args:
-        law: a law of N and D with scalar parameters.
-        target: the loss to reach.
-        flops: FLOPs model in JAX; default the law's own, else C = 6 N D.
+        law: scalar parameters.
+        asked: the question.
+        target: the loss.
     """
-    goal = jnp.asarray(target, float)
-
-    def excess(log_C: Array) -> Array:
-        return optimum(law, jnp.exp(log_C), flops).loss - goal
-
-    low, high = (jnp.full((), edge, goal.dtype) for edge in LOG_C)
-    found = jnp.exp(root(lambda x: -excess(x), *LOG_C, goal))
-    return jnp.where(excess(high) > 0, jnp.inf, jnp.where(excess(low) <= 0, jnp.nan, found))
-
-
-def _reachable(law: Law, target: float, flops: Flops) -> None:
-    """Raise with the reason why no budget would answer."""
+    name = type(law).__name__
+    if len(law.inputs) == 1:
+        return f"{name} has loss {target:g} at no {law.inputs[0]}"
+    kept = sorted(asked.names - {"target_loss", "data_worth", "size_worth", *SERVED})
+    if kept:
+        held = " and ".join(kept)
+        return f"{name} does not reach loss {target:g} at this {held}, with any amount of the rest"
     with scope(np.float64):
         wide = jax.tree.map(lambda leaf: np.asarray(leaf, float), law)
-        worst, best = (float(optimum(wide, math.exp(edge), flops).loss) for edge in LOG_C)
+        ends = [math.exp(edge) for edge in budgets_of(asked.flops)]
+        worst, best = (float(optimum(wide, end, asked.flops).loss) for end in ends)
+    unit = unit_of(asked.flops)
     if not best <= target:
-        raise ValueError(
-            f"{type(law).__name__} reaches no loss below {best:.6g} with budgets up to "
-            f"{math.exp(LOG_C[1]):.0e} FLOPs; the target is {target:g}"
+        return (
+            f"{name} reaches no loss below {best:.6g} with budgets up to "
+            f"{ends[1]:.0e} {unit}; the target is {target:g}"
         )
-    if not worst > target:
-        raise ValueError(
-            f"a run of {math.exp(LOG_C[0]):.0e} FLOPs already has loss {worst:.6g}, below the "
-            f"target {target:g}"
-        )
+    return (
+        f"a run of {ends[0]:.0e} {unit} already has loss {worst:.6g}, below the target {target:g}"
+    )

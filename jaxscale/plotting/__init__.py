@@ -20,13 +20,17 @@ from jaxscale.comparison.held_out import HeldOut
 from jaxscale.fitting.exponent_grid import ExponentGrid
 from jaxscale.fitting.result import FitResult
 from jaxscale.forecast.forecaster import Forecast
+from jaxscale.plotting.allocation import plot_allocation
 from jaxscale.plotting.bands import plot_bands
+from jaxscale.plotting.contours import plot_contours
 from jaxscale.plotting.corner import plot_joint
 from jaxscale.plotting.fit import plot_fit, plot_law, plot_residuals
 from jaxscale.plotting.forecast import plot_forecast
 from jaxscale.plotting.influence import plot_influence
 from jaxscale.plotting.multiplier import plot_multiplier
+from jaxscale.plotting.overhead import plot_overhead
 from jaxscale.plotting.profiles import plot_asymptote, plot_profiles
+from jaxscale.plotting.residual_inputs import plot_residual_inputs
 from jaxscale.plotting.rollout import plot_rollout
 from jaxscale.plotting.starts import plot_starts, plot_waterfall
 from jaxscale.plotting.style import save
@@ -43,15 +47,19 @@ __all__ = [
     "Drawing",
     "draw_fit",
     "figures_of_a_fit",
+    "plot_allocation",
     "plot_asymptote",
     "plot_bands",
+    "plot_contours",
     "plot_fit",
     "plot_forecast",
     "plot_influence",
     "plot_joint",
     "plot_law",
     "plot_multiplier",
+    "plot_overhead",
     "plot_profiles",
+    "plot_residual_inputs",
     "plot_residuals",
     "plot_rollout",
     "plot_starts",
@@ -79,10 +87,14 @@ FIGURES = {
     "all": Drawing(plot_fit, FitResult, "the law, its residuals and its starts on one page"),
     "law": Drawing(plot_law, FitResult, "the runs and the law against scale"),
     "residuals": Drawing(plot_residuals, FitResult, "the residuals against scale"),
+    "inputs": Drawing(plot_residual_inputs, FitResult, "the residuals against every input"),
+    "contours": Drawing(plot_contours, FitResult, "the loss over N and D, with the best runs"),
     "starts": Drawing(plot_starts, FitResult, "where every start ended"),
     "waterfall": Drawing(plot_waterfall, FitResult, "the starts and their basins"),
     "bands": Drawing(plot_bands, Draws, "the law with its bands far beyond the runs"),
     "joint": Drawing(plot_joint, Draws, "how quantities vary together over the draws"),
+    "allocation": Drawing(plot_allocation, Draws, "the best N and D against compute"),
+    "overhead": Drawing(plot_overhead, Draws, "what other sizes than the best one cost"),
     "surface": Drawing(plot_surface, ExponentGrid, "the objective over the exponents"),
     "profiles": Drawing(plot_profiles, Profile, "profiles with their intervals"),
     "asymptote": Drawing(plot_asymptote, AsymptoteProfile, "what the runs say of an asymptote"),

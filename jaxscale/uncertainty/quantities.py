@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxscale._numerics import programs
 from jaxscale._numerics.pytree import pytree, static
-from jaxscale.decisions.allocation import cheapest, optimum
+from jaxscale.decisions.optimum import cheapest, optimum
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import Flops, complete
 from jaxscale.laws import Law

@@ -68,7 +68,7 @@ GOOD = {
     "sweep": ["sweep", "spec.toml", "--folder", "out", "--quiet"],
     "warmup": ["warmup", "--n", "20", "--starts", "0", "--law", "KaplanD"],
     "predict": ["predict", "fit.json", "--N", "1e9", "7e10", "--D", "2e10"],
-    "allocate": ["allocate", "fit.json", "--compute", "1e20", "1e24"],
+    "allocate": ["allocate", "fit.json", "--compute", "1e20", "1e24", "--draws", "64"],
     "plot": ["plot", "fit.json", "--figure", "fit.svg", "--kind", "starts"],
     "forecast": ["forecast", "metrics.jsonl", "--final-step", "9000", "--below", "2.5"],
     "laws": ["laws"],

@@ -78,7 +78,11 @@ def law_and_columns(kind, name, rng):
 
 
 KINDS = ("N and D", "one budget", "few runs", "one scale", "own inputs")
-REFUSED = {("bands", "own inputs"): "W, H"}
+REFUSED = {("bands", "own inputs"): "W, H"} | {
+    (figure, kind): names
+    for figure in ("allocation", "contours", "overhead")
+    for kind, names in (("own inputs", "W, H"), ("one scale", "needs a law of N and D"))
+}
 """Where a figure has no meaning, and what the error names."""
 
 

@@ -8,8 +8,8 @@ import pytest
 
 import jaxscale
 from jaxscale.cli.parser import main
-from jaxscale.cli.reach import lonely, note_together, ratio, together, whole_inputs
 from jaxscale.fitting.informed import best_size_within
+from jaxscale.fitting.reach import lonely, note_together, ratio, together, whole_inputs
 
 SIZES = np.geomspace(1e7, 1e10, 30)
 DESIGNS = {
@@ -47,7 +47,7 @@ def test_the_distance_is_that_to_the_convex_hull(fitted, name, at, factor):
 
 
 def test_no_step_from_the_nearest_point_to_a_run_comes_nearer():
-    from jaxscale.cli.reach import _least
+    from jaxscale.fitting.reach import _least
 
     random = np.random.default_rng(0)
     for k in (2, 3, 4):
@@ -133,11 +133,11 @@ def test_a_budget_beyond_every_run_is_not_within(capsys, fitted, tmp_path):
 
 def test_a_budget_whose_best_size_is_open_is_marked(capsys, fitted, tmp_path, monkeypatch):
     fitted.save(tmp_path / "fit.json")
-    argv = ["allocate", str(tmp_path / "fit.json"), "--compute", "1e22", "--json"]
+    argv = ["allocate", str(tmp_path / "fit.json"), "--compute", "1e22", "--draws", "0", "--json"]
     assert main(argv) == 0
     first = json.loads(capsys.readouterr().out)
     assert 1 < first["allocations"][0]["within_factor"] < 3
-    monkeypatch.setattr("jaxscale.cli.allocate.best_size_within", lambda fit, C: 5.0)
+    monkeypatch.setattr("jaxscale.uncertainty.allocations.best_size_within", lambda fit, C: 5.0)
     assert main(argv) == 1
     (note,) = [x for x in json.loads(capsys.readouterr().out)["notes"] if "best N" in x]
     assert "may be off by a factor 5" in note

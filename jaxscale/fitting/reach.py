@@ -119,6 +119,51 @@ def note_together(fit: FitResult, at: Mapping[str, float]) -> list[str]:
     return []
 
 
+def beyond(fit: FitResult, at: Mapping[str, float]) -> dict[str, float]:
+    """Return how far a place lies outside the runs, as factors by what; 1 within them.
+
+    Args:
+        fit: the fit.
+        at: N, D and C of a law of N and D, or the scale of a law of one.
+
+    Returns:
+        By scale: C, or that of a law of one, where the runs have it; "D/N"; and "together", all
+        inputs at once.
+    """
+    scales = ["C"] if {"N", "D"} <= set(fit.law.inputs) else list(fit.law.inputs)
+    known = set(fit.law.inputs) | set(fit.runs.columns)
+    if {"N", "D"} <= known:
+        known.add("C")
+    inside = {name: at[name] for name in scales if name in known}
+    found = {name: float(x) for name, x in fit.extrapolation(**inside).items()}
+    if {"N", "D"} <= set(fit.law.inputs):
+        found |= {"D/N": ratio(fit, at), "together": together(fit, at)}
+    return {name: float(f"{x:.6g}") for name, x in found.items()}
+
+
+def beyond_note(fit: FitResult, at: Mapping[str, float], found: Mapping[str, float]) -> list[str]:
+    """Say that a place is far outside the runs, in what, and by how much; nothing if it is not.
+
+    Args:
+        fit: the fit.
+        at: what `beyond` was given.
+        found: what it returned.
+    """
+    name = next((name for name in found if name not in ("D/N", "together")), None)
+    scale, of_ratio = found.get(name or "", 1.0), found.get("D/N", 1.0)
+    apart = found.get("together", 1.0)
+    if max(scale / FAR, of_ratio / APART, apart / FAR) <= 1:
+        return note_together(fit, {k: x for k, x in at.items() if k in fit.law.inputs})
+    where = f"{at['C']:.3g} FLOPs" if "C" in at else f"{name} {count(at[name or ''])}"
+    parts = [f"a factor {scale:.3g} outside the range of the runs"] if scale > SHOWN else []
+    if of_ratio > SHOWN:
+        parts.append(f"its tokens per parameter a factor {of_ratio:.3g} outside theirs")
+    if apart > APART:
+        parts.append(f"N and D a factor {apart:.3g} from the nearest that the runs span")
+    head = f"{where} is" if scale > SHOWN else f"the run of {where}:"
+    return [f"{head} {', '.join(parts)}"]
+
+
 def _least(points: np.ndarray) -> np.ndarray:
     """Return the point of least norm of the convex hull of points [n, k]."""
     active = [int(np.argmin(np.sum(points**2, axis=1)))]

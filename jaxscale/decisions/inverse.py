@@ -1,0 +1,133 @@
+"""What a law needs to reach a loss, and the run that it makes.
+
+Closed form where the law has a term of N and a term of D, else halving. Pure JAX, differentiable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxscale._numerics.positive import power
+from jaxscale._numerics.roots import root
+from jaxscale.decisions.optimum import additive, loss_of
+from jaxscale.flops import LOG_RANGE, Flops
+from jaxscale.laws import Law, Sum, Term
+
+Numbers = Mapping[str, Any]
+"""What the question gives, by name; scalars."""
+
+
+class Plan(NamedTuple):
+    """A run: scalars.
+
+    Attributes:
+        compute: training FLOPs.
+        N: parameters.
+        D: tokens, seen again ones included.
+        loss: predicted.
+        at_edge: whether a search ended at the edge of what it looks at.
+    """
+
+    compute: Array
+    N: Array
+    D: Array
+    loss: Array
+    at_edge: Any = False
+
+
+def reach(law: Law, known: str, value: Any, loss: Any) -> Array:
+    """Return the D (or N) at which a law reaches a loss at a known N (or D); inf where none does.
+
+    Args:
+        law: a law of N and D with scalar parameters.
+        known: "N" or "D".
+        value: of what is known.
+        loss: the loss to reach.
+    """
+    found = additive(law)
+    value, loss = jnp.asarray(value, float), jnp.asarray(loss, float)
+    if found is not None:
+        form, of_N, of_D = found
+        here, other = (of_N, of_D) if known == "N" else (of_D, of_N)
+        rest = terms_for(form, loss) - here.coefficient * power(value, -here.exponent)
+        return input_for(other, rest)
+
+    def excess(x: Array) -> Array:
+        free = jnp.exp(x)
+        reached = loss_of(law, value, free) if known == "N" else loss_of(law, free, value)
+        gap: Array = loss - reached
+        return gap
+
+    x = root(excess, *LOG_RANGE, loss * jnp.ones_like(value))
+    return jnp.where(excess(x + 1e-6) < 0, jnp.inf, jnp.exp(x))
+
+
+def terms_for(form: Sum, loss: Any) -> Array:
+    """Return what the terms of a sum have to come to for a loss; NaN where nothing does."""
+    above = jnp.asarray(loss, float) - form.offset
+    able = above > 0
+    whole = jnp.where(able, above, 1.0)
+    return jnp.where(able, whole if form.plain else power(whole, 1 / form.power), jnp.nan)
+
+
+def input_for(term: Term, value: Any) -> Array:
+    """Return the input at which a term has a value; inf where it is never so small."""
+    able = (value > 0) & (term.exponent > 0) & (term.coefficient > 0)
+    ratio = jnp.where(able, term.coefficient, 1.0) / jnp.where(able, value, 1.0)
+    found = power(ratio, 1 / jnp.where(able, term.exponent, 1.0))
+    return jnp.where(able, found, jnp.inf)
+
+
+def run_of(law: Law, flops: Flops, N: Any, D: Any, loss: Any = None) -> Plan:
+    """Return the run of a size and data, or one for a loss, which may be out of reach.
+
+    Args:
+        law: a law of N and D with scalar parameters.
+        flops: FLOPs model.
+        N: parameters; infinite where none are enough.
+        D: tokens, likewise.
+        loss: what the run was made for; None for what the law predicts of it.
+    """
+    C = flops(N, D)
+    if loss is None:
+        return Plan(C, N, D, loss_of(law, N, D))
+    able = jnp.isfinite(N) & jnp.isfinite(D)
+    return Plan(jnp.where(able, C, jnp.inf), N, D, jnp.asarray(loss, float))
+
+
+def partner(found: tuple[Sum, Term, Term], known: str, value: Any) -> Array:
+    """Return the D for which a size is the best at C = k N D, or the N for which data are.
+
+    Args:
+        found: what `additive` returned.
+        known: "N" or "D".
+        value: of what is known.
+    """
+    _, of_N, of_D = found
+    here, other = (of_N, of_D) if known == "N" else (of_D, of_N)
+    slope = here.exponent * here.coefficient * power(jnp.asarray(value, float), -here.exponent)
+    return input_for(other, slope / other.exponent)
+
+
+def tokens_factor(alpha: Any, beta: Any, times_N: Any) -> Array:
+    """Return how many times the data of the best run a model of times its size needs.
+
+    Args:
+        alpha: exponent of N.
+        beta: exponent of D.
+        times_N: size over the best size; infinite data where it is too small.
+
+    Source: de Vries 2023, "Go smol or go home"; it follows from the law for any A, B and budget.
+    """
+    left = 1 - (power(jnp.asarray(times_N, float), -alpha) - 1) * beta / alpha
+    able = left > 0
+    return jnp.where(able, power(jnp.where(able, left, 1.0), -1 / beta), jnp.inf)
+
+
+def smallest_factor(alpha: Any, beta: Any) -> Any:
+    """Return the size over the best size below which no amount of data reaches its loss."""
+    return (1 + alpha / beta) ** (-1 / alpha)

@@ -1,0 +1,68 @@
+"""Which runs of a budget are nearly as good as the best one. NumPy."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from jaxscale.decisions.optimum import LOG_N
+from jaxscale.flops import Flops, tokens_for
+from jaxscale.laws import Law
+
+WITHIN = (0.0025, 0.005)
+"""Shares of the best loss that are asked for where none is named."""
+HALVINGS = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Near:
+    """The runs of a budget whose loss is within a share of the best one; arrays of its shape.
+
+    Attributes:
+        within: the share.
+        N: smallest and largest model.
+        D: their tokens, the most and the fewest.
+    """
+
+    within: float
+    N: tuple[Any, Any]
+    D: tuple[Any, Any]
+
+
+def near_optimal(law: Law, best: Any, within: float, flops: Flops | None = None) -> Near:
+    """Return the sizes whose runs are nearly as good as the best one of a budget.
+
+    Args:
+        law: of N and D, scalar parameters.
+        best: the `Allocation` of budgets, scalar or [m].
+        within: share of the loss, .0025 for a quarter of a percent.
+        flops: FLOPs model; default the law's own.
+
+    Source: the 0.25 % of Tian et al. 2025, arXiv:2507.17702.
+    """
+    if not within > 0:
+        raise ValueError(f"within must be a positive share of the loss, got {within!r}")
+    model = flops or law.flops
+    C, top = np.asarray(best.compute, float), np.log(np.asarray(best.N, float))
+    limit = np.asarray(best.loss) * (1 + within)
+
+    def beyond(log_N: np.ndarray) -> np.ndarray:
+        N = np.exp(log_N)
+        D = np.asarray(tokens_for(model, N, C), float)
+        with np.errstate(all="ignore"):
+            loss = np.asarray(law.loss(*({"N": N, "D": D}[name] for name in law.inputs)), float)
+        found: np.ndarray = ~(loss <= limit)
+        return found
+
+    ends = []
+    for far in LOG_N:
+        near, out = top.copy(), np.full_like(top, far)
+        for _ in range(HALVINGS):
+            middle = 0.5 * (near + out)
+            passed = beyond(middle)
+            near, out = np.where(passed, near, middle), np.where(passed, middle, out)
+        ends.append(np.exp(near)[()])
+    tokens = tuple(np.asarray(tokens_for(model, N, C), float)[()] for N in ends)
+    return Near(within, (ends[0], ends[1]), (tokens[0], tokens[1]))

@@ -1,0 +1,156 @@
+"""The figure of the best runs against compute: N*, D* and D/N with their bands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jaxscale.decisions.allocation import Allocation
+from jaxscale.decisions.published import PublishedOptimum, published
+from jaxscale.plotting.captions import column_of, heading, origin, scale_of
+from jaxscale.plotting.style import (
+    INK,
+    LAW,
+    MUTED,
+    RANGE,
+    RUN,
+    STYLE,
+    WIDE,
+    axes_or_new,
+    brief,
+    draw_cloud,
+    log_axis,
+    nice_ticks,
+    short_number,
+)
+from jaxscale.uncertainty.draws import Draws
+from jaxscale.uncertainty.frontiers import frontier
+
+LINES = ("Kaplan", "Hoffmann", "Epoch", "DeepSeek", "Llama 3")
+"""Published lines that are drawn where none are named."""
+AMOUNTS = {
+    "N": "best parameters N*",
+    "D": "best training tokens D*",
+    "tokens_per_parameter": "tokens per parameter D*/N*",
+}
+COLORS = (MUTED, "#56B4E9", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#000000")
+DASHES: Any = ((0, (1, 1)), (0, (4, 1.5)), (0, (4, 1, 1, 1)), (0, (7, 2)), (0, (2, 1)))
+
+
+def plot_allocation(
+    draws: Draws,
+    *,
+    compute: Sequence[float] = (),
+    level: float = 0.9,
+    lines: Sequence[str] = LINES,
+) -> Figure:
+    """Plot the best N, the best D and their ratio against compute, with bands.
+
+    The bands reach to the budgets that are asked for, which are marked and told in words; the runs
+    and the range of their compute are behind them, and lines that others have published beside
+    them.
+
+    Args:
+        draws: what `bootstrap` returned, of a law of N and D.
+        compute: budgets to mark.
+        level: nominal coverage of the bands.
+        lines: names of published lines, as `jaxscale.decisions.published` has them.
+
+    Returns:
+        A figure with three panels.
+
+    Raises:
+        ValueError: the law is not one of N and D or has no best size, or no line has a name.
+    """
+    others = [published(name) for name in lines]
+    found = frontier(draws, compute, level=level)
+    asked = sorted(compute)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 3.6), layout="constrained")
+        figure.suptitle(_title(draws, found, asked), fontsize=9, color=INK)
+        panels = [axes_or_new(ax) for ax in figure.subplots(1, 3, sharex=True)]
+        for (name, label), ax in zip(AMOUNTS.items(), panels, strict=True):
+            _draw(draws, found, ax, name, others)
+            for C in asked:
+                _mark(found, ax, name, C)
+            ax.set_ylabel(label)
+            few_powers(ax, found.compute[0], found.compute[-1])
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=5, columnspacing=1.2)
+    return figure
+
+
+def few_powers(ax: Axes, low: float, high: float) -> None:
+    """Give a narrow panel the axis of compute.
+
+    Args:
+        ax: the panel.
+        low: the least compute.
+        high: the largest.
+    """
+    log_axis(ax, "x", low, high)
+    ticks = nice_ticks(low, high, 4)
+    ax.set_xticks(ticks, labels=[short_number(x, powers=True) for x in ticks])
+    ax.set_xlabel("compute C (FLOPs)")
+
+
+def _draw(
+    draws: Draws, found: Allocation, ax: Axes, name: str, others: Sequence[PublishedOptimum]
+) -> None:
+    C, center = found.compute, getattr(found, name)
+    limits, here = found.intervals[name], scale_of(draws.fit)[1]
+    ax.axvspan(here.min(), here.max(), color=RANGE, lw=0, zorder=0, label="range of the runs")
+    runs = {key: column_of(draws.fit, key) for key in "ND"}
+    runs["tokens_per_parameter"] = runs["D"] / runs["N"]
+    draw_cloud(ax, here, runs[name], color=RUN, alpha=0.35, s=5, linewidths=0, label="runs")
+    band = f"{100 * found.level:g} % interval"
+    ax.fill_between(C, limits.low, limits.high, color=WIDE, lw=0, zorder=2, label=band)
+    seen = [center, limits.low, limits.high]
+    for k, line in enumerate(others):
+        N, D = line.at(C)
+        y = {"N": N, "D": D, "tokens_per_parameter": D / N}[name]
+        ax.plot(C, y, color=COLORS[k % len(COLORS)], lw=1, ls=DASHES[k % len(DASHES)],
+                zorder=3, label=line.name)  # fmt: skip
+        seen.append(y)
+    ax.plot(C, center, color=LAW, lw=1.6, zorder=5, label="this fit")
+    own = np.concatenate([x[np.isfinite(x)] for x in (*seen[:3], runs[name])])
+    rest = np.concatenate([own, *seen[3:]])
+    low = max(rest.min(), own.min() / 30)
+    high = min(rest.max(), own.max() * 30)
+    log_axis(ax, "y", low / 1.3, high * 1.3)
+
+
+def _mark(found: Allocation, ax: Axes, name: str, C: float) -> None:
+    """Mark an asked budget: its best run and both ends of the interval."""
+    limits = found.intervals[name]
+    y, low, high = (_at(found, x, C) for x in (getattr(found, name), limits.low, limits.high))
+    ax.axvline(C, color=INK, lw=0.7, ls=(0, (1, 2)), zorder=1)
+    style: Any = dict(color=INK, lw=1.1, capsize=2.5, zorder=6, ms=4)
+    ax.errorbar(C, y, [[max(y - low, 0)], [max(high - y, 0)]], fmt="o", **style)
+
+
+def _at(found: Allocation, values: Any, C: float) -> float:
+    """Return a value at a budget between those that were worked out, by logarithms."""
+    with np.errstate(all="ignore"):
+        log = np.interp(np.log(C), np.log(found.compute), np.log(values))
+    return float(np.exp(log))
+
+
+def _title(draws: Draws, found: Allocation, asked: Sequence[float]) -> str:
+    first = f"{heading(draws.fit.law)}\n{origin(draws)}"
+    if not asked:
+        return first
+    C = asked[-1]
+    said = []
+    for name, called in (("N", "N*"), ("D", "D*"), ("tokens_per_parameter", "D*/N*")):
+        limits = found.intervals[name]
+        y, low, high = (
+            brief(_at(found, x, C)) for x in (getattr(found, name), limits.low, limits.high)
+        )
+        said.append(f"{called} {y} ({low} to {high})")
+    return f"{first}\nat {brief(C)} FLOPs: {', '.join(said)}"

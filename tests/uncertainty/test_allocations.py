@@ -1,0 +1,87 @@
+"""Allocations of a fit: intervals by the draws, and what speaks against an answer."""
+
+import numpy as np
+import pytest
+
+import jaxscale
+from jaxscale.uncertainty.bootstrap import bootstrap
+from jaxscale.uncertainty.quantities import Best, ComputeFor
+
+
+@pytest.fixture(scope="module")
+def draws(fitted):
+    return bootstrap(fitted, draws=200)
+
+
+def test_intervals_are_those_of_the_bootstrap(fitted, draws):
+    budgets = [1e20, 1e23]
+    got = jaxscale.allocate(fitted, compute=budgets, draws=draws, level=0.8)
+    for what in ("N", "D", "loss", "tokens_per_parameter"):
+        for k, C in enumerate(budgets):
+            want = draws.interval(Best(C, what), level=0.8)
+            limits = got.intervals[what]
+            assert (limits.low[k], limits.high[k]) == pytest.approx((want.low, want.high), rel=1e-9)
+            assert getattr(got, what)[k] == pytest.approx(want.estimate, rel=1e-9)
+    assert got.draws == 200 and got.level == 0.8 and "compute" not in got.intervals
+    target = jaxscale.allocate(fitted, target_loss=2.3, draws=draws)
+    want = draws.interval(ComputeFor(2.3))
+    limits = target.intervals["compute"]
+    assert (limits.low, limits.high) == pytest.approx((want.low, want.high), rel=1e-6)
+    assert "loss" not in target.intervals
+
+
+def test_a_scalar_question_has_floats_and_intervals_without_being_asked(fitted):
+    got = jaxscale.allocate(fitted, compute=1e21)
+    plain = jaxscale.allocate(fitted.law, compute=1e21)
+    assert got.N == plain.N and type(got.N) is float and got.draws == 1000
+    assert got.intervals["N"].low < got.N < got.intervals["N"].high
+    assert type(got.intervals["N"].low) is float
+    assert not plain.intervals and plain.draws == 0
+    assert jaxscale.allocate(fitted, compute=1e21, draws=0).intervals == {}
+
+
+@pytest.mark.parametrize(
+    "goal",
+    [dict(lifetime=1e12), dict(ratio=20.0), dict(times_N=0.5), dict(unique_tokens=1e10)],
+    ids=lambda goal: next(iter(goal)),
+)
+def test_every_question_has_intervals(fitted, draws, goal):
+    got = jaxscale.allocate(fitted, compute=[1e22], draws=draws, **goal)
+    for name in ("N", "D", "loss", "overhead"):
+        if name in got.intervals:
+            low, high = got.intervals[name].low[0], got.intervals[name].high[0]
+            assert low <= getattr(got, name)[0] <= high
+    assert {"loss", "overhead"} <= set(got.intervals)
+
+
+def test_a_loss_out_of_reach_is_said_and_loses_no_other(fitted, draws):
+    got = jaxscale.allocate(fitted, target_loss=[2.3, 0.5, 2.2], draws=draws)
+    assert list(np.isfinite(got.compute)) == [True, False, True] and not got.trusted
+    assert [note for note in got.notes if "reaches no loss below" in note]
+    assert list(np.isfinite(got.intervals["compute"].low)) == [True, False, True]
+
+
+def test_python_knows_what_the_command_line_knows(fitted, monkeypatch):
+    far = jaxscale.allocate(fitted, compute=[1e20, 1e26], draws=0)
+    assert far.extrapolation[0]["C"] == 1 and far.extrapolation[1]["C"] > 1e3
+    (note,) = [note for note in far.notes if "outside the range" in note]
+    assert "1e+26" in note and "from the nearest that the runs span" in note
+    assert far.trusted and (far.within_factor > 1).all()
+    monkeypatch.setattr("jaxscale.uncertainty.allocations.best_size_within", lambda fit, C: 5.0)
+    open_ = jaxscale.allocate(fitted, compute=1e20, draws=0)
+    assert not open_.trusted and "may be off by a factor 5" in open_.notes[-1]
+    assert jaxscale.allocate(fitted, compute=1e20, N=1e9, draws=0).trusted  # N is not asked
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(draws=-1), "draws must be 0 or more"),
+        (dict(level=1.5), "level"),
+    ],
+)
+def test_bad_options_get_a_sentence(fitted, options, message):
+    with pytest.raises(ValueError, match=message):
+        jaxscale.allocate(fitted, compute=1e21, **options)
+    with pytest.raises(ValueError, match="a law has none"):
+        jaxscale.allocate(fitted.law, compute=1e21, draws=10)
