@@ -210,6 +210,24 @@ def test_size_lists_architectures_or_says_why_not(name, capsys):
         assert best["parameters"]["active"] < 0.31 * best["parameters"]["total"]
 
 
+def test_allocate_names_the_architecture_to_build(capsys):
+    argv = ["allocate", "Chinchilla:hoffmann_2022", "--compute", "1e21", "1e24", "--build", "50257"]
+    assert main([*argv, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    for best, built in zip(document["allocations"], document["built"], strict=True):
+        total = built["parameters"]["total"]
+        assert total == pytest.approx(best["N"], rel=0.02) and built["D"] == best["D"]
+        assert built["off"] == pytest.approx(total / best["N"] - 1)
+        assert built["cost"] == pytest.approx(6 * total * best["D"])
+        assert built["training_flops"] == pytest.approx(best["compute"], rel=0.05)
+        assert built["architecture"]["vocab"] == 50304
+    assert main(argv) == 0
+    text = capsys.readouterr().out
+    assert "as counted (FLOPs)" in text and f"{total:,}" in text
+    assert main([*argv[:3], "1e9", "--build", "50257"]) == 2
+    assert "no architecture of this family" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_budget_in_hours_is_answered_in_hours(folder, runs, capsys):
     names = ("N", "D", "C", "gpu_hours")
