@@ -55,7 +55,7 @@ EXAMPLES = (
     "jaxscale allocate Chinchilla:hoffmann_2022 --target-loss 2.0 --json",
 )
 COUNTED = ("compute", "N", "D")
-CALLED = {"tokens_per_parameter": "tokens/param"}
+CALLED = {"tokens_per_parameter": "tokens/param", "excess": "above best"}
 KINDS = ("allocation", "contours", "overhead")
 
 
@@ -192,7 +192,7 @@ class _Answer:
         found = self.found
         order = ("compute", "N", "D", "tokens_per_parameter", "loss", *AMOUNTS[5:])
         have = [name for name in order if getattr(found, name) is not None]
-        return [name for name in have if name != "overhead" or not self.asked.plain]
+        return [name for name in have if name not in ("excess", "overhead") or not self.asked.plain]
 
     def at(self, name: str, k: int) -> float:
         """Return an amount of the answer to question k."""
@@ -293,7 +293,7 @@ def _cell(name: str, x: float) -> str:
         return ""
     if math.isinf(x):
         return "none"
-    if name == "loss":
+    if name in ("loss", "excess"):
         return f"{x:.5f}"
     if name == "overhead":
         return f"{100 * x:.4g} %"

@@ -18,7 +18,8 @@ from jax import Array
 
 from jaxscale._numerics import programs
 from jaxscale._numerics.precision import scope
-from jaxscale.decisions.optimum import LOG_C, additive, budgets_of, cheapest, optimum
+from jaxscale.decisions.inverse import additive
+from jaxscale.decisions.optimum import LOG_C, budgets_of, cheapest, optimum
 from jaxscale.decisions.plans import SERVED, plan
 from jaxscale.decisions.question import Lifetime, Question, ask
 from jaxscale.decisions.repetition import DATA_WORTH, SIZE_WORTH
@@ -42,8 +43,18 @@ FEW = 8
 TOGETHER = 1024
 """Searches that run side by side: each holds some hundred numbers."""
 ROUNDING = 1e-9
-"""Overhead that is none."""
-AMOUNTS = ("compute", "N", "D", "loss", "tokens_per_parameter", "overhead", "cost", "epochs")
+"""Overhead, or excess of a loss, that is none."""
+AMOUNTS = (
+    "compute",
+    "N",
+    "D",
+    "loss",
+    "tokens_per_parameter",
+    "excess",
+    "overhead",
+    "cost",
+    "epochs",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +78,9 @@ class Allocation:
         method: "closed form" or "numeric".
         at_edge: whether a search ended at the edge of what it looks at, so that the law has no
             such run of its own.
-        overhead: compute over the least compute for the same loss, less 1.
+        excess: loss above that of the best run of the same compute.
+        overhead: compute over the least compute for the same loss, less 1: what another choice
+            than the best one costs.
         cost: of training and serving, in the units of the lifetime's costs; None without one.
         epochs: how often the unique tokens are seen; None where they are not limited.
         intervals: by name of an attribute, what a bootstrap leaves open; empty without one.
@@ -86,6 +99,7 @@ class Allocation:
     tokens_per_parameter: Any
     method: str
     at_edge: Any = False
+    excess: Any = 0.0
     overhead: Any = 0.0
     cost: Any = None
     epochs: Any = None
@@ -202,37 +216,44 @@ def answers(law: Law, asked: Question) -> Allocation:
             rows = [_each(at(k, laws), at(k, numbers), asked.flops) for k in range(pairs)]
             found = jax.tree.map(lambda *x: np.asarray(x, float), *jax.device_get(rows))
     else:
-        found = _compiled(laws, numbers, pairs, asked.flops, closed)
+        found = _compiled((laws, numbers), asked.flops, closed=closed, sample=sample)
     return _made(found, asked, full, "closed form" if closed else "numeric")
 
 
-def _compiled(laws: Law, numbers: Any, pairs: int, flops: Flops, closed: bool) -> Any:
+def _compiled(pairs_of: tuple[Law, Any], flops: Flops, *, closed: bool, sample: bool) -> Any:
     """Return the answers of a program; questions of about a number share it."""
+    laws = pairs_of[0]
+    pairs = len(next(iter(pairs_of[1].values())))
     padded = 1 if pairs == 1 else -(-pairs // 16) * 16 if pairs <= 256 else -(-pairs // 256) * 256
     full = jax.tree.map(
-        lambda x: np.concatenate([x, np.broadcast_to(x[:1], (padded - pairs,))]), (laws, numbers)
+        lambda x: np.concatenate([x, np.broadcast_to(x[:1], (padded - pairs,))]), pairs_of
     )
-    found, _ = programs.run(_every, *full, dtype=np.float64, flops=flops, closed=closed)
+    priced = additive(laws) is not None or not sample  # else a search in a search per answer
+    settings: Any = dict(flops=flops, closed=closed, priced=priced)
+    found, _ = programs.run(_every, *full, dtype=np.float64, **settings)
     return jax.tree.map(lambda x: np.asarray(x)[:pairs], found)
 
 
-def _every(law: Law, numbers: Any, *, flops: Flops, closed: bool) -> Any:
+def _every(law: Law, numbers: Any, *, flops: Flops, closed: bool, priced: bool) -> Any:
     def one(each: tuple[Law, Any]) -> Any:
-        return _each(each[0], each[1], flops)
+        return _each(each[0], each[1], flops, priced)
 
     if closed:
         return jax.vmap(one)((law, numbers))
     return jax.lax.map(one, (law, numbers), batch_size=TOGETHER)
 
 
-def _each(law: Law, numbers: Any, flops: Flops) -> dict[str, Array]:
+def _each(law: Law, numbers: Any, flops: Flops, priced: bool = True) -> dict[str, Array]:
     found = plan(law, numbers, flops)
     answer = found._asdict()
-    if len(law.inputs) == 1 or set(numbers) <= {"compute"} or set(numbers) <= {"target_loss"}:
+    plain = set(numbers) <= {"compute"} or set(numbers) <= {"target_loss"}
+    if len(law.inputs) == 1 or plain or not priced:
         return answer
     able = jnp.isfinite(found.loss) & jnp.isfinite(found.compute)
     least = cheapest(law, jnp.where(able, found.loss, 1.0), flops)
     answer["overhead"] = jnp.where(able, found.compute / least - 1, jnp.inf)
+    best = optimum(law, jnp.where(able, found.compute, 1e20), flops)
+    answer["excess"] = jnp.where(able, found.loss - best.loss, jnp.inf)
     return answer
 
 
@@ -246,14 +267,16 @@ def _made(found: Any, asked: Question, full: tuple[int, ...], method: str) -> Al
         if "unique_tokens" in asked.names:
             kept["epochs"] = kept["D"] / asked.numbers["unique_tokens"]
     edge = kept.pop("at_edge") > 0
-    more = kept.get("overhead", np.zeros(full))
-    kept["overhead"] = np.where(np.abs(more) < ROUNDING, 0.0, more)
+    unknown = np.zeros(full) if asked.plain else np.full(full, np.nan)
+    for name in ("excess", "overhead"):
+        more = kept.get(name, unknown)
+        kept[name] = np.where(np.abs(more) < ROUNDING, 0.0, more)
     if full == ():
         kept = {name: float(x) for name, x in kept.items()}
         edge = bool(edge)
     amounts: list[Any] = [kept[name] for name in AMOUNTS[:5]]
     C, N, D, loss, ratio = amounts
-    made = Allocation(C, N, D, loss, ratio, method, edge, kept["overhead"])
+    made = Allocation(C, N, D, loss, ratio, method, edge, kept["excess"], kept["overhead"])
     return dataclasses.replace(made, cost=kept.get("cost"), epochs=kept.get("epochs"))
 
 

@@ -19,7 +19,8 @@ from jax import Array
 from jaxscale._numerics import programs
 from jaxscale._numerics.positive import power
 from jaxscale._numerics.roots import root
-from jaxscale.decisions.optimum import additive, budgets_of, cheapest, optimum
+from jaxscale.decisions.inverse import additive
+from jaxscale.decisions.optimum import budgets_of, cheapest, optimum
 from jaxscale.flops import LOG_RANGE, Flops, SixND
 from jaxscale.laws import Law, Term
 

@@ -13,7 +13,6 @@ from jax import Array
 
 from jaxscale._numerics.positive import power
 from jaxscale._numerics.roots import root
-from jaxscale.decisions.optimum import additive, loss_of
 from jaxscale.flops import LOG_RANGE, Flops
 from jaxscale.laws import Law, Sum, Term
 
@@ -37,6 +36,33 @@ class Plan(NamedTuple):
     D: Array
     loss: Array
     at_edge: Any = False
+
+
+def additive(law: Law) -> tuple[Sum, Term, Term] | None:
+    """Return the closed form of a law of N and D with its terms of N and of D; None without one.
+
+    The law rises with the sum of the two terms, which are one of each input, in any order.
+    """
+    form = law.closed_form()
+    if form is None or set(law.inputs) != {"N", "D"}:
+        return None
+    terms = {term.input: term for term in form.terms}
+    if len(form.terms) != 2 or set(terms) != {"N", "D"}:
+        return None
+    return form, terms["N"], terms["D"]
+
+
+def loss_of(law: Law, N: Any, D: Any) -> Array:
+    """Return the loss of a law of N and D, in whichever order it takes them.
+
+    Args:
+        law: the law.
+        N: parameters.
+        D: tokens.
+    """
+    given = {"N": N, "D": D}  # in the law's own order
+    loss: Array = law.loss(*(given[name] for name in law.inputs))
+    return loss
 
 
 def reach(law: Law, known: str, value: Any, loss: Any) -> Array:

@@ -8,6 +8,7 @@ constant cost. Pure JAX, differentiable in the law; mapped over a sample of laws
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -17,8 +18,9 @@ from jax import Array
 from jaxscale._numerics.least import least
 from jaxscale._numerics.positive import power
 from jaxscale._numerics.roots import root
+from jaxscale.decisions.inverse import additive, loss_of, reach
 from jaxscale.flops import Flops, power_form, tokens_for
-from jaxscale.laws import Law, Sum, Term
+from jaxscale.laws import Law
 
 LOG_N = (math.log(1e3), math.log(1e18))
 """Range of model sizes that the numeric search looks at."""
@@ -35,20 +37,6 @@ class Optimum(NamedTuple):
     D: Array
     loss: Array
     at_edge: Array
-
-
-def additive(law: Law) -> tuple[Sum, Term, Term] | None:
-    """Return the closed form of a law of N and D with its terms of N and of D; None without one.
-
-    The law rises with the sum of the two terms, which are one of each input, in any order.
-    """
-    form = law.closed_form()
-    if form is None or set(law.inputs) != {"N", "D"}:
-        return None
-    terms = {term.input: term for term in form.terms}
-    if len(form.terms) != 2 or set(terms) != {"N", "D"}:
-        return None
-    return form, terms["N"], terms["D"]
 
 
 def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
@@ -80,19 +68,6 @@ def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
         N, edge = _searched(law, C, model)
     D = tokens_for(model, N, C)
     return Optimum(N, D, loss_of(law, N, D), edge)
-
-
-def loss_of(law: Law, N: Any, D: Any) -> Array:
-    """Return the loss of a law of N and D, in whichever order it takes them.
-
-    Args:
-        law: the law.
-        N: parameters.
-        D: tokens.
-    """
-    given = {"N": N, "D": D}  # in the law's own order
-    loss: Array = law.loss(*(given[name] for name in law.inputs))
-    return loss
 
 
 def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:
@@ -128,11 +103,58 @@ def cheapest(law: Law, target: Any, flops: Flops | None = None) -> Array:
         flops: FLOPs model in JAX; default the law's own, else C = 6 N D.
     """
     goal = jnp.asarray(target, float)
+    model = flops or law.flops
+    if additive(law) is None or power_form(model) is None:
+        return cheapest_run(law, goal, model)[0]
 
     def excess(log_C: Array) -> Array:
-        return optimum(law, jnp.exp(log_C), flops).loss - goal
+        return optimum(law, jnp.exp(log_C), model).loss - goal
 
-    ends = budgets_of(flops or law.flops)
+    ends = budgets_of(model)
     low, high = (jnp.full((), edge, goal.dtype) for edge in ends)
     found = jnp.exp(root(lambda x: -excess(x), *ends, goal))
     return jnp.where(excess(high) > 0, jnp.inf, jnp.where(excess(low) <= 0, jnp.nan, found))
+
+
+Cost = Callable[[Any, Any, Any], Any]
+"""cost(N, D, given), increasing in N and in D."""
+
+
+def least_cost(law: Law, loss: Any, cost: Cost, given: Any) -> tuple[Array, Array, Array]:
+    """Return the N and D that cost least at a loss, by a search, and whether N is at the edge.
+
+    Args:
+        law: a law of N and D with scalar parameters.
+        loss: the loss to reach; infinite N and D where no size does.
+        cost: what a run costs, in JAX.
+        given: pytree of what the cost depends on.
+    """
+
+    def along(log_N: Array, given: Any) -> Array:
+        law, loss, given = given
+        N = jnp.exp(log_N)
+        D = reach(law, "N", N, loss * jnp.ones_like(N))
+        able = jnp.isfinite(D)
+        return jnp.where(able, jnp.log(cost(N, jnp.where(able, D, 1.0), given)), jnp.inf)
+
+    goal = jnp.asarray(loss, float)
+    log_N, edge = least(along, LOG_N, (law, goal, given))
+    N = jnp.exp(log_N)
+    D = reach(law, "N", N, goal)
+    return jnp.where(jnp.isfinite(D), N, jnp.inf), D, edge
+
+
+def cheapest_run(law: Law, loss: Any, flops: Flops) -> tuple[Array, Array, Array, Array]:
+    """Return the compute, N and D of the cheapest run for a loss, by a search, and the edge.
+
+    Args:
+        law: a law of N and D with scalar parameters.
+        loss: the loss to reach.
+        flops: FLOPs model in JAX.
+    """
+    N, D, edge = least_cost(law, loss, lambda N, D, _: flops(N, D), ())
+    able = jnp.isfinite(D)
+    C = flops(jnp.where(able, N, 1.0), jnp.where(able, D, 1.0))
+    low, high = (math.exp(end) for end in budgets_of(flops))
+    C = jnp.where(able & (C <= high), jnp.where(C >= low, C, jnp.nan), jnp.inf)
+    return C, N, D, edge

@@ -17,8 +17,16 @@ from jax import Array
 
 from jaxscale._numerics.roots import root
 from jaxscale.decisions.frontier import log_scale, loss_at
-from jaxscale.decisions.inverse import Numbers, Plan, partner, reach, run_of
-from jaxscale.decisions.optimum import LOG_N, additive, budgets_of, cheapest, loss_of, optimum
+from jaxscale.decisions.inverse import (
+    Numbers,
+    Plan,
+    additive,
+    loss_of,
+    partner,
+    reach,
+    run_of,
+)
+from jaxscale.decisions.optimum import LOG_N, budgets_of, cheapest, cheapest_run, optimum
 from jaxscale.decisions.repetition import limited_budget, limited_target
 from jaxscale.decisions.serving import served_budget, served_loss
 from jaxscale.flops import Flops, SixND, parameters_for, tokens_for
@@ -31,6 +39,11 @@ def _of_budget(law: Law, at: Numbers, flops: Flops) -> Plan:
 
 
 def _of_loss(law: Law, at: Numbers, flops: Flops) -> Plan:
+    if additive(law) is None or not isinstance(flops, SixND):
+        C, N, D, edge = cheapest_run(law, at["target_loss"], flops)
+        able, loss = jnp.isfinite(C), jnp.asarray(at["target_loss"], float)
+        N, D, loss = (jnp.where(able, x, C) for x in (N, D, loss))
+        return Plan(C, N, D, loss, edge)
     C = cheapest(law, at["target_loss"], flops)
     able = jnp.isfinite(C)
     best = optimum(law, jnp.where(able, C, 1e20), flops)

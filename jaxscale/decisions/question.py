@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxscale.decisions.optimum import additive
+from jaxscale.decisions.inverse import additive
 from jaxscale.decisions.plans import PLANS
 from jaxscale.decisions.repetition import DATA_WORTH, SIZE_WORTH
 from jaxscale.flops import UNIT, Flops, unit_of

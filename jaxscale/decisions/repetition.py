@@ -15,8 +15,8 @@ from jax import Array
 
 from jaxscale._numerics.least import least
 from jaxscale._numerics.roots import root
-from jaxscale.decisions.inverse import Numbers, Plan, partner
-from jaxscale.decisions.optimum import LOG_N, additive, budgets_of, loss_of, optimum
+from jaxscale.decisions.inverse import Numbers, Plan, additive, loss_of, partner
+from jaxscale.decisions.optimum import LOG_N, budgets_of, optimum
 from jaxscale.flops import Flops, tokens_for
 from jaxscale.laws import Law
 

@@ -17,8 +17,16 @@ from jax import Array
 
 from jaxscale._numerics.least import least
 from jaxscale._numerics.roots import root
-from jaxscale.decisions.inverse import Numbers, Plan, input_for, reach, run_of, terms_for
-from jaxscale.decisions.optimum import LOG_N, additive, loss_of
+from jaxscale.decisions.inverse import (
+    Numbers,
+    Plan,
+    additive,
+    input_for,
+    loss_of,
+    run_of,
+    terms_for,
+)
+from jaxscale.decisions.optimum import LOG_N, least_cost
 from jaxscale.flops import LOG_RANGE, Flops, SixND, tokens_for
 from jaxscale.laws import Law
 
@@ -89,14 +97,9 @@ def served_loss(law: Law, at: Numbers, flops: Flops) -> Plan:
         able = jnp.isfinite(total)
         return run_of(law, flops, jnp.where(able, N, jnp.inf), jnp.where(able, D, jnp.inf), loss)
 
-    def along(log_N: Array, given: Any) -> Array:
-        law, loss, train, serving = given
-        N = jnp.exp(log_N)
-        D = reach(law, "N", N, loss * jnp.ones_like(N))
-        able = jnp.isfinite(D)
-        cost = train * flops(N, jnp.where(able, D, 1.0)) + serving * N
-        return jnp.where(able, jnp.log(cost), jnp.inf)
+    def cost(N: Any, D: Any, given: Any) -> Any:
+        train, serving = given
+        return train * flops(N, D) + serving * N
 
-    log_N, edge = least(along, LOG_N, (law, loss, train, serving))
-    N = jnp.exp(log_N)
-    return run_of(law, flops, N, reach(law, "N", N, loss), loss)._replace(at_edge=edge)
+    N, D, edge = least_cost(law, loss, cost, (train, serving))
+    return run_of(law, flops, N, D, loss)._replace(at_edge=edge)

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jaxscale.decisions.allocation import Allocation, answers
-from jaxscale.decisions.optimum import additive
+from jaxscale.decisions.inverse import additive
 from jaxscale.decisions.question import ask
 from jaxscale.flops import SixND
 from jaxscale.uncertainty.allocations import with_intervals

@@ -222,6 +222,7 @@ def test_a_run_keeps_to_what_it_has_to(law):
         assert same.compute == pytest.approx(1e22, rel=1e-9) and run.loss > best.loss
         least = allocate(law, target_loss=run.loss).compute
         assert run.overhead == pytest.approx(1e22 / least - 1, rel=1e-8) and run.overhead > 0
+        assert run.excess == pytest.approx(run.loss - best.loss, rel=1e-9)
 
 
 def test_lists_of_questions_equal_one_after_the_other():
