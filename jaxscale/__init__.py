@@ -38,6 +38,7 @@ The nouns, each with one meaning throughout:
     level         the nominal coverage of an interval; along a size, the runs of equal size
     rollout       laws fitted to the smaller runs and judged on the larger ones
     forecast      the loss at the end of a run, told from its beginning
+    cost          of a run, C as a function of N and D: FLOPs, hours or dollars
     allocation    the best N and D for a budget, or the least budget for a loss
 """
 
@@ -71,9 +72,11 @@ if TYPE_CHECKING:
     from jaxscale.fitting.saved_many import load_many
     from jaxscale.fitting.solver import Solver, solver
     from jaxscale.fitting.warmup import Warmup, warmup
-    from jaxscale.flops import SixND
+    from jaxscale.flops import AffineCost, PowerCost, SixND, Transformer, fit_cost
     from jaxscale.forecast.forecaster import Forecaster
     from jaxscale.forecast.learning import learn_prior
+    from jaxscale.isoflops.approaches import isoflop
+    from jaxscale.isoflops.result import IsoFlop
     from jaxscale.laws import (
         CATALOGUE,
         Chinchilla,
@@ -141,9 +144,11 @@ _ROOMS = {
     "fitting.saved_many": "load_many",
     "fitting.solver": "Solver solver",
     "fitting.warmup": "Warmup warmup",
-    "flops": "SixND",
+    "flops": "AffineCost PowerCost SixND Transformer fit_cost",
     "forecast.forecaster": "Forecaster",
     "forecast.learning": "learn_prior",
+    "isoflops.approaches": "isoflop",
+    "isoflops.result": "IsoFlop",
     "laws": (
         "CATALOGUE Chinchilla ChinchillaNDC Henighan Kaplan KaplanC KaplanD KaplanN "
         "KaplanSteps Law LogLaw Piecewise PowerLaw PurePowerLaw Scalar Sum Term predict"
@@ -191,6 +196,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Absolute",
+    "AffineCost",
     "Allocation",
     "CATALOGUE",
     "Certificate",
@@ -203,6 +209,7 @@ __all__ = [
     "Forecaster",
     "Henighan",
     "Huber",
+    "IsoFlop",
     "JaxscaleError",
     "Kaplan",
     "KaplanC",
@@ -217,6 +224,7 @@ __all__ = [
     "ManyFits",
     "Objective",
     "Piecewise",
+    "PowerCost",
     "PowerLaw",
     "PurePowerLaw",
     "Reduced",
@@ -230,6 +238,7 @@ __all__ = [
     "Sum",
     "SweepResult",
     "Term",
+    "Transformer",
     "Warmup",
     "__version__",
     "allocate",
@@ -248,9 +257,11 @@ __all__ = [
     "exponent",
     "exponent_grid",
     "fit",
+    "fit_cost",
     "fit_many",
     "implicit",
     "influence",
+    "isoflop",
     "jackknife",
     "learn_prior",
     "load",

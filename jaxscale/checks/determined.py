@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxscale.checks.design import counted, line_of, listed, terms_of
 from jaxscale.checks.information import COUNTS, FACTOR, Information, best_size, tangled
+from jaxscale.flops import UNIT, unit_of
 from jaxscale.text import count
 
 WIDE = 0.6
@@ -38,7 +39,7 @@ def undetermined(at: Information) -> tuple[str, ...]:
     if size is not None and budget is not None:
         half, toward = at.within(size)
         if half > np.log(FACTOR):
-            open_ = f"the best N for {budget:.2g} FLOPs, their largest budget, {_off(half)}"
+            open_ = f"the best N for {budget:.2g} {unit_of(law.flops)}, their largest budget, {_off(half)}"
             found.append(_sentence(at, ("N", "D"), open_, toward))
     tied = terms_of(law)
     for a, b in itertools.combinations(logs, 2):
@@ -65,10 +66,16 @@ def size_within(at: Information, compute: float) -> float:
     return 1.0 if size is None else float(np.exp(min(at.within(size)[0], 700.0)))
 
 
-def size_note(compute: float, factor: float) -> str:
-    """Return what to say of a budget whose best size is not known."""
+def size_note(compute: float, factor: float, unit: str = UNIT) -> str:
+    """Return what to say of a budget whose best size is not known.
+
+    Args:
+        compute: the budget.
+        factor: within which the size is known.
+        unit: of the budget.
+    """
     return (
-        f"the runs do not determine the best N for {compute:.3g} FLOPs: it "
+        f"the runs do not determine the best N for {compute:.3g} {unit}: it "
         f"{_off(np.log(factor))}; add runs nearer to that budget, or of other tokens per parameter"
     )
 

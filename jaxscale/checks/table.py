@@ -15,7 +15,7 @@ from jaxscale.data.headers import COUNTED, power_of_ten, unit_for
 from jaxscale.data.responses import EXPRESSION, ceiling
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
-from jaxscale.flops import SIX_ND, SixND
+from jaxscale.flops import SIX_ND, SixND, power_form
 from jaxscale.laws import CATALOGUE, Law, PowerLaw
 from jaxscale.text import short
 
@@ -68,9 +68,11 @@ def own_accounting(law: Law, runs: Runs) -> tuple[Law, list[str]]:
 
     A model that the user chose stays; so does 6 N D where the runs agree, or with no k.
     """
-    if not (set("NDC") <= set(runs.columns) and {"N", "D"} <= set(law.inputs)):
-        return law, []
     if law.flops is not SIX_ND:
+        if power_form(law.flops) is None and {"a", "b"} <= set(law.derived_docs):
+            return law, ["a and b are those of C = k N D; with this cost no power of C is best"]
+        return law, []
+    if not (set("NDC") <= set(runs.columns) and {"N", "D"} <= set(law.inputs)):
         return law, []
     with np.errstate(all="ignore"):
         ratio = runs.columns["C"] / (runs.columns["N"] * runs.columns["D"])
@@ -90,7 +92,7 @@ def own_accounting(law: Law, runs: Runs) -> tuple[Law, list[str]]:
         low, high = np.min(ratio), np.max(ratio)
         return law, [
             f"C / (N D) is {low:.3g} to {high:.3g} in these runs, median {k:.3g}: no one number, "
-            "so allocations count 6 N D; --flops K (flops=SixND(K)) sets another"
+            "so allocations count 6 N D; --flops C (flops=fit_cost(runs).cost) fits a cost to them"
         ]
     if "flops" not in {field.name for field in dataclasses.fields(law)}:  # type: ignore[arg-type]
         return law, [

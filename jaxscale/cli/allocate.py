@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxscale.cli.built import Built
 from jaxscale.cli.given import (
     code,
     doubt_sentences,
@@ -36,6 +37,7 @@ from jaxscale.decisions.near import WITHIN, Near, near_optimal
 from jaxscale.decisions.question import Question, ask
 from jaxscale.decisions.repetition import DATA_WORTH, SIZE_WORTH
 from jaxscale.fitting.result import FitResult
+from jaxscale.flops import UNIT, unit_of
 from jaxscale.laws import Law
 from jaxscale.text import columns, count, quantity
 from jaxscale.uncertainty.allocations import (
@@ -79,6 +81,8 @@ def options(sub: argparse.ArgumentParser) -> None:
     seed_option(sub, "the draws")
     level_option(sub)
     flops_option(sub)
+    text = "the architecture nearest to each N, with a vocabulary of V tokens; see jaxscale size"
+    sub.add_argument("--build", type=int, metavar="V", help=text)
     force_option(sub)
     out_option(sub)
     figure_option(sub, "N*, D* and D/N against compute, or another kind,")
@@ -96,7 +100,8 @@ def run(options: argparse.Namespace) -> int:
     given |= {name: _several(getattr(options, name)) for name in ("N", "D", "ratio")}
     given |= dict(times_N=_several(options.overhead), unique_tokens=_several(options.unique_tokens))
     given, lifetime, unit = lifetime_given(options, given)
-    more: Any = dict(lifetime=lifetime, flops=flops_given(options))
+    flops = flops_given(options, None if result is None else result.runs)
+    more: Any = dict(lifetime=lifetime, flops=flops)
     if options.worth:
         more["worth"] = tuple(options.worth)
     asked = ask(law, given, **more)
@@ -111,10 +116,16 @@ def run(options: argparse.Namespace) -> int:
                 draws = _drawn(options, result)
                 found = with_intervals(found, draws, asked, options.level)
     answer = _Answer(law, result, asked, found, unit)
+    built = Built.of(options.build, found, asked.flops)
     deliver(
         options,
-        answer.table() if found is not None else None,
-        lambda: {"law": type(law).__name__, **doubts(result), **answer.document(options)},
+        answer.table() + built.table() if found is not None else None,
+        lambda: {
+            "law": type(law).__name__,
+            **doubts(result),
+            **answer.document(options),
+            **built.document(),
+        },
         notes=[] if found is None else list(found.notes),
         told=[*doubt_sentences(result), *refused],
         files=_figures(options, result, asked, draws) if found is not None else [],
@@ -214,6 +225,8 @@ class _Answer:
     def _head(self, name: str) -> str:
         if name == "loss":
             return self.called
+        if name == "compute" and unit_of(self.asked.flops) != UNIT:
+            return f"compute ({unit_of(self.asked.flops)})"
         if name == "compute" and len(self.law.inputs) == 1 and self.law.inputs[0] != "C":
             return self.law.inputs[0]
         return self.unit if name == "cost" else CALLED.get(name, name)

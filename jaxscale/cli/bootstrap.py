@@ -29,6 +29,7 @@ from jaxscale.cli.options import (
     input_options,
     level_option,
     out_option,
+    own_flops_option,
     quiet_option,
     seed_option,
     source_options,
@@ -38,6 +39,7 @@ from jaxscale.decisions.allocation import allocate
 from jaxscale.decisions.frontier import scale_name
 from jaxscale.fitting.reach import FAR, note_together, whole_inputs
 from jaxscale.fitting.result import FitResult
+from jaxscale.flops import unit_of
 from jaxscale.text import columns, count, marked, one_line
 from jaxscale.text import quantity as number
 from jaxscale.uncertainty.bootstrap import CLUSTERED, GROUPED, METHODS, bootstrap
@@ -74,6 +76,7 @@ class _Section(NamedTuple):
 def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `bootstrap`."""
     source_options(sub, presets=False)
+    own_flops_option(sub)
     sub.add_argument(
         "--method", choices=METHODS, default="auto", help="what is drawn; auto goes by residuals"
     )
@@ -185,7 +188,7 @@ def _budget(fit: FitResult, compute: float) -> _Section:
     asked = {what: quantity(Best(compute, what), fit.law) for what in BEST}
     about = {"compute": compute, "at_edge": bool(allocate(fit.law, compute=compute).at_edge)}
     far = _outside(fit, C=compute)
-    title = f"best run of {compute:.4g} FLOPs".replace("e+", "e")
+    title = f"best run of {compute:.4g} {unit_of(fit.law.flops)}".replace("e+", "e")
     return _Section("budget", title, about, asked, far)
 
 

@@ -44,10 +44,14 @@ COMMANDS = {
     "bootstrap": Row("Confidence intervals of a fit."),
     "influence": Row("Say which runs decide an answer of a fit."),
     "compare": Row("Compare laws, extrapolation first."),
+    "isoflop": Row(
+        "The best N and D of a budget by three approaches, from isoFLOP runs or curves."
+    ),
     "sweep": Row("Fit many laws and tables, resumably."),
     "warmup": Row("Compile a law's programs ahead of time."),
     "predict": Row("Evaluate a fitted law or a preset.", compiles=False),
     "allocate": Row("Best N and D for a budget or a loss, with intervals; and other runs to make."),
+    "size": Row("Architectures of a size, or the parameters and FLOPs of one.", compiles=False),
     "plot": Row("Draw the law, the residuals and the starts of a fit."),
     "forecast": Row("Forecast where a run that is still training will end."),
     "laws": Row("List the laws, their parameters and presets.", compiles=False),

@@ -8,10 +8,9 @@ from typing import Any
 
 from jaxscale.cli.given import (
     column_map,
-    counted,
+    costed,
     error_column,
     fixed_values,
-    flops_given,
     law_given,
     pairs,
     robust_loss,
@@ -83,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
         by_column(options, mapping)
     runs = table(options, mapping)
     _, law, column = law_given(options.law, fixed_values(options), runs)
-    law = counted(law, flops_given(options))
+    law, runs = costed(options, law, runs)
     check_map(mapping, [*law.inputs, column, error or ""], options.where)
     if error is None and runs.weight is None and (name := likely_errors(runs.columns)):
         hint = f"column {name!r} looks like standard errors: --error {name!r} weights the runs so"

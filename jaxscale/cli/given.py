@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from jaxscale.cli.console import say
+from jaxscale.cli.costs import cost_function, cost_given, fitted, is_number, said
 from jaxscale.data.columns import ERRORS, canonical
 from jaxscale.data.runs import Runs, read_runs
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.saved import load
-from jaxscale.flops import SixND
+from jaxscale.flops import SIX_ND, Flops
 from jaxscale.laws import CATALOGUE, Law
 from jaxscale.laws.names import class_in_file, find_law, law_file, one_scale, running, split_law
 from jaxscale.objective.losses import NAMES, Loss
@@ -122,20 +123,18 @@ def error_column(options: argparse.Namespace, mapping: dict[str, str]) -> str | 
     return found
 
 
-def flops_given(options: argparse.Namespace) -> SixND | None:
-    """Return C = K N D of `--flops K`.
+def flops_given(options: argparse.Namespace, runs: Runs | None = None) -> Flops | None:
+    """Return the cost of `--flops`; None where it is not given.
 
-    Raises:
-        ValueError: K is not positive.
+    Args:
+        options: the options.
+        runs: whose column may be named.
     """
-    k = options.flops
-    if k is not None and not (k > 0 and math.isfinite(k)):
-        raise ValueError(f"--flops must be positive, got {k:g}")
-    return None if k is None else SixND(k)
+    return None if options.flops is None else cost_given(options.flops, runs)
 
 
-def counted(law: Law, flops: SixND | None) -> Law:
-    """Return the law with a FLOPs model, where one is given.
+def counted(law: Law, flops: Flops | None) -> Law:
+    """Return the law with a cost, where one is given.
 
     Raises:
         ValueError: the law has none.
@@ -145,6 +144,21 @@ def counted(law: Law, flops: SixND | None) -> Law:
     if "flops" not in {field.name for field in dataclasses.fields(law)}:  # type: ignore[arg-type]
         raise ValueError(f"--flops: {type(law).__name__} reads no N and D whose FLOPs it counts")
     return law.replace(flops=flops)
+
+
+def costed(options: argparse.Namespace, law: Law, runs: Runs) -> tuple[Law, Runs]:
+    """Return the law with the cost of `--flops`, and the runs with its column as their C.
+
+    Raises:
+        ValueError: see `cost_given`.
+    """
+    text = options.flops
+    own = text is None or law_file(text) is not None or is_number(text)
+    if own:
+        return counted(law, None if text is None else cost_given(text, runs)), runs
+    counted(law, SIX_ND)
+    found, runs = fitted(text, runs)
+    return counted(law, found.cost), runs.replace(warnings=(*runs.warnings, *said(found)))
 
 
 def law_given(
@@ -200,7 +214,7 @@ def source(options: argparse.Namespace) -> tuple[Law, FitResult | None]:
     result = getattr(options, "loaded", None)
     if result is None:
         own = loss_class(options.loss) if options.loss else None
-        result = load(options.fit, cls, loss=own, table=options.table)
+        result = load(options.fit, cls, own_cost(options), loss=own, table=options.table)
     of = result.law.of
     if column and column != of:
         said = f"reads {', '.join(result.law.inputs)}" if of is None else f"was fitted along {of}"
@@ -211,6 +225,22 @@ def source(options: argparse.Namespace) -> tuple[Law, FitResult | None]:
     for sentence in doubt_sentences(result):
         say(f"note: {of_table}{sentence}")
     return result.law, result
+
+
+def own_cost(options: argparse.Namespace) -> Flops | None:
+    """Return the function that a fit was counted with, where `--flops` names it.
+
+    Raises:
+        ValueError: another cost is given to a command that takes that of the fit.
+    """
+    text = getattr(options, "flops", None)
+    found = None if text is None else cost_function(text)
+    if text is not None and found is None and not options.any_cost:
+        raise ValueError(
+            f"--flops {text}: here it names the function of the file, FILE.py:FUNCTION; other "
+            "costs go to jaxscale fit or allocate"
+        )
+    return found
 
 
 def doubt_sentences(result: FitResult | None) -> list[str]:

@@ -20,6 +20,7 @@ from jaxscale.cli.options import (
     goal_options,
     input_options,
     out_option,
+    own_flops_option,
     source_options,
 )
 from jaxscale.cli.outputs import check_figure, deliver
@@ -37,6 +38,7 @@ EXAMPLES = (
 def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `influence`."""
     source_options(sub, presets=False)
+    own_flops_option(sub)
     sub.add_argument("--param", metavar="NAME", help="a parameter or derived name, e.g. alpha")
     goal_options(sub, several=False)
     sub.add_argument("--best", choices=BEST, default="N", help="what of the best run of a budget")

@@ -129,8 +129,21 @@ def column_option(sub: argparse.ArgumentParser, example: str, names: str) -> Non
 
 def flops_option(sub: argparse.ArgumentParser) -> None:
     """Add what a run costs."""
-    text = "a run costs K N D FLOPs; default as the table that is fitted has it, else 6"
-    sub.add_argument("--flops", type=float, metavar="K", help=text)
+    text = (
+        "what a run costs: K for K N D FLOPs; COLUMN[:FORM], fitted to what the runs did cost "
+        "(FORM product, k N D; power, k N^a D^b; affine, D (k N^a + c); default by AIC); or "
+        f"FILE.py:FUNCTION of N and D, {RUNS_FILE}; default as the table that is fitted has it, "
+        "else 6"
+    )
+    sub.add_argument("--flops", metavar="COST", help=text)
+    sub.set_defaults(any_cost=True)
+
+
+def own_flops_option(sub: argparse.ArgumentParser) -> None:
+    """Add the cost that a fit was counted with, where it is the user's own."""
+    text = f"the cost of the file, where it is your own: FILE.py:FUNCTION; {RUNS_FILE}"
+    sub.add_argument("--flops", metavar="COST", help=text)
+    sub.set_defaults(any_cost=False)
 
 
 def source_options(sub: argparse.ArgumentParser, presets: bool = True) -> None:

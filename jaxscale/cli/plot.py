@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Iterator
 
 from jaxscale.cli.given import code, doubt_sentences, doubts, source
-from jaxscale.cli.options import figure_option, source_options
+from jaxscale.cli.options import figure_option, own_flops_option, source_options
 from jaxscale.cli.outputs import check_figure, deliver
 from jaxscale.fitting.exponent_grid import ExponentGrid, exponent_grid
 from jaxscale.fitting.result import FitResult
@@ -37,6 +37,7 @@ KINDS = Kinds()
 def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `plot`."""
     source_options(sub, presets=False)
+    own_flops_option(sub)
     figure_option(sub, "the fit", required=True)
     text = "of figure, one of %(choices)s: all shows law, residuals and starts"
     sub.add_argument("--kind", choices=KINDS, metavar="KIND", default="all", help=text)

@@ -17,7 +17,7 @@ from jaxscale.cli.given import (
     source,
     unequal_inputs,
 )
-from jaxscale.cli.options import input_options, out_option, source_options
+from jaxscale.cli.options import input_options, out_option, own_flops_option, source_options
 from jaxscale.cli.outputs import deliver
 from jaxscale.cli.response import beyond_a_fraction
 from jaxscale.fitting.reach import APART, lonely, note_together, ratio, together, whole_inputs
@@ -34,6 +34,7 @@ EXAMPLES = (
 def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `predict`."""
     source_options(sub)
+    own_flops_option(sub)
     input_options(sub)
     out_option(sub)
 

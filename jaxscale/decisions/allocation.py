@@ -19,12 +19,12 @@ from jax import Array
 from jaxscale._numerics import programs
 from jaxscale._numerics.precision import scope
 from jaxscale.decisions.inverse import additive
-from jaxscale.decisions.optimum import LOG_C, cheapest, optimum
+from jaxscale.decisions.optimum import LOG_C, budgets_of, cheapest, optimum
 from jaxscale.decisions.plans import SERVED, plan
 from jaxscale.decisions.question import Lifetime, Question, ask
 from jaxscale.decisions.repetition import DATA_WORTH, SIZE_WORTH
 from jaxscale.errors import FitError
-from jaxscale.flops import Flops, SixND
+from jaxscale.flops import Flops, power_form, unit_of
 from jaxscale.laws import Fitted, Law, law_of
 
 __all__ = [
@@ -44,7 +44,17 @@ TOGETHER = 1024
 """Searches that run side by side: each holds some hundred numbers."""
 ROUNDING = 1e-9
 """Overhead, or excess of a loss, that is none."""
-AMOUNTS = ("compute", "N", "D", "loss", "tokens_per_parameter", "excess", "overhead", "cost", "epochs")
+AMOUNTS = (
+    "compute",
+    "N",
+    "D",
+    "loss",
+    "tokens_per_parameter",
+    "excess",
+    "overhead",
+    "cost",
+    "epochs",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,7 +207,8 @@ def answers(law: Law, asked: Question) -> Allocation:
 
     laws = jax.tree.map(lambda leaf: flat(leaf, True), law)
     numbers = {name: flat(x, False) for name, x in asked.numbers.items()}
-    closed = len(law.inputs) == 1 or (additive(law) is not None and isinstance(asked.flops, SixND))
+    closed = additive(law) is not None and power_form(asked.flops) is not None
+    closed = closed or len(law.inputs) == 1
     closed = closed and "unique_tokens" not in asked.names
     # One closed form of a budget is a handful of operations: no program.
     if closed and asked.names == {"compute"} and pairs <= FEW:
@@ -300,13 +311,14 @@ def unanswered(law: Law, asked: Question, target: float) -> str:
         return f"{name} does not reach loss {target:g} at this {held}, with any amount of the rest"
     with scope(np.float64):
         wide = jax.tree.map(lambda leaf: np.asarray(leaf, float), law)
-        worst, best = (float(optimum(wide, math.exp(edge), asked.flops).loss) for edge in LOG_C)
+        ends = [math.exp(edge) for edge in budgets_of(asked.flops)]
+        worst, best = (float(optimum(wide, end, asked.flops).loss) for end in ends)
+    unit = unit_of(asked.flops)
     if not best <= target:
         return (
             f"{name} reaches no loss below {best:.6g} with budgets up to "
-            f"{math.exp(LOG_C[1]):.0e} FLOPs; the target is {target:g}"
+            f"{ends[1]:.0e} {unit}; the target is {target:g}"
         )
     return (
-        f"a run of {math.exp(LOG_C[0]):.0e} FLOPs already has loss {worst:.6g}, below the "
-        f"target {target:g}"
+        f"a run of {ends[0]:.0e} {unit} already has loss {worst:.6g}, below the target {target:g}"
     )

@@ -20,7 +20,7 @@ from jaxscale._numerics import programs
 from jaxscale._numerics.positive import power
 from jaxscale._numerics.roots import root
 from jaxscale.decisions.inverse import additive
-from jaxscale.decisions.optimum import LOG_C, cheapest, optimum
+from jaxscale.decisions.optimum import budgets_of, cheapest, optimum
 from jaxscale.flops import LOG_RANGE, Flops, SixND
 from jaxscale.laws import Law, Term
 
@@ -104,7 +104,8 @@ def log_scale(law: Law, loss: Any, flops: Flops | None = None) -> Array:
     if len(law.inputs) == 1:
         return _searched(law, loss)
     C = cheapest(law, loss, flops)
-    short = optimum(law, jnp.exp(jnp.asarray(LOG_C[1], float)), flops).loss > loss
+    most = jnp.exp(jnp.asarray(budgets_of(flops or law.flops)[1], float))
+    short = optimum(law, most, flops).loss > loss
     reached = jnp.isfinite(C)
     return jnp.where(
         reached, jnp.log(jnp.where(reached, C, 1.0)), jnp.where(short, jnp.inf, -jnp.inf)

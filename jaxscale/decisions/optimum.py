@@ -1,8 +1,8 @@
 """The best N and D at a budget, and the least budget for a loss, under one law.
 
-Closed form where the law says one (`Law.closed_form`: a term of N and a term of D) and C = k N D;
-for any other law of N and D, or another FLOPs model, a numeric search along the line of constant
-compute. Pure JAX, differentiable in the law; mapped over a sample of laws by whoever has one.
+Closed form where the law says one (`Law.closed_form`: a term of N and a term of D) and the cost is
+k N^a D^b; for any other law of N and D, or another cost, a numeric search along the line of
+constant cost. Pure JAX, differentiable in the law; mapped over a sample of laws by whoever has one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -18,13 +19,15 @@ from jaxscale._numerics.least import least
 from jaxscale._numerics.positive import power
 from jaxscale._numerics.roots import root
 from jaxscale.decisions.inverse import additive, loss_of, reach
-from jaxscale.flops import Flops, SixND, tokens_for
+from jaxscale.flops import Flops, power_form, tokens_for
 from jaxscale.laws import Law
 
 LOG_N = (math.log(1e3), math.log(1e18))
 """Range of model sizes that the numeric search looks at."""
 LOG_C = (math.log(1e9), math.log(1e40))
-"""Range of budgets in which a target loss is looked for."""
+"""Range of budgets in which a target loss is looked for, in FLOPs."""
+UNITS = math.log(100.0)
+"""A cost that is this far from 6 N D counts no FLOPs: hours, dollars."""
 
 
 class Optimum(NamedTuple):
@@ -47,16 +50,19 @@ def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
     model = flops or law.flops
     C = jnp.asarray(C, float)
     found = additive(law)
-    if found is not None and isinstance(model, SixND):
+    priced = power_form(model)
+    if found is not None and priced is not None:
         form, of_N, of_D = found
+        k, a, b = priced
         A, B, alpha, beta = of_N.coefficient, of_D.coefficient, of_N.exponent, of_D.exponent
         # One of the two resources is worth nothing; or where the two balance is the worst run.
         edge = jnp.logical_not((alpha * A > 0) & (beta * B > 0) & (alpha + beta > 0))
         if not form.plain:  # a law that falls where the sum rises has no best run
             edge = edge | jnp.logical_not(form.power > 0)
-        up, down = jnp.where(edge, 1.0, alpha * A), jnp.where(edge, 1.0, beta * B)
-        total = jnp.where(edge, 1.0, alpha + beta)
-        N = power(up / down, 1 / total) * power(C / model.k, beta / total)
+        # Lagrange: per logarithm of cost both terms fall by the same.
+        up, down = jnp.where(edge, 1.0, alpha * A / a), jnp.where(edge, 1.0, beta * B / b)
+        total = jnp.where(edge, 1.0, b * alpha + a * beta)
+        N = power(up / down, b / total) * power(C / k, beta / total)
         N = jnp.where(edge, jnp.exp(jnp.where(beta * B > 0, *LOG_N)), N)
     else:
         N, edge = _searched(law, C, model)
@@ -76,10 +82,20 @@ def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:
     return jnp.exp(log_N), edge
 
 
+def budgets_of(flops: Flops) -> tuple[float, float]:
+    """Return the logarithms of the budgets looked at: `LOG_C`, in the unit of the cost."""
+    with jax.ensure_compile_time_eval():
+        one = float(flops(1e9, 2e10))
+    shift = math.log(one / (6 * 1e9 * 2e10)) if one > 0 else 0.0
+    shift = shift if abs(shift) > UNITS else 0.0
+    return LOG_C[0] + shift, LOG_C[1] + shift
+
+
 def cheapest(law: Law, target: Any, flops: Flops | None = None) -> Array:
     """Return the least budget C whose best run reaches a loss; pure JAX, differentiable.
 
-    Infinite where no budget up to 1e40 FLOPs does; NaN where 1e9 FLOPs already do.
+    Infinite where no budget up to 1e40 FLOPs does, or what a cost of another unit has for them; NaN
+    where 1e9 FLOPs already do.
 
     Args:
         law: a law of N and D with scalar parameters.
@@ -88,14 +104,15 @@ def cheapest(law: Law, target: Any, flops: Flops | None = None) -> Array:
     """
     goal = jnp.asarray(target, float)
     model = flops or law.flops
-    if additive(law) is None or not isinstance(model, SixND):
+    if additive(law) is None or power_form(model) is None:
         return cheapest_run(law, goal, model)[0]
 
     def excess(log_C: Array) -> Array:
         return optimum(law, jnp.exp(log_C), model).loss - goal
 
-    low, high = (jnp.full((), edge, goal.dtype) for edge in LOG_C)
-    found = jnp.exp(root(lambda x: -excess(x), *LOG_C, goal))
+    ends = budgets_of(model)
+    low, high = (jnp.full((), edge, goal.dtype) for edge in ends)
+    found = jnp.exp(root(lambda x: -excess(x), *ends, goal))
     return jnp.where(excess(high) > 0, jnp.inf, jnp.where(excess(low) <= 0, jnp.nan, found))
 
 
@@ -138,6 +155,6 @@ def cheapest_run(law: Law, loss: Any, flops: Flops) -> tuple[Array, Array, Array
     N, D, edge = least_cost(law, loss, lambda N, D, _: flops(N, D), ())
     able = jnp.isfinite(D)
     C = flops(jnp.where(able, N, 1.0), jnp.where(able, D, 1.0))
-    low, high = (math.exp(end) for end in LOG_C)
+    low, high = (math.exp(end) for end in budgets_of(flops))
     C = jnp.where(able & (C <= high), jnp.where(C >= low, C, jnp.nan), jnp.inf)
     return C, N, D, edge

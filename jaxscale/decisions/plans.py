@@ -26,7 +26,7 @@ from jaxscale.decisions.inverse import (
     reach,
     run_of,
 )
-from jaxscale.decisions.optimum import LOG_C, LOG_N, cheapest, cheapest_run, optimum
+from jaxscale.decisions.optimum import LOG_N, budgets_of, cheapest, cheapest_run, optimum
 from jaxscale.decisions.repetition import limited_budget, limited_target
 from jaxscale.decisions.serving import served_budget, served_loss
 from jaxscale.flops import Flops, SixND, parameters_for, tokens_for
@@ -109,7 +109,9 @@ def _whose_best(law: Law, known: str, value: Array, flops: Flops) -> Plan:
         N, D = (value, other) if known == "N" else (other, value)
         return run_of(law, flops, N, D)
     x = root(
-        lambda x: jnp.log(getattr(optimum(law, jnp.exp(x), flops), known) / value), *LOG_C, value
+        lambda x: jnp.log(getattr(optimum(law, jnp.exp(x), flops), known) / value),
+        *budgets_of(flops),
+        value,
     )
     best = optimum(law, jnp.exp(x), flops)
     return Plan(jnp.exp(x), best.N, best.D, best.loss, best.at_edge)

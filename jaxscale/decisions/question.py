@@ -12,7 +12,7 @@ import numpy as np
 from jaxscale.decisions.inverse import additive
 from jaxscale.decisions.plans import PLANS
 from jaxscale.decisions.repetition import DATA_WORTH, SIZE_WORTH
-from jaxscale.flops import Flops
+from jaxscale.flops import UNIT, Flops, unit_of
 from jaxscale.laws import Law
 
 UNITS = {
@@ -140,6 +140,11 @@ def ask(
             unit = UNITS.get(name, "number")
             shown = repr(float(value)) if value.ndim == 0 else repr(value.tolist())[:60]
             raise ValueError(f"{name} must be a positive {unit}, got {shown}")
+    if lifetime is not None and (unit := unit_of(flops or law.flops)) != UNIT:
+        raise ValueError(
+            f"serving is counted in FLOPs, and training here in {unit}: give flops=SixND() "
+            "(--flops 6) and the prices of a FLOP"
+        )
     numbers |= _settings(law, set(numbers), lifetime, worth)
     if len(law.inputs) > 1 and frozenset(numbers) not in PLANS:
         extra = sorted(set(given) & set(numbers) - set(goals))

@@ -16,7 +16,7 @@ from jax import Array
 from jaxscale._numerics.least import least
 from jaxscale._numerics.roots import root
 from jaxscale.decisions.inverse import Numbers, Plan, additive, loss_of, partner
-from jaxscale.decisions.optimum import LOG_C, LOG_N, optimum
+from jaxscale.decisions.optimum import LOG_N, budgets_of, optimum
 from jaxscale.flops import Flops, tokens_for
 from jaxscale.laws import Law
 
@@ -98,7 +98,7 @@ def limited_target(law: Law, at: Numbers, flops: Flops) -> Plan:
     def best(log_C: Array) -> Plan:
         return limited_budget(law, {**at, "compute": jnp.exp(log_C)}, flops)
 
-    log_C = root(lambda x: goal - best(x).loss, *LOG_C, goal)
+    log_C = root(lambda x: goal - best(x).loss, *budgets_of(flops), goal)
     able = best(log_C + 1e-6).loss <= goal
     plan = best(log_C)
     C, N, D = (jnp.where(able, x, jnp.inf) for x in plan[:3])

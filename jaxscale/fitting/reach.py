@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from jaxscale.fitting.result import FitResult
-from jaxscale.flops import complete
+from jaxscale.flops import complete, unit_of
 from jaxscale.text import count
 
 FAR = 10.0
@@ -154,7 +154,11 @@ def beyond_note(fit: FitResult, at: Mapping[str, float], found: Mapping[str, flo
     apart = found.get("together", 1.0)
     if max(scale / FAR, of_ratio / APART, apart / FAR) <= 1:
         return note_together(fit, {k: x for k, x in at.items() if k in fit.law.inputs})
-    where = f"{at['C']:.3g} FLOPs" if "C" in at else f"{name} {count(at[name or ''])}"
+    where = (
+        f"{at['C']:.3g} {unit_of(fit.law.flops)}"
+        if "C" in at
+        else f"{name} {count(at[name or ''])}"
+    )
     parts = [f"a factor {scale:.3g} outside the range of the runs"] if scale > SHOWN else []
     if of_ratio > SHOWN:
         parts.append(f"its tokens per parameter a factor {of_ratio:.3g} outside theirs")

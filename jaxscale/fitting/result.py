@@ -25,7 +25,7 @@ from jaxscale.fitting.certificate import STEEP, Certificate
 from jaxscale.fitting.constraints import FREE, Constraints
 from jaxscale.fitting.passing import passed_through
 from jaxscale.fitting.preparation import Problem, prepare
-from jaxscale.flops import SIX_ND, SixND
+from jaxscale.flops import SIX_ND, stated_cost
 from jaxscale.laws import ChinchillaNDC, Law, derived, predict
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
@@ -279,7 +279,7 @@ def _law_settings(law: Law) -> dict[str, Any]:
     """Return what a law holds beside its parameters; a FLOPs function cannot be written down."""
     settings: dict[str, Any] = {"of": law.of}
     if law.flops is not SIX_ND or isinstance(law, ChinchillaNDC):
-        settings["flops"] = law.flops.k if isinstance(law.flops, SixND) else "user"
+        settings["flops"] = stated_cost(law.flops)
     return settings
 
 

@@ -27,7 +27,7 @@ from jaxscale.fitting.result import SCHEMA, FitResult
 from jaxscale.fitting.saved_certificate import certificate_of
 from jaxscale.fitting.saved_runs import called_of, dropped_of, group_of, suspects_of
 from jaxscale.fitting.verification import SAME, verify
-from jaxscale.flops import Flops, SixND
+from jaxscale.flops import FORMS, Cost, Flops, SixND
 from jaxscale.laws import CATALOGUE, Law, derived, predict
 from jaxscale.laws.names import running
 from jaxscale.laws.parameters import Parameter
@@ -214,13 +214,24 @@ def _own_settings(cls: type[Law], stated: dict[str, Field], flops: Flops | None)
     elif stated["of"].value is not None:
         raise stated["of"].wrong(f"null, since {cls.__name__} is no law of one scale")
     if "flops" in fields and stated["flops"].value == "user" and flops is None:
-        raise DataError(
-            "fitted with a FLOPs function of the user's own: load(path, flops=FUNCTION)"
+        raise ValueError(
+            "fitted with a FLOPs function of the user's own: load(path, flops=FUNCTION), or "
+            "--flops FILE.py:FUNCTION"
         )
     if "flops" in fields and stated["flops"].value is not None:
-        user = stated["flops"].value == "user"
-        found["flops"] = flops if user else SixND(stated["flops"].positive())
+        found["flops"] = flops if stated["flops"].value == "user" else _cost(stated["flops"])
     return found
+
+
+def _cost(field: Field) -> Cost:
+    """Return a cost that a file states: k of k N D, or a form with its coefficients."""
+    if not isinstance(field.value, dict):
+        return SixND(field.positive())
+    cls = FORMS[field["form"].text(FORMS)]
+    names = [f.name for f in dataclasses.fields(cls) if f.name != "unit"]  # type: ignore[arg-type]
+    stated = field.only(("form", "unit", *names), all_of_them=True)
+    values = {name: stated[name].positive() for name in names}
+    return cls(**values, unit=stated["unit"].text())  # type: ignore[call-arg]
 
 
 def _within(field: Field, spec: Parameter) -> None:

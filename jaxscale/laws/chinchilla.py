@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxscale._numerics.positive import power
 from jaxscale._numerics.pytree import static
-from jaxscale.flops import SIX_ND, Flops, complete
+from jaxscale.flops import SIX_ND, Flops, complete, power_form
 from jaxscale.laws.closed_form import Sum, Term
 from jaxscale.laws.law import Law, Preset, Scalar
 from jaxscale.laws.parameters import coefficient, exponent, offset
@@ -71,8 +71,9 @@ class Chinchilla(Law):
         return Sum(self.E, (Term("N", self.A, self.alpha), Term("D", self.B, self.beta)))
 
     def derived(self) -> dict[str, Any]:
-        """Return a and b of N* ~ C^a, D* ~ C^b on the line C = k N D."""
-        total = self.alpha + self.beta
+        """Return a and b of N* ~ C^a, D* ~ C^b, at the powers of N and D in the cost, or k N D."""
+        _, of_N, of_D = power_form(self.flops) or (6.0, 1.0, 1.0)
+        total = of_D * self.alpha + of_N * self.beta
         return {"a": self.beta / total, "b": self.alpha / total}
 
 

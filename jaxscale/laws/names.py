@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from jaxscale.errors import JaxscaleError
@@ -201,19 +202,10 @@ def class_in_file(path: Path, name: str, base: type) -> Any:
     Raises:
         ValueError: the file cannot be run, or does not define such a class.
     """
-    _source(path)
-    # A name of its own: a file called json.py must not take the place of the library's.
-    tag = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
-    file = path.absolute()
-    spec = importlib.util.spec_from_file_location(f"{OWN_FILE}{tag}", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    with running(f"cannot load {path}", file):
-        spec.loader.exec_module(module)
-        found: Any = getattr(module, name, None)
-        own = [key for key, value in vars(module).items() if _is_a(value, base)]
-        own = [key for key in own if vars(module)[key].__module__ == module.__name__]
+    module = _run(path)
+    found: Any = getattr(module, name, None)
+    own = [key for key, value in vars(module).items() if _is_a(value, base)]
+    own = [key for key in own if vars(module)[key].__module__ == module.__name__]
     if not _is_a(found, base):
         there = f"; it has {listing(own)}" if own else ""
         raise ValueError(f"{path} defines no jaxscale.{base.__name__} {short(name)}{there}")
@@ -224,6 +216,37 @@ def class_in_file(path: Path, name: str, base: type) -> Any:
         )
     cls: type = found
     return cls
+
+
+def function_in_file(path: Path, name: str) -> Any:
+    """Run a user's file, and return the function of a name in it.
+
+    Raises:
+        ValueError: the file cannot be run, or has no such function.
+    """
+    module = _run(path)
+    found: Any = getattr(module, name, None)
+    if not callable(found) or isinstance(found, type):
+        own = [
+            k for k, f in vars(module).items() if getattr(f, "__module__", "") == module.__name__
+        ]
+        there = f"; it has {listing(own)}" if own else ""
+        raise ValueError(f"{path} defines no function {short(name)}{there}")
+    return found
+
+
+def _run(path: Path) -> ModuleType:
+    _source(path)
+    # A name of its own: a file called json.py must not take the place of the library's.
+    tag = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    file = path.absolute()
+    spec = importlib.util.spec_from_file_location(f"{OWN_FILE}{tag}", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    with running(f"cannot load {path}", file):
+        spec.loader.exec_module(module)
+    return module
 
 
 def _from_file(path: Path, name: str) -> type[Law]:

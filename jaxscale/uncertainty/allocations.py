@@ -34,7 +34,7 @@ from jaxscale.engine.dispatch import Progress
 from jaxscale.fitting.informed import best_size_within
 from jaxscale.fitting.reach import beyond, beyond_note
 from jaxscale.fitting.result import FitResult
-from jaxscale.flops import Flops
+from jaxscale.flops import Flops, unit_of
 from jaxscale.laws import Fitted, Law
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.draws import Draws
@@ -182,6 +182,9 @@ def doubted(fit: FitResult, law: Law, asked: Question, found: Allocation) -> All
     edges, targets = np.atleast_1d(found.at_edge), asked.numbers.get("target_loss")
     reached = np.isfinite(np.atleast_1d(scale_of(law, found)))
     notes: list[str] = []
+    own = C  # what the run costs as the runs of the fit count
+    if len(law.inputs) > 1 and asked.flops != law.flops:
+        own = np.asarray(law.flops(N, D), float) * np.ones(len(C))
     factors: list[dict[str, float]] = []
     within = np.ones(len(C))
     sizes_open = len(law.inputs) > 1 and (asked.plain or set(SERVED) <= asked.names)
@@ -194,18 +197,19 @@ def doubted(fit: FitResult, law: Law, asked: Question, found: Allocation) -> All
         if edges[k]:
             notes.append(f"the optimum at C = {C[k]:.3g} lies at the edge of the sizes searched")
         if sizes_open:
-            within[k] = best_size_within(fit, float(C[k]))
-        place = {name: float(x[k]) for name, x in (("C", C), ("N", N), ("D", D))}
+            within[k] = best_size_within(fit, float(own[k]))
+        place = {name: float(x[k]) for name, x in (("C", own), ("N", N), ("D", D))}
         if len(law.inputs) == 1:
             place = {law.inputs[0]: float(np.atleast_1d(scale_of(law, found))[k])}
         elif asked.plain and D[k] / N[k] < SWAPPED:
             notes.append(
-                f"the best run of {C[k]:.3g} FLOPs has {D[k] / N[k]:.2g} tokens per parameter: "
+                f"the best run of {C[k]:.3g} {unit_of(asked.flops)} has {D[k] / N[k]:.2g} tokens per parameter: "
                 "are N and D of the runs swapped, or in other units?"
             )
         factors.append(beyond(fit, place))
         notes += beyond_note(fit, place, factors[-1])
-    loose = [size_note(float(c), float(x)) for c, x in zip(C, within, strict=True) if x > FACTOR]
+    open_ = [(c, x) for c, x in zip(own, within, strict=True) if x > FACTOR]
+    loose = [size_note(float(c), float(x), unit_of(law.flops)) for c, x in open_]
     scalar = np.ndim(found.N) == 0
     return dataclasses.replace(
         found,

@@ -46,7 +46,7 @@ COSTS = {  # C / (N D) of the table -> k of the law, what is said
     "6": (6.0, 6.0, ""),
     "6.05, rounded": (6.05, 6.0, ""),
     "6 with a scatter of 30 %": (6 * RNG.uniform(0.7, 1.3, 16), 6.0, None),
-    "6 to 9": (np.linspace(6, 9, 16), 6.0, "no one number, so allocations count 6 N D; --flops K"),
+    "6 to 9": (np.linspace(6, 9, 16), 6.0, "no one number, so allocations count 6 N D; --flops C"),
     "2, experts": (2.0, 6.0, "costs 2 N D FLOPs; if that is so, --flops 2"),
     "PF-days": (6 / 8.64e19, 6.0, ""),
 }
