@@ -15,39 +15,40 @@ import numpy as np
 
 RATIOS = np.geomspace(0.02, 50.0, 16)
 """Shared variance over own variance, where some is shared."""
+LIKELY = 2.0
+"""Log-likelihood below the best up to which a way to share noise counts as likely."""
 CUT = 3.0
 """Robust standard deviations at which residuals are cut."""
 
 
 class Mixed(NamedTuple):
-    """Estimates under the grouping and the ratio of variances that are most likely.
+    """What is least sure of a parameter under the ways to share noise that are likely.
 
     Attributes:
-        value: [P] estimates.
-        covariance: [P, P].
-        ratio: of the shared variance to that of single runs; 0 for independent runs.
-        freedom: degrees of freedom: of the groups where noise is shared, else of the runs.
+        t: the parameter over its error: of the smallest size.
+        ratio: of the shared variance to that of single runs there; 0 for independent runs.
     """
 
-    value: np.ndarray
-    covariance: np.ndarray
+    t: float
     ratio: float
-    freedom: int
 
 
-def mixed(rows: np.ndarray, y: np.ndarray, groupings: list[np.ndarray]) -> Mixed:
-    """Return least squares of y on rows, runs of a group sharing noise where they seem to.
+def least_sure(rows: np.ndarray, y: np.ndarray, at: float, groupings: list[np.ndarray]) -> Mixed:
+    """Return the last parameter of a regression over its error, where runs may share noise.
+
+    Few groups do not say how much they share: every ratio within `LIKELY` of the best counts.
 
     Args:
         rows: [n, P].
         y: [n] residuals of equal size; those beyond `CUT` standard deviations are cut.
+        at: what is added to the parameter: the value that the residuals are of.
         groupings: per way to group the runs, numbers [n] from 0.
     """
     n, P = rows.shape
     spread = 1.4826 * float(np.median(np.abs(y))) * math.sqrt(n / (n - P))
     y = np.clip(y, -CUT * spread, CUT * spread)
     matrix, vector, square = rows.T @ rows, rows.T @ y, float(y @ y)
-    found = [(*_profiled(matrix, vector, square, n), 0.0, n - P)]
+    found = [(*_profiled(matrix, vector, square, n), 0.0)]
     for member in groupings:
         size = np.bincount(member)
         sums = np.stack([np.bincount(member, column) for column in rows.T], axis=1)
@@ -56,20 +57,21 @@ def mixed(rows: np.ndarray, y: np.ndarray, groupings: list[np.ndarray]) -> Mixed
             share = ratio / (1 + ratio * size)
             less = (sums.T * share) @ sums, (sums.T * share) @ total, float(share @ total**2)
             parts = matrix - less[0], vector - less[1], square - less[2]
-            likelihood, value, covariance = _profiled(*parts, n)
+            likelihood, value, error = _profiled(*parts, n)
             likelihood -= 0.5 * float(np.log1p(ratio * size).sum())
-            found.append((likelihood, value, covariance, float(ratio), len(size) - 1))
-    _, value, covariance, ratio, freedom = max(found, key=lambda each: each[0])
-    return Mixed(value, covariance, ratio, freedom)
+            found.append((likelihood, value, error, float(ratio)))
+    best = max(found, key=lambda each: each[0])[0]
+    likely = [((at + each[1]) / each[2], each[3]) for each in found if each[0] > best - LIKELY]
+    return Mixed(*min(likely, key=lambda each: abs(each[0])))
 
 
 def _profiled(
     matrix: np.ndarray, vector: np.ndarray, square: float, n: int
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Return restricted log-likelihood, estimates and their covariance at one ratio."""
+) -> tuple[float, float, float]:
+    """Return the restricted log-likelihood at a ratio; the last estimate, and its error."""
     inverse = np.linalg.inv(matrix)
     value = inverse @ vector
     freedom = n - len(vector)
     left = max(square - float(vector @ value), np.finfo(float).tiny)
     likelihood = -0.5 * (freedom * math.log(left) + float(np.linalg.slogdet(matrix)[1]))
-    return likelihood, value, left / freedom * inverse
+    return likelihood, float(value[-1]), math.sqrt(left / freedom * float(inverse[-1, -1]))

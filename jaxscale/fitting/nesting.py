@@ -22,7 +22,7 @@ from jaxscale._numerics.student import NORMAL, student_t
 from jaxscale.data.runs import Runs
 from jaxscale.data.sizes import equal_sizes
 from jaxscale.decisions.allocation import additive
-from jaxscale.fitting.mixed import mixed
+from jaxscale.fitting.mixed import least_sure
 from jaxscale.fitting.outer_solve import HIGH, LOW, A, B, E, K, Table, descend, solve
 from jaxscale.flops import SixND
 from jaxscale.laws import Law
@@ -40,8 +40,8 @@ OTHERS = (0.35, 2.0)
 """Outer exponents from which the optimum is looked for, beside 1."""
 LEVEL = 1e-3
 """p below which the additive law is rejected."""
-GROUPS = 5
-"""Groups of runs from which a variance between groups is estimated."""
+GROUPS = 3
+"""Groups of runs that can be seen to share noise."""
 WIDE = 0.5
 """Standard error of log k from which k counts as open."""
 FAR = 100
@@ -175,7 +175,8 @@ def nesting(
     if told:
         sizes = [*columns, columns[0] * columns[1]]
         group = None if runs.group is None else runs.group[rows]
-        t, needed, shared = _with_sharing(table, large, moving, _labels(sizes, group))
+        t, shared = _with_sharing(table, large, moving, _labels(sizes, group))
+        needed = student_t(1 - LEVEL / 2, len(rows) - int(moving.sum()))
     beyond = abs(t) > needed and ratio > NORMAL.inv_cdf(1 - LEVEL / 2) ** 2
     verdict = "open" if not told else "rejected" if beyond else "kept"
     effects = _effects(law, table.law(small), params, runs, rows)
@@ -301,8 +302,8 @@ def _inverse(matrix: np.ndarray) -> np.ndarray | None:
 
 def _with_sharing(
     table: Table, z: np.ndarray, moving: np.ndarray, labels: list[np.ndarray]
-) -> tuple[float, float, float]:
-    """Return log k over its error where runs may share noise, what it must exceed, and how much.
+) -> tuple[float, float]:
+    """Return log k over its error where runs may share noise, and how much they do.
 
     Args:
         table: the runs.
@@ -312,9 +313,7 @@ def _with_sharing(
     """
     at = table.curvatures(z)
     root = np.sqrt(table.weight / table.weight.mean())
-    found = mixed((at.rows[moving] * root).T, -at.residual * root, labels)
-    far = float(z[K] + found.value[-1]) / math.sqrt(float(found.covariance[-1, -1]))
-    return far, student_t(1 - LEVEL / 2, found.freedom), found.ratio
+    return least_sure((at.rows[moving] * root).T, -at.residual * root, z[K], labels)
 
 
 def _effects(
