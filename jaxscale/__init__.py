@@ -72,6 +72,8 @@ if TYPE_CHECKING:
     from jaxscale.flops import SixND
     from jaxscale.forecast.forecaster import Forecaster
     from jaxscale.forecast.learning import learn_prior
+    from jaxscale.isoflops.approaches import isoflop
+    from jaxscale.isoflops.result import IsoFlop
     from jaxscale.laws import (
         CATALOGUE,
         Chinchilla,
@@ -141,6 +143,8 @@ _ROOMS = {
     "flops": "SixND",
     "forecast.forecaster": "Forecaster",
     "forecast.learning": "learn_prior",
+    "isoflops.approaches": "isoflop",
+    "isoflops.result": "IsoFlop",
     "laws": (
         "CATALOGUE Chinchilla ChinchillaNDC Henighan Kaplan KaplanC KaplanD KaplanN "
         "KaplanSteps Law LogLaw Piecewise PowerLaw PurePowerLaw Scalar Skaling Sum Term "
@@ -200,6 +204,7 @@ __all__ = [
     "Forecaster",
     "Henighan",
     "Huber",
+    "IsoFlop",
     "JaxscaleError",
     "Kaplan",
     "KaplanC",
@@ -249,6 +254,7 @@ __all__ = [
     "fit_many",
     "implicit",
     "influence",
+    "isoflop",
     "jackknife",
     "learn_prior",
     "load",

@@ -16,7 +16,7 @@ ROWS = [
     {"checks"},
     {"fitting"},
     {"uncertainty"},
-    {"comparison", "recipes", "sweep"},
+    {"comparison", "isoflops", "recipes", "sweep"},
     {"plotting"},
     {"cli"},
 ]

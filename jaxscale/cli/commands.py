@@ -44,6 +44,9 @@ COMMANDS = {
     "bootstrap": Row("Confidence intervals of a fit."),
     "influence": Row("Say which runs decide an answer of a fit."),
     "compare": Row("Compare laws, extrapolation first."),
+    "isoflop": Row(
+        "The best N and D of a budget by three approaches, from isoFLOP runs or curves."
+    ),
     "sweep": Row("Fit many laws and tables, resumably."),
     "warmup": Row("Compile a law's programs ahead of time."),
     "predict": Row("Evaluate a fitted law or a preset.", compiles=False),
