@@ -110,6 +110,8 @@ if TYPE_CHECKING:
     from jaxscale.optimizers import newton
     from jaxscale.recipes.multiplier import compute_multiplier
     from jaxscale.recipes.speedup import effective_speedup
+    from jaxscale.specification.result import Specifications
+    from jaxscale.specification.specify import specify
     from jaxscale.sweep.run import SweepResult, run_sweep
     from jaxscale.sweep.spec import read_spec
     from jaxscale.uncertainty import quantities
@@ -157,6 +159,8 @@ _ROOMS = {
     "optimizers": "newton",
     "recipes.multiplier": "compute_multiplier",
     "recipes.speedup": "effective_speedup",
+    "specification.result": "Specifications",
+    "specification.specify": "specify",
     "sweep.run": "SweepResult run_sweep",
     "sweep.spec": "read_spec",
     "uncertainty.asymptote": "asymptote_profile",
@@ -228,6 +232,7 @@ __all__ = [
     "SixND",
     "Skaling",
     "Solver",
+    "Specifications",
     "Square",
     "Sum",
     "SweepResult",
@@ -274,5 +279,6 @@ __all__ = [
     "run_sweep",
     "scale",
     "solver",
+    "specify",
     "warmup",
 ]

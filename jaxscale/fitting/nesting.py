@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -23,13 +23,26 @@ from jaxscale.data.runs import Runs
 from jaxscale.data.sizes import equal_sizes
 from jaxscale.decisions.allocation import additive
 from jaxscale.fitting.mixed import least_sure
-from jaxscale.fitting.outer_solve import HIGH, LOW, A, B, E, K, Table, descend, solve
+from jaxscale.fitting.outer_solve import (
+    HIGH,
+    LOW,
+    A,
+    B,
+    K,
+    Table,
+    best,
+    descend,
+    hosted,
+    moving,
+    solve,
+    table_of,
+)
 from jaxscale.flops import SixND
 from jaxscale.laws import Law
 from jaxscale.objective.host_losses import on_host
 from jaxscale.objective.likelihood import profile_likelihood
 from jaxscale.objective.losses import Loss
-from jaxscale.objective.residuals import Log, Residual
+from jaxscale.objective.residuals import Residual
 from jaxscale.text import quantity
 
 TABLE = 4096
@@ -147,19 +160,18 @@ def nesting(
     start, moves = _start(law, free)
     form = on_host(loss)
     used = np.flatnonzero(weight > 0)
-    linear = residual.linear == residual
-    if start is None or form is None or not (linear or residual == Log()) or len(used) < FEWEST:
+    if start is None or form is None or not hosted(residual) or len(used) < FEWEST:
         return None
     rows = used
     if len(used) > TABLE:
         rows = np.sort(np.random.default_rng(0).choice(used, TABLE, replace=False))
     columns = [runs.column(name, law.flops)[rows] for name in ("N", "D")]
-    table = _table(columns, runs.loss[rows], weight[rows], loss=form, residual=residual)
+    table = table_of(columns, runs.loss[rows], weight[rows], loss=form, residual=residual)
     at = table.of(start)
     if not np.isfinite(at).all():
         return None
     one = np.where(np.arange(6) == K, 0.0, at)
-    small, additive_value = solve(table, one, _free(moves, outer=False))
+    small, additive_value = solve(table, one, moving(moves, outer=False))
     large, value = _best(table, at, small, moves)
     if not (math.isfinite(additive_value) and 0 < value <= additive_value * (1 + SAME)):
         return None
@@ -167,16 +179,16 @@ def nesting(
     likelihoods, _ = profile_likelihood(np.array([additive_value, value]), weight[rows], loss)
     ratio = max(0.0, 2 * float(likelihoods[1] - likelihoods[0]))
     params, k = table.law(large), math.exp(large[K])
-    moving = _free(moves, outer=True) & (large > LOW) & (large < HIGH)
+    inside = moving(moves, outer=True) & (large > LOW) & (large < HIGH)
     error, t, needed, shared = math.inf, 0.0, math.inf, 0.0
-    if moving[[A, B, K]].all():
-        error = _error(table, large, moving)
+    if inside[[A, B, K]].all():
+        error = _error(table, large, inside)
     told = error < WIDE
     if told:
         sizes = [*columns, columns[0] * columns[1]]
         group = None if runs.group is None else runs.group[rows]
-        t, shared = _with_sharing(table, large, moving, _labels(sizes, group))
-        needed = student_t(1 - LEVEL / 2, len(rows) - int(moving.sum()))
+        t, shared = _with_sharing(table, large, inside, _labels(sizes, group))
+        needed = student_t(1 - LEVEL / 2, len(rows) - int(inside.sum()))
     beyond = abs(t) > needed and ratio > NORMAL.inv_cdf(1 - LEVEL / 2) ** 2
     verdict = "open" if not told else "rejected" if beyond else "kept"
     effects = _effects(law, table.law(small), params, runs, rows)
@@ -229,35 +241,15 @@ def _held(law: Law, free: Sequence[str]) -> list[Any]:
     return [value for name, value in law.values.items() if name not in free]
 
 
-def _free(moves: bool, *, outer: bool) -> np.ndarray:
-    free = np.ones(6, bool)
-    free[E], free[K] = moves, outer
-    return free
-
-
-def _table(
-    columns: list[np.ndarray], y: np.ndarray, weight: np.ndarray, *, loss: Any, residual: Residual
-) -> Table:
-    n, d = (np.log(column) for column in columns)
-    log = residual == Log()
-    share = weight / weight.sum()
-    unit = math.exp(share @ np.log(y)) if (y > 0).all() else math.sqrt(share @ y**2)
-    y = y / unit
-    given: Any = 1.0 if log else residual.slope(cast(Any, y), unit)
-    slope = np.asarray(given) * np.ones_like(y)
-    center = float(n.mean()), float(d.mean())
-    return Table(n - center[0], d - center[1], y, weight, loss, log, slope, center, unit)
-
-
 def _best(table: Table, at: np.ndarray, small: np.ndarray, moves: bool) -> tuple[np.ndarray, float]:
     """Return the optimum with k free: of several points, the one that leads lowest."""
-    free = _free(moves, outer=True)
+    free = moving(moves, outer=True)
     if at[K] != 0:  # of a fit that had k free
         return solve(table, at, free)
     found = [descend(table, small, free)]
     for k in OTHERS:
         z = np.where(np.arange(6) == K, math.log(k), small)
-        z, _ = descend(table, z, _free(moves, outer=False))
+        z, _ = descend(table, z, moving(moves, outer=False))
         found.append(descend(table, z, free))
     return solve(table, min(found, key=lambda each: each[1])[0], free)
 
@@ -273,16 +265,16 @@ def _labels(sizes: list[np.ndarray], group: np.ndarray | None) -> list[np.ndarra
     return kept
 
 
-def _error(table: Table, z: np.ndarray, moving: np.ndarray) -> float:
+def _error(table: Table, z: np.ndarray, inside: np.ndarray) -> float:
     """Return the standard error of log k: the sandwich of `fitting.sandwich`.
 
     Args:
         table: the runs.
         z: [6] the optimum.
-        moving: [6] which coordinates do, log k the last of them.
+        inside: [6] which coordinates are free, log k the last of them.
     """
     at = table.curvatures(z)
-    rows, r, weight = at.rows[moving], at.residual, table.weight
+    rows, r, weight = at.rows[inside], at.residual, table.weight
     curvature = weight * table.loss.smoothed(r, bandwidth(r))
     bread = _inverse((rows * curvature) @ rows.T)
     if bread is None:
@@ -301,19 +293,19 @@ def _inverse(matrix: np.ndarray) -> np.ndarray | None:
 
 
 def _with_sharing(
-    table: Table, z: np.ndarray, moving: np.ndarray, labels: list[np.ndarray]
+    table: Table, z: np.ndarray, inside: np.ndarray, labels: list[np.ndarray]
 ) -> tuple[float, float]:
     """Return log k over its error where runs may share noise, and how much they do.
 
     Args:
         table: the runs.
         z: [6] the optimum.
-        moving: [6] which coordinates do, log k the last of them.
+        inside: [6] which coordinates are free, log k the last of them.
         labels: groupings of the runs, [n] numbers each.
     """
     at = table.curvatures(z)
     root = np.sqrt(table.weight / table.weight.mean())
-    return least_sure((at.rows[moving] * root).T, -at.residual * root, z[K], labels)
+    return least_sure((at.rows[inside] * root).T, -at.residual * root, z[K], labels)
 
 
 def _effects(
@@ -325,17 +317,5 @@ def _effects(
     largest = float((runs.column("N", law.flops) * runs.column("D", law.flops))[rows].max())
     budget = 10.0 ** math.floor(math.log10(FAR * law.flops.k * largest) + 1e-9)
     with np.errstate(all="ignore"):
-        (N, before), (other, after) = (
-            _optimum(each, budget / law.flops.k) for each in (small, large)
-        )
+        (N, before), (other, after) = (best(each, budget / law.flops.k) for each in (small, large))
         return budget, other / N, after / before
-
-
-def _optimum(law: dict[str, float], product: float) -> tuple[float, float]:
-    """Return the best N, and its loss, where N times D is a product."""
-    alpha, beta = law["alpha"], law["beta"]
-    log_G = np.log(alpha * law["A"] / (beta * law["B"])) / (alpha + beta)
-    log_N = log_G + beta / (alpha + beta) * math.log(product)
-    total = law["A"] * np.exp(-alpha * log_N)
-    total += law["B"] * np.exp(-beta * (math.log(product) - log_N))
-    return float(np.exp(log_N)), float(law["E"] + total ** law["k"])

@@ -16,11 +16,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
 
 from jaxscale.laws.nested import K_RANGE
 from jaxscale.objective.host_losses import HostLoss
+from jaxscale.objective.residuals import Log, Residual
 
 E, RHO, OMEGA, A, B, K = range(6)
 LOW = np.array([0.0, -40.0, -30.0, 0.0, 0.0, math.log(K_RANGE[0])])
@@ -150,6 +152,51 @@ class Table:
         return Curvatures(value, r, rows * slope, rows @ (psi * slope), exact, safe)
 
 
+def hosted(residual: Residual) -> bool:
+    """Return whether a solve here knows a residual."""
+    return residual == Log() or residual.linear == residual
+
+
+def table_of(
+    columns: list[np.ndarray],
+    y: np.ndarray,
+    weight: np.ndarray,
+    *,
+    loss: HostLoss,
+    residual: Residual,
+) -> Table:
+    """Return runs as a solve takes them.
+
+    Args:
+        columns: N and D [n] each.
+        y: losses [n].
+        weight: [n] of the runs.
+        loss: the robust loss.
+        residual: one that is `hosted`.
+    """
+    n, d = (np.log(column) for column in columns)
+    log = residual == Log()
+    share = weight / weight.sum()
+    unit = math.exp(share @ np.log(y)) if (y > 0).all() else math.sqrt(share @ y**2)
+    y = y / unit
+    given: Any = 1.0 if log else residual.slope(cast(Any, y), unit)
+    slope = np.asarray(given) * np.ones_like(y)
+    center = float(n.mean()), float(d.mean())
+    return Table(n - center[0], d - center[1], y, weight, loss, log, slope, center, unit)
+
+
+def moving(offset: bool, *, outer: bool) -> np.ndarray:
+    """Return [6] which coordinates are free, beside those of the two terms.
+
+    Args:
+        offset: whether E is.
+        outer: whether k is.
+    """
+    free = np.ones(6, bool)
+    free[E], free[K] = offset, outer
+    return free
+
+
 def solve(table: Table, z: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, float]:
     """Return z [6] and the value at the optimum that damped Newton steps lead to from a point.
 
@@ -214,3 +261,13 @@ def _descend(table: Table, z: np.ndarray, free: np.ndarray) -> tuple[np.ndarray,
         if promised <= ENOUGH * at.value:
             break
     return z, at.value
+
+
+def best(law: dict[str, float], product: float) -> tuple[float, float]:
+    """Return the best N of a law with an outer exponent, and its loss, where N D is a product."""
+    alpha, beta = law["alpha"], law["beta"]
+    log_G = np.log(alpha * law["A"] / (beta * law["B"])) / (alpha + beta)
+    log_N = log_G + beta / (alpha + beta) * math.log(product)
+    total = law["A"] * np.exp(-alpha * log_N)
+    total += law["B"] * np.exp(-beta * (math.log(product) - log_N))
+    return float(np.exp(log_N)), float(law["E"] + total ** law["k"])

@@ -28,6 +28,7 @@ from jaxscale.plotting.influence import plot_influence
 from jaxscale.plotting.multiplier import plot_multiplier
 from jaxscale.plotting.profiles import plot_asymptote, plot_profiles
 from jaxscale.plotting.rollout import plot_rollout
+from jaxscale.plotting.specification import plot_specification
 from jaxscale.plotting.starts import plot_starts, plot_waterfall
 from jaxscale.plotting.style import save
 from jaxscale.plotting.surface import plot_surface
@@ -54,6 +55,7 @@ __all__ = [
     "plot_profiles",
     "plot_residuals",
     "plot_rollout",
+    "plot_specification",
     "plot_starts",
     "plot_surface",
     "plot_waterfall",
