@@ -40,7 +40,7 @@ def plot_specification(found: Specifications) -> Figure:
         interval as a band, hollow where it is not certified; below, a dot for what each chose.
     """
     rows = sorted((row for row in found.rows if row.N > 0), key=lambda row: row.N)
-    choices = _choices(rows, found.rows[0])
+    choices = _choices(found.rows)
     lines = sum(len(values) for _, values in choices) + len(choices)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 2.3 + 0.145 * lines), layout="constrained")
@@ -70,7 +70,7 @@ def _draw_answers(ax: Axes, found: Specifications, rows: list[Specification]) ->
         ax.plot(k, row.N, "o", ms=4, mfc=face, mec=color, mew=0.9, zorder=3)
     for name, style in _legend(rows, found.rows[0]):
         ax.plot([], [], "o", ms=4, mew=0.9, label=name, **style)
-    ax.legend(loc="upper left", ncols=2)
+    ax.legend(loc="lower right")
     ax.tick_params(axis="x", length=0, labelbottom=False)
     ax.grid(visible=False, axis="x")
 
@@ -85,12 +85,12 @@ def _legend(rows: list[Specification], own: Specification) -> list[tuple[str, di
     return said
 
 
-def _choices(rows: list[Specification], own: Specification) -> list[tuple[str, list[str]]]:
+def _choices(rows: tuple[Specification, ...]) -> list[tuple[str, list[str]]]:
     """Return, per kind of choice, what was chosen: the fit's own first."""
     found = []
     for head in HEADS:
-        values = dict.fromkeys([getattr(own, head), *sorted({getattr(r, head) for r in rows})])
-        named = [value for value in values if value]
+        chosen = dict.fromkeys(getattr(row, head) for row in rows if row.N > 0)
+        named = [value for value in chosen if value]
         if len(named) > 1:
             found.append((head, named))
     return found

@@ -41,7 +41,7 @@ class Specification:
         loss_there: the loss of that run; NaN for approach 2.
         a: exponent of N* in C there.
         trusted: whether it counts in what is said of all.
-        reason: why it does not.
+        reason: why it does not; or what is weak about it.
     """
 
     kind: str
@@ -120,7 +120,7 @@ class Specifications:
         single = {kind: found for kind, found in self.moved.items() if kind != "cross"}
         low, high = known[0], known[-1]
         head = (
-            f"N* at {quantity(self.compute, 3)} FLOPs is {count(base.N)}; the choices span "
+            f"N* at {self.compute:.3g} FLOPs is {count(base.N)}; the choices span "
             f"{count(low.N)} to {count(high.N)}"
         )
         if "N" in self.sampling:
@@ -209,4 +209,4 @@ def _numbers(row: Specification) -> list[str]:
 
 
 def _note(row: Specification) -> str:
-    return "" if row.trusted else "(!) " + one_line(row.reason)[:60]
+    return ("" if row.trusted else "(!) ") + one_line(row.reason)[:60]

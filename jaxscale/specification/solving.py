@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxscale._numerics.precision import scope
 from jaxscale.data.runs import Runs
 from jaxscale.decisions.allocation import allocate
 from jaxscale.errors import DataError, FitError
 from jaxscale.fitting.constraints import FREE
 from jaxscale.fitting.fit import fit
+from jaxscale.fitting.informed import left_open
 from jaxscale.fitting.outer_solve import K, Table, best, hosted, moving, solve, table_of
+from jaxscale.fitting.preparation import Problem, prepare
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import SixND
 from jaxscale.laws import Chinchilla, ChinchillaNDC, Law, Skaling
@@ -131,10 +134,7 @@ class Solving:
         N, there = best(params, C / k)
         total = params["alpha"] + params["beta"]
         reason = "" if alike > 1 else "its solves end at different values"
-        if min(params["alpha"], params["beta"], params["A"], params["B"]) <= 0:
-            reason = "one of its terms is gone"
-        if outer and not 0.051 < params["k"] < 2.99:
-            reason = "k is at a bound"
+        reason = reason or _left_open(prepare(law, runs, loss, residual), params)
         numbers = (N, C / (k * N), there, params["beta"] / total if total > 0 else math.nan)
         good = all(map(math.isfinite, numbers)) and not reason
         return Answer(*numbers, good, reason or ("" if good else "not finite"))
@@ -165,3 +165,15 @@ class Solving:
         near[0] = max(near[0], 0.0)
         near[3:5] = np.maximum(near[3:5], 0.02)
         return [solve(table, each, free) for each in (*points, near)]
+
+
+def _left_open(problem: Problem, params: dict[str, float]) -> str:
+    """Return why the runs do not determine a law, as a certificate would; empty if they do."""
+    space = problem.objective.space
+    with scope(np.float64), np.errstate(divide="ignore"):
+        z = np.array([float(x) for x in space.coordinates(params)])
+    lower, upper = map(np.array, space.bounds())
+    stuck = [name for name, x in zip(space.free, (z <= lower) | (z >= upper), strict=True) if x]
+    if stuck:
+        return f"{', '.join(stuck)} at a bound"
+    return "; ".join(left_open(problem, z, exact=False))
