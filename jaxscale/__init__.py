@@ -93,8 +93,10 @@ if TYPE_CHECKING:
         PowerLaw,
         PurePowerLaw,
         Scalar,
+        Skaling,
         Sum,
         Term,
+        Translog,
         predict,
     )
     from jaxscale.laws.parameters import (
@@ -111,6 +113,8 @@ if TYPE_CHECKING:
     from jaxscale.optimizers import newton
     from jaxscale.recipes.multiplier import compute_multiplier
     from jaxscale.recipes.speedup import effective_speedup
+    from jaxscale.specification.result import Specifications
+    from jaxscale.specification.specify import specify
     from jaxscale.sweep.run import SweepResult, run_sweep
     from jaxscale.sweep.spec import read_spec
     from jaxscale.uncertainty import quantities
@@ -151,7 +155,8 @@ _ROOMS = {
     "isoflops.result": "IsoFlop",
     "laws": (
         "CATALOGUE Chinchilla ChinchillaNDC Henighan Kaplan KaplanC KaplanD KaplanN "
-        "KaplanSteps Law LogLaw Piecewise PowerLaw PurePowerLaw Scalar Sum Term predict"
+        "KaplanSteps Law LogLaw Piecewise PowerLaw PurePowerLaw Scalar Skaling Sum Term "
+        "Translog predict"
     ),
     "laws.parameters": "breakpoint_at coefficient constant exponent offset scale",
     "objective.losses": "Absolute Huber Loss Square",
@@ -160,6 +165,8 @@ _ROOMS = {
     "optimizers": "newton",
     "recipes.multiplier": "compute_multiplier",
     "recipes.speedup": "effective_speedup",
+    "specification.result": "Specifications",
+    "specification.specify": "specify",
     "sweep.run": "SweepResult run_sweep",
     "sweep.spec": "read_spec",
     "uncertainty.allocations": "allocate",
@@ -233,12 +240,15 @@ __all__ = [
     "Runs",
     "Scalar",
     "SixND",
+    "Skaling",
     "Solver",
+    "Specifications",
     "Square",
     "Sum",
     "SweepResult",
     "Term",
     "Transformer",
+    "Translog",
     "Warmup",
     "__version__",
     "allocate",
@@ -282,5 +292,6 @@ __all__ = [
     "run_sweep",
     "scale",
     "solver",
+    "specify",
     "warmup",
 ]

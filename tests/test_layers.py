@@ -17,6 +17,7 @@ ROWS = [
     {"fitting"},
     {"uncertainty"},
     {"comparison", "isoflops", "recipes", "sweep"},
+    {"specification", "design"},
     {"plotting"},
     {"cli"},
 ]

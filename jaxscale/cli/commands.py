@@ -47,6 +47,7 @@ COMMANDS = {
     "isoflop": Row(
         "The best N and D of a budget by three approaches, from isoFLOP runs or curves."
     ),
+    "specify": Row("The best N and D of a budget under every defensible choice."),
     "sweep": Row("Fit many laws and tables, resumably."),
     "warmup": Row("Compile a law's programs ahead of time."),
     "predict": Row("Evaluate a fitted law or a preset.", compiles=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from jaxscale.cli.given import (
@@ -103,14 +104,12 @@ def run(options: argparse.Namespace) -> int:
         return fit_by(options, law, runs, asked)
     result = with_progress(options, lambda progress: fit(law, runs, **asked, progress=progress))
     result = dataclasses.replace(result, settings={**result.settings, "law": options.law})
-    text, document, noted = str(result), result.to_dict, notes(result)
+    text, noted = str(result), notes(result)
+    document: Callable[[], dict[str, Any]] = result.to_dict
     if options.bootstrap is not None:
         drawn, resampled, more = _resampled(options, result)
         text, noted = f"{text}\n\n{drawn}", [*noted, *more]
-
-        def document() -> dict[str, Any]:
-            return {**result.to_dict(), "bootstrap": resampled}
-
+        document = lambda: {**result.to_dict(), "bootstrap": resampled}  # noqa: E731
     deliver(options, text, document, brief=brief_fit, notes=noted, noted=True)
     return 0 if result.certificate.trusted else 1
 

@@ -1,56 +1,12 @@
-"""The likelihood that a robust loss stands for, and the criteria built on it."""
+"""Criteria built on the likelihood that a robust loss stands for."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
 
-import numpy as np
-
-from jaxscale._numerics.precision import scope
 from jaxscale.fitting.result import FitResult
-from jaxscale.objective.losses import Loss
-
-
-def profile_likelihood(value: Any, weight: np.ndarray, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
-    """Return (log-likelihood, scale) of residuals at the best scale.
-
-    Args:
-        value: [...] sum w rho(r).
-        weight: [n] weights, those above zero counting.
-        loss: the loss, whose density is exp(-rho(r) / s) / Z(s).
-
-    Raises:
-        ValueError: the loss has no density at that scale: its tails are too heavy.
-
-    The log-likelihood is -value / s - sum log Z(s / w), without the Jacobian of the residuals.
-    """
-    total = np.maximum(np.asarray(value, float), np.finfo(float).tiny)
-    weights, counts = np.unique(weight[weight > 0], return_counts=True)
-
-    def expected(s: np.ndarray) -> np.ndarray:
-        parts = [c * w * loss.mean_rho(s / w) for w, c in zip(weights, counts, strict=True)]
-        return np.asarray(np.sum(parts, axis=0))
-
-    low, high = total / counts.sum(), 2 * total / counts.sum()
-    with scope(np.float64):
-        for _ in range(60):
-            middle = 0.5 * (low + high)
-            below = expected(middle) < total
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-        s = 0.5 * (low + high)
-        normal = [
-            c * np.asarray(loss.log_normalizer(np.log(s / w)), float)
-            for w, c in zip(weights, counts, strict=True)
-        ]
-    found = -total / s - np.sum(normal, axis=0)
-    if not np.isfinite(found).all():
-        raise ValueError(
-            f"the loss {loss.name} stands for no density at the scale of these residuals: its "
-            "tails are too heavy, so it has no likelihood; compare with another loss or width"
-        )
-    return found, s
+from jaxscale.objective.likelihood import profile_likelihood
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,11 +27,11 @@ import dataclasses
 import numpy as np
 
 from jaxscale.comparison.candidates import label_of
-from jaxscale.comparison.likelihood import profile_likelihood
 from jaxscale.errors import DataError, FitError
 from jaxscale.fitting.fit import fit_problem
 from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
+from jaxscale.objective.likelihood import profile_likelihood
 from jaxscale.uncertainty.resampling import require_draws
 
 NESTED_TOLERANCE = 0.1

@@ -164,6 +164,10 @@ def _tests(comparison: Comparison) -> str:
             + (f", {test.stuck} missed an optimum" if test.stuck else "")
             + ")"
         )
+    for entry in comparison.entries:
+        nesting = None if entry.fit is None else entry.fit.nesting
+        if nesting is not None and nesting.said:
+            lines.append(f"{one_line(entry.label)} with an outer exponent: {nesting.said}")
     return "\n".join(lines)
 
 
@@ -220,6 +224,7 @@ class Entry:
             if self.behind is None
             else {**dataclasses.asdict(self.behind), "separated": self.behind.separated},
             "information": None if criteria is None else dataclasses.asdict(criteria),
+            "nesting": result and result.nesting and result.nesting.document(),
             "weight": self.weight,
             "sensitivity": None if self.sensitivity is None else self.sensitivity.to_dict(),
             "notes": list(self.notes),

@@ -21,8 +21,9 @@ from jaxscale.fitting.certificate import Certificate, Local, certify, local
 from jaxscale.fitting.informed import left_open
 from jaxscale.fitting.linearized import Slopes, linearized, slopes
 from jaxscale.fitting.preparation import Problem
-from jaxscale.fitting.result import FitResult, statistics
+from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.sandwich import standard_errors
+from jaxscale.fitting.statistics import statistics
 from jaxscale.fitting.suspects import suspects
 from jaxscale.laws import CATALOGUE, Law, derived
 from jaxscale.laws.names import ANY

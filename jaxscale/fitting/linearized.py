@@ -11,7 +11,6 @@ loss, which is what errors are made of.
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any, NamedTuple
 
 import jax
@@ -20,13 +19,11 @@ import numpy as np
 from jax import Array
 
 from jaxscale._numerics import programs
+from jaxscale._numerics.bandwidth import bandwidth, binary_unit
 from jaxscale.fitting.preparation import Problem
 from jaxscale.fitting.result import FitResult
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import Objective
-
-KERNEL = 0.9
-"""Bandwidth in units of the robust spread times n^(-1/5): Silverman's rule."""
 
 
 class Slopes(NamedTuple):
@@ -170,23 +167,6 @@ def linearized(problem: Problem, z: np.ndarray, found: Slopes) -> Linearized:
         smoothed=np.asarray(smoothed)[:n],
         leverage=leverage,
     )
-
-
-def bandwidth(r: np.ndarray) -> float:
-    """Return Silverman's bandwidth .9 min(sd, IQR / 1.349) n^(-1/5) of residuals `r` [n]."""
-    unit = binary_unit(r)
-    r = r / unit
-    quartiles = np.percentile(r, [25, 75])
-    spread = min(float(r.std()), float(np.diff(quartiles)[0]) / 1.349) or float(r.std())
-    width: float = max(KERNEL * spread * len(r) ** -0.2 * unit, np.finfo(float).tiny)
-    return width
-
-
-def binary_unit(x: np.ndarray) -> float:
-    """Return the power of two near the largest |x|: dividing by it rounds nothing."""
-    largest = float(np.max(np.abs(x), initial=0.0))
-    unit: float = 2.0 ** math.floor(math.log2(largest)) if 0 < largest < math.inf else 1.0
-    return unit
 
 
 def _location(loss: Loss, r: Array, share: Array) -> Array:

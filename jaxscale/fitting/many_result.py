@@ -125,7 +125,7 @@ class ManyFits(Mapping[str, FitResult]):
         document = {
             "schema_version": SCHEMA,
             "names": list(self.names),
-            "fits": {name: fit.to_dict() for name, fit in self.items()},
+            "fits": {name: fit.to_dict(nested=False) for name, fit in self.items()},
             "refused": dict(self.refused),
             "seconds": dict(self.seconds),
             "versions": versions(),

@@ -8,6 +8,7 @@ the settings and the versions. `saved.load` reads it back.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from jaxscale.files.document import plain, versions
 from jaxscale.files.durable import write_atomically
 from jaxscale.fitting.certificate import STEEP, Certificate
 from jaxscale.fitting.constraints import FREE, Constraints
+from jaxscale.fitting.nesting import Nesting, nesting
 from jaxscale.fitting.passing import passed_through
 from jaxscale.fitting.preparation import Problem, prepare
 from jaxscale.flops import SIX_ND, stated_cost
@@ -118,6 +120,18 @@ class FitResult:
             object.__setattr__(self, "prepared", known)  # kept: the one thing worked out later
         return known
 
+    @functools.cached_property
+    def nesting(self) -> Nesting | None:
+        """An additive law of N and D held against its outer exponent, or the other way round.
+
+        None where the fit is not certified, of other laws, and of losses of a person's own.
+        """
+        if self.doubts or self.certificate.exact or self.constraints != FREE:
+            return None
+        runs, loss, residual = self.runs, self.loss, self.residual
+        found = (self.law, runs, runs.weights)
+        return nesting(*found, loss=loss, residual=residual, free=self.free)
+
     @property
     def optimum(self) -> np.ndarray:
         """Coordinates [P] of the optimum, in the space of the problem's objective."""
@@ -158,8 +172,12 @@ class FitResult:
             factors[name] = np.maximum.reduce([*beyond, np.ones(x.shape)])
         return factors
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document as a dict of plain Python values."""
+    def to_dict(self, nested: bool = True) -> dict[str, Any]:
+        """Return the JSON document as a dict of plain Python values.
+
+        Args:
+            nested: whether `nesting` is worked out and stated; of thousands of fits it takes long.
+        """
         certificate = dataclasses.asdict(self.certificate)
         certificate["trusted"] = self.certificate.trusted
         certificate["reasons"] = list(self.certificate.reasons)
@@ -181,6 +199,7 @@ class FitResult:
                 "n": len(runs),
             },
             "statistics": dict(self.statistics),
+            **({"nesting": self.nesting and self.nesting.document()} if nested else {}),
             "certificate": certificate,
             "data": {
                 "n": len(runs),
@@ -251,30 +270,6 @@ def hashed_names(runs: Runs) -> list[str]:
     return [*sorted(runs.columns), "loss", *([] if runs.weight is None else ["weight"])]
 
 
-def statistics(runs: Runs, prediction: np.ndarray) -> dict[str, float]:
-    """Return R² and RMSE of the loss and of its logarithm, weighted as the fit is.
-
-    NaN where there is none: of logarithms where a loss or a prediction is not positive, and R² of
-    losses that are all the same.
-    """
-    weight = runs.weights
-
-    def judge(y: np.ndarray, p: np.ndarray) -> tuple[float, float]:
-        unit = float(np.max(np.abs(y)))  # squares of tiny or huge losses leave float64's range
-        y, p = y / unit, p / unit
-        mean = np.average(y, weights=weight)
-        error = np.average((y - p) ** 2, weights=weight)
-        spread = np.average((y - mean) ** 2, weights=weight)
-        r2 = float(1 - error / spread) if spread > 0 else float("nan")
-        return r2, float(error**0.5) * unit
-
-    r2, rmse = judge(runs.loss, prediction)
-    r2_log = rmse_log = float("nan")
-    if (runs.loss > 0).all() and (prediction > 0).all():
-        r2_log, rmse_log = judge(np.log(runs.loss), np.log(prediction))
-    return {"r2": r2, "rmse": rmse, "r2_log": r2_log, "rmse_log": rmse_log}
-
-
 def _law_settings(law: Law) -> dict[str, Any]:
     """Return what a law holds beside its parameters; a FLOPs function cannot be written down."""
     settings: dict[str, Any] = {"of": law.of}
@@ -316,6 +311,8 @@ def fit_table(fit: FitResult) -> str:
         facts.append(
             (f"inside {fit.loss.width}", f"{certificate.inside_delta} of {len(fit.runs)} residuals")
         )
+    if fit.nesting is not None and fit.nesting.said:
+        facts.append(("outer exponent", fit.nesting.said))
     slope = f"gradient {certificate.grad_norm:.1e}"
     if certificate.exact:
         slope = "residuals are rounding"

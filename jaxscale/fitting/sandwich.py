@@ -15,8 +15,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxscale._numerics.bandwidth import binary_unit
 from jaxscale.errors import FitError
-from jaxscale.fitting.linearized import Linearized, binary_unit
+from jaxscale.fitting.linearized import Linearized
 
 SINGULAR = 1e12
 """Condition number from which the curvature determines no errors."""

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from jaxscale._numerics.bandwidth import binary_unit
 from jaxscale._numerics.student import student_t
-from jaxscale.fitting.linearized import Linearized, binary_unit
+from jaxscale.fitting.linearized import Linearized
 
 SCREEN = 3.0
 """Robust standard deviations from which a residual is looked at."""

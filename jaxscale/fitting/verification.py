@@ -16,7 +16,8 @@ from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.files.document import versions
 from jaxscale.files.fields import Field
-from jaxscale.fitting.result import FitResult, hashed_names, statistics
+from jaxscale.fitting.result import FitResult, hashed_names
+from jaxscale.fitting.statistics import statistics
 from jaxscale.laws import predict
 from jaxscale.laws.names import running
 

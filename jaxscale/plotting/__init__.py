@@ -32,6 +32,7 @@ from jaxscale.plotting.overhead import plot_overhead
 from jaxscale.plotting.profiles import plot_asymptote, plot_profiles
 from jaxscale.plotting.residual_inputs import plot_residual_inputs
 from jaxscale.plotting.rollout import plot_rollout
+from jaxscale.plotting.specification import plot_specification
 from jaxscale.plotting.starts import plot_starts, plot_waterfall
 from jaxscale.plotting.style import save
 from jaxscale.plotting.surface import plot_surface
@@ -62,6 +63,7 @@ __all__ = [
     "plot_residual_inputs",
     "plot_residuals",
     "plot_rollout",
+    "plot_specification",
     "plot_starts",
     "plot_surface",
     "plot_waterfall",

@@ -7,14 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxscale.data.runs import Runs
+from jaxscale.data.sizes import equal_sizes
 from jaxscale.errors import DataError
 from jaxscale.fitting.result import FitResult
 from jaxscale.uncertainty.resampling import membership
-
-NEAR = (0.03, 0.01)
-"""Sizes whose logarithms differ by less are equal: budgets are rarely met to the digit ..."""
-CHAIN = 0.1
-"""... unless a chain of such sizes is longer than this."""
 
 
 class Grouping(NamedTuple):
@@ -27,18 +23,6 @@ class Grouping(NamedTuple):
     def each(self) -> str:
         """What the runs of one group have in common, as it stands in a sentence."""
         return f"one {self.of}" if self.of not in ("N", "D") else f"equal {self.of}"
-
-
-def equal_sizes(size: np.ndarray) -> np.ndarray:
-    """Return a label [n] that runs of equal size, within rounding, have in common."""
-    distinct, inverse = np.unique(np.log(size), return_inverse=True)
-    for near in NEAR:
-        level = np.concatenate([[0], np.cumsum(np.diff(distinct) > near)])
-        first = np.flatnonzero(np.diff(level, prepend=-1))
-        last = np.append(first[1:], len(level)) - 1
-        if np.max(distinct[last] - distinct[first]) <= CHAIN:
-            return level[inverse]
-    return np.asarray(inverse)
 
 
 def groupings(fit: FitResult) -> list[Grouping]:

@@ -8,7 +8,7 @@ import pytest
 
 import jaxscale
 from jaxscale.cli.parser import main
-from jaxscale.fitting.result import statistics
+from jaxscale.fitting.statistics import statistics
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.influence import influence
 from jaxscale.uncertainty.profile import profile

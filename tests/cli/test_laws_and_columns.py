@@ -117,7 +117,7 @@ def test_a_fit_along_a_column_is_known_by_it(capsys, folder, fitted):
     law = jaxscale.PowerLaw(a=30.0, b=-0.35, c=1.0, of="D")
     prediction = jaxscale.predict(law, D=fitted.runs.columns["D"])
     runs = fitted.runs.replace(loss=prediction)
-    from jaxscale.fitting.result import statistics
+    from jaxscale.fitting.statistics import statistics
 
     one = dict(law=law, runs=runs, prediction=prediction, value=0.0, errors={})
     one["statistics"] = statistics(runs, prediction)

@@ -12,11 +12,12 @@ import jaxscale
 from jaxscale.comparison.candidates import fit_all, labelled
 from jaxscale.comparison.compare import compare
 from jaxscale.comparison.held_out import HeldOut
-from jaxscale.comparison.likelihood import information, profile_likelihood
+from jaxscale.comparison.likelihood import information
 from jaxscale.comparison.nested import nested, special_case
 from jaxscale.comparison.sensitivity import sensitivity
 from jaxscale.comparison.splits import by_folds, by_groups, by_size
 from jaxscale.comparison.stacking import difference, simplex_least_squares, stacking
+from jaxscale.objective.likelihood import profile_likelihood
 
 C, K = jaxscale.Chinchilla, jaxscale.Kaplan
 

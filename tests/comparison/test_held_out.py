@@ -11,8 +11,9 @@ from scipy.integrate import quad
 import jaxscale
 from jaxscale.comparison.candidates import Candidate, fit_all
 from jaxscale.comparison.held_out import ABSURD, cross_validate, held_out, rollout
-from jaxscale.comparison.likelihood import information, profile_likelihood
+from jaxscale.comparison.likelihood import information
 from jaxscale.comparison.splits import by_folds, by_groups, by_size, identified, levels_along
+from jaxscale.objective.likelihood import profile_likelihood
 from jaxscale.objective.residuals import residual_named
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,9 @@ import pytest
 from scipy import integrate, stats
 
 import jaxscale
+from jaxscale._numerics.bandwidth import bandwidth
 from jaxscale._numerics.precision import scope
-from jaxscale.fitting.linearized import bandwidth, linearize
+from jaxscale.fitting.linearized import linearize
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import residual_named
 from jaxscale.uncertainty.resampling import (

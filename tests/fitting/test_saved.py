@@ -14,8 +14,8 @@ import jaxscale
 from jaxscale._numerics.precision import scope
 from jaxscale.cli.parser import main
 from jaxscale.fitting.certificate import Certificate
-from jaxscale.fitting.result import statistics
 from jaxscale.fitting.saved_certificate import LATER
+from jaxscale.fitting.statistics import statistics
 from jaxscale.objective.residuals import residual_named
 
 HUGE = 10**400

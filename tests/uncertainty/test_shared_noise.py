@@ -7,11 +7,12 @@ import pytest
 from scipy import stats
 
 import jaxscale
+from jaxscale.data.sizes import equal_sizes
 from jaxscale.datasets.synthetic import isoflop_design
 from jaxscale.fitting.linearized import linearize
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.components import Model, components, model, p_values
-from jaxscale.uncertainty.groupings import equal_sizes, groupings
+from jaxscale.uncertainty.groupings import groupings
 from jaxscale.uncertainty.quantities import Prediction
 from jaxscale.uncertainty.shared import LEVELS, find_sharing, level_of, own_part
 
