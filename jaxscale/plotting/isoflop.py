@@ -130,7 +130,7 @@ def _draw_valleys(ax: Axes, found: IsoFlop) -> None:
     ax.set_ylim(low, high)
     response = found.runs.response
     ax.set_ylabel("loss" if response.kind == "loss" else as_written(response.kind))
-    ax.set_title(f"{found.chosen} per budget, C in FLOPs", fontsize=9, color=INK)
+    ax.set_title(f"{found.chosen} per budget\nC in FLOPs", fontsize=9, color=INK)
     if len(minima.rows) <= BUDGETS_NAMED:
         ax.legend(loc="upper right", fontsize=6, ncols=1 + (len(minima.rows) > 6))
 
@@ -209,4 +209,4 @@ def _stated(found: IsoFlop, name: str) -> str:
     center, low, high = _of(chosen.best[-1], name)
     ends = (brief(x) if math.isfinite(x) else "\u221e" for x in (low, high))
     at = short_number(chosen.best[-1].compute, powers=True)
-    return f"{RESULTS[name]} at {at}: {brief(center)} ({' to '.join(ends)})"
+    return f"{RESULTS[name]} at {at}\n{brief(center)} ({' to '.join(ends)})"
