@@ -21,12 +21,15 @@ from jaxscale.fitting.exponent_grid import ExponentGrid
 from jaxscale.fitting.result import FitResult
 from jaxscale.forecast.forecaster import Forecast
 from jaxscale.plotting.allocation import plot_allocation
+from jaxscale.isoflops.result import IsoFlop
 from jaxscale.plotting.bands import plot_bands
 from jaxscale.plotting.contours import plot_contours
 from jaxscale.plotting.corner import plot_joint
+from jaxscale.plotting.envelope import plot_envelope
 from jaxscale.plotting.fit import plot_fit, plot_law, plot_residuals
 from jaxscale.plotting.forecast import plot_forecast
 from jaxscale.plotting.influence import plot_influence
+from jaxscale.plotting.isoflop import plot_isoflop, plot_optima
 from jaxscale.plotting.multiplier import plot_multiplier
 from jaxscale.plotting.overhead import plot_overhead
 from jaxscale.plotting.profiles import plot_asymptote, plot_profiles
@@ -52,13 +55,16 @@ __all__ = [
     "plot_asymptote",
     "plot_bands",
     "plot_contours",
+    "plot_envelope",
     "plot_fit",
     "plot_forecast",
     "plot_influence",
+    "plot_isoflop",
     "plot_joint",
     "plot_law",
     "plot_multiplier",
     "plot_overhead",
+    "plot_optima",
     "plot_profiles",
     "plot_residual_inputs",
     "plot_residuals",
@@ -103,6 +109,9 @@ FIGURES = {
     "influence": Drawing(plot_influence, Influence, "the runs that decide an answer"),
     "rollout": Drawing(plot_rollout, HeldOut, "the errors of laws on larger runs"),
     "multiplier": Drawing(plot_multiplier, Multiplier, "the compute multiplier of two recipes"),
+    "valleys": Drawing(plot_isoflop, IsoFlop, "isoFLOP valleys, their minima, and N* and D*"),
+    "optima": Drawing(plot_optima, IsoFlop, "N*, D* and D*/N* against compute, with papers"),
+    "envelope": Drawing(plot_envelope, IsoFlop, "training curves and the sizes that lie lowest"),
     "forecast": Drawing(plot_forecast, Forecast, "the losses of a run and its forecast"),
 }
 
