@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from jaxscale.comparison.held_out import cross_validate, rollout
     from jaxscale.data.runs import Runs, read_runs
     from jaxscale.decisions.allocation import Allocation, allocate
+    from jaxscale.designs.design import design
+    from jaxscale.designs.result import Design
     from jaxscale.engine import implicit
     from jaxscale.errors import DataError, FitError, JaxscaleError, LawError
     from jaxscale.fitting.certificate import Certificate
@@ -124,6 +126,8 @@ _ROOMS = {
     "comparison.held_out": "cross_validate rollout",
     "data.runs": "Runs read_runs",
     "decisions.allocation": "Allocation allocate",
+    "designs.design": "design",
+    "designs.result": "Design",
     "errors": "DataError FitError JaxscaleError LawError",
     "fitting.certificate": "Certificate",
     "fitting.exponent_grid": "ExponentGrid exponent_grid",
@@ -191,6 +195,7 @@ __all__ = [
     "Chinchilla",
     "ChinchillaNDC",
     "DataError",
+    "Design",
     "ExponentGrid",
     "FitError",
     "FitResult",
@@ -236,6 +241,7 @@ __all__ = [
     "covariance",
     "cross_validate",
     "datasets",
+    "design",
     "effective_speedup",
     "engine",
     "exponent",

@@ -17,6 +17,7 @@ ROWS = [
     {"fitting"},
     {"uncertainty"},
     {"comparison", "recipes", "sweep"},
+    {"designs"},
     {"plotting"},
     {"cli"},
 ]

@@ -30,9 +30,15 @@ PER_DECADE = 8
 """Sizes of a grid to a factor of ten; 1, 1.3, 1.8, 2.4, 3.2, 4.2, 5.6, 7.5."""
 DECADES = 4.0
 """How much cheaper than the dearest run a candidate may be, in decades."""
-RATIO = 4.0
-"""How far D/N may lie outside that of the runs that are there."""
-RATIOS = (1.0, 1000.0)
+BELOW = 2.0
+"""How far below the smallest N and D that are there candidates may lie. Smaller runs are cheap, and
+a law that is believed there calls for many of them; but small runs bend off it first."""
+RATIO = 2.0
+"""How far D/N may lie outside that of the runs that are there: farther, the law's form is a guess,
+and what a design for one answer likes best is the farthest that it may have."""
+SPREAD = 100.0
+"""From the smallest to the largest D/N of candidates, at least."""
+RATIOS = (2.0, 500.0)
 """D/N of candidates where no run is there."""
 MOST = 50_000
 """Candidates that are looked at."""
@@ -140,13 +146,15 @@ class Region:
     Attributes:
         flops: what a run costs.
         dearest: FLOPs of the dearest run.
-        sizes: smallest and largest N; infinite for no bound.
+        sizes: smallest N.
+        tokens: smallest D.
         ratios: smallest and largest D/N.
     """
 
     flops: Flops
     dearest: float
-    sizes: tuple[float, float]
+    sizes: float
+    tokens: float
     ratios: tuple[float, float]
 
 
@@ -162,10 +170,12 @@ def region(
         D: [n] of these.
     """
     if N is None or D is None or len(N) == 0:
-        return Region(law.flops, dearest, (0.0, np.inf), RATIOS)
+        return Region(law.flops, dearest, 0.0, 0.0, RATIOS)
     ratio = D / N
-    ratios = float(ratio.min()) / RATIO, float(ratio.max()) * RATIO
-    return Region(law.flops, dearest, (float(N.min()) / 2, np.inf), ratios)
+    low, high = float(ratio.min()) / RATIO, float(ratio.max()) * RATIO
+    widen = max(SPREAD * low / high, 1.0) ** 0.5  # runs of one D/N call for others
+    ratios = low / widen, high * widen
+    return Region(law.flops, dearest, float(N.min()) / BELOW, float(D.min()) / BELOW, ratios)
 
 
 def generated(kind: str, where: Region) -> Candidates:
@@ -193,7 +203,7 @@ def generated(kind: str, where: Region) -> Candidates:
     if not len(found):
         raise ValueError(
             f"no {kind} of candidates fits {where.dearest:.3g} FLOPs with N from "
-            f"{where.sizes[0]:.3g} and D/N from {where.ratios[0]:.3g} to {where.ratios[1]:.3g}; "
+            f"{where.sizes:.3g}, D from {where.tokens:.3g} and D/N from {where.ratios[0]:.3g} to {where.ratios[1]:.3g}; "
             "raise the budget, or give a table of candidates"
         )
     return found
@@ -201,9 +211,10 @@ def generated(kind: str, where: Region) -> Candidates:
 
 def _fits(where: Region, N: np.ndarray, D: np.ndarray, cost: np.ndarray) -> np.ndarray:
     low, high = where.ratios
-    near = (D >= 0.99 * low * N) & (D <= 1.01 * high * N) & (where.sizes[0] <= 1.01 * N)
+    near = (D >= 0.99 * low * N) & (D <= 1.01 * high * N)
+    near &= (where.sizes <= 1.01 * N) & (where.tokens <= 1.01 * D)
     affordable = (cost <= 1.02 * where.dearest) & (cost >= where.dearest * 10**-DECADES)
-    return np.asarray(near & affordable & (where.sizes[1] >= N))
+    return np.asarray(near & affordable)
 
 
 def _axes(where: Region, per_decade: float) -> tuple[np.ndarray, np.ndarray]:
@@ -247,7 +258,7 @@ def _rectangle(where: Region) -> tuple[np.ndarray, np.ndarray]:
 def _L(where: Region) -> tuple[np.ndarray, np.ndarray]:
     """Return all token counts of a small size, and all sizes of a small token count."""
     ratio = float(np.sqrt(np.prod(where.ratios)))
-    small = max(where.sizes[0], np.sqrt(where.dearest * 10 ** (-DECADES / 2) / 6 / ratio))
+    small = max(where.sizes, np.sqrt(where.dearest * 10 ** (-DECADES / 2) / 6 / ratio))
     few = small * ratio
     spread = 10 ** np.linspace(0, DECADES / 2, 17)
     return (

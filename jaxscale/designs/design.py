@@ -18,6 +18,7 @@ from jaxscale.designs.information import Believed
 from jaxscale.designs.question import Question
 from jaxscale.designs.result import Design
 from jaxscale.designs.selection import Limits, choose, in_order
+from jaxscale.designs.until import cheapest_batch
 from jaxscale.errors import FitError
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
@@ -34,6 +35,7 @@ def design(
     fit: FitResult | Law,
     *,
     budget: float | None = None,
+    until: float | None = None,
     what: Asked | Sequence[Asked] = (),
     candidates: Any = "grid",
     criterion: str | None = None,
@@ -54,6 +56,8 @@ def design(
         fit: a fit; or a law with values, before any run is there.
         budget: FLOPs of the whole batch, or what it may cost in the unit of the candidates' own
             column `cost`.
+        until: in place of a budget, the share of the present interval that is to be left, .5 for
+            half of it: the cheapest batch that gets there is found.
         what: what is to be known better: "N* at 1e25", "loss at 1e24", "alpha", a `Quantity`, a
             JAX function of a law; or several.
         candidates: "grid", "isoflop", "rectangle" or "L", generated near the runs that are there
@@ -97,12 +101,21 @@ def design(
     _positive(budget=budget, largest=largest, noise=noise)
     if batch < 1 or repeats < 1:
         raise ValueError(f"batch and repeats must be 1 or more, got {batch} and {repeats}")
-    if plan is None and budget is None:
-        raise ValueError("give budget (--budget), or a plan to judge (--check)")
+    if sum(x is not None for x in (budget, until, plan)) != 1:
+        raise ValueError(
+            "give one of budget (--budget), until (--until .5) and plan to judge (--check)"
+        )
+    if until is not None and not 0 < until < 1:
+        raise ValueError(f"until is the share of the interval that is left, .5 say, got {until:g}")
+    if until is not None and largest is None and _generates(candidates):
+        raise ValueError("until goes with what one run may cost, largest (--largest)")
     dearest = min(x for x in (budget, largest, math.inf) if x is not None)
     there = _present(fit, law, present)
     table = plan if plan is not None else candidates
     known = _candidates(table, law, dearest, there)
+    if largest is not None and plan is None:
+        _affordable(known, largest, "largest run")
+        known = known.only(known.cost <= largest * (1 + 1e-9))
     believed = _believed(fit, law, known, there, noise=noise, loss=loss, residual=residual)
     question = Question.of(believed, known, asked, kind=kind, level=level)
     limits = Limits(known.cost, budget or math.inf, batch, repeats)
@@ -110,11 +123,12 @@ def design(
         limits = dataclasses.replace(limits, budget=float(known.cost.sum()), most=len(known))
         chosen = _judged(question, limits)
     else:
-        _affordable(known, limits, largest)
+        _affordable(known, limits.budget, "budget")
         chosen = choose(question.search, limits)
+        if until is not None:
+            limits, chosen = cheapest_batch(question, limits, chosen, until)
         _worthwhile(question, chosen)
-    found = _made(question, limits, chosen, seconds=time.perf_counter() - begin)
-    return found
+    return _made(question, limits, chosen, seconds=time.perf_counter() - begin)
 
 
 def _several(what: Any) -> list[Asked]:
@@ -169,7 +183,7 @@ def _present(fit: FitResult | Law, law: Law, present: Any) -> dict[str, np.ndarr
 def _candidates(
     given: Any, law: Law, dearest: float, there: Mapping[str, np.ndarray]
 ) -> Candidates:
-    if not (isinstance(given, str) and _family(given)):
+    if not (_generates(given)):
         return tabled(given, law)
     if set(law.inputs) != {"N", "D"}:
         raise ValueError(
@@ -179,9 +193,9 @@ def _candidates(
     return generated(given, region(law, dearest, there.get("N"), there.get("D")))
 
 
-def _family(text: str) -> bool:
-    """Return whether words name a family, or are meant to: no file of candidates lacks a dot."""
-    return "." not in text and "/" not in text
+def _generates(given: Any) -> bool:
+    """Return whether a family is meant, well or badly named: a file of candidates has a dot."""
+    return isinstance(given, str) and "." not in given and "/" not in given
 
 
 def _believed(
@@ -216,13 +230,11 @@ def _believed(
     )
 
 
-def _affordable(known: Candidates, limits: Limits, largest: float | None) -> None:
+def _affordable(known: Candidates, most: float, called: str) -> None:
     cheapest = float(known.cost.min())
-    dearest = min(limits.budget, largest or math.inf)
-    if cheapest > dearest * (1 + 1e-9):
-        bound = "budget" if dearest == limits.budget else "largest run"
+    if cheapest > most * (1 + 1e-9):
         raise ValueError(
-            f"the {bound} of {dearest:.3g} {known.unit} is less than the cheapest of "
+            f"the {called} of {most:.3g} {known.unit} is less than the cheapest of "
             f"{many(len(known), 'candidate')} costs, {cheapest:.3g}; raise it, or give cheaper "
             "candidates (--candidates)"
         )
@@ -255,7 +267,7 @@ def _made(question: Question, limits: Limits, chosen: list[int], *, seconds: flo
     spent = np.concatenate([[0.0], np.cumsum(known.cost[chosen])])
     left_open = question.open_after(chosen)
     identified = question.plain.after(chosen).determined and not left_open
-    notes = [f"the plan leaves open: {each}" for each in left_open]
+    notes = [f"these runs leave open: {each}" for each in left_open]
     if believed.trend.said:
         notes.append(f"{believed.trend.said}: reckoned with at every candidate")
     notes += _limited(question, limits, chosen)
@@ -271,7 +283,7 @@ def _made(question: Question, limits: Limits, chosen: list[int], *, seconds: flo
         halves=question.halves(chosen),
         spent=spent,
         swaps=question.swaps(chosen) if identified else (),
-        others=question.others(float(spent[-1])) if identified else (),
+        others=question.others(chosen) if identified else (),
         noise=believed.spread,
         present=believed.present,
         level=question.level,
@@ -295,11 +307,14 @@ def _limited(question: Question, limits: Limits, chosen: list[int]) -> list[str]
 
 def _beyond(question: Question, chosen: list[int]) -> str:
     """Say that the batch goes where no run has been: the law's form is believed there."""
-    far = []
-    for name, x in question.candidates.inputs.items():
-        there = question.believed.present[name]
-        if len(there) and len(chosen) and question.believed.law.kinds[name] == "positive":
-            factor = max(float(x[chosen].max() / there.max()), float(there.min() / x[chosen].min()))
-            if factor > 1.5:
-                far.append(f"{name} by a factor {factor:.3g}")
+    far, law = [], question.believed.law
+    there = {k: x for k, x in question.believed.present.items() if law.kinds[k] == "positive"}
+    batch = {k: question.candidates.inputs[k][chosen] for k in there}
+    if {"N", "D"} <= set(there):
+        there, batch = ({**x, "D/N": x["D"] / x["N"]} for x in (there, batch))
+    for name, x in batch.items():
+        if len(there[name]) and len(x):
+            beyond = float(x.max() / there[name].max()), float(there[name].min() / x.min())
+            if max(beyond) > 1.5:
+                far.append(f"{name} by a factor {max(beyond):.3g}")
     return f"the batch leaves the range of the runs: {', '.join(far)}" if far else ""

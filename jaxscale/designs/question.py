@@ -16,7 +16,6 @@ from jaxscale.designs.criteria import Criterion, State
 from jaxscale.designs.information import PRIOR, Believed, predicted
 from jaxscale.designs.ladders import ladders
 from jaxscale.designs.result import Answer, Other
-from jaxscale.designs.selection import Limits
 from jaxscale.text import count
 from jaxscale.uncertainty.intervals import Interval, symmetric
 from jaxscale.uncertainty.quantities import Quantity
@@ -141,7 +140,9 @@ class Question:
         first = self.width(self.plain.after([]), 0)
         widths = [self.width(self.plain.after(batch[:k]), k) for k in range(len(batch) + 1)]
         with np.errstate(all="ignore"):
-            return np.asarray(widths) / first if np.isfinite(first) else np.full(len(widths), np.nan)
+            return (
+                np.asarray(widths) / first if np.isfinite(first) else np.full(len(widths), np.nan)
+            )
 
     def halves(self, batch: Sequence[int]) -> np.ndarray:
         """Return half the interval [k + 1] of the first answer after each run of a batch."""
@@ -174,22 +175,26 @@ class Question:
             found.append({"candidates": int(alike.sum()), **ranges})
         return tuple(found)
 
-    def others(self, cost: float) -> tuple[Other, ...]:
-        """Return what the usual designs of this cost would come to, the best first."""
+    def others(self, batch: Sequence[int]) -> tuple[Other, ...]:
+        """Return what the usual designs of a batch's cost would come to, the best first."""
+        cost = float(self.candidates.cost[list(batch)].sum())
         if self.candidates.unit != "FLOPs" or not cost > 0:
             return ()
         before = self.width(self.plain.after([]), 0)
+        own = self.width(self.plain.after(batch), len(batch))
         found = []
         for name, inputs in ladders(self.believed.law, cost).items():
             n = len(inputs["N"])
-            _, rows = self.believed.rows(inputs, like=len(self.candidates) + len(self.believed.weights))
+            _, rows = self.believed.rows(
+                inputs, like=len(self.candidates) + len(self.believed.weights)
+            )
             bend, pull = self.believed.counts(inputs, np.full(n, self.believed.weight))
             usual = dataclasses.replace(self.plain, rows=rows, bend=bend, pull=pull)
             width = self.width(usual.after(range(n)), n)
             spent = float(np.sum(np.asarray(self.believed.law.flops(**inputs), float)))
             ratio = width / before if np.isfinite(before) else np.nan
-            found.append(Other(name, n, spent, ratio if np.isfinite(width) else np.inf))
-        return tuple(sorted(found, key=lambda other: other.ratio))
+            found.append(Other(name, n, spent, ratio, width / own))
+        return tuple(sorted(found, key=lambda other: other.against))
 
     def open_after(self, batch: Sequence[int]) -> list[str]:
         """Return sentences on what the runs with a batch leave open; empty if nothing."""
@@ -209,7 +214,7 @@ class Question:
                 0, f"{many} runs for the {len(self.believed.free)} parameters of the law: it takes "
                 f"at least {len(self.believed.free) + 1}"
             )  # fmt: skip
-        elif not state.determined:
+        elif not state.determined and not found:
             found.insert(0, "the slopes of the runs do not span the parameters of the law")
         elif not found:
             t = student_t(QUANTILE, freedom)

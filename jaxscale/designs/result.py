@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxscale.designs.candidates import Candidates
 from jaxscale.files.durable import write_atomically
-from jaxscale.text import columns, count, marked, many
+from jaxscale.text import columns, count, many, marked
 from jaxscale.text import quantity as number
 from jaxscale.uncertainty.intervals import Interval
 
@@ -64,13 +64,16 @@ class Other:
         name: what it is.
         runs: how many.
         cost: of all of them.
-        ratio: by which it would narrow the interval; infinite if it leaves the law open.
+        ratio: of the interval after it to that at present; NaN where there is none at present.
+        against: of the interval after it to that after the batch; infinite if it leaves the law
+            open.
     """
 
     name: str
     runs: int
     cost: float
     ratio: float
+    against: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,31 +235,46 @@ def design_table(design: Design) -> str:
     ]
     names = list(design.inputs)
     ratio = {"N", "D"} <= set(names)
-    head = ["", *names, *(["D/N"] if ratio else []), unit, "loss", "interval left"]
+    known = bool(np.isfinite(design.steps[0]))
+    head = ["", *names, *(["D/N"] if ratio else []), unit, "loss",
+            "interval left" if known else "known within"]  # fmt: skip
     body = []
     for k in range(len(design)):
         cells = [count(x[k]) for x in design.inputs.values()]
         if ratio:
             cells.append(number(design.inputs["D"][k] / design.inputs["N"][k], 3))
         price = f"{design.cost[k]:.3g}" if flops else number(design.cost[k])
-        left = f"{100 * design.steps[k + 1]:.3g} %" if np.isfinite(design.steps[k + 1]) else "-"
+        left = _left(design.steps[k + 1]) if known else _within(design, k + 1)
         body.append([str(k + 1), *cells, price, f"{design.loss[k]:.4f}", left])
     lines.append(columns([head, *body], ">" * len(head)))
     if design.answers:
         lines += ["", _answers_table(design)]
     if design.others:
-        rows = [["as much spent on", "runs", unit, "interval left"]]
+        rows = [["as much spent on", "runs", unit, "interval left", "than the batch's"]]
         rows += [
             [
                 other.name,
                 str(other.runs),
                 f"{other.cost:.3g}",
-                f"{100 * other.ratio:.3g} %" if np.isfinite(other.ratio) else "law left open",
+                _left(other.ratio),
+                f"{other.against:.3g} x" if np.isfinite(other.against) else "law left open",
             ]
             for other in design.others
         ]
-        lines += ["", columns(rows, "<>>>")]
+        lines += ["", columns(rows, "<>>>>")]
     return "\n".join(lines)
+
+
+def _left(ratio: float) -> str:
+    return f"{100 * ratio:.3g} %" if np.isfinite(ratio) else "-"
+
+
+def _within(design: Design, k: int) -> str:
+    """Return half the interval of the first answer after k runs: a factor, or a distance."""
+    half = float(design.halves[k])
+    if not (design.answers and half < np.log(1e6)):
+        return "-"
+    return f"x {np.exp(half):.3g}" if design.answers[0].logarithmic else f"\u00b1 {half:.3g}"
 
 
 def _answers_table(design: Design) -> str:

@@ -118,9 +118,7 @@ def _exchanged(criterion: Criterion, limits: Limits, batch: list[int]) -> list[i
     return batch
 
 
-def _respent(
-    criterion: Criterion, limits: Limits, batch: list[int], level: float
-) -> list[int]:
+def _respent(criterion: Criterion, limits: Limits, batch: list[int], level: float) -> list[int]:
     """Return the batch with what one or two of its runs cost spent on others, if that is better."""
     best, found = level - LEAST, batch
     out = itertools.chain(

@@ -1,0 +1,52 @@
+"""The cheapest batch that leaves no more than a share of the present interval."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from jaxscale.designs.question import Question
+from jaxscale.designs.selection import Limits, choose
+from jaxscale.errors import FitError
+from jaxscale.text import many
+
+HALVINGS = 12
+"""Of the logarithm of the budget: from six decades to a third of a percent."""
+
+
+def cheapest_batch(
+    question: Question, limits: Limits, best: list[int], share: float
+) -> tuple[Limits, list[int]]:
+    """Return the least budget that is enough, and its batch.
+
+    Args:
+        question: what is asked.
+        limits: with any budget.
+        best: the batch without a budget.
+        share: of the present interval that may be left.
+
+    Raises:
+        FitError: there is no present interval, or no batch narrows it so far.
+    """
+    now = question.plain.after([])
+    if not now.determined:
+        raise FitError(
+            "the runs do not determine what is asked yet, so there is no interval to take a share "
+            "of; give a budget (--budget)"
+        )
+    if (reached := question.steps(best)[-1]) > share:
+        raise FitError(
+            f"{many(len(best), 'run')} of {limits.spent(best):.3g} {question.candidates.unit} in "
+            f"all leave {100 * reached:.3g} % of the interval at best, not {100 * share:.3g} %: "
+            "allow more runs (--runs), dearer ones (--largest) or repeats (--repeats)"
+        )
+    low, high = np.log(limits.cost.min()), np.log(limits.spent(best))
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        tried = choose(question.search, dataclasses.replace(limits, budget=float(np.exp(middle))))
+        if question.steps(tried)[-1] <= share:
+            high, best = middle, tried
+        else:
+            low = middle
+    return dataclasses.replace(limits, budget=limits.spent(best)), best
