@@ -23,7 +23,7 @@ from jaxscale.errors import FitError
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
 from jaxscale.objective.losses import Huber, Loss
-from jaxscale.objective.residuals import Residual, residual_named
+from jaxscale.objective.residuals import Log
 from jaxscale.text import many
 from jaxscale.uncertainty.quantities import Asked
 
@@ -46,7 +46,6 @@ def design(
     present: Any = None,
     noise: float | None = None,
     loss: Loss | None = None,
-    residual: str | Residual = "log",
     level: float = 0.9,
     force: bool = False,
 ) -> Design:
@@ -71,8 +70,8 @@ def design(
         present: settings of runs that are there, a table, where a law stands for a fit.
         noise: standard deviation of the residuals, .01 for 1 % of the loss; required for a law,
             and in place of what a fit shows.
-        loss: of the fits to come, where a law stands for one; default `Huber(1e-3)`.
-        residual: likewise.
+        loss: of the fits to come, where a law stands for one, on log residuals; default
+            `Huber(1e-3)`.
         level: of the intervals.
         force: whether to go by a fit that is not certified.
 
@@ -93,14 +92,6 @@ def design(
     Source: Chaloner & Verdinelli 1995, Statistical Science 10(3); Fedorov 1972.
     """
     begin = time.perf_counter()
-    law = fit.law if isinstance(fit, FitResult) else fit
-    check_level(level)
-    asked = [asked_for(each, law) for each in _several(what)]
-    kind = _criterion(criterion, len(asked))
-    _certified(fit, force)
-    _positive(budget=budget, largest=largest, noise=noise)
-    if batch < 1 or repeats < 1:
-        raise ValueError(f"batch and repeats must be 1 or more, got {batch} and {repeats}")
     if sum(x is not None for x in (budget, until, plan)) != 1:
         raise ValueError(
             "give one of budget (--budget), until (--until .5) and plan to judge (--check)"
@@ -109,26 +100,84 @@ def design(
         raise ValueError(f"until is the share of the interval that is left, .5 say, got {until:g}")
     if until is not None and largest is None and _generates(candidates):
         raise ValueError("until goes with what one run may cost, largest (--largest)")
-    dearest = min(x for x in (budget, largest, math.inf) if x is not None)
-    there = _present(fit, law, present)
-    table = plan if plan is not None else candidates
-    known = _candidates(table, law, dearest, there)
-    if largest is not None and plan is None:
-        _affordable(known, largest, "largest run")
-        known = known.only(known.cost <= largest * (1 + 1e-9))
-    believed = _believed(fit, law, known, there, noise=noise, loss=loss, residual=residual)
-    question = Question.of(believed, known, asked, kind=kind, level=level)
-    limits = Limits(known.cost, budget or math.inf, batch, repeats)
+    question, limits = posed(
+        fit,
+        budget=budget,
+        what=what,
+        candidates=candidates if plan is None else plan,
+        criterion=criterion,
+        batch=batch,
+        largest=None if plan is not None else largest,
+        repeats=repeats,
+        present=present,
+        noise=noise,
+        loss=loss,
+        level=level,
+        force=force,
+    )
     if plan is not None:
-        limits = dataclasses.replace(limits, budget=float(known.cost.sum()), most=len(known))
+        costs = limits.cost
+        limits = dataclasses.replace(limits, budget=float(costs.sum()), most=len(costs))
         chosen = _judged(question, limits)
     else:
-        _affordable(known, limits.budget, "budget")
         chosen = choose(question.search, limits)
         if until is not None:
             limits, chosen = cheapest_batch(question, limits, chosen, until)
         _worthwhile(question, chosen)
     return _made(question, limits, chosen, seconds=time.perf_counter() - begin)
+
+
+def posed(
+    fit: FitResult | Law,
+    *,
+    what: Asked | Sequence[Asked],
+    candidates: Any,
+    budget: float | None = None,
+    criterion: str | None = None,
+    batch: int = RUNS,
+    largest: float | None = None,
+    repeats: int = 1,
+    present: Any = None,
+    noise: float | None = None,
+    loss: Loss | None = None,
+    level: float = 0.9,
+    force: bool = False,
+) -> tuple[Question, Limits]:
+    """Return what is asked of which candidates, and what a batch of them may be; as `design`.
+
+    Args:
+        fit: see `design`.
+        what: see `design`.
+        candidates: see `design`.
+        budget: see `design`.
+        criterion: see `design`.
+        batch: see `design`.
+        largest: see `design`.
+        repeats: see `design`.
+        present: see `design`.
+        noise: see `design`.
+        loss: see `design`.
+        level: see `design`.
+        force: see `design`.
+    """
+    law = fit.law if isinstance(fit, FitResult) else fit
+    check_level(level)
+    asked = [asked_for(each, law) for each in _several(what)]
+    kind = _criterion(criterion, len(asked))
+    _certified(fit, force)
+    _positive(budget=budget, largest=largest, noise=noise)
+    if batch < 1 or repeats < 1:
+        raise ValueError(f"batch and repeats must be 1 or more, got {batch} and {repeats}")
+    dearest = min(x for x in (budget, largest, math.inf) if x is not None)
+    there = _present(fit, law, present)
+    known = _candidates(candidates, law, dearest, there)
+    for most, called in ((budget, "budget"), (largest, "largest run")):
+        if most is not None:
+            _affordable(known, most, called)
+            known = known.only(known.cost <= most * (1 + 1e-9))
+    believed = _believed(fit, law, known, there, noise=noise, loss=loss)
+    question = Question.of(believed, known, asked, kind=kind, level=level)
+    return question, Limits(known.cost, budget or math.inf, batch, repeats)
 
 
 def _several(what: Any) -> list[Asked]:
@@ -206,7 +255,6 @@ def _believed(
     *,
     noise: float | None,
     loss: Loss | None,
-    residual: str | Residual,
 ) -> Believed:
     if isinstance(fit, FitResult):
         believed = Believed.of_fit(fit)
@@ -224,7 +272,7 @@ def _believed(
         law,
         noise=noise,
         loss=Huber(1e-3) if loss is None else loss,
-        residual=residual_named(residual),
+        residual=Log(),
         inputs=known.inputs,
         present=there,
     )

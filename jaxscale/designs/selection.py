@@ -22,6 +22,8 @@ LEAST = 1e-4
 """Gain in the logarithm of the variance from which another run, or an exchange, is worth it."""
 ROUNDS = 40
 """Rounds of exchange at most."""
+FEW = 40
+"""Runs of a batch up to which they are exchanged: of many, each matters little."""
 EXHAUSTIVE = 200_000
 """Batches that an exhaustive search looks at, at most."""
 
@@ -97,7 +99,7 @@ def grown(
 def _exchanged(criterion: Criterion, limits: Limits, batch: list[int]) -> list[int]:
     """Return a batch that no exchange of one run improves."""
     level = criterion.after(batch).level
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS if len(batch) <= FEW else 0):
         best, found = level - LEAST, batch
         for k in range(len(batch)):
             rest = batch[:k] + batch[k + 1 :]

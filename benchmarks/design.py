@@ -1,0 +1,311 @@
+"""What proposed runs are worth: FLOPs until N* is as well known as by the whole table.
+
+    python -m benchmarks.design                      # writes benchmarks/results/design.md
+    python -m benchmarks.design --tables 3 --orders 5
+
+A table of runs is covered up. A few cheap runs are shown; then four at a time, as they are proposed
+by `jaxscale.design`, or by compute as an isoFLOP sweep is made, or at random. After each batch the
+law is fitted again and the interval of N* taken, until it is at most 1.25 times that of the whole
+table. Counted are the FLOPs of what had to be shown. The proposals see the losses of the runs shown
+so far, and nothing of the others but N and D.
+
+Then: the greedy batch with exchange against all batches of few candidates, and against the runs
+that simple-scaling-laws suggests, in its own environment (`--peer PYTHON`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import jaxscale
+from jaxscale.datasets.synthetic import isoflop_design, simulate
+from jaxscale.designs.selection import choose, exhaustive
+from jaxscale.uncertainty.quantities import Best
+
+TRUTH = jaxscale.Chinchilla(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.37)
+ENOUGH = 1.25
+"""Width of the interval, over that of the whole table, at which a strategy is done."""
+BATCH = 4
+FIRST = 12
+"""Runs that are shown at first, the cheapest; more where they do not determine the law."""
+DRAWS = 400
+
+
+class Table(NamedTuple):
+    """A table that is covered up.
+
+    Attributes:
+        name: of it.
+        runs: all of them.
+        compute: of which N* is asked.
+    """
+
+    name: str
+    runs: jaxscale.Runs
+    compute: float
+
+
+class Path_(NamedTuple):
+    """What a strategy came to.
+
+    Attributes:
+        flops: of the runs shown, those at first included.
+        runs: shown.
+        done: whether the interval was reached before the last run was shown.
+        off: log of N* over that of the whole table.
+    """
+
+    flops: float
+    runs: int
+    done: bool
+    off: float
+
+
+def simulated(seed: int) -> list[Table]:
+    """Return an isoFLOP sweep, a rectangle and a small noisy sweep."""
+    sweep = isoflop_design(np.logspace(18, 21, 7), 9, spread=1.8)
+    N, D = np.meshgrid(np.geomspace(3e7, 3e9, 8), np.geomspace(1e9, 1e11, 8))
+    small = isoflop_design(np.logspace(18, 20.5, 6), 7, spread=1.6)
+    return [
+        Table("isoFLOP 7 x 9, noise .4 %", simulate(TRUTH, *sweep, noise=0.004, seed=seed), 1e23),
+        Table(
+            "rectangle 8 x 8, noise .4 %",
+            simulate(TRUTH, N.ravel(), D.ravel(), noise=0.004, seed=seed),
+            1e23,
+        ),
+        Table("isoFLOP 6 x 7, noise 1.5 %", simulate(TRUTH, *small, noise=0.015, seed=seed), 1e22),
+    ]
+
+
+def real() -> list[Table]:
+    """Return the public tables that are there (`JAXSCALE_DATA`)."""
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    root = Path(os.environ.get("JAXSCALE_DATA", beside))
+    found = []
+    for name, file, compute, highest in (
+        ("Chinchilla, 240 digitized runs", "chinchilla_epoch/chinchilla_fig4.csv", 5.76e23, 5),
+        ("Llama 3, 133 digitized runs", "llama3_isoflop/llama3_isoflop_points.csv", 3.8e25, 0),
+    ):
+        if (root / file).is_file():
+            runs = jaxscale.read_runs(root / file, drop_highest=highest)
+            N, D = runs.column("N"), runs.column("D")
+            found.append(Table(name, jaxscale.Runs(N=N, D=D, loss=runs.loss), compute))
+    return found
+
+
+def cost(table: Table) -> np.ndarray:
+    """Return the FLOPs of every run."""
+    return np.asarray(6 * table.runs.column("N") * table.runs.column("D"))
+
+
+class Shown:
+    """A table of which some runs are shown, fitted."""
+
+    def __init__(self, table: Table, shown: np.ndarray) -> None:
+        # Runs that are covered have no weight: every fit is of one shape, and compiles once.
+        runs = table.runs.replace(weight=shown.astype(float))
+        self.shown = shown
+        self.fit = jaxscale.fit(jaxscale.Chinchilla(), runs, starts=64)
+        self.best = Best(table.compute)
+
+    @property
+    def trusted(self) -> bool:
+        return bool(self.fit.certificate.trusted)
+
+    def half(self) -> float:
+        """Return half the 90 % interval of log N*."""
+        if not self.trusted:
+            return np.inf
+        draws = jaxscale.bootstrap(self.fit, method="residual", draws=DRAWS)
+        found = draws.interval(self.best)
+        half = 0.5 * np.log(found.high / found.low) if found.low > 0 else np.inf
+        return float(half) if np.isfinite(half) else np.inf
+
+    def log_size(self) -> float:
+        return float(np.log(jaxscale.allocate(self.fit.law, compute=self.best.compute).N))
+
+
+def at_first(table: Table) -> np.ndarray:
+    """Return a mask of the cheapest runs, as few as give a fit that is certified."""
+    order = np.argsort(cost(table), kind="stable")
+    for count in range(FIRST, len(order) + 1):
+        shown = np.isin(np.arange(len(order)), order[:count])
+        try:
+            if Shown(table, shown).trusted:
+                return shown
+        except jaxscale.JaxscaleError:  # they cannot determine the law
+            continue
+    raise RuntimeError(f"{table.name}: no fit is certified")
+
+
+Chooser = Callable[[Table, Shown, float], list[int]]
+"""Of a table, what is shown and the half interval that is wanted, the next runs."""
+
+
+def proposed(table: Table, now: Shown, wanted: float) -> list[int]:
+    """Return the runs that pay most of the cheapest batch that gets there."""
+    left = np.flatnonzero(~now.shown)
+    runs = table.runs
+    candidates = {"N": runs.column("N")[left], "D": runs.column("D")[left]}
+    asked: dict[str, Any] = dict(what=now.best, candidates=candidates, batch=len(left), force=True)
+    half = now.half()
+    share = wanted / half if np.isfinite(half) else 0.5
+    try:
+        found = jaxscale.design(now.fit, until=min(share, 0.97), **asked)
+    except jaxscale.FitError:  # not even all that is left: what pays most
+        found = jaxscale.design(now.fit, budget=float(cost(table)[left].sum()), **asked)
+    return [int(left[k]) for k in found.batch[:BATCH]]
+
+
+def in_order(order: np.ndarray) -> Chooser:
+    """Return a strategy that takes runs as they stand in an order."""
+
+    def chooser(table: Table, now: Shown, wanted: float) -> list[int]:
+        return [int(k) for k in order if not now.shown[k]][:BATCH]
+
+    return chooser
+
+
+def revealed(table: Table, first: np.ndarray, whole: Shown, chooser: Chooser) -> Path_:
+    """Return what it takes until the interval is narrow enough.
+
+    Args:
+        table: that is covered up.
+        first: mask of the runs shown at first.
+        whole: all of it.
+        chooser: the strategy.
+    """
+    flops, wanted, truth = cost(table), ENOUGH * whole.half(), whole.log_size()
+    shown = first.copy()
+    while True:
+        now = Shown(table, shown)
+        if now.half() <= wanted:
+            break
+        if shown.all():
+            break
+        shown = shown.copy()
+        shown[chooser(table, now, wanted)] = True
+    return Path_(
+        float(flops[shown].sum()), int(shown.sum()), not shown.all(), now.log_size() - truth
+    )
+
+
+def compared(table: Table, orders: int, seed: int) -> dict[str, Path_]:
+    """Return what every strategy came to; of random orders the median of FLOPs.
+
+    Args:
+        table: that is covered up.
+        orders: random ones.
+        seed: of these.
+    """
+    whole, first, flops = Shown(table, np.ones(len(table.runs), bool)), at_first(table), cost(table)
+    begin = time.perf_counter()
+    found = {"proposed": revealed(table, first, whole, proposed)}
+    seconds = time.perf_counter() - begin
+    found["by compute"] = revealed(
+        table, first, whole, in_order(np.argsort(flops, kind="stable"))
+    )
+    rng = np.random.default_rng(seed)
+    tried = [
+        revealed(table, first, whole, in_order(rng.permutation(len(flops)))) for _ in range(orders)
+    ]
+    found["at random"] = sorted(tried)[len(tried) // 2]
+    found["at first"] = Path_(float(flops[first].sum()), int(first.sum()), True, 0.0)
+    found["whole"] = Path_(float(flops.sum()), len(flops), True, 0.0)
+    said = ", ".join(f"{k} {v.flops:.3g} ({v.runs})" for k, v in found.items())
+    print(f"{table.name}, {seconds:.1f} s of proposals and fits: {said}", file=sys.stderr, flush=True)
+    return found
+
+
+def revealed_table(tables: list[Table], orders: int) -> list[str]:
+    """Return the lines of the table of revealed tables; those of one name are summarized.
+
+    Args:
+        tables: covered up.
+        orders: random ones of each.
+    """
+    lines = [
+        "| table | tables | at first | proposed | by compute | at random | proposed over the better |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    found: dict[str, list[dict[str, Path_]]] = {}
+    for k, table in enumerate(tables):
+        found.setdefault(table.name, []).append(compared(table, orders, k))
+    for name, several in found.items():
+        cells = []
+        for how in ("at first", "proposed", "by compute", "at random"):
+            share = np.median([each[how].flops / each["whole"].flops for each in several])
+            runs = np.median([each[how].runs for each in several])
+            cells.append(f"{100 * share:.2g} % ({runs:.0f} runs)")
+        ratio = [
+            each["proposed"].flops / min(each[k].flops for k in ("by compute", "at random"))
+            for each in several
+        ]
+        cells.append(f"{np.median(ratio):.3g} ({min(ratio):.2g} to {max(ratio):.2g})")
+        lines.append(f"| {name} | {len(several)} | {' | '.join(cells)} |")
+    return lines
+
+
+def against_all(cases: int) -> Iterator[str]:
+    """Yield the table of greedy batches against all batches of few candidates."""
+    from jaxscale.designs.design import posed
+
+    yield "| candidates | batches of up to | budget | widths over the best | seconds of all |"
+    yield "|---|---|---|---|---|"
+    N, D = isoflop_design(np.logspace(18, 20, 4), 6)
+    fit = jaxscale.fit(
+        jaxscale.Chinchilla(), simulate(TRUTH, N, D, noise=0.005, seed=1), starts=64
+    )
+    for m, most in ((14, 4), (18, 5), (24, 4)):
+        ratios, seconds = [], 0.0
+        for seed in range(cases):
+            rng = np.random.default_rng([m, seed])
+            table = {"N": 10 ** rng.uniform(7, 9.7, m), "D": 10 ** rng.uniform(9, 11.3, m)}
+            flops = 6 * table["N"] * table["D"]
+            budget = float(np.quantile(flops, rng.uniform(0.3, 0.9))) * rng.uniform(1, 4)
+            question, limits = posed(
+                fit, budget=budget, what="N* at 1e24", candidates=table, batch=most
+            )
+            begin = time.perf_counter()
+            best = exhaustive(question.search, limits)
+            seconds += time.perf_counter() - begin
+            mine = choose(question.search, limits)
+            levels = [question.search.after(batch).level for batch in (mine, best)]
+            ratios.append(float(np.exp(0.5 * (levels[0] - levels[1]))))
+        worst, same = max(ratios), np.mean(np.array(ratios) < 1 + 1e-9)
+        yield (
+            f"| {m} | {most} | of {cases} drawn | at most {worst:.4f}, the best in "
+            f"{100 * same:.0f} % | {seconds:.1f} |"
+        )
+
+
+def main() -> None:
+    """Measure, and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tables", type=int, default=5, help="of each simulated kind")
+    parser.add_argument("--orders", type=int, default=11, help="random orders of each table")
+    parser.add_argument("--cases", type=int, default=40, help="of exhaustive search")
+    parser.add_argument("--only", default="", help="only tables whose name contains this")
+    parser.add_argument("--out", type=Path, help="write the tables there")
+    asked = parser.parse_args()
+    tables = [t for seed in range(asked.tables) for t in simulated(seed)] + real()
+    tables = [t for t in tables if asked.only in t.name]
+    lines = revealed_table(tables, asked.orders) if tables else []
+    if asked.cases:
+        lines += ["", *against_all(asked.cases)]
+    text = "\n".join(lines)
+    print(text)
+    if asked.out:
+        asked.out.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
