@@ -90,8 +90,10 @@ if TYPE_CHECKING:
         PowerLaw,
         PurePowerLaw,
         Scalar,
+        Skaling,
         Sum,
         Term,
+        Translog,
         predict,
     )
     from jaxscale.laws.parameters import (
@@ -145,7 +147,8 @@ _ROOMS = {
     "forecast.learning": "learn_prior",
     "laws": (
         "CATALOGUE Chinchilla ChinchillaNDC Henighan Kaplan KaplanC KaplanD KaplanN "
-        "KaplanSteps Law LogLaw Piecewise PowerLaw PurePowerLaw Scalar Sum Term predict"
+        "KaplanSteps Law LogLaw Piecewise PowerLaw PurePowerLaw Scalar Skaling Sum Term "
+        "Translog predict"
     ),
     "laws.parameters": "breakpoint_at coefficient constant exponent offset scale",
     "objective.losses": "Absolute Huber Loss Square",
@@ -223,11 +226,13 @@ __all__ = [
     "Runs",
     "Scalar",
     "SixND",
+    "Skaling",
     "Solver",
     "Square",
     "Sum",
     "SweepResult",
     "Term",
+    "Translog",
     "Warmup",
     "__version__",
     "allocate",

@@ -14,7 +14,9 @@ from jaxscale.laws.kaplan import (
     minimum_steps,
 )
 from jaxscale.laws.law import Fitted, Law, Preset, Scalar, derived, law_of, predict
+from jaxscale.laws.nested import Skaling
 from jaxscale.laws.power import Henighan, LogLaw, Piecewise, PowerLaw, PurePowerLaw
+from jaxscale.laws.translog import Translog
 
 CATALOGUE: dict[str, type[Law]] = {
     law.__name__: law
@@ -31,6 +33,8 @@ CATALOGUE: dict[str, type[Law]] = {
         KaplanSteps,
         Chinchilla,
         ChinchillaNDC,
+        Skaling,
+        Translog,
     )
 }
 """Every built-in law by its name."""
@@ -53,8 +57,10 @@ __all__ = [
     "Preset",
     "PurePowerLaw",
     "Scalar",
+    "Skaling",
     "Sum",
     "Term",
+    "Translog",
     "critical_batch",
     "derived",
     "law_of",

@@ -44,8 +44,9 @@ TRUTHS = {
     "KaplanSteps": dict(A=11.0, K=300.0, alpha_N=0.077, alpha_S=0.76),
     "Chinchilla": dict(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.36),
     "ChinchillaNDC": dict(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.36),
+    "Skaling": dict(E=0.9, A=4100.0, B=13000.0, alpha=0.45, beta=0.44, k=0.6),
 }
-NONE = {"LogLaw", "Piecewise"}
+NONE = {"LogLaw", "Piecewise", "Translog"}
 N, D = np.geomspace(1e7, 1e10, 30), np.geomspace(1e9, 1e12, 30)[::-1]
 
 

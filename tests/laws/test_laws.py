@@ -28,6 +28,8 @@ TRUTHS = {
     "KaplanSteps": dict(A=11.0, K=300.0, alpha_N=0.077, alpha_S=0.76),
     "Chinchilla": dict(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.36),
     "ChinchillaNDC": dict(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.36),
+    "Skaling": dict(E=0.9, A=4100.0, B=13000.0, alpha=0.45, beta=0.44, k=0.6),
+    "Translog": dict(c=1.1, a=-0.05, b=-0.06, p=0.013, q=-0.005, r=0.011),
 }
 SCALES = dict(N=(1e7, 1e10), D=(1e8, 1e11), C=(1e18, 1e22), S=(1e7, 1e10))
 NAMES = sorted(CATALOGUE)
@@ -65,9 +67,10 @@ def test_law_is_a_pytree_that_keeps_free_and_fixed(name):
     again = jax.tree.unflatten(structure, leaves)
     assert again.values == law.values and again.inputs == law.inputs
     empty = CATALOGUE[name]()
-    assert empty.free == tuple(TRUTHS[name]) and not jax.tree.leaves(empty)
+    constants = [s for s in law.parameters.values() if s.role == "constant"]
+    assert empty.free == tuple(TRUTHS[name]) and len(jax.tree.leaves(empty)) == len(constants)
     first = next(iter(TRUTHS[name]))
-    assert empty.replace(**{first: 1.0}).fixed == {first: 1.0}
+    assert empty.replace(**{first: 1.0}).fixed == {**empty.fixed, first: 1.0}
     with pytest.raises(ValueError, match="has no parameter 'nonsense'"):
         empty.replace(nonsense=1.0)
 
@@ -89,12 +92,12 @@ def test_declared_dimensions_are_those_of_the_formula(name, fixed):
     xs = inputs(law)
     held = list(TRUTHS[name])[:1] if fixed else []
     with scope(np.float64):
-        space = space_for(law, xs, 2.5, held)
+        space = space_for(law, xs, 2.5, [*CATALOGUE[name]().fixed, *held])
         z = [jnp.asarray(c, float) for c in space.coordinates(law.values)]
         assert len(z) == len(TRUTHS[name]) - len(held)
         small = law.replace(**space.normalized(z))
         args = [x / math.exp(space.log_scale[k]) for k, x in xs.items()]
-        np.testing.assert_allclose(2.5 * small(*args), law(*xs.values()), rtol=1e-10)
+        np.testing.assert_allclose(2.5 * small.loss(*args), law.loss(*xs.values()), rtol=1e-10)
         back = space.physical(z)
     for key, value in law.values.items():
         np.testing.assert_allclose(back[key], value, rtol=1e-10, err_msg=key)
