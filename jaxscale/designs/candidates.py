@@ -203,8 +203,8 @@ def generated(kind: str, where: Region) -> Candidates:
     if not len(found):
         raise ValueError(
             f"no {kind} of candidates fits {where.dearest:.3g} FLOPs with N from "
-            f"{where.sizes:.3g}, D from {where.tokens:.3g} and D/N from {where.ratios[0]:.3g} to {where.ratios[1]:.3g}; "
-            "raise the budget, or give a table of candidates"
+            f"{where.sizes:.3g}, D from {where.tokens:.3g} and D/N from {where.ratios[0]:.3g} to "
+            f"{where.ratios[1]:.3g}; raise the budget, or give a table of candidates"
         )
     return found
 

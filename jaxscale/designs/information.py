@@ -152,6 +152,7 @@ class Believed:
         with scope(np.float64):
             z = np.array([float(x) for x in space.coordinates(dict(law.values))])
         n = len(next(iter(present.values()))) if present else 0
+        drawn, share = _normal(noise)
         return cls(
             law=law,
             space=space,
@@ -159,7 +160,8 @@ class Believed:
             moving=np.ones(len(z), bool),
             loss=loss,
             residual=residual,
-            **_normal(noise),
+            noise=drawn,
+            share=share,
             trend=Trend("", np.ones(n)),
             weight=1.0,
             present=present or {name: np.empty(0) for name in inputs},
@@ -168,8 +170,9 @@ class Believed:
 
     def with_noise(self, noise: float) -> Believed:
         """Return the same law with normal noise of a standard deviation."""
+        drawn, share = _normal(noise)
         return dataclasses.replace(
-            self, **_normal(noise), scale=1.0, trend=Trend("", np.ones(len(self.weights)))
+            self, noise=drawn, share=share, scale=1.0, trend=Trend("", np.ones(len(self.weights)))
         )
 
     @property
@@ -249,13 +252,11 @@ class Believed:
         return value, slope[:, self.moving] / scale[:, None]
 
 
-def _normal(noise: float) -> dict[str, np.ndarray]:
+def _normal(noise: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return quantiles of normal noise, and their probabilities."""
     levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
     found = np.array([NormalDist().inv_cdf(float(x)) for x in levels])
-    return {
-        "noise": noise * found / np.sqrt(np.mean(found**2)),
-        "share": np.full(QUANTILES, 1 / QUANTILES),
-    }
+    return noise * found / np.sqrt(np.mean(found**2)), np.full(QUANTILES, 1 / QUANTILES)
 
 
 def predicted(law: Law, inputs: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -135,6 +136,12 @@ class Question:
         factor = student_t(0.5 + self.level / 2, freedom) if self.asked else 1.0
         return float(np.exp(0.5 * state.level)) * factor
 
+    def level_for(self, share: float, more: int) -> float:
+        """Return the level of the criterion at which so many runs leave a share of the interval."""
+        now = self.plain.after([])
+        factor = self.width(now, more) / self.width(now, 0)  # of Student's t alone
+        return float(now.level + 2 * np.log(share / factor))
+
     def steps(self, batch: Sequence[int]) -> np.ndarray:
         """Return the width [k + 1] after each run of a batch, over that before."""
         first = self.width(self.plain.after([]), 0)
@@ -191,7 +198,8 @@ class Question:
             bend, pull = self.believed.counts(inputs, np.full(n, self.believed.weight))
             usual = dataclasses.replace(self.plain, rows=rows, bend=bend, pull=pull)
             width = self.width(usual.after(range(n)), n)
-            spent = float(np.sum(np.asarray(self.believed.law.flops(**inputs), float)))
+            flops = self.believed.law.flops(inputs["N"], inputs["D"])
+            spent = float(np.asarray(flops, float).sum())
             ratio = width / before if np.isfinite(before) else np.nan
             found.append(Other(name, n, spent, ratio, width / own))
         return tuple(sorted(found, key=lambda other: other.against))
@@ -200,7 +208,7 @@ class Question:
         """Return sentences on what the runs with a batch leave open; empty if nothing."""
         state, freedom = self.plain.after(batch), self.freedom(len(batch))
         law, names = self.believed.law, self.believed.space.free
-        inputs = {
+        inputs: dict[str, Any] = {
             name: np.concatenate([self.believed.present[name], x[list(batch)]])
             for name, x in self.candidates.inputs.items()
         }

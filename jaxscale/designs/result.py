@@ -132,7 +132,7 @@ class Design:
     @property
     def cost(self) -> np.ndarray:
         """[k] what each run costs."""
-        return self.candidates.cost[self.batch]
+        return np.asarray(self.candidates.cost[self.batch])
 
     @property
     def ratio(self) -> float:

@@ -140,7 +140,7 @@ def _respent(criterion: Criterion, limits: Limits, batch: list[int], level: floa
 
 def in_order(criterion: Criterion, limits: Limits, batch: Sequence[int]) -> list[int]:
     """Return a batch in the order in which its runs narrow the interval most per FLOP."""
-    left, order = list(batch), []
+    left, order = list(batch), list[int]()
     while left:
         state = criterion.after(order)
         gain = (state.level - criterion.with_each(state)[left]) / limits.cost[left]

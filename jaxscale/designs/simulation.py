@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from jaxscale.designs.result import Design
 from jaxscale.errors import FitError
 from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
+from jaxscale.laws import Law
 from jaxscale.text import many
 from jaxscale.uncertainty.intervals import percentile
 from jaxscale.uncertainty.quantities import Asked, evaluate
@@ -112,9 +114,9 @@ def simulate(
 
 def _refitted(
     fit: FitResult, believed: Believed, found: Design, stage: int, *, tables: int, seed: int
-) -> object:
+) -> Law:
     """Return the laws [tables] refitted to simulated losses of the runs and of part of a batch."""
-    inputs = {
+    inputs: dict[str, Any] = {
         name: np.concatenate([fit.problem.inputs[name], x[found.batch[:stage]]])
         for name, x in found.candidates.inputs.items()
     }

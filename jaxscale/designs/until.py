@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from jaxscale.designs.question import Question
-from jaxscale.designs.selection import Limits, choose
+from jaxscale.designs.selection import Limits, choose, in_order
 from jaxscale.errors import FitError
 from jaxscale.text import many
 
@@ -49,4 +49,28 @@ def cheapest_batch(
             high, best = middle, tried
         else:
             low = middle
+    best = _shaved(question, limits, best, share)
     return dataclasses.replace(limits, budget=limits.spent(best)), best
+
+
+def _shaved(question: Question, limits: Limits, batch: list[int], share: float) -> list[int]:
+    """Return the batch with runs dropped, or taken for cheaper ones, while it is enough.
+
+    A budget buys whole runs, so that the batch of a smaller one may be as good.
+    """
+    criterion, enough = question.search, dataclasses.replace(limits, budget=np.inf)
+    while True:
+        found, saved = batch, 0.0
+        for k, own in enumerate(batch):
+            rest = batch[:k] + batch[k + 1 :]
+            if question.steps(rest)[-1] <= share and limits.cost[own] > saved:
+                found, saved = rest, float(limits.cost[own])
+            level = question.level_for(share, len(batch))
+            good = criterion.with_each(criterion.after(rest)) <= level
+            good &= enough.allowed(rest) & (limits.cost < limits.cost[own] - saved)
+            if good.any():
+                one = int(np.argmin(np.where(good, limits.cost, np.inf)))
+                found, saved = [*rest, one], float(limits.cost[own] - limits.cost[one])
+        if found is batch:
+            return in_order(criterion, limits, batch)
+        batch = found

@@ -17,11 +17,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxscale.comparison.held_out import HeldOut
+from jaxscale.designs.result import Design
 from jaxscale.fitting.exponent_grid import ExponentGrid
 from jaxscale.fitting.result import FitResult
 from jaxscale.forecast.forecaster import Forecast
 from jaxscale.plotting.bands import plot_bands
 from jaxscale.plotting.corner import plot_joint
+from jaxscale.plotting.design import plot_design
 from jaxscale.plotting.fit import plot_fit, plot_law, plot_residuals
 from jaxscale.plotting.forecast import plot_forecast
 from jaxscale.plotting.influence import plot_influence
@@ -45,6 +47,7 @@ __all__ = [
     "figures_of_a_fit",
     "plot_asymptote",
     "plot_bands",
+    "plot_design",
     "plot_fit",
     "plot_forecast",
     "plot_influence",
@@ -89,6 +92,7 @@ FIGURES = {
     "influence": Drawing(plot_influence, Influence, "the runs that decide an answer"),
     "rollout": Drawing(plot_rollout, HeldOut, "the errors of laws on larger runs"),
     "multiplier": Drawing(plot_multiplier, Multiplier, "the compute multiplier of two recipes"),
+    "design": Drawing(plot_design, Design, "the runs to make next and what they tell"),
     "forecast": Drawing(plot_forecast, Forecast, "the losses of a run and its forecast"),
 }
 

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from jaxscale.designs.result import Design
 
 
+KNOWN = 100.0
+"""Factor to either side from which an interval is not drawn: nothing is known there."""
+
+
 def plot_design(found: Design) -> Figure:
     """Plot the candidates with the batch in its order, and the interval against what is spent.
 
@@ -39,16 +43,20 @@ def plot_design(found: Design) -> Figure:
 
     Returns:
         A figure: left the runs that are there, the candidates and the batch, in the plane of the
-        first two inputs (of cost and input for a law of one); right the interval of the first
-        answer after each run, with the usual designs of the same cost. For the criterion "D",
-        the volume of all parameters.
+        first two inputs (of cost and input for a law of one); then the interval of the first
+        answer after each run, and that of the usual designs of the same cost. For the criterion
+        "D", the volume of all parameters.
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 3.5), layout="constrained")
-        left, right = map(axes_or_new, figure.subplots(1, 2, width_ratios=(1.15, 1)))
+        bars = 0.28 if found.answers else 0.02
+        parts = figure.subplots(1, 3, width_ratios=(1.25, 1, bars))
+        left, middle, right = map(axes_or_new, parts)
         figure.suptitle(_title(found), fontsize=9, color=INK)
         _draw_places(left, found)
-        _draw_interval(right, found)
+        values = _draw_interval(middle, found)
+        values += _draw_others(right, found)
+        _share_height(middle, right, found, values)
     return figure
 
 
@@ -89,11 +97,12 @@ def _draw_places(ax: Axes, found: Design) -> None:
     if len(here[0]):
         draw_cloud(ax, *here, color=RUN, label=f"{len(here[0]):,} runs that are there")
     batch = found.batch
-    size = 62 if len(batch) < 10 else 54
-    shape: Any = dict(s=size, color=LAW, edgecolors="w", linewidths=0.6, zorder=5)
+    shape: Any = dict(
+        s=44 if len(batch) <= 20 else 20, color=LAW, edgecolors="w", linewidths=0.6, zorder=5
+    )
     ax.scatter(x[batch], y[batch], label="the batch, in its order", **shape)
-    for k, one in enumerate(batch[:99]):
-        mark: Any = dict(ha="center", va="center_baseline", fontsize=5.5, color="w", zorder=6)
+    for k, one in enumerate(batch if len(batch) <= 20 else ()):
+        mark: Any = dict(ha="center", va="center_baseline", fontsize=5, color="w", zorder=6)
         ax.text(x[one], y[one], str(k + 1), **mark)
     where: Any = dict(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=3, columnspacing=0.8)
     ax.legend(**where, handletextpad=0.2)
@@ -126,84 +135,99 @@ def _draw_budgets(ax: Axes, found: Design) -> None:
     ax.set(xlim=(low, high), ylim=(bottom, top))
 
 
-def _draw_interval(ax: Axes, found: Design) -> None:
+def _draw_interval(ax: Axes, found: Design) -> list[np.ndarray]:
+    """Draw the interval after each run against what is spent; return what it reaches."""
     spent = found.spent
-    first = float(spent[1]) if len(spent) > 1 else 1.0
-    x = np.concatenate([[first / 3], spent[1:]])  # no runs have no place on a logarithmic axis
-    if found.answers:
-        answer = found.answers[0]
-        center, half = answer.after.estimate, found.halves
-        known = np.isfinite(half) & (half < np.log(1e4) if answer.logarithmic else True)
-        if answer.logarithmic:
-            low, high = center * np.exp(-half[known]), center * np.exp(half[known])
-        else:
-            low, high = center - half[known], center + half[known]
-        name = as_written(answer.name, 40)
-    else:
-        known, center = np.isfinite(found.steps), np.nan
-        low, high, name = np.zeros(int(known.sum())), found.steps[known], "volume left"
-    place = x[known]
-    if len(place) == 0:
+    center, low, high = _limits(found)
+    shown = np.isfinite(low) & np.isfinite(high)
+    if not shown.any() or len(spent) < 2:
         ax.text(0.5, 0.5, "not determined", transform=ax.transAxes, ha="center", color=MUTED)
-        return
-    ax.fill_between(place, low, high, step="post", color=WIDE, lw=0, zorder=2,
-                    label=f"{100 * found.level:g} % interval")  # fmt: skip
-    for edge in (low, high):
-        ax.step(place, edge, where="post", color=LAW, lw=1.0, zorder=3)
-    if np.isfinite(center):
-        ax.plot([x[0], x[-1] * 1.5], [center, center], color=INK, lw=0.8, ls=(0, (4, 3)), zorder=3,
-                label=f"{name} = {brief(float(center))}")  # fmt: skip
-    end = float(spent[-1])
-    ax.fill_between([end, end * 1.5], low[-1], high[-1], color=WIDE, lw=0, zorder=2)
-    for edge in (low, high):
-        ax.plot([end, end * 1.5], [edge[-1]] * 2, color=LAW, lw=1.0, zorder=3)
-    shown = [low, high] + _draw_others(ax, found, end)
-    values = np.concatenate([np.atleast_1d(v) for v in shown])
-    log = bool(found.answers and found.answers[0].logarithmic and values.min() > 0)
-    _finish(ax, found, (first / 3, end * 2.4), widened(values), name, log)
-
-
-def _draw_others(ax: Axes, found: Design, end: float) -> list[np.ndarray]:
-    """Draw the interval that other designs of the same cost leave, as bars beside the batch's."""
-    usable = [other for other in found.others if np.isfinite(other.against)][:3]
-    if not (usable and found.answers):
         return []
-    answer, half = found.answers[0], float(found.halves[-1])
-    ends, center = [], answer.after.estimate
-    for k, other in enumerate(usable):
-        wide = half * other.against
-        if answer.logarithmic and wide > np.log(1e4):
+    begin, end = float(spent[1]) / 4, 1.5 * float(spent[-1])
+    x = np.concatenate([[begin], spent[1:]])  # no runs have no place on a logarithmic axis
+    place, low, high = np.append(x[shown], end), low[shown], high[shown]
+    low, high = np.append(low, low[-1]), np.append(high, high[-1])
+    label = f"{100 * found.level:g} % interval" if found.answers else "over that at present"
+    ax.fill_between(place, low, high, step="post", color=WIDE, lw=0, zorder=2, label=label)
+    for edge in (low, high) if found.answers else (high,):
+        ax.step(place, edge, where="post", color=LAW, lw=1.0, zorder=3)
+    if found.answers:
+        text = brief(center).replace("-", "\u2212")
+        style: Any = dict(color=INK, lw=0.8, ls=(0, (4, 3)), zorder=3, label=text)
+        ax.plot([place[0], end], [center, center], **style)
+    _label_spent(ax, found, float(place[0]) if shown[0] else float(place[0]) / 2, bool(shown[0]))
+    where: Any = dict(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=3, columnspacing=0.8)
+    ax.legend(**where, handletextpad=0.4)
+    return [low, high]
+
+
+def _limits(found: Design) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return the answer, and its limits [k + 1] after each run; NaN where hardly anything is known.
+
+    Without an answer, the volume of all parameters over that at present stands for the upper limit.
+    """
+    if not found.answers:
+        return 0.0, np.zeros(len(found.steps)), found.steps
+    answer, half = found.answers[0], found.halves
+    center = answer.after.estimate
+    if answer.logarithmic:
+        half = np.where(half < np.log(KNOWN), half, np.nan)
+        return center, center * np.exp(-half), center * np.exp(half)
+    half = np.where(half < 20 * half.min(), half, np.nan)
+    return center, center - half, center + half
+
+
+def _draw_others(ax: Axes, found: Design) -> list[np.ndarray]:
+    """Draw the intervals that the batch and designs of the same cost leave; return their ends."""
+    if not found.answers or not np.isfinite(found.halves[-1]):
+        ax.axis("off")
+        return []
+    answer, own = found.answers[0], float(found.halves[-1])
+    center = answer.after.estimate
+    bars = [("the batch", own, LAW)]
+    bars += [
+        (other.name.removeprefix("a ").removeprefix("an "), own * other.against, hue)
+        for other, hue in zip(found.others, HUES, strict=False)
+    ]
+    ends: list[np.ndarray] = []
+    names = []
+    for name, wide, hue in bars:
+        if not wide < (np.log(KNOWN) if answer.logarithmic else 20 * own):
             continue
-        low, high = (
-            center * np.exp([-wide, wide])
-            if answer.logarithmic
-            else center + np.array([-wide, wide])
-        )
-        at = end * 1.6 * 1.13**k
-        ax.plot([at, at], [low, high], color=HUES[k], lw=1.6, zorder=4, label=other.name)
-        ends.append(np.array([low, high]))
+        both = np.array([-wide, wide])
+        both = center * np.exp(both) if answer.logarithmic else center + both
+        ax.plot([len(ends)] * 2, both, color=hue, lw=4, solid_capstyle="butt", zorder=4)
+        ends.append(both)
+        names.append(name.partition(",")[0])
+    ax.set_xticks(range(len(ends)), names, rotation=60, ha="right", rotation_mode="anchor",
+                  fontsize=6)  # fmt: skip
+    ax.set_xlim(-0.7, max(len(ends), 2) - 0.3)
+    ax.grid(visible=False, axis="x")
     return ends
 
 
-def _finish(
-    ax: Axes,
-    found: Design,
-    x: tuple[float, float],
-    y: tuple[float, float],
-    name: str,
-    log: bool,
-) -> None:
-    """Label the axes; where nothing is spent yet the tick says so."""
-    unit = as_written(found.candidates.unit, 16)
-    log_axis(ax, "x", *x)
-    ax.set_xlabel(f"spent on the batch ({unit})")
-    ticks = [tick for tick in ax.get_xticks() if tick > 2.2 * x[0]]
-    labels = [short_number(tick, True) for tick in ticks]
-    ax.set_xticks([x[0], *ticks], labels=["now", *labels])
-    if log:
-        log_axis(ax, "y", *y)
-    else:
-        ax.set_ylim(*y)
-    ax.set_ylabel(name)
-    ax.legend(loc="upper right", framealpha=0.85)
-    ax.axvspan(float(found.spent[-1]) * 1.5, x[1], color="#f4f4f4", lw=0, zorder=0)
+def _share_height(one: Axes, other: Axes, found: Design, values: list[np.ndarray]) -> None:
+    """Give both panels of intervals one vertical axis, which the first of them labels."""
+    if not values:
+        return
+    low, high = widened(np.concatenate(values))
+    log = bool(found.answers and found.answers[0].logarithmic)
+    for ax in (one, other):
+        if log:
+            log_axis(ax, "y", low, high)
+        else:
+            ax.set_ylim(low if found.answers else 0.0, high)
+    other.tick_params(axis="y", labelleft=False)
+    one.set_ylabel(as_written(found.answers[0].name, 40) if found.answers else "volume left")
+
+
+def _label_spent(ax: Axes, found: Design, begin: float, now: bool) -> None:
+    """Label the axis of what is spent; where that is nothing yet, the tick says so."""
+    end = 1.5 * float(found.spent[-1])
+    log_axis(ax, "x", begin, end)
+    ax.set_xlabel(f"spent on the batch ({as_written(found.candidates.unit, 16)})")
+    if not now:
+        return
+    ticks = [10.0**p for p in range(-300, 300) if 2.5 * begin < 10.0**p <= end]
+    ticks = ticks[:: max(1, len(ticks) // 5)]
+    ax.set_xticks([begin, *ticks], labels=["now", *(short_number(tick, True) for tick in ticks)])

@@ -50,7 +50,8 @@ class Trend(NamedTuple):
         else:
             x = inputs[self.scale]
         size: np.ndarray = np.exp(self.power * (np.log(x) - self.center))
-        return np.clip(size, self.size.min(), self.size.max())
+        within: np.ndarray = np.clip(size, self.size.min(), self.size.max())
+        return within
 
 
 def noise_trend(fit: FitResult, at: Linearized) -> Trend:
