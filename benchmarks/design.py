@@ -309,12 +309,87 @@ def against_all(cases: int) -> Iterator[str]:
         )
 
 
+def against_peer(python: str, tables: int) -> Iterator[str]:
+    """Yield the table of batches of equal cost and number from the peer's own candidates.
+
+    Pilot runs at two cheap budgets; six more at dearer ones. What is compared is how far log N*
+    spreads over refits of simulated losses, with the truth known.
+
+    Args:
+        python: of the environment that has simple-scaling-laws.
+        tables: pilots.
+    """
+    import json
+    import subprocess
+
+    from jaxscale.designs.simulation import simulate as simulated_spread
+
+    heads = ("pilots, noise", "left by theirs", "left by ours", "ours over theirs", "they, s")
+    yield f"| {' | '.join(heads)} | we, s |"
+    yield "|---|---|---|---|---|---|"
+    N, D = isoflop_design(np.array([1e18, 1e19]), 7, spread=2.4)
+    for noise in (0.004, 0.015):
+        theirs, ours, seconds = [], [], []
+        for seed in range(tables):
+            runs = simulate(TRUTH, N, D, noise=noise, seed=seed)
+            budgets = [1e19, 1e20, 1e21]
+            asked = {"N": N.tolist(), "D": D.tolist(), "loss": runs.loss.tolist(), "target": 1e23,
+                     "budgets": budgets, "runs": 6, "draws": 400}  # fmt: skip
+            done = subprocess.run(
+                [python, Path(__file__).with_name("design_peer.py")],
+                input=json.dumps(asked), capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if done.returncode:
+                print(done.stderr.strip().splitlines()[-1], file=sys.stderr)
+                continue
+            peer = json.loads(done.stdout)
+            fit = jaxscale.fit(jaxscale.Chinchilla(), runs, loss=jaxscale.Square(), starts=64)
+            spent = float(np.sum(6 * np.array(peer["N"]) * np.array(peer["D"])))
+            options: dict[str, Any] = dict(what="N* at 1e23", noise=noise, force=True)
+            begin = time.perf_counter()
+            mine = jaxscale.design(
+                fit, budget=spent, candidates=peer["candidates"], batch=6, repeats=6, **options
+            )
+            took = time.perf_counter() - begin
+            plan = {"N": peer["N"], "D": peer["D"]}
+            judged = jaxscale.design(fit, plan=plan, **options)
+            truth = _as_fitted(fit, noise)
+            spreads = [
+                simulated_spread(truth, batch, "N* at 1e23", tables=400, stages=[0, 6]).ratio[-1]
+                for batch in (judged, mine)
+            ]
+            theirs.append(spreads[0])
+            ours.append(spreads[1])
+            seconds.append((*peer["seconds"].values(), took))
+            print(noise, seed, spreads, seconds[-1], file=sys.stderr, flush=True)
+        if not theirs:
+            continue
+        fitted, suggested, scored, took = np.median(np.array(seconds), axis=0)
+        ratio = np.array(ours) / np.array(theirs)
+        yield (
+            f"| 2 budgets of 7, {100 * noise:g} %; {len(theirs)} | {100 * np.median(theirs):.3g} % "
+            f"| {100 * np.median(ours):.3g} % | {np.median(ratio):.3g} ({ratio.min():.2g} to "
+            f"{ratio.max():.2g}) | {suggested:.2f} + {fitted:.1f} of draws; a design scored "
+            f"{scored:.0f} | {took:.2f} |"
+        )
+
+
+def _as_fitted(fit: jaxscale.FitResult, noise: float) -> jaxscale.FitResult:
+    """Return the same law fitted to its own predictions with noise of the size that is known."""
+    law = fit.law
+    N, D = fit.runs.column("N"), fit.runs.column("D")
+    again = simulate(law, N, D, noise=noise, seed=99)
+    return jaxscale.fit(jaxscale.Chinchilla(), again, loss=jaxscale.Square(), starts=64)
+
+
 def main() -> None:
     """Measure, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables", type=int, default=5, help="of each simulated kind")
     parser.add_argument("--orders", type=int, default=11, help="random orders of each table")
     parser.add_argument("--cases", type=int, default=40, help="of exhaustive search")
+    parser.add_argument("--peer", metavar="PYTHON", help="of an environment with the peer")
+    parser.add_argument("--pilots", type=int, default=5, help="tables for the peer")
     parser.add_argument("--only", default="", help="only tables whose name contains this")
     parser.add_argument("--out", type=Path, help="write the tables there")
     asked = parser.parse_args()
@@ -323,6 +398,8 @@ def main() -> None:
     lines = revealed_table(tables, asked.orders) if tables else []
     if asked.cases:
         lines += ["", *against_all(asked.cases)]
+    if asked.peer:
+        lines += ["", *against_peer(asked.peer, asked.pilots)]
     text = "\n".join(lines)
     print(text)
     if asked.out:

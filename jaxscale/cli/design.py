@@ -19,6 +19,8 @@ from jaxscale.designs.candidates import KINDS
 from jaxscale.designs.criteria import CRITERIA
 from jaxscale.designs.design import RUNS, design
 from jaxscale.designs.result import PLANS
+from jaxscale.designs.simulation import simulate
+from jaxscale.fitting.result import FitResult
 
 EXAMPLES = (
     'jaxscale design fit.json --budget 1e21 --for "N* at 1e25" --plan plan.csv',
@@ -76,6 +78,8 @@ def run(options: argparse.Namespace) -> int:
     """Print the runs to make next."""
     _check_files(options)
     law, fit = source(options)
+    if options.simulate is not None:
+        _may_simulate(options, fit)
     found = design(
         law if fit is None else fit,
         budget=options.budget,
@@ -102,16 +106,28 @@ def run(options: argparse.Namespace) -> int:
     files: list[Any] = [draw] if options.figure else []
     if options.plan:
         files.append(lambda: found.save(options.plan))
+    text, more = str(found), {}
+    if options.simulate is not None and fit is not None:
+        came = [simulate(fit, found, asked, tables=options.simulate) for asked in options.asked]
+        text = "\n".join([text, "", *map(str, came)])
+        more = {"simulated": [each.to_dict() for each in came]}
     deliver(
         options,
-        str(found),
-        lambda: {**found.to_dict(), **doubts(fit)},
+        text,
+        lambda: {**found.to_dict(), **more, **doubts(fit)},
         notes=found.notes,
         noted=True,
         told=doubt_sentences(fit),
         files=files,
     )
     return max(code(fit), int(not found.identified))
+
+
+def _may_simulate(options: argparse.Namespace, fit: FitResult | None) -> None:
+    if options.simulate < 20:
+        raise ValueError(f"--simulate must be 20 tables or more, got {options.simulate}")
+    if fit is None or not options.asked:
+        raise ValueError("--simulate goes with a fit and an answer that is asked for (--for)")
 
 
 def _check_files(options: argparse.Namespace) -> None:

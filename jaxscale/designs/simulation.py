@@ -52,6 +52,10 @@ class Simulated:
     tables: int
     lost: np.ndarray
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        return dataclasses.asdict(self)
+
     def __str__(self) -> str:
         pairs = zip(self.runs[1:], self.ratio[1:], self.predicted[1:], strict=True)
         said = "; ".join(

@@ -95,12 +95,12 @@ def _draw_places(ax: Axes, found: Design) -> None:
     style: Any = dict(s=7, color="#c9c9c9", linewidths=0, label=f"{len(x):,} candidates")
     draw_cloud(ax, x, y, **style)
     if len(here[0]):
-        draw_cloud(ax, *here, color=RUN, label=f"{len(here[0]):,} runs that are there")
+        draw_cloud(ax, *here, color=RUN, label=f"{len(here[0]):,} runs")
     batch = found.batch
     shape: Any = dict(
         s=44 if len(batch) <= 20 else 20, color=LAW, edgecolors="w", linewidths=0.6, zorder=5
     )
-    ax.scatter(x[batch], y[batch], label="the batch, in its order", **shape)
+    ax.scatter(x[batch], y[batch], label="the batch in order", **shape)
     for k, one in enumerate(batch if len(batch) <= 20 else ()):
         mark: Any = dict(ha="center", va="center_baseline", fontsize=5, color="w", zorder=6)
         ax.text(x[one], y[one], str(k + 1), **mark)
@@ -184,9 +184,9 @@ def _draw_others(ax: Axes, found: Design) -> list[np.ndarray]:
         return []
     answer, own = found.answers[0], float(found.halves[-1])
     center = answer.after.estimate
-    bars = [("the batch", own, LAW)]
+    bars = [("batch", own, LAW)]
     bars += [
-        (other.name.removeprefix("a ").removeprefix("an "), own * other.against, hue)
+        (other.name.split()[other.name.startswith("a")].strip(","), own * other.against, hue)
         for other, hue in zip(found.others, HUES, strict=False)
     ]
     ends: list[np.ndarray] = []
@@ -198,7 +198,7 @@ def _draw_others(ax: Axes, found: Design) -> list[np.ndarray]:
         both = center * np.exp(both) if answer.logarithmic else center + both
         ax.plot([len(ends)] * 2, both, color=hue, lw=4, solid_capstyle="butt", zorder=4)
         ends.append(both)
-        names.append(name.partition(",")[0])
+        names.append(as_written(name, 12))
     ax.set_xticks(range(len(ends)), names, rotation=60, ha="right", rotation_mode="anchor",
                   fontsize=6)  # fmt: skip
     ax.set_xlim(-0.7, max(len(ends), 2) - 0.3)
