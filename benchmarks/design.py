@@ -29,6 +29,7 @@ import numpy as np
 
 import jaxscale
 from jaxscale.datasets.synthetic import isoflop_design, simulate
+from jaxscale.designs.candidates import generated, region
 from jaxscale.designs.selection import choose, exhaustive
 from jaxscale.uncertainty.quantities import Best
 
@@ -49,12 +50,19 @@ class Table(NamedTuple):
         runs: all of them.
         compute: of which N* is asked.
         law: that is fitted.
+        own: mask of the runs of the table itself, where others could be made beside them; else all.
     """
 
     name: str
     runs: jaxscale.Runs
     compute: float
     law: jaxscale.Law = jaxscale.Chinchilla()
+    own: np.ndarray | None = None
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The runs of the table itself."""
+        return np.ones(len(self.runs), bool) if self.own is None else self.own
 
 
 class Way(NamedTuple):
@@ -76,7 +84,7 @@ def simulated(seed: int) -> list[Table]:
     sweep = isoflop_design(np.logspace(18, 21, 7), 9, spread=1.8)
     N, D = np.meshgrid(np.geomspace(3e7, 3e9, 8), np.geomspace(1e9, 1e11, 8))
     small = isoflop_design(np.logspace(18, 20.5, 6), 7, spread=1.6)
-    return [
+    tables = [
         Table("isoFLOP 7 x 9, noise .4 %", simulate(TRUTH, *sweep, noise=0.004, seed=seed), 1e23),
         Table(
             "rectangle 8 x 8, noise .4 %",
@@ -85,6 +93,31 @@ def simulated(seed: int) -> list[Table]:
         ),
         Table("isoFLOP 6 x 7, noise 1.5 %", simulate(TRUTH, *small, noise=0.015, seed=seed), 1e22),
     ]
+    noises = (0.004, 0.004, 0.015)
+    return tables + [with_any(t, s, seed) for t, s in zip(tables, noises, strict=True)]
+
+
+def with_any(table: Table, noise: float, seed: int) -> Table:
+    """Return a simulated table beside which any run of its range could be made.
+
+    Args:
+        table: simulated.
+        noise: of it.
+        seed: of the losses of the other runs.
+    """
+    N, D, flops = table.runs.column("N"), table.runs.column("D"), cost(table)
+    grid = generated("grid", region(TRUTH, float(flops.max()), N, D))
+    n, d = grid.inputs["N"], grid.inputs["D"]
+    within = (n >= N.min()) & (n <= N.max()) & (d >= D.min()) & (d <= D.max())
+    within &= (d / n >= (D / N).min()) & (d / n <= (D / N).max()) & (grid.cost <= flops.max())
+    more = simulate(TRUTH, n[within], d[within], noise=noise, seed=seed + 1000)
+    runs = jaxscale.Runs(
+        N=np.concatenate([N, n[within]]),
+        D=np.concatenate([D, d[within]]),
+        loss=np.concatenate([table.runs.loss, more.loss]),
+    )
+    own = np.arange(len(runs)) < len(N)
+    return table._replace(name=f"{table.name}; any run of its range", runs=runs, own=own)
 
 
 def real() -> list[Table]:
@@ -141,9 +174,9 @@ class Shown:
 
 def at_first(table: Table) -> np.ndarray:
     """Return a mask of the cheapest runs, as few as give a fit that is certified."""
-    order = np.argsort(cost(table), kind="stable")
+    order = [k for k in np.argsort(cost(table), kind="stable") if table.mask[k]]
     for count in range(FIRST, len(order) + 1):
-        shown = np.isin(np.arange(len(order)), order[:count])
+        shown = np.isin(np.arange(len(table.runs)), order[:count])
         try:
             if Shown(table, shown).trusted:
                 return shown
@@ -161,11 +194,12 @@ def proposed(table: Table, now: Shown, wanted: float) -> list[int]:
     left = np.flatnonzero(~now.shown)
     runs = table.runs
     candidates = {"N": runs.column("N")[left], "D": runs.column("D")[left]}
-    asked: dict[str, Any] = dict(what=now.best, candidates=candidates, batch=len(left), force=True)
+    most = min(len(left), 60)
+    asked: dict[str, Any] = dict(what=now.best, candidates=candidates, batch=most, force=True)
     half = now.half()
     share = 0.9 * wanted / half if np.isfinite(half) else 0.5
     try:
-        found = jaxscale.design(now.fit, until=min(share, 0.97), **asked)
+        found = jaxscale.design(now.fit, narrow=min(share, 0.97), **asked)
     except jaxscale.FitError:  # not even all that is left: what pays most
         try:
             found = jaxscale.design(now.fit, budget=float(cost(table)[left].sum()), **asked)
@@ -178,7 +212,7 @@ def in_order(order: np.ndarray) -> Chooser:
     """Return a strategy that takes runs as they stand in an order."""
 
     def chooser(table: Table, now: Shown, wanted: float) -> list[int]:
-        return [int(k) for k in order if not now.shown[k]][:BATCH]
+        return [int(k) for k in order if table.mask[k] and not now.shown[k]][:BATCH]
 
     return chooser
 
@@ -202,7 +236,7 @@ def revealed(table: Table, first: np.ndarray, whole: Shown, chooser: Chooser) ->
             narrow = spent if np.isnan(narrow) else narrow
             if abs(now.log_size() - truth) <= own:
                 break
-        if shown.all():
+        if shown[table.mask].all() and chooser is not proposed or shown.all():
             break
         shown = shown.copy()
         shown[chooser(table, now, wanted)] = True
@@ -217,7 +251,7 @@ def compared(table: Table, orders: int, seed: int) -> dict[str, Way]:
         orders: random ones.
         seed: of these.
     """
-    whole, first, flops = Shown(table, np.ones(len(table.runs), bool)), at_first(table), cost(table)
+    whole, first, flops = Shown(table, table.mask), at_first(table), cost(table)
     begin = time.perf_counter()
     found = {"proposed": revealed(table, first, whole, proposed)}
     seconds = time.perf_counter() - begin
@@ -228,7 +262,7 @@ def compared(table: Table, orders: int, seed: int) -> dict[str, Way]:
     ]
     found["at random"] = sorted(tried)[len(tried) // 2]
     found["at first"] = Way(float(flops[first].sum()), int(first.sum()), np.nan)
-    found["whole"] = Way(float(flops.sum()), len(flops), np.nan)
+    found["whole"] = Way(float(flops[table.mask].sum()), int(table.mask.sum()), np.nan)
     said = ", ".join(f"{k} {v.flops:.3g} ({v.runs})" for k, v in found.items())
     print(
         f"{table.name}, {seconds:.1f} s of proposals and fits: {said}", file=sys.stderr, flush=True

@@ -33,7 +33,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     source_options(sub)
     sub.add_argument("--budget", type=float, metavar="C", help="FLOPs of the whole batch")
     text = "in place of a budget: find the cheapest batch that leaves this share of the interval"
-    sub.add_argument("--until", type=float, metavar="SHARE", help=text)
+    sub.add_argument("--narrow", type=float, metavar="SHARE", help=text)
     sub.add_argument(
         "--for",
         dest="asked",
@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     found = design(
         law if fit is None else fit,
         budget=options.budget,
-        until=options.until,
+        narrow=options.narrow,
         what=options.asked,
         candidates=options.candidates,
         criterion=options.criterion,

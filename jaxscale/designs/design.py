@@ -35,7 +35,7 @@ def design(
     fit: FitResult | Law,
     *,
     budget: float | None = None,
-    until: float | None = None,
+    narrow: float | None = None,
     what: Asked | Sequence[Asked] = (),
     candidates: Any = "grid",
     criterion: str | None = None,
@@ -55,7 +55,7 @@ def design(
         fit: a fit; or a law with values, before any run is there.
         budget: FLOPs of the whole batch, or what it may cost in the unit of the candidates' own
             column `cost`.
-        until: in place of a budget, the share of the present interval that is to be left, .5 for
+        narrow: in place of a budget, the share of the present interval that is to be left, .5 for
             half of it: the cheapest batch that gets there is found.
         what: what is to be known better: "N* at 1e25", "loss at 1e24", "alpha", a `Quantity`, a
             JAX function of a law; or several.
@@ -92,14 +92,14 @@ def design(
     Source: Chaloner & Verdinelli 1995, Statistical Science 10(3); Fedorov 1972.
     """
     begin = time.perf_counter()
-    if sum(x is not None for x in (budget, until, plan)) != 1:
+    if sum(x is not None for x in (budget, narrow, plan)) != 1:
         raise ValueError(
-            "give one of budget (--budget), until (--until .5) and plan to judge (--check)"
+            "give one of budget (--budget), narrow (--narrow .5) and plan to judge (--check)"
         )
-    if until is not None and not 0 < until < 1:
-        raise ValueError(f"until is the share of the interval that is left, .5 say, got {until:g}")
-    if until is not None and largest is None and _generates(candidates):
-        raise ValueError("until goes with what one run may cost, largest (--largest)")
+    if narrow is not None and not 0 < narrow < 1:
+        raise ValueError(f"narrow is the share of the interval left, .5 say, got {narrow:g}")
+    if narrow is not None and largest is None and _generates(candidates):
+        raise ValueError("narrow goes with what one run may cost, largest (--largest)")
     question, limits = posed(
         fit,
         budget=budget,
@@ -121,8 +121,8 @@ def design(
         chosen = _judged(question, limits)
     else:
         chosen = choose(question.search, limits)
-        if until is not None:
-            limits, chosen = cheapest_batch(question, limits, chosen, until)
+        if narrow is not None:
+            limits, chosen = cheapest_batch(question, limits, chosen, narrow)
         _worthwhile(question, chosen)
     return _made(question, limits, chosen, seconds=time.perf_counter() - begin)
 

@@ -159,7 +159,7 @@ def test_whatever_is_asked_becomes_better_known(fitted, what, criterion):
 
 
 def test_half_the_interval_takes_no_run_that_could_be_spared(fitted):
-    found = design(fitted, until=0.7, largest=1e21, what="N* at 1e24")
+    found = design(fitted, narrow=0.7, largest=1e21, what="N* at 1e24")
     assert 0.6 < found.ratio <= 0.7 and found.budget == pytest.approx(found.spent[-1])
     for k in range(len(found)):
         rest = {name: np.delete(x, k) for name, x in found.inputs.items()}
@@ -195,8 +195,8 @@ def test_noise_that_shrinks_with_size_sends_runs_where_it_is_small():
 
 
 REFUSED = {
-    "no budget": (dict(), ValueError, "--budget.*--until.*--check"),
-    "both": (dict(budget=1e21, until=0.5), ValueError, "one of budget"),
+    "no budget": (dict(), ValueError, "--budget.*--narrow.*--check"),
+    "both": (dict(budget=1e21, narrow=0.5), ValueError, "one of budget"),
     "nothing asked": (dict(budget=1e21, what=()), ValueError, r"say what.*N\* at 1e25"),
     "a poor budget": (dict(budget=1e12), ValueError, "no grid of candidates fits 1e"),
     "a poor budget for a table": (
@@ -212,9 +212,9 @@ REFUSED = {
     "no such criterion": (dict(budget=1e21, criterion="A"), ValueError, "c, V, D"),
     "no runs": (dict(budget=1e21, batch=0), ValueError, "batch"),
     "more than can be": (
-        dict(until=0.01, largest=1e19, batch=2), jaxscale.FitError, "2 runs .* at best, not 1 %",
+        dict(narrow=0.01, largest=1e19, batch=2), jaxscale.FitError, "2 runs .* at best, not 1 %",
     ),
-    "no interval of that share": (dict(until=1.5, largest=1e19), ValueError, "share"),
+    "no interval of that share": (dict(narrow=1.5, largest=1e19), ValueError, "share"),
     "present beside a fit": (dict(budget=1e21, present=RAY), ValueError, "present goes with a law"),
 }  # fmt: skip
 
