@@ -24,6 +24,8 @@ ROUNDS = 40
 """Rounds of exchange at most."""
 FEW = 40
 """Runs of a batch up to which they are exchanged: of many, each matters little."""
+RESPENT = 20
+"""Runs of a batch up to which it is tried to spend anew what each of them costs."""
 EXHAUSTIVE = 200_000
 """Batches that an exhaustive search looks at, at most."""
 
@@ -110,9 +112,9 @@ def _exchanged(criterion: Criterion, limits: Limits, batch: list[int]) -> list[i
             one = int(np.argmin(tried))
             if tried[one] < best:
                 best, found = float(tried[one]), [*rest, one]
-        if found is batch:
+        if found is batch and len(batch) <= RESPENT:
             found = _respent(criterion, limits, batch, level)
-        else:
+        elif found is not batch:
             found = grown(criterion, limits, found, per_cost=False)
         if found is batch:
             break
@@ -139,7 +141,13 @@ def _respent(criterion: Criterion, limits: Limits, batch: list[int], level: floa
 
 
 def in_order(criterion: Criterion, limits: Limits, batch: Sequence[int]) -> list[int]:
-    """Return a batch in the order in which its runs narrow the interval most per FLOP."""
+    """Return a batch in the order in which its runs narrow the interval most per FLOP.
+
+    Args:
+        criterion: what is asked.
+        limits: with what runs cost.
+        batch: in any order.
+    """
     left, order = list(batch), list[int]()
     while left:
         state = criterion.after(order)
