@@ -59,6 +59,9 @@ if TYPE_CHECKING:
     from jaxscale.decisions.allocation import Allocation
     from jaxscale.decisions.near import near_optimal
     from jaxscale.decisions.question import Lifetime
+    from jaxscale.decisions.allocation import Allocation, allocate
+    from jaxscale.designs.design import design
+    from jaxscale.designs.result import Design
     from jaxscale.engine import implicit
     from jaxscale.errors import DataError, FitError, JaxscaleError, LawError
     from jaxscale.fitting.certificate import Certificate
@@ -136,6 +139,9 @@ _ROOMS = {
     "decisions.allocation": "Allocation",
     "decisions.near": "near_optimal",
     "decisions.question": "Lifetime",
+    "decisions.allocation": "Allocation allocate",
+    "designs.design": "design",
+    "designs.result": "Design",
     "errors": "DataError FitError JaxscaleError LawError",
     "fitting.certificate": "Certificate",
     "fitting.exponent_grid": "ExponentGrid exponent_grid",
@@ -210,6 +216,7 @@ __all__ = [
     "Chinchilla",
     "ChinchillaNDC",
     "DataError",
+    "Design",
     "ExponentGrid",
     "FitError",
     "FitResult",
@@ -262,6 +269,7 @@ __all__ = [
     "covariance",
     "cross_validate",
     "datasets",
+    "design",
     "effective_speedup",
     "engine",
     "exponent",

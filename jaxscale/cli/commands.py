@@ -53,6 +53,7 @@ COMMANDS = {
     "predict": Row("Evaluate a fitted law or a preset.", compiles=False),
     "allocate": Row("Best N and D for a budget or a loss, with intervals; and other runs to make."),
     "size": Row("Architectures of a size, or the parameters and FLOPs of one.", compiles=False),
+    "design": Row("The next runs for an answer and a budget, or a plan judged."),
     "plot": Row("Draw the law, the residuals and the starts of a fit."),
     "forecast": Row("Forecast where a run that is still training will end."),
     "laws": Row("List the laws, their parameters and presets.", compiles=False),

@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxscale.comparison.held_out import HeldOut
+from jaxscale.designs.result import Design
 from jaxscale.fitting.exponent_grid import ExponentGrid
 from jaxscale.fitting.result import FitResult
 from jaxscale.forecast.forecaster import Forecast
@@ -26,6 +27,7 @@ from jaxscale.plotting.bands import plot_bands
 from jaxscale.plotting.contours import plot_contours
 from jaxscale.plotting.corner import plot_joint
 from jaxscale.plotting.envelope import plot_envelope
+from jaxscale.plotting.design import plot_design
 from jaxscale.plotting.fit import plot_fit, plot_law, plot_residuals
 from jaxscale.plotting.forecast import plot_forecast
 from jaxscale.plotting.influence import plot_influence
@@ -56,6 +58,7 @@ __all__ = [
     "plot_bands",
     "plot_contours",
     "plot_envelope",
+    "plot_design",
     "plot_fit",
     "plot_forecast",
     "plot_influence",
@@ -112,6 +115,7 @@ FIGURES = {
     "valleys": Drawing(plot_isoflop, IsoFlop, "isoFLOP valleys, their minima, and N* and D*"),
     "optima": Drawing(plot_optima, IsoFlop, "N*, D* and D*/N* against compute, with papers"),
     "envelope": Drawing(plot_envelope, IsoFlop, "training curves and the sizes that lie lowest"),
+    "design": Drawing(plot_design, Design, "the runs to make next and what they tell"),
     "forecast": Drawing(plot_forecast, Forecast, "the losses of a run and its forecast"),
 }
 

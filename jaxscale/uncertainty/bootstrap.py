@@ -41,13 +41,7 @@ from jaxscale.uncertainty.shared import (
     shares,
     tells,
 )
-
-
-class _Trend(NamedTuple):
-    """How the size of residuals moves with something."""
-
-    said: str  # empty if it does not
-    size: np.ndarray  # [n] typical size of a run's noise; ones if it does not
+from jaxscale.uncertainty.trends import Trend, noise_trend
 
 
 class _Table(NamedTuple):
@@ -58,7 +52,7 @@ class _Table(NamedTuple):
     labels: Any  # [n] clusters, or None
     seed: int
     draws: int
-    trend: _Trend
+    trend: Trend
     shares: Shares | None  # what runs of a group share, for the method of that name
 
 
@@ -120,9 +114,6 @@ METHODS = ("auto", *SCHEMES)
 CLUSTERED = tuple(name for name, scheme in SCHEMES.items() if scheme.clustered)
 GROUPED = (*CLUSTERED, "shared-noise")
 """Those that take groups."""
-SIZES_DIFFER = 2.4
-"""Standard errors of a rank correlation from which residuals count as of different sizes: 5 % in
-all, over two inputs and the predicted loss."""
 
 
 def bootstrap(
@@ -218,9 +209,9 @@ def bootstrap(
     )
 
 
-def _seen(fit: FitResult, at: Linearized, method: str, group: Any) -> tuple[Sharing | None, _Trend]:
+def _seen(fit: FitResult, at: Linearized, method: str, group: Any) -> tuple[Sharing | None, Trend]:
     """Return how residuals move together, if the method asks, and the trend of their sizes."""
-    sharing, trend = None, _trend(fit, at)
+    sharing, trend = None, noise_trend(fit, at)
     if method == "shared-noise" and (group is not None or fit.runs.group is not None):
         own = group is None or group is fit.runs.group
         called = fit.runs.names.get("group", "group") if own else "group"
@@ -234,7 +225,7 @@ def _seen(fit: FitResult, at: Linearized, method: str, group: Any) -> tuple[Shar
             "too few groups to tell: use method='residual' or 'case'"
         )
     if sharing:  # a group that is off as a whole is no trend
-        trend = _trend(fit, own_part(at, sharing.labels))
+        trend = noise_trend(fit, own_part(at, sharing.labels))
     return sharing, trend
 
 
@@ -306,40 +297,3 @@ def _doubts(fit: FitResult, method: str, trend: str, tested: bool = False) -> li
     elif trend and method in ("case", "shared-noise"):
         said.append(f"{trend}: runs were drawn as cases, which allows for it")
     return said
-
-
-def _trend(fit: FitResult, at: Linearized) -> _Trend:
-    """Return how the size of the residuals moves with an input or the loss, in words."""
-    r, used = np.abs(at.residual) * np.sqrt(at.weight), at.weight > 0
-    flops = fit.law.flops
-    scales = {name: fit.runs.column(name, flops) for name in fit.law.inputs}
-    scales["the predicted loss"] = fit.prediction
-    ranks = {name: _rank_correlation(r[used], scale[used]) for name, scale in scales.items()}
-    name, rank = max(ranks.items(), key=lambda item: abs(item[1]))
-    if abs(rank) * math.sqrt(used.sum() - 1) <= SIZES_DIFFER:
-        return _Trend("", np.ones(len(r)))
-    verb = "grow" if rank > 0 else "shrink"
-    said = f"residuals {verb} with {name} (rank correlation {rank:.2f})"
-    return _Trend(said, _typical_size(r, scales[name], used))
-
-
-def _typical_size(r: np.ndarray, scale: np.ndarray, used: np.ndarray) -> np.ndarray:
-    """Return the power law of |r| in a scale [n], 1 on average; ones for scales with a zero."""
-    if not (scale > 0).all():
-        return np.ones(len(r))
-    x = np.log(scale) - np.log(scale[used]).mean()
-    y = np.log(np.maximum(r, 0.05 * np.median(r[used]) + np.finfo(float).tiny))
-    slope = float(x[used] @ y[used] / (x[used] @ x[used]))
-    size: np.ndarray = np.exp(slope * x)
-    return size
-
-
-def _rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
-    a, b = _ranks(x), _ranks(y)
-    return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else 0.0
-
-
-def _ranks(x: np.ndarray) -> np.ndarray:
-    """Return ranks [n]; those of equal values are their mean, whatever their order."""
-    _, where, count = np.unique(x, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - 0.5 * (count - 1))[where]

@@ -80,7 +80,9 @@ GOOD = {
 for each in COMMANDS:
     GOOD.setdefault(each, shlex.split(command_named(each).EXAMPLES[0])[1:])
 QUICK = ("fit", "predict", "allocate", "plot", "forecast", "laws", "datasets")
-WITH_OUT = ("fit", "bootstrap", "influence", "compare", "predict", "allocate", "forecast")
+WITH_OUT = (
+    *("fit", "bootstrap", "influence", "compare", "predict", "allocate", "forecast", "design"),
+)
 
 
 def options_of(name):
@@ -155,7 +157,9 @@ def numbers_of(value):
         yield abs(float(value))
 
 
-NUMBERED = ("fit", "bootstrap", "influence", "compare", "predict", "allocate", "forecast")
+NUMBERED = (
+    *("fit", "bootstrap", "influence", "compare", "predict", "allocate", "forecast", "design"),
+)
 
 
 @pytest.mark.parametrize("name", of(NUMBERED))
@@ -218,6 +222,7 @@ BAD = {
     "warmup": [["warmup", "--n", "0"], ["warmup", "--n", "9", "--loss", "square", "--delta", "1"]],
     "predict": [["predict", "none.json", "--N", "1"], ["predict", "fit.json", "--N", "-1"]],
     "allocate": [["allocate", "none.json", "--compute", "1"], ["allocate", "fit.json"]],
+    "design": [["design", "none.json", "--budget", "1"], ["design", "fit.json", "--budget", "9"]],
     "plot": [["plot", "none.json", "--figure", "x.png"], ["plot", "fit.json", "--figure", "x.y"]],
     "forecast": [["forecast", "none.csv", "--final-step", "9"], ["forecast", "metrics.jsonl"]],
     "laws": [["laws", "None"], ["laws", "none.py:None"]],
@@ -262,7 +267,7 @@ def test_examples_run(capsys, folder, monkeypatch, line):
     code, out, _ = run(capsys, shlex.split(line)[1:])
     assert code == 0 and out
     words = shlex.split(line)
-    for option in {"--out", "--figure", "--folder"} & set(words):
+    for option in {"--out", "--figure", "--folder", "--plan"} & set(words):
         if "--dry-run" not in words:
             assert Path(words[words.index(option) + 1]).exists()
 

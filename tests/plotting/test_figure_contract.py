@@ -22,6 +22,8 @@ from jaxscale import plotting
 from jaxscale.comparison.held_out import HeldOut
 from jaxscale.comparison.splits import Split
 from jaxscale.data.loss_curves import Curve
+from jaxscale.designs.candidates import Candidates
+from jaxscale.designs.result import Answer, Design, Other
 from jaxscale.fitting.exponent_grid import ExponentGrid
 from jaxscale.fitting.linearized import Noise
 from jaxscale.fitting.result import FitResult
@@ -36,6 +38,7 @@ from jaxscale.text import CONTROLS
 from jaxscale.uncertainty.asymptote import AsymptoteProfile
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.influence import Influence
+from jaxscale.uncertainty.intervals import Interval
 from jaxscale.uncertainty.profile import Profile
 
 NAMES = {
@@ -241,6 +244,23 @@ def forecast_of(name):
     return curve, end, Fan(ahead, flat, flat - 0.1, flat + 0.1, ahead, np.linspace(1e-3, 0, 9))
 
 
+def design_of(fit, name):
+    """Three runs from candidates around those that are there, bought in a unit of that name."""
+    there = fit.problem.inputs
+    inputs = {key: np.concatenate([x, 1.5 * x]) for key, x in there.items()}
+    cost = np.linspace(1e18, 1e20, len(next(iter(inputs.values()))))
+    halves = np.array([np.inf, 1.2, 0.5, 0.2])
+    ends = [Interval(name, 3e9, 3e9 * np.exp(-h), 3e9 * np.exp(h), 0.9, h, "x") for h in (9, 0.2)]
+    return Design(
+        law=name, candidates=Candidates(inputs, cost, name, name, np.empty(0, int)),
+        batch=np.array([0, 3, 5]), loss=np.ones(3), criterion="c", budget=1e21,
+        answers=(Answer(name, *ends, True),), steps=np.array([1.0, 0.9, 0.5, 0.2]), halves=halves,
+        spent=np.concatenate([[0.0], np.cumsum(cost[[0, 3, 5]])]), swaps=(),
+        others=(Other(name, 5, 1e20, 0.9, 2.0), Other("an L", 5, 1e20, np.nan, np.inf)),
+        noise=0.01, present=there, level=0.9, notes=(), identified=True, seconds=0.1,
+    )  # fmt: skip
+
+
 def arguments(figure, fit, name):
     """Return what a figure's function takes, made from a fit."""
     made = {
@@ -253,6 +273,7 @@ def arguments(figure, fit, name):
         HeldOut: lambda: (held_of(fit, name),),
         Multiplier: lambda: (multiplier_of(fit),),
         IsoFlop: lambda: (isoflop_of(name),),
+        Design: lambda: (design_of(fit, name),),
         Forecast: lambda: forecast_of(name),
     }
     return made[FIGURES[figure].takes]()

@@ -1,0 +1,293 @@
+"""What a design says: the batch, what it costs, and the interval before and after."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxscale.designs.candidates import Candidates
+from jaxscale.files.durable import write_atomically
+from jaxscale.text import columns, count, many, marked
+from jaxscale.text import quantity as number
+from jaxscale.uncertainty.intervals import Interval
+
+PLANS = (".csv", ".json")
+"""Endings of a plan."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """One asked quantity.
+
+    Attributes:
+        name: of the quantity.
+        before: its interval by the runs that are there; NaN limits where they do not determine it.
+        after: as it is predicted to be after the batch.
+        logarithmic: whether its error lives on the logarithmic scale.
+    """
+
+    name: str
+    before: Interval
+    after: Interval
+    logarithmic: bool
+
+    @property
+    def ratio(self) -> float:
+        """Width after over width before; of logarithms where the error lives there."""
+        return _width(self.after, self.logarithmic) / _width(self.before, self.logarithmic)
+
+    @property
+    def factor(self) -> float:
+        """By what factor the limits after are apart; NaN for a quantity that may be negative."""
+        return self.after.high / self.after.low if self.logarithmic else np.nan
+
+
+def _width(interval: Interval, log: bool) -> float:
+    with np.errstate(all="ignore"):
+        ends = np.array([interval.low, interval.high])
+        low, high = np.log(ends) if log else ends
+        return float(high - low) if np.isfinite([low, high]).all() else np.inf
+
+
+@dataclasses.dataclass(frozen=True)
+class Other:
+    """Another way to spend as much.
+
+    Attributes:
+        name: what it is.
+        runs: how many.
+        cost: of all of them.
+        ratio: of the interval after it to that at present; NaN where there is none at present.
+        against: of the interval after it to that after the batch; infinite if it leaves the law
+            open.
+    """
+
+    name: str
+    runs: int
+    cost: float
+    ratio: float
+    against: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Design:
+    """A batch of runs, and what it is worth.
+
+    Attributes:
+        law: name of the law.
+        candidates: that were looked at.
+        batch: [k] indices of candidates, in the order in which they pay most.
+        loss: [k] predicted losses.
+        criterion: "c", "V" or "D".
+        budget: what could be spent.
+        answers: what was asked, before and after; empty for "D".
+        steps: [k + 1] width of the asked interval over that at present, after each run.
+        halves: [k + 1] half the interval of the first answer, of its logarithm where its error
+            lives there; infinite where it is not determined.
+        spent: [k + 1] cost of the batch up to there.
+        swaps: [k] per run, how many candidates do as well within a percent in its place.
+        others: what the field's usual designs of that cost would come to.
+        noise: standard deviation of the residuals that was reckoned with.
+        present: inputs of the runs that are there.
+        level: of the intervals.
+        notes: what a reader should know.
+        identified: whether the runs with the batch determine the law.
+        seconds: that it took.
+    """
+
+    law: str
+    candidates: Candidates
+    batch: np.ndarray
+    loss: np.ndarray
+    criterion: str
+    budget: float
+    answers: tuple[Answer, ...]
+    steps: np.ndarray
+    halves: np.ndarray
+    spent: np.ndarray
+    swaps: tuple[Mapping[str, Any], ...]
+    others: tuple[Other, ...]
+    noise: float
+    present: Mapping[str, np.ndarray]
+    level: float
+    notes: tuple[str, ...]
+    identified: bool
+    seconds: float
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    @property
+    def inputs(self) -> dict[str, np.ndarray]:
+        """Inputs [k] of the batch."""
+        return {name: x[self.batch] for name, x in self.candidates.inputs.items()}
+
+    @property
+    def cost(self) -> np.ndarray:
+        """[k] what each run costs."""
+        return np.asarray(self.candidates.cost[self.batch])
+
+    @property
+    def ratio(self) -> float:
+        """Width of the asked interval after the batch over that before; NaN if there was none."""
+        return float(self.steps[-1])
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the batch as a launcher reads it: one object per run, in order."""
+        found = []
+        for k, one in enumerate(self.batch):
+            row: dict[str, Any] = {"order": k + 1}
+            row |= {name: float(x[k]) for name, x in self.inputs.items()}
+            if {"N", "D"} <= set(row):
+                row["tokens_per_parameter"] = row["D"] / row["N"]
+            row["flops" if self.candidates.unit == "FLOPs" else "cost"] = float(self.cost[k])
+            row["predicted_loss"] = float(self.loss[k])
+            row["interval_left"] = float(self.steps[k + 1])
+            if len(self.candidates.rows):
+                row["candidate_row"] = int(self.candidates.rows[one])
+            found.append(row)
+        return found
+
+    def save(self, path: str | Path) -> None:
+        """Write the plan as .csv or .json; `candidates` reads either back.
+
+        Raises:
+            ValueError: the ending is none of these.
+            OSError: the file could not be written.
+        """
+        path, rows = Path(path), self.rows()
+        if path.suffix.lower() not in PLANS:
+            raise ValueError(f"{path}: a plan ends in one of {', '.join(PLANS)}")
+        if path.suffix.lower() == ".json":
+            text = json.dumps([{k: _finite(v) for k, v in row.items()} for row in rows], indent=1)
+        else:
+            out = io.StringIO()
+            writer = csv.DictWriter(out, list(rows[0]) if rows else ["order"], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows({k: "" if _finite(v) is None else _short(v) for k, v in row.items()}
+                             for row in rows)  # fmt: skip
+            text = out.getvalue()
+        write_atomically(path, text.rstrip("\n").encode() + b"\n")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        return {
+            "law": self.law,
+            "criterion": self.criterion,
+            "identified": self.identified,
+            "answers": [
+                {
+                    "quantity": a.name,
+                    "estimate": a.after.estimate,
+                    "before": [a.before.low, a.before.high],
+                    "after": [a.after.low, a.after.high],
+                    "ratio": a.ratio,
+                }
+                for a in self.answers
+            ],
+            "level": self.level,
+            "budget": self.budget,
+            "spent": float(self.spent[-1]),
+            "unit": self.candidates.unit,
+            "share": float(self.spent[-1]) / self.budget,
+            "ratio": self.ratio,
+            "noise": self.noise,
+            "candidates": len(self.candidates),
+            "source": self.candidates.source,
+            "present": len(next(iter(self.present.values()), ())),
+            "plan": self.rows(),
+            "near_equivalents": [dict(each) for each in self.swaps],
+            "others": [dataclasses.asdict(other) for other in self.others],
+            "seconds": self.seconds,
+        }
+
+    def __str__(self) -> str:
+        return design_table(self) + marked(self.notes)
+
+
+def _finite(value: Any) -> Any:
+    return value if not isinstance(value, float) or np.isfinite(value) else None
+
+
+def _short(value: Any) -> str:
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def design_table(design: Design) -> str:
+    """Return the batch as text."""
+    unit = design.candidates.unit
+    flops = unit == "FLOPs"
+    there = len(next(iter(design.present.values()), ()))
+    spent = float(design.spent[-1])
+    lines = [
+        f"{design.law}, {many(there, 'run')} so far, residuals of {100 * design.noise:.2g} %; "
+        f"{len(design.candidates):,} candidates from {design.candidates.source}",
+        f"{many(len(design), 'run')}, {spent:.3g} {unit}, "
+        f"{100 * spent / design.budget:.3g} % of {design.budget:.3g}",
+        "",
+    ]
+    names = list(design.inputs)
+    ratio = {"N", "D"} <= set(names)
+    known = bool(np.isfinite(design.steps[0]))
+    head = ["", *names, *(["D/N"] if ratio else []), unit, "loss",
+            "interval left" if known else "known within"]  # fmt: skip
+    body = []
+    for k in range(len(design)):
+        cells = [count(x[k]) for x in design.inputs.values()]
+        if ratio:
+            cells.append(number(design.inputs["D"][k] / design.inputs["N"][k], 3))
+        price = f"{design.cost[k]:.3g}" if flops else number(design.cost[k])
+        left = _left(design.steps[k + 1]) if known else _within(design, k + 1)
+        body.append([str(k + 1), *cells, price, f"{design.loss[k]:.4f}", left])
+    lines.append(columns([head, *body], ">" * len(head)))
+    if design.answers:
+        lines += ["", _answers_table(design)]
+    if design.others:
+        rows = [["as much spent on", "runs", unit, "interval left", "than the batch's"]]
+        rows += [
+            [
+                other.name,
+                str(other.runs),
+                f"{other.cost:.3g}",
+                _left(other.ratio),
+                f"{other.against:.3g} x" if np.isfinite(other.against) else "law left open",
+            ]
+            for other in design.others
+        ]
+        lines += ["", columns(rows, "<>>>>")]
+    return "\n".join(lines)
+
+
+def _left(ratio: float) -> str:
+    return f"{100 * ratio:.3g} %" if np.isfinite(ratio) else "-"
+
+
+def _within(design: Design, k: int) -> str:
+    """Return half the interval of the first answer after k runs: a factor, or a distance."""
+    half = float(design.halves[k])
+    if not (design.answers and half < np.log(1e6)):
+        return "-"
+    return f"x {np.exp(half):.3g}" if design.answers[0].logarithmic else f"\u00b1 {half:.3g}"
+
+
+def _answers_table(design: Design) -> str:
+    rows = [["", "estimate", f"{100 * design.level:g} % now", "after the batch", "left"]]
+    for a in design.answers:
+        shown = count if a.logarithmic else number
+        left = f"{100 * a.ratio:.3g} %" if 0 < a.ratio < np.inf else "-"
+        rows.append([a.name, shown(a.after.estimate), _ends(a.before, shown),
+                     _ends(a.after, shown), left])  # fmt: skip
+    return columns(rows, "<>>>>")
+
+
+def _ends(interval: Interval, shown: Any) -> str:
+    if not np.isfinite([interval.low, interval.high]).all() or interval.high > 1e60:
+        return "not determined"
+    return f"{shown(interval.low)} to {shown(interval.high)}"
