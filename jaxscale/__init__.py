@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from jaxscale.fitting.many import fit_many
     from jaxscale.fitting.many_result import ManyFits
     from jaxscale.fitting.refit import Refits, refit
+    from jaxscale.fitting.reproduction import Verified, verify
     from jaxscale.fitting.result import FitResult
     from jaxscale.fitting.saved import load
     from jaxscale.fitting.saved_many import load_many
@@ -106,6 +107,7 @@ if TYPE_CHECKING:
     from jaxscale.optimizers import newton
     from jaxscale.recipes.multiplier import compute_multiplier
     from jaxscale.recipes.speedup import effective_speedup
+    from jaxscale.reports.page import Report, report
     from jaxscale.sweep.run import SweepResult, run_sweep
     from jaxscale.sweep.spec import read_spec
     from jaxscale.uncertainty import quantities
@@ -131,6 +133,7 @@ _ROOMS = {
     "fitting.many": "fit_many",
     "fitting.many_result": "ManyFits",
     "fitting.refit": "Refits refit",
+    "fitting.reproduction": "Verified verify",
     "fitting.result": "FitResult",
     "fitting.saved": "load",
     "fitting.saved_many": "load_many",
@@ -150,6 +153,7 @@ _ROOMS = {
     "optimizers": "newton",
     "recipes.multiplier": "compute_multiplier",
     "recipes.speedup": "effective_speedup",
+    "reports.page": "Report report",
     "sweep.run": "SweepResult run_sweep",
     "sweep.spec": "read_spec",
     "uncertainty.asymptote": "asymptote_profile",
@@ -214,6 +218,7 @@ __all__ = [
     "PurePowerLaw",
     "Reduced",
     "Refits",
+    "Report",
     "Residual",
     "Runs",
     "Scalar",
@@ -223,6 +228,7 @@ __all__ = [
     "Sum",
     "SweepResult",
     "Term",
+    "Verified",
     "Warmup",
     "__version__",
     "allocate",
@@ -259,9 +265,11 @@ __all__ = [
     "read_runs",
     "read_spec",
     "refit",
+    "report",
     "rollout",
     "run_sweep",
     "scale",
     "solver",
+    "verify",
     "warmup",
 ]

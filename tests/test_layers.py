@@ -18,6 +18,7 @@ ROWS = [
     {"uncertainty"},
     {"comparison", "recipes", "sweep"},
     {"plotting"},
+    {"reports"},
     {"cli"},
 ]
 """A module imports from its own wing and from wings of lower rows."""

@@ -49,6 +49,8 @@ COMMANDS = {
     "predict": Row("Evaluate a fitted law or a preset.", compiles=False),
     "allocate": Row("Best N and D for a budget, or for a target loss.", compiles=False),
     "plot": Row("Draw the law, the residuals and the starts of a fit."),
+    "report": Row("Write one page with the answer of a fit and all that led there."),
+    "verify": Row("Fit again, and say whether the file of a fit holds."),
     "forecast": Row("Forecast where a run that is still training will end."),
     "laws": Row("List the laws, their parameters and presets.", compiles=False),
     "datasets": Row("List named tables of real runs.", compiles=False),
