@@ -66,12 +66,11 @@ class Verified:
             rest = f" ({many(more, 'further difference')})" if more else ""
             return f"does not hold: {self.differences[0]}{rest}"
         stated = [x for x in self.moved.values() if math.isfinite(x)]
-        far = (
-            f"; no parameter moves by more than {max(stated):.1g} standard errors" if stated else ""
-        )
+        most = max(stated, default=0.0)
+        far = f" by more than {most:.0e} standard errors" if most > 1e-9 else ""
         return (
             f"holds: the same {many(len(self.fit.runs), 'run')}, and fitted again the objective "
-            f"is the same within {max(self.objective, 1e-15):.0e}{far}"
+            f"is the same within {max(self.objective, 1e-15):.0e}; no parameter moves{far}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -162,7 +161,8 @@ def verify(
     coarse = settings.get("precision") == "float32"
     moved, differences = _moved(fit, again, coarse)
     gap, said = _objective(fit, again, SAME_FLOAT32 if coarse else SAME)
-    differences = [*_data(fit, again), *said, *differences, *_verdict(fit, again)]
+    others = _data(fit, again)  # whose objective is another one, and says nothing
+    differences = [*(others or said), *differences, *_verdict(fit, again)]
     notes += _versions(made_by) + _left_out(fit.runs, again.runs)
     return Verified(fit, again, tuple(differences), tuple(notes), moved, gap)
 

@@ -180,6 +180,10 @@ def _shown(texts: dict[str, str], key: str, tag: str = "b", **more: Any) -> Elem
     return make(tag, texts[key], data_show=key, **more)
 
 
+def _range(texts: dict[str, str], key: str) -> Element:
+    return _shown(texts, f"{key}-range", "span")
+
+
 def _numbers(texts: dict[str, str], joint: bool, material: Material) -> Element:
     """Return the numbers at one place, large."""
     cells = [("N*", "N", "parameters"), ("D*", "D", "tokens")] if joint else []
@@ -190,14 +194,14 @@ def _numbers(texts: dict[str, str], joint: bool, material: Material) -> Element:
         make(
             "div",
             make("dt", label, make("small", f" {unit}") if unit else None),
-            make("dd", _shown(texts, key), make("small", level, _shown(texts, f"{key}-range", "span"))),
+            make("dd", _shown(texts, key), make("small", level, _range(texts, key))),
         )
         for label, key, unit in cells
     ]  # fmt: skip
     place = make(
         "div",
         make("dt", "against the runs"),
-        make("dd", make("b", texts["reach"], data_show="reach", class_="words")),
+        make("dd", _shown(texts, "reach", class_="words")),
     )
     return make("dl", *tiles, place, class_="numbers")
 

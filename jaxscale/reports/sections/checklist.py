@@ -98,7 +98,8 @@ def _known(material: Material) -> Mapping[str, str]:
     optimizer = fit.settings.get("optimizer", NEWTON)
     searches = " in two searches" if len(found.searches) > 1 else ""
     share = f"{100 * found.share_at_best:.1f} %"
-    start = f"log-uniform and a grid of exponents, seed {fit.settings.get('seed', 0)}; {share} at the best"
+    seed = fit.settings.get("seed", 0)
+    start = f"log-uniform and a grid of exponents, seed {seed}; {share} of them at the best value"
     rolled = [each.sentence for each in material.results if isinstance(each, Comparison)]
     errors = "sandwich standard errors"
     if material.draws is not None:

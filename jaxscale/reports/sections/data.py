@@ -22,8 +22,8 @@ def data(material: Material) -> Element:
     return section(
         "data",
         "Data",
-        make("p", many(len(runs), "run"), " from ", called(runs.source), ". SHA-256 of the numbers: ",
-             make("code", runs.digest(), class_="digest"), "."),
+        make("p", many(len(runs), "run"), " from ", called(runs.source),
+             ". SHA-256 of the numbers: ", make("code", runs.digest(), class_="digest"), "."),
         _columns(material),
         make("h3", "Left out"),
         _left_out(material),
