@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jaxscale.cli.given import code, doubts, fit_given
+from jaxscale.cli.given import code, doubt_sentences, doubts, fit_given
 from jaxscale.cli.options import level_option, quiet_option, seed_option, source_options
 from jaxscale.cli.outputs import deliver, with_progress
 from jaxscale.errors import DataError, SeveralFitsError
@@ -86,7 +86,8 @@ def run(options: argparse.Namespace) -> int:
             "doubts": list(made.doubts),
             **doubts(fit),
         },
-        notes=made.doubts,
+        notes=[text for text in made.doubts if text not in fit.doubts],
+        told=doubt_sentences(fit),
         files=[write],
     )
     return code(fit)

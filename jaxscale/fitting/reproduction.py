@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,12 @@ class Verified:
                 }
                 for name, off in self.moved.items()
             },
-            "data": {"stated": digest(self.fit), "again": digest(self.again)},
+            "data": {
+                "stated": stored(self.fit.runs, law).digest(),
+                "again": _without(
+                    stored(self.again.runs, law), _beside(self.fit, self.again)
+                ).digest(),
+            },
             "trusted": {
                 "stated": self.fit.certificate.trusted,
                 "again": self.again.certificate.trusted,
@@ -164,6 +170,10 @@ def verify(
     others = _data(fit, again)  # whose objective is another one, and says nothing
     differences = [*(others or said), *differences, *_verdict(fit, again)]
     notes += _versions(made_by) + _left_out(fit.runs, again.runs)
+    if not _lacking(fit.runs, again.runs) and not np.array_equal(fit.runs.loss, again.runs.loss):
+        notes.append("the table has the runs in another order")
+    if beside := _beside(fit, again):
+        notes.append(f"the table has {', '.join(beside)} as well, which the law does not read")
     return Verified(fit, again, tuple(differences), tuple(notes), moved, gap)
 
 
@@ -180,11 +190,6 @@ def stated_versions(path: str | Path, table: str | None = None) -> dict[str, Any
         document = fits.get(table) or document
     found = document.get("versions") if isinstance(document, dict) else None
     return found if isinstance(found, dict) else {}
-
-
-def digest(fit: FitResult) -> str:
-    """Return the digest of what a file keeps of the runs of a fit."""
-    return stored(fit.runs, fit.law).digest()
 
 
 def _objective(fit: FitResult, again: FitResult, same: float) -> tuple[float, list[str]]:
@@ -223,12 +228,14 @@ def _verdict(fit: FitResult, again: FitResult) -> list[str]:
 
 def _data(fit: FitResult, again: FitResult) -> list[str]:
     """Return what differs in the data; empty where their digests agree."""
-    old, new = stored(fit.runs, fit.law), stored(again.runs, fit.law)
+    old = stored(fit.runs, fit.law)
+    new = _without(stored(again.runs, fit.law), _beside(fit, again))
     if old.digest() == new.digest():
         return []
-    if len(old) != len(new):
-        missing = sorted(set(old.rows.tolist()) - set(new.rows.tolist()))
-        more = sorted(set(new.rows.tolist()) - set(old.rows.tolist()))
+    missing, more = _lacking(old, new), _lacking(new, old)
+    if not (missing or more) and old.columns.keys() == new.columns.keys():
+        return []  # in another order
+    if missing != more:
         text = f"the table gives {many(len(new), 'run')}, the fit has {len(old):,}"
         text += f"; missing: row {_rows(old, missing)}" if missing else ""
         text += f"; new: row {_rows(new, more)}" if more else ""
@@ -250,13 +257,44 @@ def _data(fit: FitResult, again: FitResult) -> list[str]:
     return [f"the data are others: {'; '.join(said)}"]
 
 
+def _beside(fit: FitResult, again: FitResult) -> list[str]:
+    """Return columns of N, D and C that only the table has, and the law does not read."""
+    new = stored(again.runs, fit.law).columns.keys()
+    return sorted(new - stored(fit.runs, fit.law).columns.keys() - {*fit.law.inputs})
+
+
+def _without(runs: Runs, names: list[str]) -> Runs:
+    """Return the same runs without some columns."""
+    fields = {f.name: getattr(runs, f.name) for f in dataclasses.fields(runs)}
+    columns = {k: column for k, column in fields.pop("columns").items() if k not in names}
+    return Runs(**fields, **columns)
+
+
 def _column(runs: Runs, name: str) -> np.ndarray | None:
     return {"loss": runs.loss, "weight": runs.weight}.get(name, runs.columns.get(name))
 
 
-def _rows(runs: Runs, rows: list[int]) -> str:
-    more = f" and {len(rows) - NAMED:,} more" if len(rows) > NAMED else ""
-    return ", ".join(runs.row_called(row) for row in rows[:NAMED]) + more
+def _lacking(runs: Runs, other: Runs) -> list[int]:
+    """Return the indices of runs whose numbers are no row of another table."""
+    names = sorted(runs.columns.keys() & other.columns.keys())
+    left = Counter(_tuples(other, names))
+    lacking = []
+    for k, row in enumerate(_tuples(runs, names)):
+        if left[row]:
+            left[row] -= 1
+        else:
+            lacking.append(k)
+    return lacking
+
+
+def _tuples(runs: Runs, names: list[str]) -> list[bytes]:
+    table = np.column_stack([*(runs.columns[name] for name in names), runs.loss, runs.weights])
+    return [row.tobytes() for row in table]
+
+
+def _rows(runs: Runs, which: list[int]) -> str:
+    more = f" and {len(which) - NAMED:,} more" if len(which) > NAMED else ""
+    return ", ".join(runs.row(k) for k in which[:NAMED]) + more
 
 
 def _versions(made_by: Mapping[str, Any] | None) -> list[str]:

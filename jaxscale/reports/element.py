@@ -61,7 +61,13 @@ def _text(element: Element, text: str) -> None:
 
 
 def raw(tag: str, text: str, **attributes: Any) -> Element:
-    """Return a script or a style of our own: its text is no data, and is written as it stands."""
+    """Return a script or a style of our own: its text is no data, and is written as it stands.
+
+    Args:
+        tag: its name.
+        text: ours.
+        attributes: as `make` takes them.
+    """
     element = make(tag, **attributes)
     element.text = text
     return element
@@ -84,7 +90,7 @@ def called(name: object) -> Element:
     """Return a name that somebody gave: cut to fit, and on its own as to direction."""
     text = str(name)
     shown = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-    return make("bdi", shown)
+    return make("bdi", shown, dir="ltr")
 
 
 def table(

@@ -109,7 +109,7 @@ def _of_answers(fit: FitResult, along: Frontier | None) -> list[str]:
     for k in along.asked:
         scale = float(along.scale[k])
         what = f"{powers(scale)} FLOPs" if along.name == "C" else f"{along.name} = {sized(scale)}"
-        if (factor := along.beyond(k)) >= FAR:
+        if (factor := along.beyond(k)) > 0.999 * FAR:
             largest = scale > float(along.runs.max())
             side = "the largest run" if largest else "below the smallest run"
             said.append(f"{what} is {times(factor)} {side}: no run tells of it.")

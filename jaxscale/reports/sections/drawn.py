@@ -14,7 +14,7 @@ def figures(material: Material) -> Element:
     fit, draws, called = material.fit, material.draws, material.called
     found: list[Child] = [
         figure(plot_law(fit), "law", f"The runs and the law: {called} against scale",
-               "The runs and the law."),
+               "The runs and the law" + ("." if material.trusted else ", which is not certified.")),
         figure(plot_residuals(fit), "residuals", "Residuals of the runs against scale",
                "Residuals: what the law leaves."),
     ]  # fmt: skip

@@ -18,8 +18,13 @@ STATUS = {
     "converged": "converged: the gradient vanished",
     "converged_decrease": "converged: a step gained nothing more",
     "converged_step": "converged: steps no longer moved it",
+    "step_limit": "ran out of steps",
+    "stalled": "could not improve, and is no optimum",
+    "nonfinite_start": "was not finite",
+    "at_bound": "ended at a bound",
+    "degenerate_term": "ended where a term counts for nothing",
 }
-"""How a start may end well."""
+"""How a start may end."""
 
 
 def parameters(material: Material) -> Element:
@@ -45,11 +50,15 @@ def parameters(material: Material) -> Element:
         value = quantity(number, 6)
         rows.append([make("code", name), value, error_text(fit, name), limits.get(name, ""), note])
     head = ["", "value", "standard error", f"{level} interval", "meaning"]
+    align = "<>>><"
+    if material.draws is None:
+        head, align = [*head[:3], head[4]], "<>><"
+        rows = [[*row[:3], row[4]] for row in rows]
     note = fit.unstated
     return section(
         "parameters",
         "Parameters",
-        table(head, rows, "<>>><", caption=_sources(material)),
+        table(head, rows, align, caption=_sources(material)),
         make("p", note, class_="muted") if note else None,
         table(
             [], _quality(fit, material.called), "<<", caption="How well the law describes the runs."
@@ -129,13 +138,13 @@ def _said(fit: FitResult, found: Certificate) -> list[str]:
             f"At the optimum the gradient is {found.grad_norm:.1e} of the value, and the "
             f"curvature has a condition number of {found.condition:.1e}."
         )
-    said.append(f"The best start {STATUS.get(found.status, found.status.replace('_', ' '))}.")
+    said.append(f"The best start {STATUS[found.status]}.")
     return said
 
 
 def _ends(found: Certificate) -> Element:
     rows = [
-        [STATUS.get(name, name.replace("_", " ")), f"{number:,}"]
+        [STATUS[name], f"{number:,}"]
         for name, number in sorted(found.statuses.items(), key=lambda each: -each[1])
     ]
     return make(
