@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from jaxscale.cli.further import further, further_options
 from jaxscale.cli.given import code, doubt_sentences, doubts, fit_given
 from jaxscale.cli.options import level_option, quiet_option, seed_option, source_options
 from jaxscale.cli.outputs import deliver, with_progress
 from jaxscale.errors import DataError, SeveralFitsError
-from jaxscale.fitting.result import FitResult
 from jaxscale.text import one_line
 
 EXAMPLES = (
@@ -33,8 +33,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     text = "TOML file of what only a person can say, which the checklist asks for: "
     text += "authors = 'A. Person', training_data = '...'; the page names the fields"
     sub.add_argument("--about", metavar="FILE", help=text)
-    text = "compare the laws that the runs allow, and show that too: takes a minute"
-    sub.add_argument("--compare", action="store_true", help=text)
+    further_options(sub)
     text = f"bootstrap tables that the law is fitted to; default {DRAWS}"
     sub.add_argument("--draws", type=int, metavar="B", help=text)
     seed_option(sub, "the draws")
@@ -57,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     except SeveralFitsError as error:
         raise DataError(f"a report is of one fit. {error}") from error
     about = read_about(options.about) if options.about else {}
-    results = [_compared(options, fit)] if options.compare and fit.certificate.trusted else []
+    results = further(options, fit)
     made = with_progress(
         options,
         lambda progress: report(
@@ -91,24 +90,3 @@ def run(options: argparse.Namespace) -> int:
         files=[write],
     )
     return code(fit)
-
-
-def _compared(options: argparse.Namespace, fit: FitResult) -> Any:
-    """Return the comparison of the laws that the runs allow, as the fit was made."""
-    from jaxscale.cli.compare import default_laws
-    from jaxscale.cli.given import law_given
-    from jaxscale.comparison.compare import compare
-
-    laws = {}
-    for name in default_laws(fit.runs):
-        label, law, _ = law_given(name, {}, fit.runs)
-        laws[label] = law
-    laws.setdefault(type(fit.law).__name__, fit.unfitted)
-    return with_progress(
-        options,
-        lambda progress: compare(
-            laws, fit.runs, loss=fit.loss, residual=fit.residual.name, progress=progress
-        ),
-        doing="comparing",
-        of="step",
-    )

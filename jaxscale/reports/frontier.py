@@ -75,6 +75,18 @@ def scale_of(fit: FitResult) -> tuple[str, np.ndarray] | None:
     return None
 
 
+def asked_by_default(fit: FitResult) -> float:
+    """Return the scale that a report answers for where none is named: ten times the largest run.
+
+    Raises:
+        ValueError: the law has no one scale.
+    """
+    known = scale_of(fit)
+    if known is None:
+        raise ValueError(f"{type(fit.law).__name__} has no one scale to answer for")
+    return round_up(ASKED * float(known[1].max()))
+
+
 def frontier(draws: Draws, asked: tuple[float, ...] = (), level: float = 0.9) -> Frontier | None:
     """Return the answers of a fit along its scale; None where its law has no one scale.
 
@@ -89,7 +101,7 @@ def frontier(draws: Draws, asked: tuple[float, ...] = (), level: float = 0.9) ->
         return None
     name, runs = known
     top = float(runs.max())
-    wanted = asked or (round_up(ASKED * top),)
+    wanted = asked or (asked_by_default(fit),)
     low, high = min(float(runs.min()), *wanted), max(REACH * top, *wanted)
     joint = len(fit.law.inputs) > 1
     closed = additive(fit.law) is not None and isinstance(fit.law.flops, SixND)

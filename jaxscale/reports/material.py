@@ -94,11 +94,22 @@ def gather(
         except (JaxscaleError, ValueError) as error:
             lacking = f"no intervals: {error}"
     along = None if found is None else frontier(found, compute, level)
-    doubts = [*_of_answers(fit, along), *notes(fit), *([lacking] if lacking else [])]
+    doubts = [*_of_answers(fit, along), *_nested(fit), *notes(fit), *([lacking] if lacking else [])]
     doubts += list(found.notes) if found is not None else []
     return Material(
         fit, found, along, level, title, about, results, tuple(dict.fromkeys(doubts)), lacking
     )
+
+
+def nested(fit: FitResult) -> Any:
+    """Return the law held against one that it is nested in; None where there is none."""
+    found = getattr(fit, "nesting", None)
+    return found if found is not None and found.said else None
+
+
+def _nested(fit: FitResult) -> list[str]:
+    found = nested(fit)
+    return [f"{found.said}."] if found is not None and found.rejected else []
 
 
 def _of_answers(fit: FitResult, along: Frontier | None) -> list[str]:

@@ -217,6 +217,30 @@ def test_numbers_have_the_digits_that_their_interval_leaves(numbers, text):
     assert stated(Interval("x", *numbers, 0.9, 0.1, "")) == text
 
 
+def test_a_nested_law_that_is_rejected_is_among_the_doubts(fitted, monkeypatch):
+    from types import SimpleNamespace
+
+    for rejected in (True, False):
+        said = SimpleNamespace(said="k = .58 ± .04: told <apart>", rejected=rejected)
+        monkeypatch.setattr(jaxscale.FitResult, "nesting", said, raising=False)
+        found = jaxscale.report(fitted, draws=BUDGET)
+        assert ("k = .58 ± .04: told <apart>." in found.doubts) == rejected
+        assert "k = .58 ± .04: told &lt;apart&gt;" in found.html
+
+
+@pytest.mark.slow
+def test_a_further_result_is_shown_with_its_table_and_its_figure(fitted):
+    laws = {"A": jaxscale.Chinchilla(), "<B>": jaxscale.Chinchilla(beta=0.36)}
+    compared = jaxscale.compare(laws, fitted.runs, starts=32, draws=0, deltas=[])
+    found = jaxscale.report(fitted, draws=BUDGET, results=[compared])
+    assert "&lt;B&gt;" in found.html and "result0rollout-title" in found.html
+    assert (
+        "how the fit was validated" in found.html
+        and "not stated: <code>validation" not in found.html
+    )
+    assert compared.sentence.replace("<", "&lt;").replace(">", "&gt;") in found.html
+
+
 @pytest.mark.slow
 def test_laws_of_one_scale_and_of_other_inputs_and_tall_tables_have_a_page():
     rng = np.random.default_rng(0)

@@ -1,41 +1,55 @@
-"""The figures of a fit, as far as its law can be drawn so."""
+"""The figures of a fit: those of the house that a fit is enough for, as far as its law has them."""
 
 from __future__ import annotations
 
-from jaxscale.decisions.frontier import scale_name
-from jaxscale.plotting import plot_bands, plot_joint, plot_law, plot_residuals
+from jaxscale.fitting.result import FitResult
+from jaxscale.plotting import FIGURES
 from jaxscale.reports.element import Child, Element, make, section
 from jaxscale.reports.figures import figure
 from jaxscale.reports.material import Material
 
+HALF = {
+    "law": "The runs and the law.",
+    "residuals": "Residuals: what the law leaves.",
+    "inputs": "Residuals against every input.",
+    "contours": "The loss over N and D, with the best runs.",
+}
+"""Figures of half a page, by their names in `FIGURES`, with what stands below them."""
+WHOLE = {
+    "bands": "The law with its intervals far beyond the runs; below relative to the law.",
+    "allocation": "The best N and D against compute.",
+    "overhead": "What other sizes than the best one cost.",
+    "joint": "How the quantities vary together over the draws.",
+}
+"""Figures as wide as the page."""
+SPENDS = ("contours", "allocation", "overhead")
+"""Those that say how compute is best spent."""
+
 
 def figures(material: Material) -> Element:
     """Return the figures."""
-    fit, draws, called = material.fit, material.draws, material.called
-    found: list[Child] = [
-        figure(plot_law(fit), "law", f"The runs and the law: {called} against scale",
-               "The runs and the law" + ("." if material.trusted else ", which is not certified.")),
-        figure(plot_residuals(fit), "residuals", "Residuals of the runs against scale",
-               "Residuals: what the law leaves."),
-    ]  # fmt: skip
-    wide: list[Child] = []
-    if draws is not None and _one_scale(material):
-        text = "The law with its intervals far beyond the runs"
-        wide.append(figure(plot_bands(draws), "bands", text, f"{text}; below relative to the law."))
-    if draws is not None and len(fit.free) > 1:
-        text = "How the quantities vary together over the draws"
-        wide.append(figure(plot_joint(draws), "joint", text, f"{text}."))
+    half = [_drawn(material, name, text) for name, text in HALF.items() if name in FIGURES]
+    whole = [_drawn(material, name, text) for name, text in WHOLE.items() if name in FIGURES]
+    wide = [each for each in whole if each is not None]
     return section(
         "figures",
         "Figures",
-        make("div", *found, class_="figures"),
+        make("div", *half, class_="figures"),
         make("div", *wide, class_="wide") if wide else None,
     )
 
 
-def _one_scale(material: Material) -> bool:
+def _drawn(material: Material, name: str, text: str) -> Child:
+    """Return a figure; None where the fit is not certified for it, or its law has none."""
+    row = FIGURES[name]
+    if name in SPENDS and not material.trusted:
+        return None
+    about = material.fit if row.takes is FitResult else material.draws
+    if about is None:
+        return None
     try:
-        scale_name(material.fit.law)
-    except ValueError:
-        return False
-    return True
+        drawn = row.draw(about)
+    except ValueError:  # as every figure says of a law that it cannot show
+        return None
+    text = text if material.trusted else f"{text.removesuffix('.')}; the fit is not certified."
+    return figure(drawn, name, row.shows, text)

@@ -10,7 +10,7 @@ from jaxscale.laws import derived
 from jaxscale.plotting import plot_starts
 from jaxscale.reports.element import Child, Element, make, section, table
 from jaxscale.reports.figures import figure
-from jaxscale.reports.material import Material
+from jaxscale.reports.material import Material, nested
 from jaxscale.reports.words import spread
 from jaxscale.text import many, quantity
 
@@ -79,6 +79,8 @@ def _quality(fit: FitResult, called: str) -> list[list[Child]]:
         both = ((fit.statistics[f"{key}_log"], f"log {called}"), (fit.statistics[key], called))
         said = [f"{value:.5f} on {what}" for value, what in both if math.isfinite(value)]
         rows += [[name, ", ".join(said)]] if said else []
+    if (found := nested(fit)) is not None:
+        rows.append(["outer exponent", found.said])
     if fit.loss.width is not None:
         inside = f"{fit.certificate.inside_delta} of {many(len(fit.runs), 'residual')}"
         rows.append([f"inside {fit.loss.width}", inside])

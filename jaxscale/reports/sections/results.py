@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jaxscale.comparison.held_out import HeldOut
 from jaxscale.comparison.result import Comparison, percent
 from jaxscale.plotting import FIGURES
 from jaxscale.reports.element import Child, Element, called, make, section, table
@@ -37,7 +38,8 @@ def _result(k: int, result: Any) -> Element:
 def _figures(result: Any, name: str) -> list[Element]:
     found = []
     for kind, row in FIGURES.items():
-        if isinstance(result, row.takes):
+        takes = (HeldOut, Comparison) if row.takes is HeldOut else row.takes
+        if isinstance(result, takes):
             try:
                 drawn = row.draw(result)
             except ValueError:  # this one cannot be drawn so; its text says why
