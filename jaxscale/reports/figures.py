@@ -12,9 +12,12 @@ from matplotlib.figure import Figure
 from jaxscale.plotting.style import picture
 from jaxscale.reports.element import Element, make
 
-MANY = 1000
+MANY = 400
 """Points beyond which a cloud becomes pixels: a page has several figures."""
 XLINK = "{http://www.w3.org/1999/xlink}href"
+PLACES = ("d", "x", "y", "points")
+"""Attributes that are places, of which a hundredth of a point is enough."""
+EXACT = re.compile(r"(\.\d\d)\d+")
 LOCAL = re.compile(r"url\(#([^)]+)\)")
 LEFT_OUT = ("metadata", "style")
 """Elements that a page does not need, and a style that would be that of all of it."""
@@ -82,6 +85,9 @@ def _plain(element: Element, name: str) -> None:
     reference = element.attrib.pop(XLINK, None)
     if reference is not None:
         element.set("href", f"#{name}-{reference[1:]}" if reference[0] == "#" else reference)
+    for key in PLACES:
+        if key in element.attrib:
+            element.set(key, " ".join(EXACT.sub(r"\1", element.get(key, "")).split()))
     if "id" in element.attrib:
         element.set("id", f"{name}-{element.get('id')}")
     for key, value in element.attrib.items():

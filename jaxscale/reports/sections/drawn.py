@@ -11,14 +11,14 @@ from jaxscale.reports.material import Material
 HALF = {
     "law": "The runs and the law.",
     "residuals": "Residuals: what the law leaves.",
-    "inputs": "Residuals against every input.",
     "contours": "The loss over N and D, with the best runs.",
+    "overhead": "What other sizes than the best one cost.",
 }
 """Figures of half a page, by their names in `FIGURES`, with what stands below them."""
 WHOLE = {
     "bands": "The law with its intervals far beyond the runs; below relative to the law.",
     "allocation": "The best N and D against compute.",
-    "overhead": "What other sizes than the best one cost.",
+    "inputs": "Residuals against every input.",
     "joint": "How the quantities vary together over the draws.",
 }
 """Figures as wide as the page."""

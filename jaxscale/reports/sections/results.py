@@ -5,6 +5,7 @@ A result is shown by what every result has: its text, and the figures that take 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from jaxscale.comparison.held_out import HeldOut
@@ -32,7 +33,8 @@ def _result(k: int, result: Any) -> Element:
                         role="region", aria_label=title)  # fmt: skip
     if inner:
         whole = make("details", make("summary", "All of it"), whole)
-    return section(name, title, *inner, whole, *_figures(result, name))
+    drawn = make("div", *_figures(result, name), class_="wide")
+    return section(name, title, *inner, whole, drawn if len(drawn) else None)
 
 
 def _figures(result: Any, name: str) -> list[Element]:
@@ -44,8 +46,16 @@ def _figures(result: Any, name: str) -> list[Element]:
                 drawn = row.draw(result)
             except ValueError:  # this one cannot be drawn so; its text says why
                 continue
-            found.append(figure(drawn, f"{name}{kind}", row.shows, f"{row.shows}."))
+            found.append(
+                figure(
+                    drawn, f"{name}{kind}", row.shows, f"{row.shows[:1].upper()}{row.shows[1:]}."
+                )
+            )
     return found
+
+
+def _error(value: float) -> str:
+    return f"{percent(value)} %" if math.isfinite(value) else "–"
 
 
 def _comparison(result: Comparison) -> list[Child]:
@@ -55,7 +65,7 @@ def _comparison(result: Comparison) -> list[Child]:
         "law",
         "free",
         *(words[kind] for kind in kinds),
-        "behind the best",
+        "behind the best, in points",
         "weight",
     ]
     rows: list[list[Child]] = []
@@ -68,7 +78,7 @@ def _comparison(result: Comparison) -> list[Child]:
         )
         weight = "" if entry.weight is None else f"{entry.weight:.2f}"
         doubted = " (not certified)" if entry.reasons else ""
-        errors = [f"{percent(entry.errors[kind])} %" for kind in kinds]
+        errors = [_error(entry.errors[kind]) for kind in kinds]
         rows.append(
             [[called(entry.label), doubted], str(len(entry.law.free)), *errors, behind, weight]
         )
