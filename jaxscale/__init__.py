@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from jaxscale.fitting.many import fit_many
     from jaxscale.fitting.many_result import ManyFits
     from jaxscale.fitting.refit import Refits, refit
+    from jaxscale.fitting.reproduction import Verified, verify
     from jaxscale.fitting.result import FitResult
     from jaxscale.fitting.saved import load
     from jaxscale.fitting.saved_many import load_many
@@ -118,6 +119,7 @@ if TYPE_CHECKING:
     from jaxscale.recipes.speedup import effective_speedup
     from jaxscale.specification.result import Specifications
     from jaxscale.specification.specify import specify
+    from jaxscale.reports.page import Report, report
     from jaxscale.sweep.run import SweepResult, run_sweep
     from jaxscale.sweep.spec import read_spec
     from jaxscale.uncertainty import quantities
@@ -149,6 +151,7 @@ _ROOMS = {
     "fitting.many": "fit_many",
     "fitting.many_result": "ManyFits",
     "fitting.refit": "Refits refit",
+    "fitting.reproduction": "Verified verify",
     "fitting.result": "FitResult",
     "fitting.saved": "load",
     "fitting.saved_many": "load_many",
@@ -173,6 +176,7 @@ _ROOMS = {
     "recipes.speedup": "effective_speedup",
     "specification.result": "Specifications",
     "specification.specify": "specify",
+    "reports.page": "Report report",
     "sweep.run": "SweepResult run_sweep",
     "sweep.spec": "read_spec",
     "uncertainty.allocations": "allocate",
@@ -243,6 +247,7 @@ __all__ = [
     "PurePowerLaw",
     "Reduced",
     "Refits",
+    "Report",
     "Residual",
     "Runs",
     "Scalar",
@@ -256,6 +261,7 @@ __all__ = [
     "Term",
     "Transformer",
     "Translog",
+    "Verified",
     "Warmup",
     "__version__",
     "allocate",
@@ -296,10 +302,12 @@ __all__ = [
     "read_runs",
     "read_spec",
     "refit",
+    "report",
     "rollout",
     "run_sweep",
     "scale",
     "solver",
     "specify",
+    "verify",
     "warmup",
 ]

@@ -19,6 +19,7 @@ ROWS = [
     {"comparison", "isoflops", "recipes", "sweep"},
     {"specification", "designs"},
     {"plotting"},
+    {"reports"},
     {"cli"},
 ]
 """A module imports from its own wing and from wings of lower rows."""

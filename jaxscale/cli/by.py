@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from jaxscale.cli.outputs import deliver, with_progress
+from jaxscale.cli.recorded import reading
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.fitting.many import fit_many
@@ -51,7 +52,7 @@ def fit_by(options: argparse.Namespace, law: Law, runs: Runs, asked: dict[str, A
     if not found:
         name, why = next(iter(found.refused.items()))
         raise DataError(f"none of {len(found.refused)} tables could be fitted; {name}: {why}")
-    found = found.with_settings(law=options.law)
+    found = found.with_settings(law=options.law, **reading(options))
     deliver(
         options,
         str(found),

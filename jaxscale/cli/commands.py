@@ -55,6 +55,8 @@ COMMANDS = {
     "size": Row("Architectures of a size, or the parameters and FLOPs of one.", compiles=False),
     "design": Row("The next runs for an answer and a budget, or a plan judged."),
     "plot": Row("Draw the law, the residuals and the starts of a fit."),
+    "report": Row("Write one page with the answer of a fit and all that led there."),
+    "verify": Row("Fit again, and say whether the file of a fit holds."),
     "forecast": Row("Forecast where a run that is still training will end."),
     "laws": Row("List the laws, their parameters and presets.", compiles=False),
     "datasets": Row("List named tables of real runs.", compiles=False),

@@ -157,7 +157,7 @@ def _laws(options: argparse.Namespace, runs: Runs) -> tuple[dict[str, Law], list
     laws: dict[str, Law] = {}
     columns: list[str] = []
     idle = set(fixed)
-    for name in names or _default_laws(runs):
+    for name in names or default_laws(runs):
         label, law, column = law_given(name, {}, runs)
         own = {key: value for key, value in fixed.items() if key in law.parameters}
         if own:
@@ -171,7 +171,8 @@ def _laws(options: argparse.Namespace, runs: Runs) -> tuple[dict[str, Law], list
     return laws, columns
 
 
-def _default_laws(runs: Runs) -> list[str]:
+def default_laws(runs: Runs) -> list[str]:
+    """Return the laws that are compared where none is named: those that the columns allow."""
     have = [name for name in "NDCS" if name in runs.columns]
     if len(set(have) & set("NDC")) >= 2:
         return ["Chinchilla", "Kaplan", "PowerLaw:C"]

@@ -30,6 +30,7 @@ from jaxscale.cli.options import (
     table_options,
 )
 from jaxscale.cli.outputs import brief_data, deliver, with_progress
+from jaxscale.cli.recorded import reading
 from jaxscale.data.columns import check_map, likely_errors
 from jaxscale.fitting.fit import fit
 from jaxscale.fitting.result import FitResult, notes
@@ -103,7 +104,8 @@ def run(options: argparse.Namespace) -> int:
     if options.by is not None:
         return fit_by(options, law, runs, asked)
     result = with_progress(options, lambda progress: fit(law, runs, **asked, progress=progress))
-    result = dataclasses.replace(result, settings={**result.settings, "law": options.law})
+    settings = {**result.settings, "law": options.law, **reading(options)}
+    result = dataclasses.replace(result, settings=settings)
     text, noted = str(result), notes(result)
     document: Callable[[], dict[str, Any]] = result.to_dict
     if options.bootstrap is not None:

@@ -179,6 +179,11 @@ def constraint_options(sub: argparse.ArgumentParser) -> None:
         type=names,
         help="let a parameter be what another one is, e.g. beta=alpha; repeatable",
     )
+    error_option(sub)
+
+
+def error_option(sub: argparse.ArgumentParser) -> None:
+    """Add the column that says how well losses are known."""
     text = "column with the standard errors of the losses: runs are weighted by them"
     sub.add_argument("--error", metavar="COLUMN", help=text)
 

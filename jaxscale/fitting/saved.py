@@ -26,7 +26,7 @@ from jaxscale.fitting.constraints import Constraints
 from jaxscale.fitting.result import SCHEMA, FitResult
 from jaxscale.fitting.saved_certificate import certificate_of
 from jaxscale.fitting.saved_runs import called_of, dropped_of, group_of, suspects_of
-from jaxscale.fitting.verification import SAME, verify
+from jaxscale.fitting.verification import SAME, check_document
 from jaxscale.flops import FORMS, Cost, Flops, SixND
 from jaxscale.laws import CATALOGUE, Law, derived, predict
 from jaxscale.laws.names import running
@@ -178,7 +178,7 @@ def _result(
     )
     for key in ("compile", "solve", "total"):
         document["seconds"].need(key)
-    verify(document, result, inputs)
+    check_document(document, result, inputs)
     return result
 
 

@@ -27,7 +27,7 @@ ROUNDING = 1e-9
 """Relative rounding of a prediction that any law is granted: an exact fit leaves nothing else."""
 
 
-def verify(document: Field, result: FitResult, inputs: dict[str, np.ndarray]) -> None:
+def check_document(document: Field, result: FitResult, inputs: dict[str, np.ndarray]) -> None:
     """Check what a document states against what was read from it.
 
     Args:

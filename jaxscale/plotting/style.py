@@ -116,11 +116,21 @@ def save(drawn: Axes | Figure, path: str | Path) -> None:
     wrong = wrong if ending in ENDINGS else f"a figure file ends in one of {', '.join(ENDINGS)}"
     if wrong:
         raise ValueError(f"{path}: {wrong}")
+    write_atomically(path, picture(drawn, ending))
+
+
+def picture(drawn: Axes | Figure, ending: str) -> bytes:
+    """Return the file of a figure; the same figure always gives the same bytes.
+
+    Args:
+        drawn: as `save` takes it.
+        ending: of the file, one of `ENDINGS`.
+    """
     figure: Any = drawn.figure.figure if isinstance(drawn, Axes) else drawn  # of a subfigure too
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": "jaxscale", "pdf.fonttype": 42}):
-        picture = io.BytesIO()
-        figure.savefig(picture, format=ending[1:], dpi=200, metadata={ENDINGS[ending]: None})
-    write_atomically(path, picture.getvalue())
+        file = io.BytesIO()
+        figure.savefig(file, format=ending[1:], dpi=200, metadata={ENDINGS[ending]: None})
+    return file.getvalue()
 
 
 def axes_or_new(ax: Axes | None, size: tuple[float, float] = (4.6, 3.4)) -> Axes:

@@ -70,6 +70,8 @@ GOOD = {
     "predict": ["predict", "fit.json", "--N", "1e9", "7e10", "--D", "2e10"],
     "allocate": ["allocate", "fit.json", "--compute", "1e20", "1e24", "--draws", "64"],
     "plot": ["plot", "fit.json", "--figure", "fit.svg", "--kind", "starts"],
+    "report": ["report", "fit.json", "-o", "report.html", "--draws", "64", "--quiet"],
+    "verify": ["verify", "fit.json", "runs.csv", "--quiet"],
     "forecast": ["forecast", "metrics.jsonl", "--final-step", "9000", "--below", "2.5"],
     "laws": ["laws"],
     "datasets": ["datasets"],
@@ -94,6 +96,10 @@ def options_of(name):
         if action.help != argparse.SUPPRESS
         for option in action.option_strings
     }
+
+
+JSON_OUT = [name for name in NAMES if "--out" in options_of(name) and name != "report"]
+"""That of `report` is the page."""
 
 
 def of(names):
@@ -182,7 +188,7 @@ def test_json_has_every_number_of_the_text(capsys, folder, name):
         assert (np.abs(known - number) <= half + 1e-12 * number).any(), f"{number} of\n{text}"
 
 
-@pytest.mark.parametrize("name", of(name for name in NAMES if "--out" in options_of(name)))
+@pytest.mark.parametrize("name", of(name for name in JSON_OUT))
 def test_out_writes_all_of_the_answer_and_prints_it(capsys, folder, name):
     code, out, _ = run(capsys, [*GOOD[name], "--out", "answer.json"])
     assert code == 0 and out and not out.startswith("{")
@@ -200,7 +206,9 @@ def test_every_command_with_a_computed_answer_has_out():
     assert takes == {"sweep", "demo"}  # their answers are many files
 
 
-@pytest.mark.parametrize("name", of(["bootstrap", "influence", "predict", "allocate", "plot"]))
+@pytest.mark.parametrize(
+    "name", of(["bootstrap", "influence", "predict", "allocate", "plot", "report"])
+)
 @pytest.mark.parametrize("how", [[], ["--json"]], ids=["text", "json"])
 def test_an_answer_by_a_fit_that_is_not_certified_ends_with_1(capsys, folder, name, how):
     argv = ["doubted.json" if word == "fit.json" else word for word in GOOD[name]]
@@ -224,6 +232,8 @@ BAD = {
     "allocate": [["allocate", "none.json", "--compute", "1"], ["allocate", "fit.json"]],
     "design": [["design", "none.json", "--budget", "1"], ["design", "fit.json", "--budget", "9"]],
     "plot": [["plot", "none.json", "--figure", "x.png"], ["plot", "fit.json", "--figure", "x.y"]],
+    "report": [["report", "none.json", "-o", "x.html"], ["report", "fit.json", "-o", "x.pdf"]],
+    "verify": [["verify", "none.json", "runs.csv"], ["verify", "fit.json", "none.csv"]],
     "forecast": [["forecast", "none.csv", "--final-step", "9"], ["forecast", "metrics.jsonl"]],
     "laws": [["laws", "None"], ["laws", "none.py:None"]],
     "datasets": [["datasets", "none"], ["datasets", ""]],

@@ -1,0 +1,84 @@
+"""The command `verify`: fit again what a file says was fitted, and say whether the file holds."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from jaxscale.cli.given import (
+    column_map,
+    doubt_sentences,
+    doubts,
+    error_column,
+    fit_given,
+    table,
+)
+from jaxscale.cli.options import (
+    error_option,
+    out_option,
+    quiet_option,
+    source_options,
+    table_argument,
+    table_options,
+)
+from jaxscale.cli.outputs import deliver, with_progress
+from jaxscale.cli.recorded import recorded
+from jaxscale.data.runs import Runs
+from jaxscale.errors import DataError
+from jaxscale.fitting.reproduction import stated_versions, verify
+from jaxscale.text import one_line, short
+
+EXAMPLES = (
+    "jaxscale verify fit.json runs.csv",
+    "jaxscale verify fit.json runs.csv --where 'loss < 40' --json",
+)
+
+
+def options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `verify`."""
+    source_options(sub, presets=False)
+    table_argument(sub)
+    table_options(sub)
+    error_option(sub)
+    out_option(sub)
+    quiet_option(sub)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fit again; print whether the fit holds."""
+    fit = fit_given(options)
+    read, by = recorded(options, fit.settings)
+    mapping = column_map(read)
+    error = error_column(read, mapping)
+    if by is not None:
+        mapping["group"] = by
+    runs = table(read, mapping)
+    if by is not None:
+        runs = _of_table(runs, options.table)
+    found = with_progress(
+        options,
+        lambda progress: verify(
+            fit,
+            runs,
+            error=error,
+            made_by=stated_versions(options.fit, options.table),
+            progress=progress,
+        ),
+    )
+    document: dict[str, Any] = {**found.to_dict(), **doubts(fit)}
+    deliver(
+        options,
+        f"{one_line(options.fit)} {found}",
+        lambda: document,
+        notes=found.notes,
+        told=doubt_sentences(fit),
+    )
+    return 0 if found.holds else 1
+
+
+def _of_table(runs: Runs, name: str | None) -> Runs:
+    """Return the runs of one of several tables."""
+    parts = runs.by_group()
+    if name not in parts:
+        raise DataError(f"{runs.source}: no table {short(name)}, which the file has a fit of")
+    return parts[name]
