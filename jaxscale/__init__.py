@@ -59,7 +59,6 @@ if TYPE_CHECKING:
     from jaxscale.decisions.allocation import Allocation
     from jaxscale.decisions.near import near_optimal
     from jaxscale.decisions.question import Lifetime
-    from jaxscale.decisions.allocation import Allocation, allocate
     from jaxscale.designs.design import design
     from jaxscale.designs.result import Design
     from jaxscale.engine import implicit
@@ -117,9 +116,9 @@ if TYPE_CHECKING:
     from jaxscale.optimizers import newton
     from jaxscale.recipes.multiplier import compute_multiplier
     from jaxscale.recipes.speedup import effective_speedup
+    from jaxscale.reports.page import Report, report
     from jaxscale.specification.result import Specifications
     from jaxscale.specification.specify import specify
-    from jaxscale.reports.page import Report, report
     from jaxscale.sweep.run import SweepResult, run_sweep
     from jaxscale.sweep.spec import read_spec
     from jaxscale.uncertainty import quantities
@@ -141,7 +140,6 @@ _ROOMS = {
     "decisions.allocation": "Allocation",
     "decisions.near": "near_optimal",
     "decisions.question": "Lifetime",
-    "decisions.allocation": "Allocation allocate",
     "designs.design": "design",
     "designs.result": "Design",
     "errors": "DataError FitError JaxscaleError LawError",

@@ -20,9 +20,10 @@ import numpy as np
 from jax import Array
 
 from jaxscale._numerics import programs
+from jaxscale._numerics.bandwidth import bandwidth
 from jaxscale._numerics.precision import scope
 from jaxscale.errors import FitError
-from jaxscale.fitting.linearized import bandwidth, linearize
+from jaxscale.fitting.linearized import linearize
 from jaxscale.fitting.preparation import bucket
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law

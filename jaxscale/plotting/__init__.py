@@ -21,13 +21,13 @@ from jaxscale.designs.result import Design
 from jaxscale.fitting.exponent_grid import ExponentGrid
 from jaxscale.fitting.result import FitResult
 from jaxscale.forecast.forecaster import Forecast
-from jaxscale.plotting.allocation import plot_allocation
 from jaxscale.isoflops.result import IsoFlop
+from jaxscale.plotting.allocation import plot_allocation
 from jaxscale.plotting.bands import plot_bands
 from jaxscale.plotting.contours import plot_contours
 from jaxscale.plotting.corner import plot_joint
-from jaxscale.plotting.envelope import plot_envelope
 from jaxscale.plotting.design import plot_design
+from jaxscale.plotting.envelope import plot_envelope
 from jaxscale.plotting.fit import plot_fit, plot_law, plot_residuals
 from jaxscale.plotting.forecast import plot_forecast
 from jaxscale.plotting.influence import plot_influence

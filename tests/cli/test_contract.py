@@ -297,7 +297,8 @@ def test_an_option_of_old_is_refused_with_its_new_name(capsys, folder, name, old
 def test_an_option_has_one_meaning():
     """Options of one name take one kind of value; only these say more about it."""
     told = {
-        "--kind": {"plot", "bootstrap", "allocate", "isoflop"},  # a kind of figure, a kind of interval
+        # a kind of figure, a kind of interval
+        "--kind": {"plot", "bootstrap", "allocate", "isoflop"},
         "--law": {"compare"},  # several laws
     }
     seen = {}
