@@ -39,8 +39,8 @@ def undetermined(at: Information) -> tuple[str, ...]:
     if size is not None and budget is not None:
         half, toward = at.within(size)
         if half > np.log(FACTOR):
-            largest = f"{budget:.2g} {unit_of(law.flops)}, their largest budget"
-            open_ = f"the best N for {largest}, {_off(half)}"
+            largest = f"{budget:.2g} {unit_of(law.flops)}, their largest budget,"
+            open_ = f"the best N for {largest} {_off(half)}"
             found.append(_sentence(at, ("N", "D"), open_, toward))
     tied = terms_of(law)
     for a, b in itertools.combinations(logs, 2):
