@@ -44,7 +44,17 @@ TOGETHER = 1024
 """Searches that run side by side: each holds some hundred numbers."""
 ROUNDING = 1e-9
 """Overhead, or excess of a loss, that is none."""
-AMOUNTS = ("compute", "N", "D", "loss", "tokens_per_parameter", "excess", "overhead", "cost", "epochs")
+AMOUNTS = (
+    "compute",
+    "N",
+    "D",
+    "loss",
+    "tokens_per_parameter",
+    "excess",
+    "overhead",
+    "cost",
+    "epochs",
+)
 
 
 @dataclasses.dataclass(frozen=True)
