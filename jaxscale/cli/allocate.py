@@ -117,6 +117,7 @@ def run(options: argparse.Namespace) -> int:
                 found = with_intervals(found, draws, asked, options.level)
     answer = _Answer(law, result, asked, found, unit)
     built = Built.of(options.build, found, asked.flops)
+    answer.one_of_many = hasattr(options, "collected")
     deliver(
         options,
         answer.table() + built.table() if found is not None else None,
@@ -183,6 +184,8 @@ class _Answer:
         if found is not None and asked.names == {"compute"} and not np.any(found.at_edge):
             self.near = [near_optimal(law, found, within, asked.flops) for within in WITHIN]
 
+    one_of_many = False  # the answers of many tables are one table
+
     @property
     def names(self) -> list[str]:
         """The amounts that this question has."""
@@ -233,7 +236,7 @@ class _Answer:
 
     def _near(self) -> str:
         """Return the sizes that are nearly as good, as a second table."""
-        if not self.near:
+        if not self.near or self.one_of_many:
             return ""
         head = ["compute", "within", "N from", "to", "D from", "to"]
         body = []

@@ -26,6 +26,8 @@ MOST = 6
 """Panels: of more inputs, the first ones."""
 ROUGH = 0.35
 """Width of the average, as a share of the spread of an input."""
+LONGEST = 26
+"""Characters of a label."""
 ENOUGH = 12
 """Runs from which an average is drawn."""
 
@@ -64,12 +66,19 @@ def plot_residual_inputs(fit: FitResult) -> Figure:
             if name == "D / N":
                 ax.set_xlabel("tokens per parameter D / N")
             elif name == "":
-                ax.set_xlabel(f"predicted {loss_label(fit)}")
+                ax.set_xlabel(f"predicted {_fitting(loss_label(fit))}")
+            else:
+                ax.set_xlabel(_fitting(ax.get_xlabel()))
             if k % across == 0:
                 ax.set_ylabel(fit.residual.label)
         handles, labels = grid[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
+
+
+def _fitting(label: str) -> str:
+    """Return a label cut to the width of a panel."""
+    return label if len(label) <= LONGEST else f"{label[: LONGEST - 3]}..."
 
 
 def _panels(fit: FitResult) -> list[tuple[str, str, np.ndarray]]:

@@ -53,6 +53,9 @@ def test_a_table_per_label_is_fitted_and_its_file_answers_for_all_or_for_one(cap
     code, out, err = run(capsys, "predict", "many.json", "--C", "1e23", "1e24")
     lines = out.splitlines()
     assert lines[0].split()[:2] == ["table", "C"] and len(lines) == 5
+    code, out, err = run(capsys, "allocate", "many.json", "--target-loss", 2.4, 2.5, "--draws", 0)
+    lines = out.splitlines()  # the same for allocations
+    assert lines[0].split() == ["table", "compute", "loss"] and len(lines) == 5
     code, out, err = run(capsys, "plot", "many.json", "--figure", "fit.svg", "--kind", "starts")
     assert code == 2 and "--table NAME" in err and not (folder / "fit.svg").exists()
 

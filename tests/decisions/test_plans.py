@@ -144,6 +144,7 @@ def test_best_runs_meet_their_conditions_of_first_order(law, goal):
     assert of_N / of_D == pytest.approx(1 + SERVED.tokens / (3 * served.D), rel=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unique", [2e9, 25e9, 1e11])
 def test_a_limited_run_meets_its_condition_of_first_order(unique):
     best = allocate(C4, compute=1e22, unique_tokens=unique)
@@ -182,16 +183,18 @@ def test_a_closed_form_is_what_a_search_finds(goal):
     closed, numeric = allocate(EPOCH, **goal), allocate(searched(EPOCH), **goal)
     assert (closed.method, numeric.method) == ("closed form", "numeric")
     for name in ("N", "D", "compute"):  # a best size is known to the root of what a loss is
-        assert getattr(numeric, name) == pytest.approx(getattr(closed, name), rel=1e-8)
+        assert getattr(numeric, name) == pytest.approx(getattr(closed, name), rel=1e-10)
     assert numeric.loss == pytest.approx(closed.loss, rel=1e-10)
 
 
+@pytest.mark.slow
 def test_the_search_finds_the_closed_form():
     for goal in (GOALS[0], GOALS[2]):
         closed, numeric = allocate(EPOCH, **goal), allocate(searched(EPOCH), **goal)
         assert (numeric.N, numeric.D) == pytest.approx((closed.N, closed.D), rel=1e-10)
 
 
+@pytest.mark.slow
 def test_plans_are_differentiable_in_the_law_and_in_what_is_asked():
     with scope(np.float64):
         numbers = dict(target_loss=2.2, train_cost=1.0, serving_cost=6e11)
@@ -210,6 +213,7 @@ def test_plans_are_differentiable_in_the_law_and_in_what_is_asked():
 # --- keeping to more --------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS[1:], ids=lambda law: type(law).__name__)
 def test_a_run_keeps_to_what_it_has_to(law):
     best = allocate(law, compute=1e22)

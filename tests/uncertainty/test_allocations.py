@@ -40,6 +40,7 @@ def test_a_scalar_question_has_floats_and_intervals_without_being_asked(fitted):
     assert jaxscale.allocate(fitted, compute=1e21, draws=0).intervals == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "goal",
     [dict(lifetime=1e12), dict(ratio=20.0), dict(times_N=0.5), dict(unique_tokens=1e10)],
