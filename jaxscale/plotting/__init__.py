@@ -33,6 +33,7 @@ from jaxscale.plotting.starts import plot_starts, plot_waterfall
 from jaxscale.plotting.style import save
 from jaxscale.plotting.surface import plot_surface
 from jaxscale.recipes.multiplier import Multiplier
+from jaxscale.specification.result import Specifications
 from jaxscale.uncertainty.asymptote import AsymptoteProfile
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.draws import Draws
@@ -91,6 +92,9 @@ FIGURES = {
     "influence": Drawing(plot_influence, Influence, "the runs that decide an answer"),
     "rollout": Drawing(plot_rollout, HeldOut, "the errors of laws on larger runs"),
     "multiplier": Drawing(plot_multiplier, Multiplier, "the compute multiplier of two recipes"),
+    "specification": Drawing(
+        plot_specification, Specifications, "the answer under every choice, in order"
+    ),
     "forecast": Drawing(plot_forecast, Forecast, "the losses of a run and its forecast"),
 }
 
