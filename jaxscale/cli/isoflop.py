@@ -31,8 +31,8 @@ from jaxscale.isoflops.approaches import isoflop
 from jaxscale.isoflops.valleys import DEGREES
 
 EXAMPLES = (
-    "jaxscale isoflop runs.csv --compute 1e21 --figure valleys.png",
-    "jaxscale isoflop runs.csv --compute 1e21 1e23 --polynomial cubic --along N --json",
+    "jaxscale isoflop isoflop.csv --compute 1e21 --figure valleys.png",
+    "jaxscale isoflop isoflop.csv --compute 1e21 1e23 --polynomial cubic --along N --json",
 )
 KINDS = ("valleys", "optima", "envelope")
 """Figures that `--kind` names."""

@@ -13,38 +13,37 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from jaxscale._numerics.level import check_level
-from jaxscale._numerics.pytree import pytree
 from jaxscale.data.runs import Runs
-from jaxscale.decisions.allocation import optimum
 from jaxscale.engine.dispatch import Progress
 from jaxscale.errors import DataError, FitError
 from jaxscale.fitting.fit import fit
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import Flops
-from jaxscale.isoflops.bias import Bias, biases
+from jaxscale.isoflops.answers import Places, frontier, of_envelope, of_law, of_line
+from jaxscale.isoflops.bias import biases
 from jaxscale.isoflops.curves import sliced, training_curves
 from jaxscale.isoflops.envelope import Envelope, envelopes
 from jaxscale.isoflops.lines import EXCESS, Line, lines
 from jaxscale.isoflops.minima import Minima, by_budget
-from jaxscale.isoflops.result import Approach, Best, IsoFlop
+from jaxscale.isoflops.result import Approach, IsoFlop
 from jaxscale.isoflops.valleys import DEGREES
 from jaxscale.isoflops.verdict import FAR, doubts, missed_shape, verdict
 from jaxscale.laws import Law
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
-from jaxscale.text import many, quantity
+from jaxscale.text import listing, many, quantity
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.draws import Draws
-from jaxscale.uncertainty.intervals import Interval, percentile
-from jaxscale.uncertainty.quantities import Best as BestOf
-from jaxscale.uncertainty.quantities import Quantity, evaluate
 
 VANISHING = 0.1
 """Share of the draws without an interior minimum from which a note says so."""
+
+
+GRID = 17
+"""Budgets at which the figures know the approaches; power laws are straight between them."""
 
 
 class _Fitted(NamedTuple):
@@ -124,22 +123,28 @@ def isoflop(
         loss=loss, residual=residual, precision=precision, starts=starts, seed=seed
     )
     fitted = _fitted(table, _How(law, asked_of_fit, draws, progress))
-    truth = None if fitted.fit is None else _truth(fitted.fit, asked)
-    made, lined, biased = [], {}, {}
-    for how in found:
-        made.append(_of_envelope(how, asked, level))
+    every = np.concatenate([asked, _grid(asked, minima[polynomial])])
+    places = Places(every, len(asked), level)
+    law_sizes = None if fitted.draws is None else frontier(fitted.draws, every)
+    made = [of_envelope(how, places) for how in found]
+    lined, biased = {}, {}
     for name, each in minima.items():
         if len(each.used) < 2:
             made.append(Approach(2, name, refused=_too_few(each)))
             continue
         lined[name], lost = lines(each, seed)
-        if truth is not None and fitted.fit is not None:
-            biased[name] = biases(each, fitted.fit.prediction, np.log(asked), truth, seed=seed)
-        made.append(_of_line(name, lined[name], asked, level, biased.get(name)))
+        if law_sizes is not None and fitted.fit is not None:
+            truth = np.log(law_sizes["N"][0])
+            biased[name] = biases(each, fitted.fit.prediction, np.log(every), truth, seed=seed)
+        made.append(of_line(name, lined[name], places, biased.get(name)))
         if name == polynomial:
             notes += _line_notes(each, lined[name], lost, name in biased)
     if law is not None:
-        made.append(_of_law(fitted, law, asked, level))
+        called = law if isinstance(law, str) else getattr(law, "__name__", type(law).__name__)
+        if fitted.draws is None or law_sizes is None:
+            made.append(Approach(3, called, refused=fitted.refused))
+        else:
+            made.append(of_law(called, fitted.draws, law_sizes, places))
     return _judged(
         IsoFlop(
             runs, asked, level, tuple(made), polynomial, minima, lined, biased, fitted.fit,
@@ -195,116 +200,14 @@ def _fitted(table: Runs, how: _How) -> _Fitted:
         return _Fitted(refused=str(error).removeprefix(f"{table.source}: "))
 
 
-def _truth(found: FitResult, asked: tuple[float, ...]) -> np.ndarray:
-    """Return log N* [m] of the fitted law."""
-    truth: np.ndarray = np.log(evaluate([BestOf(C) for C in asked], found.law)[0])
-    return truth
+def _grid(asked: tuple[float, ...], found: Minima) -> np.ndarray:
+    """Return budgets from the smallest of the table to beyond what is asked, for the figures."""
+    known = [row.budget for row in found.rows]
+    return np.geomspace(min(known) / 2, max(*asked, 10 * max(known)) * 2, GRID)
 
 
 def _too_few(found: Minima) -> str:
     return f"{many(len(found.used), 'budget')} of {len(found.rows)} with an interior minimum"
-
-
-def _interval(name: str, ends: Sequence[float], level: float, method: str) -> Interval:
-    """Return an interval from logarithms (estimate, low, high)."""
-    center, low, high = (math.exp(min(x, 700.0)) for x in ends)
-    error = (ends[2] - ends[1]) / 2
-    return Interval(name, center, low, high, level, error, method)
-
-
-def _of_line(
-    name: str,
-    found: dict[str, Line],
-    asked: tuple[float, ...],
-    level: float,
-    biased: list[Bias] | None,
-) -> Approach:
-    best = []
-    for k, C in enumerate(asked):
-        bias = math.nan if biased is None else biased[k].exact
-        off = 0.0 if math.isnan(bias) else bias
-        ends = {key: line.interval(math.log(C), level, off) for key, line in found.items()}
-        ratio = _quotient(ends, found, math.log(C), level, off)
-        half = (ends["N"][2] - ends["N"][1]) / 2
-        best.append(
-            Best(
-                C,
-                _interval("N*", ends["N"], level, name),
-                _interval("D*", ends["D"], level, name),
-                _interval("D*/N*", ratio, level, name),
-                math.exp(bias),
-                math.nan if biased is None else biased[k].covered(half),
-            )
-        )
-    slope = Interval(
-        "a", *found["N"].interval(None, level), level, found["N"].spread(None)[0], name
-    )
-    return Approach(2, name, slope, tuple(best))
-
-
-def _quotient(
-    ends: dict[str, tuple[float, float, float]],
-    found: dict[str, Line],
-    log_C: float,
-    level: float,
-    off: float,
-) -> tuple[float, float, float]:
-    """Return log D*/N* with its interval: where D* is too large, N* is as much too small."""
-    center = ends["D"][0] - ends["N"][0]
-    half = sum((high - low) / 2 for _, low, high in ends.values())
-    return center, center - half, center + half
-
-
-def _of_envelope(found: Envelope, asked: tuple[float, ...], level: float) -> Approach:
-    if not math.isfinite(found.line[1]):
-        return Approach(
-            1, found.how, refused="fewer than 3 sizes win between the ends of the sizes"
-        )
-    best, p = [], (1 - level) / 2
-    for C in asked:
-        center, drawn = found.log_at(math.log(C))
-        drawn = drawn[np.isfinite(drawn)]
-        low, high = percentile(drawn, p) if len(drawn) > 20 else (-math.inf, math.inf)
-        ends = np.array([center, float(low), float(high)])
-        other = math.log(C / 6) - ends[[0, 2, 1]]
-        sizes = [
-            _interval(key, list(each), level, found.how)
-            for key, each in (("N*", ends), ("D*", other), ("D*/N*", other - ends[[0, 2, 1]]))
-        ]
-        best.append(Best(C, sizes[0], sizes[1], sizes[2]))
-    slopes = found.draws[np.isfinite(found.draws[:, 1]), 1]
-    low, high = percentile(slopes, p) if len(slopes) > 20 else (-math.inf, math.inf)
-    error = float(slopes.std()) if len(slopes) > 1 else math.nan
-    slope = Interval("a", found.line[1], float(low), float(high), level, error, found.how)
-    return Approach(1, found.how, slope, tuple(best))
-
-
-def _of_law(
-    fitted: _Fitted, law: Law | type[Law] | str, asked: tuple[float, ...], level: float
-) -> Approach:
-    name = law if isinstance(law, str) else getattr(law, "__name__", type(law).__name__)
-    if fitted.fit is None or fitted.draws is None:
-        return Approach(3, name, refused=fitted.refused)
-    kinds = ("N", "D", "tokens_per_parameter")
-    wide = [BestOf(C, kind) for C in asked for kind in kinds]
-    found = fitted.draws.intervals([*wide, _Exponent(max(asked))], level=level)
-    best = [Best(C, found[3 * k], found[3 * k + 1], found[3 * k + 2]) for k, C in enumerate(asked)]
-    return Approach(3, name, found[-1], tuple(best))
-
-
-@pytree
-class _Exponent(Quantity):
-    """How N* of a law grows with C about a budget."""
-
-    compute: Any
-
-    @property
-    def name(self) -> str:
-        return "a"
-
-    def __call__(self, law: Law) -> Any:
-        near, far = (optimum(law, self.compute * factor).N for factor in (1.0, 10.0))
-        return jnp.log(far / near) / math.log(10)
 
 
 def _line_notes(
@@ -357,10 +260,20 @@ def _judged(found: IsoFlop) -> IsoFlop:
     certified = found.fit is None or found.fit.certificate.trusted
     said, apart = verdict(by_name.get(found.chosen), law, first, rejected, certified)
     against = doubts(found.minima.get(found.chosen), found.approaches)
+    if against and law is not None and law.best:
+        said = f"Approach 2 has no answer to trust here: that of {law.name} is unchecked by it."
+    elif against:
+        said = "There is no answer to trust here."
     notes = list(found.notes)
     if found.fit is not None and not certified:
         notes.append(f"the fit of {law.name if law else 'the law'} is not certified: "
                      f"{found.fit.certificate.reasons[0]}")  # fmt: skip
+    if found.fit is not None and len(found.fit.suspects):
+        rows = listing([found.fit.runs.row(int(k)) for k in found.fit.suspects], 6)
+        notes.append(
+            f"runs that stand far from the law (rows {rows.replace(chr(39), '')}): look at them, "
+            "or leave them out with --where; a polynomial of one budget follows them"
+        )
     two = by_name[found.chosen]
     short = [b for b in two.best if b.covered < found.level - 0.05]
     if short:

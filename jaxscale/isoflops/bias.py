@@ -65,10 +65,8 @@ def biases(
     y = exact_minima(found, np.concatenate([losses[None], drawn]))
     if found.along == "D":  # along a valley one size is the other's mirror
         y = np.array([np.log(r.N) + np.log(r.D) for r in found.used]) - y
-    x = np.log(found.compute)
     made = []
-    for place, true in zip(log_C, truth, strict=True):
-        miss = np.array([_at(x, each, place) for each in y]) - true
+    for miss in (_lines_at(np.log(found.compute), y, log_C) - truth).T:
         kept = miss[1:][np.isfinite(miss[1:])]
         exact = float(miss[0]) if np.isfinite(y[0]).all() else float("nan")
         low, middle, high = np.quantile(kept, [0.1587, 0.5, 0.8413]) if len(kept) else [np.nan] * 3
@@ -76,11 +74,14 @@ def biases(
     return made
 
 
-def _at(x: np.ndarray, y: np.ndarray, place: float) -> float:
-    """Return the line through the minima [K] that there are, at log C."""
+def _lines_at(x: np.ndarray, y: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the lines [B, m] at places through the minima [B, K] that there are; NaN for one."""
     kept = np.isfinite(y)
-    if kept.sum() < 2:
-        return float("nan")
-    x, y = x[kept], y[kept]
-    away = x - x.mean()
-    return float(y.mean() + away @ y / (away @ away) * (place - x.mean()))
+    count = kept.sum(axis=1, keepdims=True)
+    with np.errstate(all="ignore"):
+        middle = (kept * x).sum(axis=1, keepdims=True) / count
+        away = kept * (x - middle)
+        flat = np.where(kept, y, 0.0)
+        slope = (away * flat).sum(axis=1, keepdims=True) / (away**2).sum(axis=1, keepdims=True)
+        at: np.ndarray = flat.sum(axis=1, keepdims=True) / count + slope * (places - middle)
+    return np.where(count > 1, at, np.nan)

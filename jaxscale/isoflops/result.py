@@ -51,6 +51,7 @@ class Approach:
         name: "bins" or "hull", a polynomial, or a law.
         exponent: of N* in C, with interval; None where the approach was refused.
         best: one per budget asked.
+        band: the same on a grid of budgets, for the figures.
         refused: why there is nothing; empty where there is.
     """
 
@@ -58,6 +59,7 @@ class Approach:
     name: str
     exponent: Interval | None = None
     best: tuple[Best, ...] = ()
+    band: tuple[Best, ...] = ()
     refused: str = ""
 
     @property
@@ -224,7 +226,7 @@ def _approach_document(each: Approach) -> dict[str, Any]:
                 "N": _ends(b.N),
                 "D": _ends(b.D),
                 "tokens_per_parameter": _ends(b.ratio),
-                "bias": b.bias,
+                "bias": b.bias - 1,
                 "covered": b.covered,
             }
             for b in each.best

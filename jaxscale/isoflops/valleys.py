@@ -13,7 +13,7 @@ import numpy as np
 
 DEGREES = {"parabola": 2, "cubic": 3, "quartic": 4, "local": 2}
 """Polynomials by their names; "local" is a parabola through the points near the minimum."""
-GRID = np.linspace(-1, 1, 129)
+GRID = np.linspace(-1, 1, 65)
 SHRINK = 3
 """Rounds of weights of the local fit."""
 REACH = 1.5
@@ -89,9 +89,10 @@ class Valley:
         for _ in range(SHRINK):
             found = lowest(coefficients).u
             center = np.where(np.isfinite(found), found, self.u[np.argmin(losses, axis=-1)])
-            root = np.sqrt(self.weights(center))
-            inverse = np.linalg.pinv(root[..., None] * powers)
-            coefficients = (inverse @ (root * losses)[..., None])[..., 0]
+            weighted = self.weights(center)[..., None] * powers
+            inverse = np.linalg.pinv(np.swapaxes(weighted, -1, -2) @ powers, hermitian=True)
+            right = np.swapaxes(weighted, -1, -2) @ losses[..., None]
+            coefficients = (inverse @ right)[..., 0]
         return coefficients
 
     def predicted(self, coefficients: np.ndarray) -> np.ndarray:

@@ -129,9 +129,10 @@ def verdict(
         ), ""
     apart = _apart(chosen, law)
     if rejected < REJECTED:
+        p = quantity(max(rejected, 1e-12), 2)
         said = (
-            f"{law.name} misses the shape of the valleys (p = {quantity(max(rejected, 1e-12), 2)}): trust "
-            "approach 2 within the budgets; beyond them try another law."
+            f"{law.name} misses the shape of the valleys (p = {p}): trust approach 2 within the "
+            "budgets; beyond them try another law."
         )
         return said, apart
     if apart:

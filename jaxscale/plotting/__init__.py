@@ -20,11 +20,14 @@ from jaxscale.comparison.held_out import HeldOut
 from jaxscale.fitting.exponent_grid import ExponentGrid
 from jaxscale.fitting.result import FitResult
 from jaxscale.forecast.forecaster import Forecast
+from jaxscale.isoflops.result import IsoFlop
 from jaxscale.plotting.bands import plot_bands
 from jaxscale.plotting.corner import plot_joint
+from jaxscale.plotting.envelope import plot_envelope
 from jaxscale.plotting.fit import plot_fit, plot_law, plot_residuals
 from jaxscale.plotting.forecast import plot_forecast
 from jaxscale.plotting.influence import plot_influence
+from jaxscale.plotting.isoflop import plot_isoflop, plot_optima
 from jaxscale.plotting.multiplier import plot_multiplier
 from jaxscale.plotting.profiles import plot_asymptote, plot_profiles
 from jaxscale.plotting.rollout import plot_rollout
@@ -47,12 +50,15 @@ __all__ = [
     "figures_of_a_fit",
     "plot_asymptote",
     "plot_bands",
+    "plot_envelope",
     "plot_fit",
     "plot_forecast",
     "plot_influence",
+    "plot_isoflop",
     "plot_joint",
     "plot_law",
     "plot_multiplier",
+    "plot_optima",
     "plot_profiles",
     "plot_residuals",
     "plot_rollout",
@@ -95,6 +101,9 @@ FIGURES = {
     "specification": Drawing(
         plot_specification, Specifications, "the answer under every choice, in order"
     ),
+    "valleys": Drawing(plot_isoflop, IsoFlop, "isoFLOP valleys, their minima, and N* and D*"),
+    "optima": Drawing(plot_optima, IsoFlop, "N*, D* and D*/N* against compute, with papers"),
+    "envelope": Drawing(plot_envelope, IsoFlop, "training curves and the sizes that lie lowest"),
     "forecast": Drawing(plot_forecast, Forecast, "the losses of a run and its forecast"),
 }
 

@@ -27,6 +27,7 @@ from jaxscale.fitting.linearized import Noise
 from jaxscale.fitting.result import FitResult
 from jaxscale.forecast.forecaster import Forecast
 from jaxscale.forecast.offline import Fan
+from jaxscale.isoflops.result import IsoFlop
 from jaxscale.laws import predict
 from jaxscale.plotting import FIGURES, draw_fit, figures_of_a_fit, save
 from jaxscale.plotting.style import ENDINGS, axes_or_new
@@ -222,6 +223,13 @@ def multiplier_of(fit):
     return Multiplier(scale, y, y, y / 2, high, 0.9, never, True, fit.law.inputs[0], 500)
 
 
+def isoflop_of(name):
+    """Three approaches on curves of six sizes; the law left out, so that nothing is compiled."""
+    N, D = np.repeat(np.geomspace(1e7, 1e9, 6), 24), np.tile(np.geomspace(1e8, 1e11, 24), 6)
+    loss = 1.8 + 480 * N**-0.35 + 2100 * D**-0.36
+    return jaxscale.isoflop(jaxscale.Runs(N=N, D=D, loss=loss, source=name), law=None)
+
+
 def forecast_of(name):
     step, ahead = np.arange(1, 400), np.linspace(400, 800, 9)
     curve = Curve(step, 2 + 1 / step, None, name, name)
@@ -255,6 +263,7 @@ def arguments(figure, fit, name):
         Influence: lambda: (influence_of(fit, name),),
         HeldOut: lambda: (held_of(fit, name),),
         Multiplier: lambda: (multiplier_of(fit),),
+        IsoFlop: lambda: (isoflop_of(name),),
         Forecast: lambda: forecast_of(name),
         Specifications: lambda: (specifications_of(fit, name),),
     }
