@@ -17,7 +17,7 @@ ROWS = [
     {"fitting"},
     {"uncertainty"},
     {"comparison", "isoflops", "recipes", "sweep"},
-    {"specification", "design"},
+    {"specification", "designs"},
     {"plotting"},
     {"cli"},
 ]
