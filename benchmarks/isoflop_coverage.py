@@ -234,7 +234,7 @@ def measured(options: argparse.Namespace) -> Iterator[str]:
     from jaxscale import fit_many
     from jaxscale.isoflops.valleys import DEGREES
 
-    for cell in cells():
+    for cell in cells()[options.skip :]:
         count = options.tables
         fits = fit_many("Chinchilla", list(tables(cell, count)), starts=STARTS) if count else {}
         for name in DEGREES if count else ():
@@ -267,6 +267,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.isoflop_coverage")
     parser.add_argument("--tables", type=int, default=100, help="per design, for approach 2")
     parser.add_argument("--law-tables", type=int, default=0, help="per design, for approach 3")
+    parser.add_argument("--skip", type=int, default=0, help="cells that were measured before")
     parser.add_argument("--rival", type=int, default=0, help="tables beside simple-scaling-laws")
     options = parser.parse_args(argv)
     start = time.perf_counter()

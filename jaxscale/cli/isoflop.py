@@ -34,8 +34,8 @@ from jaxscale.isoflops.conventions import by_count
 from jaxscale.isoflops.valleys import DEGREES
 
 EXAMPLES = (
-    "jaxscale isoflop runs.csv --compute 1e21 --figure valleys.png",
-    "jaxscale isoflop runs.csv --compute 1e21 1e23 --polynomial cubic --along N --json",
+    "jaxscale isoflop isoflop.csv --compute 1e21 --figure valleys.png",
+    "jaxscale isoflop isoflop.csv --compute 1e21 1e23 --polynomial cubic --along N --json",
 )
 KINDS = ("valleys", "optima", "envelope")
 """Figures that `--kind` names."""

@@ -53,6 +53,8 @@ OTHERS = (0.35, 2.0)
 """Outer exponents from which the optimum is looked for, beside 1."""
 LEVEL = 1e-3
 """p below which the additive law is rejected."""
+CHANCE = NORMAL.inv_cdf(1 - LEVEL / 2) ** 2
+"""Likelihood ratio that independent runs have by chance with that p."""
 GROUPS = 3
 """Groups of runs that can be seen to share noise."""
 WIDE = 0.5
@@ -114,7 +116,9 @@ class Nesting:
         if self.verdict == "open":
             return ""
         head = f"k = {_rounded(self.k, self.error)}, likelihood ratio {quantity(self.ratio, 2)}"
-        if not self.rejected:
+        if self.verdict == "kept" and self.ratio > CHANCE:
+            return f"{head}, which noise shared by runs could make: k = 1 is not rejected"
+        if self.verdict == "kept":
             return f"{head}: the additive law (k = 1) is not rejected"
         said = f"{head}: the additive law is rejected"
         if self.budget is None or not (math.isfinite(self.N) and math.isfinite(self.loss)):
@@ -189,7 +193,7 @@ def nesting(
         group = None if runs.group is None else runs.group[rows]
         t, shared = _with_sharing(table, large, inside, _labels(sizes, group))
         needed = student_t(1 - LEVEL / 2, len(rows) - int(inside.sum()))
-    beyond = abs(t) > needed and ratio > NORMAL.inv_cdf(1 - LEVEL / 2) ** 2
+    beyond = abs(t) > needed and ratio > CHANCE
     verdict = "open" if not told else "rejected" if beyond else "kept"
     effects = _effects(law, table.law(small), params, runs, rows)
     return Nesting(

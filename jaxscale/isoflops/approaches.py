@@ -34,7 +34,7 @@ from jaxscale.isoflops.verdict import FAR, doubts, missed_shape, verdict
 from jaxscale.laws import Law
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
-from jaxscale.text import many, quantity
+from jaxscale.text import listing, many, quantity
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.draws import Draws
 
@@ -260,10 +260,20 @@ def _judged(found: IsoFlop) -> IsoFlop:
     certified = found.fit is None or found.fit.certificate.trusted
     said, apart = verdict(by_name.get(found.chosen), law, first, rejected, certified)
     against = doubts(found.minima.get(found.chosen), found.approaches)
+    if against and law is not None and law.best:
+        said = f"Approach 2 has no answer to trust here: that of {law.name} is unchecked by it."
+    elif against:
+        said = "There is no answer to trust here."
     notes = list(found.notes)
     if found.fit is not None and not certified:
         notes.append(f"the fit of {law.name if law else 'the law'} is not certified: "
                      f"{found.fit.certificate.reasons[0]}")  # fmt: skip
+    if found.fit is not None and len(found.fit.suspects):
+        rows = listing([found.fit.runs.row(int(k)) for k in found.fit.suspects], 6)
+        notes.append(
+            f"runs that stand far from the law (rows {rows.replace(chr(39), '')}): look at them, "
+            "or leave them out with --where; a polynomial of one budget follows them"
+        )
     two = by_name[found.chosen]
     short = [b for b in two.best if b.covered < found.level - 0.05]
     if short:

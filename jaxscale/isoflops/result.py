@@ -226,7 +226,7 @@ def _approach_document(each: Approach) -> dict[str, Any]:
                 "N": _ends(b.N),
                 "D": _ends(b.D),
                 "tokens_per_parameter": _ends(b.ratio),
-                "bias": b.bias,
+                "bias": b.bias - 1,
                 "covered": b.covered,
             }
             for b in each.best

@@ -42,6 +42,7 @@ from jaxscale.plotting.starts import plot_starts, plot_waterfall
 from jaxscale.plotting.style import save
 from jaxscale.plotting.surface import plot_surface
 from jaxscale.recipes.multiplier import Multiplier
+from jaxscale.specification.result import Specifications
 from jaxscale.uncertainty.asymptote import AsymptoteProfile
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.draws import Draws
@@ -112,6 +113,9 @@ FIGURES = {
     "influence": Drawing(plot_influence, Influence, "the runs that decide an answer"),
     "rollout": Drawing(plot_rollout, HeldOut, "the errors of laws on larger runs"),
     "multiplier": Drawing(plot_multiplier, Multiplier, "the compute multiplier of two recipes"),
+    "specification": Drawing(
+        plot_specification, Specifications, "the answer under every choice, in order"
+    ),
     "valleys": Drawing(plot_isoflop, IsoFlop, "isoFLOP valleys, their minima, and N* and D*"),
     "optima": Drawing(plot_optima, IsoFlop, "N*, D* and D*/N* against compute, with papers"),
     "envelope": Drawing(plot_envelope, IsoFlop, "training curves and the sizes that lie lowest"),

@@ -62,7 +62,13 @@ class Solving:
         self.flops = given.law.flops
 
     def on_host(self, law: Law, loss: Loss, residual: Residual) -> bool:
-        """Return whether the host solves a law under these."""
+        """Return whether the host solves a law under these.
+
+        Args:
+            law: the law.
+            loss: the robust loss.
+            residual: the residual.
+        """
         return (
             type(law) in FAMILY
             and self.given.constraints == FREE

@@ -37,6 +37,9 @@ def folder(tmp_path, monkeypatch, fitted):
         for k, (n, d, y) in enumerate(zip(*(c.tolist() for c in columns), strict=True))
     ]
     Path("runs.csv").write_text("\n".join(["params,tokens,flops,loss,family", *rows]) + "\n")
+    clean = zip(*(c.tolist() for c in columns[:2]), fitted.prediction.tolist(), strict=True)
+    rows = [f"{n!r},{d!r},{y!r}" for n, d, y in clean]
+    Path("isoflop.csv").write_text("\n".join(["params,tokens,loss", *rows]) + "\n")
     fitted.save("fit.json")
     doubted = dataclasses.replace(fitted.certificate, at_bound=("E",))
     dataclasses.replace(fitted, certificate=doubted).save("doubted.json")
@@ -73,6 +76,10 @@ GOOD = {
     "report": ["report", "fit.json", "-o", "report.html", "--draws", "64", "--quiet"],
     "verify": ["verify", "fit.json", "runs.csv", "--quiet"],
     "forecast": ["forecast", "metrics.jsonl", "--final-step", "9000", "--below", "2.5"],
+    "isoflop": [
+        *("isoflop", "isoflop.csv", "--compute", "1e21", "1e22"),
+        *("--quiet", "--starts", "32", "--draws", "64"),
+    ],
     "laws": ["laws"],
     "datasets": ["datasets"],
     "demo": ["demo"],
@@ -164,7 +171,8 @@ def numbers_of(value):
 
 
 NUMBERED = (
-    *("fit", "bootstrap", "influence", "compare", "predict", "allocate", "forecast", "design"),
+    *("fit", "bootstrap", "influence", "compare", "isoflop", "predict", "allocate", "forecast"),
+    "design",
 )
 
 
@@ -237,6 +245,7 @@ BAD = {
     "forecast": [["forecast", "none.csv", "--final-step", "9"], ["forecast", "metrics.jsonl"]],
     "laws": [["laws", "None"], ["laws", "none.py:None"]],
     "datasets": [["datasets", "none"], ["datasets", ""]],
+    "isoflop": [["isoflop", "none.csv"], ["isoflop", "isoflop.csv", "--compute", "-1", "--quiet"]],
     "demo": [["demo", "--folder", "runs.csv"], ["demo", "--folder", ""]],
 }
 USAGE = [[], ["none"], *([name, "--none"] for name in NAMES), ["fit", "runs.csv", "--loss", "x"]]

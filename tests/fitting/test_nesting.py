@@ -109,6 +109,22 @@ def test_an_outer_exponent_is_seen(loss, shared, outliers):
     assert found.budget == 1e24 and "at 1e+24" in found.said
 
 
+@pytest.mark.parametrize(
+    ("verdict", "ratio", "said"),
+    [
+        ("kept", 2.0, "likelihood ratio 2: the additive law (k = 1) is not rejected"),
+        ("kept", 75.0, "ratio 75, which noise shared by runs could make: k = 1 is not rejected"),
+        ("rejected", 75.0, "N* at 1e+24 is 2.4 % larger, the loss there 2.1 % smaller"),
+        ("open", 75.0, ""),
+    ],
+)
+def test_what_is_said_follows_from_the_verdict(verdict, ratio, said):
+    found = asked(runs_of(TRUTH, 0.004))
+    changes = dict(verdict=verdict, ratio=ratio, budget=1e24, N=1.024, loss=0.979)
+    sentence = dataclasses.replace(found, **changes).said
+    assert sentence.endswith(said) and bool(sentence) is bool(said)
+
+
 def test_what_the_runs_do_not_tell_is_not_said():
     ray = Runs(N=N, D=20 * N, loss=np.asarray(jaxscale.predict(TRUTH, N=N, D=20 * N)) * 1.001)
     found = asked(ray.replace(loss=ray.loss * np.exp(0.02 * np.sin(np.arange(len(N))))))

@@ -34,6 +34,7 @@ from jaxscale.laws import predict
 from jaxscale.plotting import FIGURES, draw_fit, figures_of_a_fit, save
 from jaxscale.plotting.style import ENDINGS, axes_or_new
 from jaxscale.recipes.multiplier import Multiplier
+from jaxscale.specification.result import Specification, Specifications
 from jaxscale.text import CONTROLS
 from jaxscale.uncertainty.asymptote import AsymptoteProfile
 from jaxscale.uncertainty.draws import Draws
@@ -261,6 +262,19 @@ def design_of(fit, name):
     )  # fmt: skip
 
 
+def specifications_of(fit, name):
+    """A fit among other choices, made by hand: one is not certified, one has no answer."""
+    own = dict(approach="3", law=name, loss="huber (delta 0.001)", residual="log", data="all")
+    rows = [
+        Specification("fit", **own, N=1e9, D=2e10, loss_there=2.0, a=0.5, trusted=True),
+        Specification("loss", **{**own, "loss": "square"}, N=3e9, D=7e9, trusted=True),
+        Specification("law", **{**own, "law": "Skaling"}, N=8e8, D=2e10, reason="k at a bound"),
+        Specification("approach", **{**own, "approach": "2, cubic in log D", "law": ""}),
+    ]
+    near = Interval("N*", 1e9, 5e8, 4e9, 0.9, np.nan, "percentile")
+    return Specifications(tuple(rows), 1e21, fit, {"N": near}, f"40 draws of {name}", 10.0, 1.0)
+
+
 def arguments(figure, fit, name):
     """Return what a figure's function takes, made from a fit."""
     made = {
@@ -275,6 +289,7 @@ def arguments(figure, fit, name):
         IsoFlop: lambda: (isoflop_of(name),),
         Design: lambda: (design_of(fit, name),),
         Forecast: lambda: forecast_of(name),
+        Specifications: lambda: (specifications_of(fit, name),),
     }
     return made[FIGURES[figure].takes]()
 
