@@ -240,6 +240,7 @@ def _row_document(row: Any) -> dict[str, Any]:
         "runs": row.n,
         "N": row.N,
         "D": row.D,
+        "tokens_per_parameter": row.D / row.N,
         "loss": row.loss,
         "error": row.error,
         "flags": list(row.flags),
