@@ -358,8 +358,8 @@ def against_peer(python: str, tables: int) -> Iterator[str]:
 
     from jaxscale.designs.simulation import simulate as simulated_spread
 
-    heads = ("pilots, noise", "left by theirs", "left by ours", "ours over theirs", "they, s")
-    yield f"| {' | '.join(heads)} | we, s |"
+    heads = ("pilots, noise", "left by theirs", "by ours of their candidates: over theirs")
+    yield f"| {' | '.join(heads)} | by ours of a grid: over theirs | they, s | we, s |"
     yield "|---|---|---|---|---|---|"
     N, D = isoflop_design(np.array([1e18, 1e19]), 7, spread=2.4)
     for noise in (0.004, 0.015):
@@ -385,26 +385,30 @@ def against_peer(python: str, tables: int) -> Iterator[str]:
                 fit, budget=spent, candidates=peer["candidates"], batch=6, repeats=6, **options
             )
             took = time.perf_counter() - begin
+            wider = jaxscale.design(fit, budget=spent, batch=6, **options)
             plan = {"N": peer["N"], "D": peer["D"]}
             judged = jaxscale.design(fit, plan=plan, **options)
             truth = _as_fitted(fit, noise)
             spreads = [
-                simulated_spread(truth, batch, "N* at 1e23", tables=400, stages=[0, 6]).ratio[-1]
-                for batch in (judged, mine)
+                simulated_spread(
+                    truth, batch, "N* at 1e23", tables=400, stages=[0, len(batch)]
+                ).ratio[-1]
+                for batch in (judged, mine, wider)
             ]
             theirs.append(spreads[0])
-            ours.append(spreads[1])
+            ours.append(spreads[1:])
             seconds.append((*peer["seconds"].values(), took))
             print(noise, seed, spreads, seconds[-1], file=sys.stderr, flush=True)
         if not theirs:
             continue
         fitted, suggested, scored, took = np.median(np.array(seconds), axis=0)
-        ratio = np.array(ours) / np.array(theirs)
+        ratio = np.array(ours) / np.array(theirs)[:, None]
+        left = np.median(np.array(ours), axis=0)
+        said = [f"{np.median(x):.3g} ({x.min():.2g} to {x.max():.2g})" for x in ratio.T]
         yield (
             f"| 2 budgets of 7, {100 * noise:g} %; {len(theirs)} | {100 * np.median(theirs):.3g} % "
-            f"| {100 * np.median(ours):.3g} % | {np.median(ratio):.3g} ({ratio.min():.2g} to "
-            f"{ratio.max():.2g}) | {suggested:.2f} + {fitted:.1f} of draws; a design scored "
-            f"{scored:.0f} | {took:.2f} |"
+            f"| {100 * left[0]:.3g} %: {said[0]} | {100 * left[1]:.3g} %: {said[1]} | "
+            f"{suggested:.2f} + {fitted:.1f} of draws; a design scored {scored:.0f} | {took:.2f} |"
         )
 
 

@@ -19,8 +19,11 @@ from jaxscale.designs.candidates import KINDS
 from jaxscale.designs.criteria import CRITERIA
 from jaxscale.designs.design import RUNS, design
 from jaxscale.designs.result import PLANS
+from jaxscale.designs.rivals import apart
 from jaxscale.designs.simulation import simulate
 from jaxscale.fitting.result import FitResult
+from jaxscale.fitting.saved import load
+from jaxscale.text import marked
 
 EXAMPLES = (
     'jaxscale design fit.json --budget 1e21 --for "N* at 1e25" --plan plan.csv',
@@ -64,6 +67,8 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--present", metavar="FILE", help=text)
     text = "of the runs, .01 for 1 %% of the loss; default what the fit shows"
     sub.add_argument("--noise", type=float, metavar="X", help=text)
+    text = "a fit of another law to the same runs: say whether the batch tells the two apart"
+    sub.add_argument("--rival", metavar="FILE", help=text)
     text = "hold the intervals against refits of so many simulated tables"
     sub.add_argument("--simulate", type=int, metavar="T", help=text)
     level_option(sub)
@@ -78,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the runs to make next."""
     _check_files(options)
     law, fit = source(options)
+    rival = None if options.rival is None else load(options.rival)
     if options.simulate is not None:
         _may_simulate(options, fit)
     found = design(
@@ -106,16 +112,21 @@ def run(options: argparse.Namespace) -> int:
     files: list[Any] = [draw] if options.figure else []
     if options.plan:
         files.append(lambda: found.save(options.plan))
-    text, more = str(found), {}
+    more: dict[str, Any] = {}
+    text, notes = str(found), list(found.notes)
+    if rival is not None:
+        tells = apart(found, law, rival)
+        notes.append(tells.said)
+        text, more = f"{text}{marked([tells.said])}", {"rival": tells.to_dict()}
     if options.simulate is not None and fit is not None:
         came = [simulate(fit, found, asked, tables=options.simulate) for asked in options.asked]
         text = "\n".join([text, "", *map(str, came)])
-        more = {"simulated": [each.to_dict() for each in came]}
+        more |= {"simulated": [each.to_dict() for each in came]}
     deliver(
         options,
         text,
         lambda: {**found.to_dict(), **more, **doubts(fit)},
-        notes=found.notes,
+        notes=notes,
         noted=True,
         told=doubt_sentences(fit),
         files=files,
@@ -138,7 +149,7 @@ def _check_files(options: argparse.Namespace) -> None:
     if Path(options.plan).suffix.lower() not in PLANS:
         raise ValueError(f"--plan {options.plan}: a plan ends in one of {', '.join(PLANS)}")
     read = [*inputs_of(options)]
-    for given in (options.candidates, options.check, options.present):
+    for given in (options.candidates, options.check, options.present, options.rival):
         read += [Path(given)] if given and given not in KINDS else []
     given = {"--plan": options.plan, "--out": options.out, "--figure": options.figure}
     check_outputs({flag: path for flag, path in given.items() if path}, read)

@@ -65,7 +65,7 @@ def noise_trend(fit: FitResult, at: Linearized) -> Trend:
     flops = fit.law.flops
     scales = {name: fit.runs.column(name, flops) for name in fit.law.inputs}
     scales[PREDICTED] = fit.prediction
-    ranks = {name: _rank_correlation(r[used], scale[used]) for name, scale in scales.items()}
+    ranks = {name: rank_correlation(r[used], scale[used]) for name, scale in scales.items()}
     name, rank = max(ranks.items(), key=lambda item: abs(item[1]))
     if abs(rank) * math.sqrt(used.sum() - 1) <= SIZES_DIFFER:
         return Trend("", np.ones(len(r)))
@@ -85,7 +85,8 @@ def _power_law(said: str, r: np.ndarray, name: str, scale: np.ndarray, used: np.
     return Trend(said, np.exp(power * x), name, power, center)
 
 
-def _rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
+def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Return Spearman's correlation of two columns [n]; 0 where one of them does not vary."""
     a, b = _ranks(x), _ranks(y)
     return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else 0.0
 

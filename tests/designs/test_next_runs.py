@@ -12,6 +12,7 @@ import jaxscale
 from jaxscale.datasets.synthetic import isoflop_design, simulate
 from jaxscale.designs.design import design, posed
 from jaxscale.designs.information import Believed
+from jaxscale.designs.rivals import apart
 from jaxscale.designs.simulation import simulate as simulated
 from jaxscale.uncertainty.covariance import covariance
 from jaxscale.uncertainty.quantities import Best, evaluate
@@ -264,3 +265,16 @@ def test_a_law_of_one_scale_takes_a_table_of_candidates():
     assert found.identified and found.inputs["C"].max() > 3e20
     with pytest.raises(ValueError, match="give a table of candidates"):
         design(law, budget=3e21, what="c", noise=0.01)
+
+
+def test_a_batch_says_whether_it_tells_another_law_from_its_own(fitted, batch):
+    same = apart(batch, fitted, fitted.law)
+    assert same.batch == 0 and "0 standard deviations" in same.said
+    other = apart(batch, fitted, fitted.law.replace(E=1.01 * fitted.law.E))
+    each = np.log(jaxscale.predict(fitted.law.replace(E=1.01 * fitted.law.E), **batch.inputs))
+    each = (each - np.log(batch.loss)) / batch.noise
+    assert other.batch == pytest.approx(float(np.sqrt(np.sum(each**2))))
+    gain = other.each**2 / batch.candidates.cost
+    assert gain[other.best] == gain.max()
+    with pytest.raises(ValueError, match="the rival PowerLaw takes C"):
+        apart(batch, fitted, jaxscale.PowerLaw(a=30.0, b=-0.35, c=1.0, of="C"))

@@ -24,6 +24,7 @@ REQUIRED = {
     "warmup": ["--n", "20"],
     "predict": ["fit.json"],
     "allocate": ["fit.json"],
+    "design": ["fit.json", "--for", "N* at 1e24"],
     "forecast": ["log.csv", "--final-step", "99"],
 }
 """What a command needs beside the option; the files are there."""

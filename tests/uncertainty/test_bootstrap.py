@@ -16,8 +16,6 @@ from jaxscale.uncertainty.bootstrap import (
     METHODS,
     _doubts,
     _failures,
-    _rank_correlation,
-    _trend,
     bootstrap,
 )
 from jaxscale.uncertainty.covariance import covariance
@@ -25,6 +23,7 @@ from jaxscale.uncertainty.intervals import KINDS, bca, from_draws, tail
 from jaxscale.uncertainty.jackknife import jackknife
 from jaxscale.uncertainty.quantities import Best, ComputeFor, Prediction
 from jaxscale.uncertainty.resampling import case_weights, residual_losses
+from jaxscale.uncertainty.trends import noise_trend, rank_correlation
 
 GROUPS = np.repeat(np.arange(12), 5)
 DRAWS = 40
@@ -164,17 +163,17 @@ def test_auto_draws_cases_where_the_noise_has_a_trend_and_residuals_where_not(no
     assert calm.method == "residual" and calm.notes == ()
     # Weights that know of the trend take it away.
     weighted = with_runs(uneven, weight=(0.02 / steep) ** 2)
-    assert _trend(weighted, linearize(weighted)).said == ""
+    assert noise_trend(weighted, linearize(weighted)).said == ""
 
 
 def test_rank_correlations_are_spearmans_with_ties_in_any_order():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=60).round(1), np.repeat(np.arange(6.0), 10) + 0.0 * rng.normal(size=60)
     expected = stats.spearmanr(x, y)[0]
-    assert _rank_correlation(x, y) == pytest.approx(expected, rel=1e-12)
+    assert rank_correlation(x, y) == pytest.approx(expected, rel=1e-12)
     order = rng.permutation(60)
-    assert _rank_correlation(x[order], y[order]) == pytest.approx(expected, rel=1e-12)
-    assert _rank_correlation(x, np.ones(60)) == 0.0
+    assert rank_correlation(x[order], y[order]) == pytest.approx(expected, rel=1e-12)
+    assert rank_correlation(x, np.ones(60)) == 0.0
 
 
 def test_a_run_of_weight_zero_is_no_run(fitted):
