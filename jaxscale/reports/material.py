@@ -17,6 +17,8 @@ from jaxscale.reports.words import powers, sized, times
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.draws import Draws
 
+MOVES = ("Specifications",)
+"""Kinds of further results whose sentence says how far other choices move the answer."""
 FAR = 10.0
 """Factor outside the range of the runs from which a doubt says so."""
 
@@ -96,6 +98,7 @@ def gather(
     along = None if found is None else frontier(found, compute, level)
     doubts = [*_of_answers(fit, along), *_nested(fit), *notes(fit), *([lacking] if lacking else [])]
     doubts += list(found.notes) if found is not None else []
+    doubts += [each.sentence for each in results if type(each).__name__ in MOVES]
     return Material(
         fit, found, along, level, title, about, results, tuple(dict.fromkeys(doubts)), lacking
     )

@@ -9,9 +9,12 @@ from test_report import BUDGET, HOSTILE, renamed
 
 import jaxscale
 
-pytestmark = pytest.mark.skipif(
-    chromium.found() is None, reason="no Chromium here (apt-get install chromium)"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        chromium.found() is None, reason="no Chromium here (apt-get install chromium)"
+    ),
+]
 SCREENS = {
     "desktop": dict(width=1280, height=900),
     "phone": dict(width=390, height=844, mobile=True),

@@ -87,6 +87,7 @@ def test_the_answer_stands_on_top_with_its_interval_and_its_doubts(made, fitted)
     assert len(made.html) < 1.5e6 and str(made).startswith(sentence)
 
 
+@pytest.mark.slow
 def test_the_same_fit_gives_the_same_page(made, fitted):
     assert jaxscale.report(fitted, draws=BUDGET, compute=1e22).html == made.html
 
@@ -217,6 +218,7 @@ def test_numbers_have_the_digits_that_their_interval_leaves(numbers, text):
     assert stated(Interval("x", *numbers, 0.9, 0.1, "")) == text
 
 
+@pytest.mark.slow
 def test_a_nested_law_that_is_rejected_is_among_the_doubts(fitted, monkeypatch):
     from types import SimpleNamespace
 

@@ -222,7 +222,7 @@ def _rows(found: Frontier) -> list[int]:
 def _table(found: Frontier, material: Material) -> Element:
     level = f"{100 * material.level:g} %"
     keys: list[str] = [key for key in ("N", "D", "tokens_per_parameter") if key in found.answers]
-    head: list[Child] = ["compute (FLOPs)" if found.name == "C" else found.name]
+    head: list[Child] = ["C (FLOPs)" if found.name == "C" else found.name]
     for key in keys:
         head += [LABELS[key][0], level]
     head += [material.called, level, "beyond the runs"]

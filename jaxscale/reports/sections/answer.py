@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from jaxscale._version import __version__
 from jaxscale.reports.element import Child, Element, called, make
 from jaxscale.reports.frontier import Frontier
@@ -33,7 +35,7 @@ def top(material: Material) -> Element:
         make(
             "p",
             f"Fitted to {many(len(runs), 'run')} from ",
-            called(runs.source),
+            called(Path(runs.source).name or runs.source),
             f"; {fit.loss} on {fit.residual} residuals. Data ",
             make("code", runs.digest()[:12]),
             f", jaxscale {__version__}.",

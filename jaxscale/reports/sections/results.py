@@ -16,6 +16,13 @@ from jaxscale.reports.figures import figure
 from jaxscale.reports.material import Material
 from jaxscale.text import quantity
 
+TITLES = {
+    "Comparison": "Comparison of laws",
+    "IsoFlop": "IsoFLOP approaches",
+    "Specifications": "Specification table",
+}
+"""Of the kinds that have a name of their own."""
+
 
 def results(material: Material) -> list[Element]:
     """Return one part per further result."""
@@ -23,18 +30,28 @@ def results(material: Material) -> list[Element]:
 
 
 def _result(k: int, result: Any) -> Element:
-    name = f"result{k}"
-    title = "".join(f" {c.lower()}" if c.isupper() and i else c
-                    for i, c in enumerate(type(result).__name__))  # fmt: skip
+    name, kind = f"result{k}", type(result).__name__
+    title = TITLES.get(kind, kind)
     inner = _comparison(result) if isinstance(result, Comparison) else []
-    lines = str(result).split("\n")
-    text: list[Child] = [x for line in lines for x in (line, make("br"))]
+    first = getattr(result, "sentence", "")
+    lines = [line for line in str(result).strip().split("\n") if not first or line.strip() != first]
+    doubts = [make("li", line[2:]) for line in lines if line.startswith("! ")]
+    shown = "\n".join(line for line in lines if not line.startswith("! ")).strip("\n")
+    text: list[Child] = [part for line in shown.split("\n") for part in (line, make("br"))]
     whole: Child = make("div", make("code", *text), class_="scroll text", tabindex="0",
                         role="region", aria_label=title)  # fmt: skip
     if inner:
         whole = make("details", make("summary", "All of it"), whole)
     drawn = make("div", *_figures(result, name), class_="wide")
-    return section(name, title, *inner, whole, drawn if len(drawn) else None)
+    return section(
+        name,
+        title,
+        make("p", first) if first else None,
+        *inner,
+        whole,
+        make("div", make("ul", *doubts), class_="doubts") if doubts else None,
+        drawn if len(drawn) else None,
+    )
 
 
 def _figures(result: Any, name: str) -> list[Element]:
@@ -89,7 +106,6 @@ def _comparison(result: Comparison) -> list[Child]:
         for test in result.tests
     ]  # fmt: skip
     return [
-        make("p", result.sentence),
         table(head, rows, "<" + ">" * (len(head) - 1)),
         make("ul", *tests) if tests else None,
     ]
