@@ -203,8 +203,8 @@ def doubted(fit: FitResult, law: Law, asked: Question, found: Allocation) -> All
             place = {law.inputs[0]: float(np.atleast_1d(scale_of(law, found))[k])}
         elif asked.plain and D[k] / N[k] < SWAPPED:
             notes.append(
-                f"the best run of {C[k]:.3g} {unit_of(asked.flops)} has {D[k] / N[k]:.2g} tokens per "
-                "parameter: are N and D of the runs swapped, or in other units?"
+                f"the best run of {C[k]:.3g} {unit_of(asked.flops)} has {D[k] / N[k]:.2g} tokens "
+                "per parameter: are N and D of the runs swapped, or in other units?"
             )
         factors.append(beyond(fit, place))
         notes += beyond_note(fit, place, factors[-1])
