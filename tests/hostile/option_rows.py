@@ -25,6 +25,11 @@ REQUIRED = {
     "predict": ["fit.json"],
     "allocate": ["fit.json"],
     "design": ["fit.json", "--for", "N* at 1e24"],
+    "isoflop": ["a.csv", "--quiet"],
+    "report": ["fit.json", "--out", "page.html", "--quiet"],
+    "size": ["1e9"],
+    "specify": ["fit.json", "--compute", "1e21", "--quiet"],
+    "verify": ["fit.json", "a.csv"],
     "forecast": ["log.csv", "--final-step", "99"],
 }
 """What a command needs beside the option; the files are there."""
@@ -52,7 +57,7 @@ def _row(command, option, kind, text) -> Row:
         given = f"N={text}"
     need = REQUIRED[command]
     if option in need:
-        need = [word for word in need if word not in (option, "20", "99")]
+        need = [word for word in need if word not in (option, "20", "99", "1e21")]
     more = []
     if command == "forecast" and option in ("--peak-lr", "--warmup", "--floor", "--decay"):
         more = ["--schedule", "wsd" if option == "--decay" else "cosine"]
