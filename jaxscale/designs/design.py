@@ -29,6 +29,10 @@ from jaxscale.uncertainty.quantities import Asked
 
 RUNS = 12
 """Runs of a batch, unless another number is asked for."""
+NOISE = (1e-9, 10.0)
+"""Of residuals, that may be assumed."""
+COSTS = (1e-9, 1e45)
+"""Of budgets, in any unit."""
 
 
 def design(
@@ -215,8 +219,11 @@ def _certified(fit: FitResult | Law, force: bool) -> None:
 
 def _positive(**given: float | None) -> None:
     for name, value in given.items():
-        if value is not None and not (value > 0 and math.isfinite(value)):
-            raise ValueError(f"{name} must be a positive number, got {value:g}")
+        low, high = NOISE if name == "noise" else COSTS
+        if value is not None and not low <= value <= high:
+            raise ValueError(
+                f"{name} must be a positive number from {low:g} to {high:g}, got {value:g}"
+            )
 
 
 def _present(fit: FitResult | Law, law: Law, present: Any) -> dict[str, np.ndarray]:
