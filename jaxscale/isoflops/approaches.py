@@ -116,6 +116,11 @@ def isoflop(
     if polynomial not in DEGREES:
         raise ValueError(f"polynomial must be one of {', '.join(DEGREES)}, got {polynomial!r}")
     runs = Runs.of(runs)
+    if runs.response.kind == "accuracy":
+        raise DataError(
+            f"{runs.source}: column {runs.label('loss')} is an accuracy, which is best where it is "
+            "highest; the valleys are of a loss: --column 'loss=1-accuracy' with your column"
+        )
     found, table, notes = _envelopes(runs, seed, flops)
     minima = _all_minima(table, along, flops)
     asked = _asked(compute, minima[polynomial])
