@@ -243,7 +243,7 @@ def _line_notes(
         named = ", ".join(f"{row.budget:.3g}" for row in weak[:4])
         said.append(
             f"at C = {named} the minimum vanishes in {100 * lost.max():.0f} % of the tables drawn: "
-            "intervals of approach 2 cover less than they say (81 to 90 % of nominal 90)"
+            "intervals of approach 2 cover a little less than they say (86 to 91 % of nominal 90)"
         )
     if not bias_known:
         said.append(
