@@ -116,11 +116,7 @@ def isoflop(
     if polynomial not in DEGREES:
         raise ValueError(f"polynomial must be one of {', '.join(DEGREES)}, got {polynomial!r}")
     runs = Runs.of(runs)
-    if runs.response.kind == "accuracy":
-        raise DataError(
-            f"{runs.source}: column {runs.label('loss')} is an accuracy, which is best where it is "
-            "highest; the valleys are of a loss: --column 'loss=1-accuracy' with your column"
-        )
+    _refuse_accuracy(runs)
     found, table, notes = _envelopes(runs, seed, flops)
     minima = _all_minima(table, along, flops)
     asked = _asked(compute, minima[polynomial])
@@ -156,6 +152,14 @@ def isoflop(
             fitted.draws, found, "", (), tuple(notes),
         )
     )  # fmt: skip
+
+
+def _refuse_accuracy(runs: Runs) -> None:
+    if runs.response.kind == "accuracy":
+        raise DataError(
+            f"{runs.source}: column {runs.label('loss')} is an accuracy, which is best where it is "
+            "highest; the valleys are of a loss: --column 'loss=1-accuracy' with your column"
+        )
 
 
 def _envelopes(
