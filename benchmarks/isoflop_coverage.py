@@ -184,7 +184,7 @@ def rival(cell: Cell, count: int, degree: int) -> Count:
     ends, refused, start = [], 0, _cpu()
     for runs in tables(cell, count):
         columns = {
-            "run_id": [str(k) for k in range(len(runs))],
+            "training_run_id": [str(k) for k in range(len(runs))],
             "model_size__n_params": runs.columns["N"],
             "dataset_size__n_tokens": runs.columns["D"],
             "test_loss__ce": runs.loss,

@@ -21,6 +21,8 @@ from jaxscale.laws import Law
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import Interval, from_draws, percentile
 
+LARGEST = 700.0
+"""Logarithm beyond which an end of an interval is none."""
 FEWEST = 20
 """Draws that an interval needs."""
 
@@ -73,8 +75,13 @@ def _split(number: int, slope: Interval, best: Sequence[Best], asked: int) -> Ap
 
 def _interval(name: str, ends: Any, level: float, method: str) -> Interval:
     """Return an interval from logarithms (estimate, low, high)."""
-    center, low, high = (math.exp(min(float(x), 700.0)) for x in ends)
+    center, low, high = (_exp(float(x)) for x in ends)
     return Interval(name, center, low, high, level, float(ends[2] - ends[1]) / 2, method)
+
+
+def _exp(x: float) -> float:
+    """Return e^x; 0 and infinity where a logarithm has no bound."""
+    return math.inf if x > LARGEST else 0.0 if x < -LARGEST else math.exp(x)
 
 
 def of_line(

@@ -12,9 +12,14 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.isoflops.minima import FLAT, Minima
 from jaxscale.isoflops.result import Approach
 from jaxscale.text import many, quantity
+from jaxscale.uncertainty.intervals import Interval
 
 REJECTED = 0.01
 """The p from which the law misses the shape of the valleys."""
+STRANGE = 5.0
+"""Factor between C and 6 N D from which a unit is wrong, not a way of counting."""
+ENDLESS = 100.0
+"""Half width in logarithm of an interval without an end."""
 FAR = 10.0
 """Factor beyond the largest budget from which a note says so."""
 
@@ -82,7 +87,19 @@ def doubts(minima: Minima | None, approaches: tuple[Approach, ...]) -> list[str]
                 f"the best runs have {quantity(float(np.median(ratios)), 2)} tokens per "
                 "parameter: are N and D of the runs swapped, or in other units?"
             )
-        slope = next((a.exponent for a in approaches if a.name == minima.polynomial), None)
+        k = float(np.median(minima.budgets.k))
+        if not 1 / STRANGE < k / 6 < STRANGE:
+            found.append(
+                f"C of the runs is {quantity(k, 3)} N D, usual is 6 N D: is one of N, D, C in "
+                "other units? Mend it with --scale C=X"
+            )
+        two = next((a for a in approaches if a.name == minima.polynomial), None)
+        if two is not None and any(_half(b.N) > ENDLESS for b in two.best):
+            found.append(
+                f"the interval of approach 2 ({two.name}) has no end: the minima have no noise to "
+                "judge by; add runs, or a budget"
+            )
+        slope = None if two is None else two.exponent
         if slope is not None and not 0 < slope.estimate < 1:
             found.append(
                 f"N* grows as C^{slope.estimate:.2f} by the minima: beyond 0 to 1 more compute "
@@ -138,8 +155,7 @@ def verdict(
     if apart:
         return "Approaches 2 and 3 exclude each other: trust neither beyond the budgets.", apart
     last = chosen.best[-1]
-    half = math.log(last.N.high / last.N.low) / 2
-    width = math.log(law.best[-1].N.high / law.best[-1].N.low) / 2
+    half, width = _half(last.N), _half(law.best[-1].N)
     if not math.isnan(last.bias) and abs(math.log(last.bias)) > half / 2:
         return (
             f"The {chosen.name}'s bias on this design ({100 * (last.bias - 1):+.0f} %) is as large "
@@ -147,6 +163,12 @@ def verdict(
         ), ""
     better = f"approach 3 ({law.name})" if width < half else f"approach 2 ({chosen.name})"
     return f"Approaches 2 and 3 agree within their intervals; {better} has the narrower one.", ""
+
+
+def _half(i: Interval) -> float:
+    """Return half the width of an interval in logarithm; infinity where it has an open end."""
+    bounded = i.low > 0 and math.isfinite(i.high)
+    return math.log(i.high / i.low) / 2 if bounded else math.inf
 
 
 def _apart(chosen: Approach, law: Approach) -> str:

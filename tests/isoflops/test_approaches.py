@@ -174,6 +174,20 @@ DOUBTED = {
         Runs(N=clean().columns["D"], D=clean().columns["N"], loss=clean().loss),
         "swapped",
     ),
+    "two budgets, no point to spare": (
+        isoflop_table(LAW, (1e19, 1e20), sizes=3, noise=0.001),
+        "has no end",
+    ),
+    "C in other units": (
+        clean().replace(C=6e3 * clean().columns["N"] * clean().columns["D"]),
+        "C of the runs is 6000 N D",
+    ),
+    "N in millions, C in FLOPs": (
+        clean().replace(
+            C=6 * clean().columns["N"] * clean().columns["D"], N=clean().columns["N"] / 1e6
+        ),
+        "is one of N, D, C in other units",
+    ),
     "one good budget": (
         _joined(isoflop_table(LAW, (1e18,), noise=0.001), _side(2.0)),
         "1 budget of 5",
@@ -213,6 +227,22 @@ def test_a_clean_table_is_trusted_whatever_its_shape(case):
 def test_options_that_are_not_allowed_are_refused_by_name(options):
     with pytest.raises(ValueError, match="polynomial|level|compute"):
         isoflop(clean(), law=None, **options)
+
+
+def test_an_accuracy_has_no_valleys():
+    runs = clean().replace(loss=1 / clean().loss, names={"loss": "accuracy"})
+    with pytest.raises(DataError, match="is an accuracy"):
+        isoflop(runs, law=None)
+
+
+@pytest.mark.parametrize("sizes", [3, 4])
+def test_with_no_point_to_spare_an_interval_goes_by_the_scatter(sizes):
+    runs = isoflop_table(LAW, BUDGETS[:3], sizes=sizes, noise=0.001)
+    found = isoflop(runs, compute=1e20, law=None, polynomial="parabola" if sizes == 3 else "cubic")
+    i = found.at(1e20).N
+    assert 0 <= i.low < i.estimate < i.high
+    assert "too few points" in str(found)
+    assert any("noise by scatter" in note for note in found.notes)
 
 
 def test_published_laws_give_their_papers_numbers():
