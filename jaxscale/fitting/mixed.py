@@ -74,4 +74,8 @@ def _profiled(
     freedom = n - len(vector)
     left = max(square - float(vector @ value), np.finfo(float).tiny)
     likelihood = -0.5 * (freedom * math.log(left) + float(np.linalg.slogdet(matrix)[1]))
-    return likelihood, float(value[-1]), math.sqrt(left / freedom * float(inverse[-1, -1]))
+    return (
+        likelihood,
+        float(value[-1]),
+        math.sqrt(left / freedom * max(float(inverse[-1, -1]), np.finfo(float).tiny)),
+    )

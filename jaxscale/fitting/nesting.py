@@ -121,7 +121,7 @@ class Nesting:
         if self.verdict == "kept":
             return f"{head}: the additive law (k = 1) is not rejected"
         said = f"{head}: the additive law is rejected"
-        if self.budget is None or not (math.isfinite(self.N) and math.isfinite(self.loss)):
+        if self.budget is None or not (0 < self.N < math.inf and math.isfinite(self.loss)):
             return said
         N, loss = (_moved(factor) for factor in (self.N, self.loss))
         return f"{said}; under k, N* at {self.budget:.0e} is {N}, the loss there {loss}"
@@ -290,7 +290,9 @@ def _error(table: Table, z: np.ndarray, inside: np.ndarray) -> float:
 
 def _inverse(matrix: np.ndarray) -> np.ndarray | None:
     size = np.sqrt(np.maximum(np.diag(matrix), 0.0))
-    scaled = matrix / np.outer(size, size) if (size > 0).all() else np.zeros_like(matrix)
+    if not (np.isfinite(matrix).all() and (size > 0).all()):
+        return None
+    scaled = matrix / np.outer(size, size)
     if not np.linalg.cond(scaled) < SINGULAR:
         return None
     return np.asarray(np.linalg.inv(scaled) / np.outer(size, size))
@@ -309,7 +311,10 @@ def _with_sharing(
     """
     at = table.curvatures(z)
     root = np.sqrt(table.weight / table.weight.mean())
-    return least_sure((at.rows[inside] * root).T, -at.residual * root, z[K], labels)
+    try:
+        return least_sure((at.rows[inside] * root).T, -at.residual * root, z[K], labels)
+    except np.linalg.LinAlgError:
+        return 0.0, 0.0
 
 
 def _effects(
@@ -322,4 +327,4 @@ def _effects(
     budget = 10.0 ** math.floor(math.log10(FAR * law.flops.k * largest) + 1e-9)
     with np.errstate(all="ignore"):
         (N, before), (other, after) = (best(each, budget / law.flops.k) for each in (small, large))
-        return budget, other / N, after / before
+        return budget, float(np.divide(other, N)), float(np.divide(after, before))

@@ -265,9 +265,8 @@ def _descend(table: Table, z: np.ndarray, free: np.ndarray) -> tuple[np.ndarray,
 
 def best(law: dict[str, float], product: float) -> tuple[float, float]:
     """Return the best N of a law with an outer exponent, and its loss, where N D is a product."""
-    alpha, beta = law["alpha"], law["beta"]
-    log_G = np.log(alpha * law["A"] / (beta * law["B"])) / (alpha + beta)
-    log_N = log_G + beta / (alpha + beta) * math.log(product)
-    total = law["A"] * np.exp(-alpha * log_N)
-    total += law["B"] * np.exp(-beta * (math.log(product) - log_N))
-    return float(np.exp(log_N)), float(law["E"] + total ** law["k"])
+    alpha, beta, A, B = (np.float64(law[name]) for name in ("alpha", "beta", "A", "B"))
+    with np.errstate(all="ignore"):  # without one of the terms there is none
+        log_N = (np.log(alpha * A / (beta * B)) + beta * math.log(product)) / (alpha + beta)
+        total = A * np.exp(-alpha * log_N) + B * np.exp(-beta * (math.log(product) - log_N))
+        return float(np.exp(log_N)), float(law["E"] + total ** law["k"])

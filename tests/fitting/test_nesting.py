@@ -197,6 +197,23 @@ def test_shared_noise_makes_an_estimate_less_sure(groups):
     assert alone.ratio == 0 < shared.ratio and abs(shared.t) < 0.5 * abs(alone.t)
 
 
+@pytest.mark.parametrize("gone", ["A", "B", "alpha", "beta"])
+def test_without_one_of_the_terms_there_is_no_best_run_and_no_error(gone):
+    N, loss = best({**NESTED.values, gone: 0.0}, 1e23)
+    assert not (0 < N < np.inf and np.isfinite(loss)) or gone in ("alpha", "beta")
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("law", [NESTED, NESTED.replace(A=1e-3), NESTED.replace(B=1e-3)])
+def test_noisy_tables_of_few_runs_never_fail(law, seed):
+    some = np.random.default_rng(seed).choice(len(N), 14, replace=False)
+    runs = runs_of(law, 0.03, seed, outliers=8)
+    few = Runs(N=N[some], D=D[some], loss=runs.loss[some])
+    for loss in (Square(), Huber(1e-3), Absolute()):
+        found = asked(few, loss)
+        assert found is None or found.verdict in ("open", "kept", "rejected")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", [Square(), Huber(1e-3)], ids=str)
 @pytest.mark.parametrize("residual", RESIDUALS)
