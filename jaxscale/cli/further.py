@@ -1,35 +1,48 @@
-"""Further results for a report, made from its fit as they are made by the commands of their own."""
+"""What a report shows beside its fit, made from it as by the commands of their own."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
-from collections.abc import Callable
 from typing import Any
 
 from jaxscale.cli.console import say
 from jaxscale.cli.outputs import with_progress
-from jaxscale.errors import JaxscaleError
+from jaxscale.errors import DataError, JaxscaleError
 from jaxscale.fitting.result import FitResult
 
 
-def further_options(sub: argparse.ArgumentParser) -> None:
-    """Add an option for each further result."""
-    for name, (help_, _) in FURTHER.items():
-        sub.add_argument(f"--{name}", action="store_true", help=help_)
+def further_option(sub: argparse.ArgumentParser) -> None:
+    """Add the option that leaves all of it out."""
+    text = "leave out what takes up to a minute: the comparison of laws, the answer under other "
+    text += "choices, the other approaches to it"
+    sub.add_argument("--quick", action="store_true", help=text)
 
 
 def further(options: argparse.Namespace, fit: FitResult) -> list[Any]:
-    """Return the results that were asked for, as far as these runs allow; else a note says why."""
+    """Return the results that the runs allow; a note says why one that was tried failed."""
+    if options.quick or not fit.certificate.trusted:
+        return []
+    two = set(fit.law.inputs) == {"N", "D"}
     found = []
-    for name, (_, make) in FURTHER.items():
-        if not getattr(options, name) or not fit.certificate.trusted:
+    for name, make in (("isoflop", _isoflop), ("specify", _specified), ("compare", _compared)):
+        if name != "compare" and not (two and (name != "isoflop" or _has_budgets(fit))):
             continue
         try:
             found.append(make(options, fit))
         except (JaxscaleError, ValueError) as error:
-            say(f"note: --{name}: {error}")
+            say(f"note: no {name} in the report: {error}")
     return found
+
+
+def _has_budgets(fit: FitResult) -> bool:
+    """Return whether the runs are of an isoFLOP design; most tables are not, and need no note."""
+    from jaxscale.isoflops.budgets import find_budgets
+
+    try:
+        find_budgets(fit.runs)
+    except DataError:
+        return False
+    return True
 
 
 def _compared(options: argparse.Namespace, fit: FitResult) -> Any:
@@ -55,9 +68,9 @@ def _compared(options: argparse.Namespace, fit: FitResult) -> Any:
 def _specified(options: argparse.Namespace, fit: FitResult) -> Any:
     """The answer at the budget on top under every defensible choice."""
     from jaxscale.reports.frontier import asked_by_default
+    from jaxscale.specification.specify import specify
 
     budget = (options.compute or [asked_by_default(fit)])[0]
-    specify = importlib.import_module("jaxscale").specify
     return with_progress(
         options,
         lambda progress: specify(fit, compute=budget, seed=options.seed, progress=progress),
@@ -68,7 +81,8 @@ def _specified(options: argparse.Namespace, fit: FitResult) -> Any:
 
 def _isoflop(options: argparse.Namespace, fit: FitResult) -> Any:
     """The three approaches side by side, at the budgets of the page."""
-    isoflop = importlib.import_module("jaxscale").isoflop
+    from jaxscale.isoflops.approaches import isoflop
+
     return with_progress(
         options,
         lambda progress: isoflop(
@@ -78,15 +92,3 @@ def _isoflop(options: argparse.Namespace, fit: FitResult) -> Any:
         doing="drawing",
         of="draw",
     )  # fmt: skip
-
-
-Maker = Callable[[argparse.Namespace, FitResult], Any]
-_KNOWN: dict[str, tuple[str, Maker]] = {
-    "compare": ("compare the laws that the runs allow, and show that too", _compared),
-    "specify": ("show the answer under every defensible choice too", _specified),
-    "isoflop": ("show the other approaches to the best N and D too", _isoflop),
-}
-FURTHER = {
-    name: row for name, row in _KNOWN.items() if name in importlib.import_module("jaxscale").__all__
-}
-"""Results that a report may show beside its fit, by their options; each takes up to a minute."""

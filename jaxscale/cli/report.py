@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jaxscale.cli.further import further, further_options
+from jaxscale.cli.further import further, further_option
 from jaxscale.cli.given import code, doubt_sentences, doubts, fit_given
 from jaxscale.cli.options import level_option, quiet_option, seed_option, source_options
 from jaxscale.cli.outputs import deliver, with_progress
@@ -33,7 +33,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     text = "TOML file of what only a person can say, which the checklist asks for: "
     text += "authors = 'A. Person', training_data = '...'; the page names the fields"
     sub.add_argument("--about", metavar="FILE", help=text)
-    further_options(sub)
+    further_option(sub)
     text = f"bootstrap tables that the law is fitted to; default {DRAWS}"
     sub.add_argument("--draws", type=int, metavar="B", help=text)
     seed_option(sub, "the draws")

@@ -73,7 +73,7 @@ GOOD = {
     "predict": ["predict", "fit.json", "--N", "1e9", "7e10", "--D", "2e10"],
     "allocate": ["allocate", "fit.json", "--compute", "1e20", "1e24", "--draws", "64"],
     "plot": ["plot", "fit.json", "--figure", "fit.svg", "--kind", "starts"],
-    "report": ["report", "fit.json", "-o", "report.html", "--draws", "64", "--quiet"],
+    "report": ["report", "fit.json", "-o", "report.html", "--draws", "64", "--quick", "--quiet"],
     "verify": ["verify", "fit.json", "runs.csv", "--quiet"],
     "forecast": ["forecast", "metrics.jsonl", "--final-step", "9000", "--below", "2.5"],
     "isoflop": [

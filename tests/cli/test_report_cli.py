@@ -11,7 +11,7 @@ from jaxscale.cli.parser import main
 from jaxscale.cli.recorded import DEFAULTS, reading, recorded
 from jaxscale.errors import DataError
 
-REPORT = ["report", "fit.json", "-o", "report.html", "--draws", "64", "--quiet"]
+REPORT = ["report", "fit.json", "-o", "report.html", "--draws", "64", "--quick", "--quiet"]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ REQUIRED = {
     "allocate": ["fit.json"],
     "design": ["fit.json", "--for", "N* at 1e24"],
     "isoflop": ["a.csv", "--quiet"],
-    "report": ["fit.json", "--out", "page.html", "--quiet"],
+    "report": ["fit.json", "--out", "page.html", "--quick", "--quiet"],
     "size": ["1e9"],
     "specify": ["fit.json", "--compute", "1e21", "--quiet"],
     "verify": ["fit.json", "a.csv"],
