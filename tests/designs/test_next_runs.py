@@ -151,7 +151,7 @@ def test_before_any_run_a_batch_determines_the_law():
     [("loss at 1e24", None), ("loss at N=7e9 D=1e12", "c"), ("alpha", None), ("a", None),
      (["N* at 1e23", "loss at 1e24"], None), ("compute for 2.1", None), ((), "D"),
      (lambda law: law.alpha - law.beta, None)],
-    ids=str,
+    ids=lambda value: "a function" if callable(value) else str(value),
 )  # fmt: skip
 def test_whatever_is_asked_becomes_better_known(fitted, what, criterion):
     found = design(fitted, budget=1e20, what=what, criterion=criterion, batch=5)
