@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -162,14 +163,14 @@ def exhaustive(criterion: Criterion, limits: Limits) -> list[int]:
     Raises:
         ValueError: there are too many.
     """
-    m, count = len(limits.cost), 0
+    m = len(limits.cost)
+    sizes = range(1, min(limits.most, m) + 1)
+    if sum(math.comb(m, size) for size in sizes) > EXHAUSTIVE:
+        raise ValueError(f"more than {EXHAUSTIVE} batches: too many to try all of them")
     best: list[int] = []
     level = criterion.after([]).level
-    for size in range(1, min(limits.most, m) + 1):
+    for size in sizes:
         for batch in itertools.combinations(range(m), size):
-            count += 1
-            if count > EXHAUSTIVE:
-                raise ValueError(f"more than {EXHAUSTIVE} batches: too many to try all of them")
             if limits.spent(batch) <= limits.budget * (1 + 1e-9):
                 value = criterion.after(batch).level
                 if value < level:

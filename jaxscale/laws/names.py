@@ -202,8 +202,7 @@ def class_in_file(path: Path, name: str, base: type) -> Any:
     Raises:
         ValueError: the file cannot be run, or does not define such a class.
     """
-    module = _run(path)
-    found: Any = getattr(module, name, None)
+    module, found = _run(path, name)
     own = [key for key, value in vars(module).items() if _is_a(value, base)]
     own = [key for key in own if vars(module)[key].__module__ == module.__name__]
     if not _is_a(found, base):
@@ -224,8 +223,7 @@ def function_in_file(path: Path, name: str) -> Any:
     Raises:
         ValueError: the file cannot be run, or has no such function.
     """
-    module = _run(path)
-    found: Any = getattr(module, name, None)
+    module, found = _run(path, name)
     if not callable(found) or isinstance(found, type):
         own = [
             k for k, f in vars(module).items() if getattr(f, "__module__", "") == module.__name__
@@ -235,7 +233,8 @@ def function_in_file(path: Path, name: str) -> Any:
     return found
 
 
-def _run(path: Path) -> ModuleType:
+def _run(path: Path, name: str) -> tuple[ModuleType, Any]:
+    """Run a user's file; return its module, and what has a name in it, or None."""
     _source(path)
     # A name of its own: a file called json.py must not take the place of the library's.
     tag = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
@@ -246,7 +245,7 @@ def _run(path: Path) -> ModuleType:
     sys.modules[spec.name] = module
     with running(f"cannot load {path}", file):
         spec.loader.exec_module(module)
-    return module
+        return module, getattr(module, name, None)  # a module may have a __getattr__ of its own
 
 
 def _from_file(path: Path, name: str) -> type[Law]:

@@ -161,12 +161,12 @@ def test_what_a_loss_near_the_absolute_one_does_to_few_runs_is_said(loss, inside
 @pytest.mark.parametrize(
     "absent, lines",
     [
-        ((), ("R²            0.40000 on log loss, 0.50000 on loss", "0.20000 on log loss")),
+        ((), ("R²              0.40000 on log loss, 0.50000 on loss", "0.20000 on log loss")),
         (
             ("r2_log", "rmse_log"),
-            ("R²            0.50000 on loss", "RMSE          0.10000 on loss"),
+            ("R²              0.50000 on loss", "RMSE            0.10000 on loss"),
         ),
-        (("r2_log", "rmse_log", "r2"), ("RMSE          0.10000 on loss",)),
+        (("r2_log", "rmse_log", "r2"), ("RMSE            0.10000 on loss",)),
     ],
 )
 def test_statistics_that_do_not_exist_are_left_out(fitted, absent, lines):

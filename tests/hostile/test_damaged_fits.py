@@ -18,7 +18,7 @@ SOME = settings(
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-ALLOCATE = ("allocate", "fit.json", "--compute", "1e21", "--json")
+ALLOCATE = ("allocate", "fit.json", "--compute", "1e21", "--draws", "0", "--json")
 GONE = object()
 DEEP = json.loads("[" * 400 + "]" * 400)
 DAMAGES = {

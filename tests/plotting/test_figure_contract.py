@@ -408,7 +408,7 @@ def test_a_figure_of_a_fit_is_drawn_by_name(fitted):
     assert {"surface", "forecast"}.isdisjoint(figures_of_a_fit())
     assert isinstance(draw_fit(fitted), Figure)
     assert isinstance(draw_fit(fitted, "starts"), Axes)
-    with pytest.raises(ValueError, match="all, law, .*, joint; there is no 'surface'"):
+    with pytest.raises(ValueError, match="all, law, .*, joint, .*; there is no 'surface'"):
         draw_fit(fitted, "surface")
 
 
