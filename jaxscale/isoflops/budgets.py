@@ -102,7 +102,7 @@ def clusters(log_C: np.ndarray) -> np.ndarray:
 def without_strays(member: np.ndarray, log_C: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return the number [n] of every run's budget, with runs that are near one by chance apart.
 
-    Where most runs of a budget agree in C to half a percent and a few lie further off, these came
+    Where the runs of a budget agree in C to a percent, but for a quarter at most, those came
     from another design, a ladder or a final run: a valley with them in it is bent.
 
     Args:
@@ -117,7 +117,7 @@ def without_strays(member: np.ndarray, log_C: np.ndarray, x: np.ndarray) -> np.n
         fine = np.concatenate([[0], np.cumsum(np.diff(log_C[rows]) > APART / 4)])
         core = rows[fine == np.bincount(fine).argmax()]
         away = np.abs(log_C[rows] - np.median(log_C[core])) > APART
-        firm = 2 * len(core) > len(rows) and np.ptp(log_C[core]) <= APART / 2
+        firm = np.ptp(log_C[core]) <= APART / 2 and 4 * len(core) >= 3 * len(rows)
         key[rows] = j
         if firm and distinct(x[core]) >= LEAST:
             key[rows[away]] = j + np.where(log_C[rows[away]] < log_C[core].min(), -0.25, 0.25)

@@ -327,8 +327,8 @@ def test_exit_codes_of_the_command(case, tmp_path, capsys, whole):
 
 
 BESIDE = {
-    "a ray": (np.geomspace(1e8, 2e9, 14), 20.0),
-    "a ladder of two ratios": (np.repeat(np.geomspace(1e8, 2e9, 12), 2), np.tile([10.0, 40.0], 12)),
+    "a ray": (np.geomspace(1.06e8, 2e9, 14), 20.0),
+    "a ladder of two ratios": (np.repeat(np.geomspace(1.03e8, 2e9, 12), 2), np.tile([10.0, 40.0], 12)),
     "seeds of one run": (np.full(9, 3e7), 300.0),
 }
 
