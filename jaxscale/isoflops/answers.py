@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from jaxscale._numerics import programs
-from jaxscale.decisions.allocation import optimum
+from jaxscale.decisions.optimum import optimum, unbounded
 from jaxscale.isoflops.bias import Bias
 from jaxscale.isoflops.envelope import Envelope
 from jaxscale.isoflops.lines import Line
@@ -44,7 +44,7 @@ class Places(NamedTuple):
 def _best_sizes(law: Law, log_C: Array) -> tuple[Array, Array]:
 
     def one(law: Law, place: Array) -> tuple[Array, Array]:
-        best = optimum(law, jnp.exp(place))
+        best = unbounded(optimum(law, jnp.exp(place)))
         return best.N, best.D
 
     return jax.vmap(lambda law: jax.vmap(lambda place: one(law, place))(log_C))(law)
@@ -165,18 +165,25 @@ def of_law(name: str, draws: Draws, sizes: dict[str, np.ndarray], places: Places
         low, high = from_draws(
             center, drawn, places.level, freedom=draws.freedom, widening=draws.widening
         )
-        return Interval(called, center, low, high, places.level, float(np.nanstd(drawn)), name)
+        some = drawn[np.isfinite(drawn)]
+        error = float(some.std()) if len(some) == len(drawn) else math.nan
+        return Interval(called, center, low, high, places.level, error, name)
 
     N, D = sizes["N"], sizes["D"]
+    with np.errstate(all="ignore"):
+        ratio = D / N
     best = [
         Best(
             float(C),
             stated("N*", N[:, k]),
             stated("D*", D[:, k]),
-            stated("D*/N*", D[:, k] / N[:, k]),
+            stated("D*/N*", ratio[:, k]),
         )
         for k, C in enumerate(places.C)
     ]
     first, last = int(np.argmin(places.C)), int(np.argmax(places.C))
-    slope = np.log(N[:, last] / N[:, first]) / math.log(places.C[last] / places.C[first])
+    with np.errstate(all="ignore"):
+        slope = np.log(N[:, last] / N[:, first]) / math.log(places.C[last] / places.C[first])
+    # Of a draw to which tokens are worth nothing all compute is for parameters, and the reverse.
+    slope = np.where(np.isinf(N[:, last]), 1.0, np.where(N[:, last] == 0, 0.0, slope))
     return _split(3, stated("a", slope), best, places.asked)

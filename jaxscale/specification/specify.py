@@ -206,7 +206,7 @@ def _approaches(fit: FitResult, solving: Solving) -> Iterator[_Choice]:
                 a = found.power_law("N")[1]
             except (DataError, FitError) as error:
                 return Answer(*NONE, False, str(error).split(": ", 1)[-1])
-            used, of = len(found.used), len(found.rows)
+            used, of = len(found.used), len(found.valleys)
             said = "" if used == of else f"{used} of {of} budgets have a minimum"
             return Answer(float(N), float(D), float("nan"), a, True, said)
 
