@@ -116,11 +116,11 @@ def cheapest(law: Law, target: Any, flops: Flops | None = None) -> Array:
     return jnp.where(excess(high) > 0, jnp.inf, jnp.where(excess(low) <= 0, jnp.nan, found))
 
 
-Cost = Callable[[Any, Any, Any], Any]
-"""cost(N, D, given), increasing in N and in D."""
+Priced = Callable[[Any, Any, Any], Any]
+"""What a run costs, of (N, D, given); increasing in N and in D."""
 
 
-def least_cost(law: Law, loss: Any, cost: Cost, given: Any) -> tuple[Array, Array, Array]:
+def least_cost(law: Law, loss: Any, cost: Priced, given: Any) -> tuple[Array, Array, Array]:
     """Return the N and D that cost least at a loss, by a search, and whether N is at the edge.
 
     Args:

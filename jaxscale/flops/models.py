@@ -245,6 +245,20 @@ def parameters_for(flops: Flops, D: Any, C: Any) -> Any:
     return _invert(lambda D, N: flops(N, D), D, C)
 
 
+def size_at_ratio(flops: Flops, ratio: Any, C: Any) -> Any:
+    """Return N such that a run of N parameters on ratio N tokens costs C, elementwise.
+
+    Args:
+        flops: the cost.
+        ratio: D / N, any shape.
+        C: its value, of a shape that broadcasts against the ratio.
+    """
+    if (power := power_form(flops)) is not None:
+        k, a, b = power
+        return (C / (k * ratio**b)) ** (1 / (a + b))
+    return _invert(lambda ratio, N: flops(N, ratio * N), ratio, C)
+
+
 def _invert(model: Callable[[Any, Any], Any], known: Any, C: Any) -> Any:
     """Return x such that model(known, x) = C, for a model that increases in x."""
     if any(isinstance(x, jax.core.Tracer) for x in (known, C)):
