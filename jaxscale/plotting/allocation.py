@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxscale.decisions.allocation import Allocation
-from jaxscale.decisions.published import PublishedOptimum, published
+from jaxscale.decisions.published import USUAL, PublishedOptimum, published
 from jaxscale.plotting.captions import column_of, heading, origin, scale_of
 from jaxscale.plotting.style import (
     INK,
@@ -31,8 +31,6 @@ from jaxscale.plotting.style import (
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.frontiers import frontier
 
-LINES = ("Kaplan", "Hoffmann", "Epoch", "DeepSeek", "Llama 3")
-"""Published lines that are drawn where none are named."""
 AMOUNTS = {
     "N": "best parameters N*",
     "D": "best training tokens D*",
@@ -47,7 +45,7 @@ def plot_allocation(
     *,
     compute: Sequence[float] = (),
     level: float = 0.9,
-    lines: Sequence[str] = LINES,
+    lines: Sequence[str] = USUAL,
 ) -> Figure:
     """Plot the best N, the best D and their ratio against compute, with bands.
 

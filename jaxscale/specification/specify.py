@@ -23,7 +23,7 @@ from jaxscale.errors import DataError, FitError
 from jaxscale.fitting.result import FitResult
 from jaxscale.isoflops.minima import by_budget
 from jaxscale.laws import CATALOGUE, ChinchillaNDC, Law
-from jaxscale.laws.names import law_given
+from jaxscale.laws.names import counts_cost, law_given
 from jaxscale.objective.losses import Absolute, Huber, Loss, Square
 from jaxscale.objective.residuals import RESIDUALS, Residual
 from jaxscale.specification.result import Specification, Specifications
@@ -190,9 +190,8 @@ def _others(fit: FitResult, laws: tuple[Any, ...]) -> list[Law]:
     own = type(fit.law)
     same = {own, CATALOGUE["Chinchilla"]} if own is ChinchillaNDC else {own}
     given = [law_given(law) for law in laws]
-    found = [law for law in given if type(law) not in same]
-    known = [law.replace(flops=fit.law.flops) for law in found if hasattr(law, "flops")]
-    return [law for law in known if set(law.inputs) == {"N", "D"}]
+    found = [law for law in given if type(law) not in same and set(law.inputs) == {"N", "D"}]
+    return [law.replace(flops=fit.law.flops) if counts_cost(law) else law for law in found]
 
 
 def _approaches(fit: FitResult, solving: Solving) -> Iterator[_Choice]:
