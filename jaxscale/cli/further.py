@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -55,9 +54,9 @@ def _compared(options: argparse.Namespace, fit: FitResult) -> Any:
 def _specified(options: argparse.Namespace, fit: FitResult) -> Any:
     """The answer at the budget on top under every defensible choice."""
     from jaxscale.reports.frontier import asked_by_default
+    from jaxscale.specification.specify import specify
 
     budget = (options.compute or [asked_by_default(fit)])[0]
-    specify = importlib.import_module("jaxscale").specify
     return with_progress(
         options,
         lambda progress: specify(fit, compute=budget, seed=options.seed, progress=progress),
@@ -68,7 +67,8 @@ def _specified(options: argparse.Namespace, fit: FitResult) -> Any:
 
 def _isoflop(options: argparse.Namespace, fit: FitResult) -> Any:
     """The three approaches side by side, at the budgets of the page."""
-    isoflop = importlib.import_module("jaxscale").isoflop
+    from jaxscale.isoflops.approaches import isoflop
+
     return with_progress(
         options,
         lambda progress: isoflop(
@@ -81,12 +81,9 @@ def _isoflop(options: argparse.Namespace, fit: FitResult) -> Any:
 
 
 Maker = Callable[[argparse.Namespace, FitResult], Any]
-_KNOWN: dict[str, tuple[str, Maker]] = {
+FURTHER: dict[str, tuple[str, Maker]] = {
     "compare": ("compare the laws that the runs allow, and show that too", _compared),
     "specify": ("show the answer under every defensible choice too", _specified),
     "isoflop": ("show the other approaches to the best N and D too", _isoflop),
-}
-FURTHER = {
-    name: row for name, row in _KNOWN.items() if name in importlib.import_module("jaxscale").__all__
 }
 """Results that a report may show beside its fit, by their options; each takes up to a minute."""
