@@ -288,9 +288,10 @@ def _made(found: Any, asked: Question, full: tuple[int, ...], method: str) -> Al
 
 def _answered(law: Law, asked: Question, found: Allocation) -> None:
     """Raise with the reason why the only question has no answer."""
-    if "target_loss" not in asked.names or math.isfinite(found.compute + found.N * 0):
-        if len(law.inputs) > 1 or math.isfinite(scale_of(law, found)):
-            return
+    one = len(law.inputs) == 1
+    reached = math.isfinite(scale_of(law, found) if one else found.compute + found.N * 0)
+    if reached or "target_loss" not in asked.names:
+        return
     raise ValueError(unanswered(law, asked, float(asked.numbers["target_loss"])))
 
 

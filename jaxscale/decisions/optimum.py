@@ -24,6 +24,8 @@ from jaxscale.laws import Law
 
 LOG_N = (math.log(1e3), math.log(1e18))
 """Range of model sizes that the numeric search looks at."""
+MIDDLE = math.exp(sum(LOG_N) / 2)
+"""Between them: a size at the edge is on this side or that."""
 LOG_C = (math.log(1e9), math.log(1e40))
 """Range of budgets in which a target loss is looked for, in FLOPs."""
 UNITS = math.log(100.0)
@@ -68,6 +70,13 @@ def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
         N, edge = _searched(law, C, model)
     D = tokens_for(model, N, C)
     return Optimum(N, D, loss_of(law, N, D), edge)
+
+
+def unbounded(best: Optimum) -> Optimum:
+    """Return an optimum whose sizes at the edge are 0 or infinite, and so bound no interval."""
+    large = best.N > MIDDLE
+    N, D = (jnp.where(large, *ends) for ends in ((jnp.inf, 0.0), (0.0, jnp.inf)))
+    return best._replace(N=jnp.where(best.at_edge, N, best.N), D=jnp.where(best.at_edge, D, best.D))
 
 
 def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:

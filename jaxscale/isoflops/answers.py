@@ -16,6 +16,7 @@ from jaxscale.isoflops.envelope import Envelope
 from jaxscale.isoflops.lines import Line
 from jaxscale.isoflops.result import Approach, Best
 from jaxscale.laws import Law
+from jaxscale.uncertainty.allocations import without_edges
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import Interval, from_draws, percentile
 
@@ -54,7 +55,7 @@ def frontier(draws: Draws, places: np.ndarray) -> dict[str, np.ndarray]:
         one,
         draws.law,
     )
-    found = answers(wide, ask(one, {"compute": places}))
+    found = without_edges(answers(wide, ask(one, {"compute": places})))
     return {"N": found.N, "D": found.D}
 
 
@@ -156,18 +157,25 @@ def of_law(name: str, draws: Draws, sizes: dict[str, np.ndarray], places: Places
         low, high = from_draws(
             center, drawn, places.level, freedom=draws.freedom, widening=draws.widening
         )
-        return Interval(called, center, low, high, places.level, float(np.nanstd(drawn)), name)
+        some = drawn[np.isfinite(drawn)]
+        error = float(some.std()) if len(some) == len(drawn) else math.nan
+        return Interval(called, center, low, high, places.level, error, name)
 
     N, D = sizes["N"], sizes["D"]
+    with np.errstate(all="ignore"):
+        ratio = D / N
     best = [
         Best(
             float(C),
             stated("N*", N[:, k]),
             stated("D*", D[:, k]),
-            stated("D*/N*", D[:, k] / N[:, k]),
+            stated("D*/N*", ratio[:, k]),
         )
         for k, C in enumerate(places.C)
     ]
     first, last = int(np.argmin(places.C)), int(np.argmax(places.C))
-    slope = np.log(N[:, last] / N[:, first]) / math.log(places.C[last] / places.C[first])
+    with np.errstate(all="ignore"):
+        slope = np.log(N[:, last] / N[:, first]) / math.log(places.C[last] / places.C[first])
+    # Of a draw to which tokens are worth nothing all compute is for parameters, and the reverse.
+    slope = np.where(np.isinf(N[:, last]), 1.0, np.where(N[:, last] == 0, 0.0, slope))
     return _split(3, stated("a", slope), best, places.asked)

@@ -24,6 +24,7 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.flops import Flops
 from jaxscale.isoflops.answers import Places, frontier, of_envelope, of_law, of_line
 from jaxscale.isoflops.bias import biases
+from jaxscale.isoflops.budgets import LEAST
 from jaxscale.isoflops.curves import sliced, training_curves
 from jaxscale.isoflops.envelope import Envelope, envelopes
 from jaxscale.isoflops.lines import EXCESS, Line, lines
@@ -221,18 +222,24 @@ def _grid(asked: tuple[float, ...], found: Minima) -> np.ndarray:
 
 
 def _too_few(found: Minima) -> str:
-    return f"{many(len(found.used), 'budget')} of {len(found.rows)} with an interior minimum"
+    return f"{many(len(found.used), 'budget')} of {len(found.valleys)} with an interior minimum"
 
 
 def _line_notes(
     found: Minima, lined: dict[str, Line], lost: np.ndarray, bias_known: bool
 ) -> list[str]:
     said = []
-    refused = [row for row in found.rows if row.refused]
+    valleys = found.valleys
+    refused = [row for row in valleys if row.refused]
+    if beside := sum(row.n for row in found.rows) - sum(row.n for row in valleys):
+        said.append(
+            f"{many(beside, 'run')} beside the valleys (fewer than {LEAST} sizes at their C): "
+            "approach 3 takes them, approach 2 does not"
+        )
     if refused:
         named = ", ".join(f"{row.budget:.3g}" for row in refused[:4])
         said.append(
-            f"{many(len(refused), 'budget')} of {len(found.rows)} ({named}) not in the line: "
+            f"{many(len(refused), 'budget')} of {len(valleys)} ({named}) not in the line: "
             f"{refused[0].refused}"
         )
     line = lined[found.along]
@@ -296,7 +303,7 @@ def _judged(found: IsoFlop) -> IsoFlop:
             f"{100 * short[0].covered:.0f} % of tables simulated from the fitted law, not "
             f"{100 * found.level:g} %"
         )
-    largest = max((row.budget for row in found.minima[found.chosen].rows), default=math.inf)
+    largest = max((row.budget for row in found.minima[found.chosen].valleys), default=math.inf)
     far = [C for C in found.compute if C > FAR * largest]
     if far:
         notes.append(

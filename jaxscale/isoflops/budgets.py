@@ -15,6 +15,8 @@ NEAR = (0.15, 0.05, 0.02, 0.005)
 """Budgets are rarely met to the digit: logarithms of C that differ by less are one budget ..."""
 CHAIN = 0.25
 """... unless a chain of such values is longer than this, which is no budget."""
+APART = 0.02
+"""... and beside a core that agrees to a quarter of this, a run further off is none of it."""
 LEAST = 3
 """Different sizes that a budget must have for a minimum between them."""
 EQUAL = 1e-3
@@ -67,7 +69,7 @@ def find_budgets(runs: Runs, along: str = "D", flops: Flops | None = None) -> Bu
     if not len(runs):
         raise DataError(f"{runs.source}: no runs")
     C, (x, other) = sizes["C"], (np.log(sizes[name]) for name in (along, "DN"["ND".index(along)]))
-    member = clusters(np.log(C))
+    member = without_strays(clusters(np.log(C)), np.log(C), x)
     each = [np.flatnonzero(member == j) for j in range(member.max() + 1)]
     enough = sum(distinct(x[rows]) >= LEAST for rows in each)
     if enough < 2:
@@ -95,6 +97,31 @@ def clusters(log_C: np.ndarray) -> np.ndarray:
             break
     member[order] = level
     return member
+
+
+def without_strays(member: np.ndarray, log_C: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return the number [n] of every run's budget, with runs that are near one by chance apart.
+
+    Where the runs of a budget agree in C to a percent, but for a quarter at most, those came
+    from another design, a ladder or a final run: a valley with them in it is bent.
+
+    Args:
+        member: [n] as `clusters` has it.
+        log_C: [n] logarithms of C.
+        x: [n] logarithms of the sizes.
+    """
+    key = np.zeros(len(member))
+    for j in range(member.max() + 1):
+        rows = np.flatnonzero(member == j)
+        rows = rows[np.argsort(log_C[rows], kind="stable")]
+        fine = np.concatenate([[0], np.cumsum(np.diff(log_C[rows]) > APART / 4)])
+        core = rows[fine == np.bincount(fine).argmax()]
+        away = np.abs(log_C[rows] - np.median(log_C[core])) > APART
+        firm = np.ptp(log_C[core]) <= APART / 2 and 4 * len(core) >= 3 * len(rows)
+        key[rows] = j
+        if firm and distinct(x[core]) >= LEAST:
+            key[rows[away]] = j + np.where(log_C[rows[away]] < log_C[core].min(), -0.25, 0.25)
+    return np.unique(key, return_inverse=True)[1]
 
 
 def distinct(x: np.ndarray) -> int:

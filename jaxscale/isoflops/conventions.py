@@ -43,10 +43,10 @@ def by_count(
             )
         found = by_budget(runs.replace(N=runs.columns[name]), degree=degree, along="N")
         label = runs.names.get(name, name)
-        lost = [row for row in found.rows if row.refused]
+        lost = [row for row in found.valleys if row.refused]
         if lost:
             notes.append(
-                f"{label}: {len(lost)} of {len(found.rows)} budgets have no minimum "
+                f"{label}: {len(lost)} of {len(found.valleys)} budgets have no minimum "
                 f"(C = {lost[0].budget:.3g}: {lost[0].refused})"
             )
         budgets = [row.budget for row in found.rows]

@@ -106,6 +106,13 @@ class Minima:
         return tuple(row for row in self.rows if not row.refused)
 
     @property
+    def valleys(self) -> tuple[Minimum, ...]:
+        """The budgets of three or more sizes: the others are runs beside them, no valleys."""
+        x, member = self.budgets.x, self.budgets.member
+        sizes = [distinct(x[member == j]) for j in range(len(self.rows))]
+        return tuple(row for row, have in zip(self.rows, sizes, strict=True) if have >= LEAST)
+
+    @property
     def compute(self) -> np.ndarray:
         """C of the budgets used."""
         return np.array([row.budget for row in self.used])
@@ -121,9 +128,11 @@ class Minima:
             raise ValueError(f"a power law of N or D, got {name!r}")
         used = self.used
         if len(used) < 2:
-            reasons = "; ".join(f"C = {quantity(r.budget, 3)}: {r.refused}" for r in self.rows[:4])
+            reasons = "; ".join(
+                f"C = {quantity(r.budget, 3)}: {r.refused}" for r in self.valleys[:4]
+            )
             raise FitError(
-                f"{self.runs.source}: {many(len(used), 'budget')} of {len(self.rows)} with an "
+                f"{self.runs.source}: {many(len(used), 'budget')} of {len(self.valleys)} with an "
                 f"interior minimum, two are needed for N*(C) ({reasons}): add runs on the low "
                 "side of those valleys"
             )

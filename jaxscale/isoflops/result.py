@@ -11,6 +11,7 @@ import numpy as np
 from jaxscale.data.runs import Runs
 from jaxscale.fitting.result import FitResult
 from jaxscale.isoflops.bias import Bias
+from jaxscale.isoflops.budgets import LEAST
 from jaxscale.isoflops.envelope import Envelope
 from jaxscale.isoflops.lines import Line
 from jaxscale.isoflops.minima import Minima
@@ -158,7 +159,8 @@ def budget_table(found: Minima) -> str:
     rows = [
         ["budget", "runs", "N*", "D*", "D*/N*", "loss", f"{found.polynomial} in log {found.along}"]
     ]
-    for row in found.rows:
+    valleys = found.valleys
+    for row in valleys:
         if row.refused:
             cells = ["", "", "", "", row.refused]
         else:
@@ -167,6 +169,10 @@ def budget_table(found: Minima) -> str:
             ratio = quantity(row.D / row.N, 3)
             cells = [count(row.N), count(row.D), ratio, f"{row.loss:.4f}", said]
         rows.append([f"{row.budget:.3g}", str(row.n), *cells])
+    beside = len(found.runs) - sum(row.n for row in valleys)
+    if beside:
+        few = f"fewer than {LEAST} sizes at their C: no valleys"
+        rows.append(["others", str(beside), "", "", "", "", few])
     return columns(rows, ">>>>>><")
 
 

@@ -68,17 +68,18 @@ def doubts(minima: Minima | None, approaches: tuple[Approach, ...]) -> list[str]
     """
     found = []
     if minima is not None:
-        used = minima.used
+        used, valleys = minima.used, minima.valleys
+        fitted = [row for row in valleys if row.valley is not None]
         firm = [row for row in used if not any(flag.startswith(FLAT) for flag in row.flags)]
         if len(firm) < 2:
             found.append(
-                f"{many(len(firm), 'budget')} of {len(minima.rows)} with a minimum that stands out "
+                f"{many(len(firm), 'budget')} of {len(valleys)} with a minimum that stands out "
                 "from the noise between its sizes: two are needed for N*(C); add runs on the low "
                 "side of the valleys, or further out"
             )
-        elif 2 * len(used) < len(minima.rows):
+        elif 2 * len(used) < len(fitted):
             found.append(
-                f"only {len(used)} of {len(minima.rows)} budgets have an interior minimum: those "
+                f"only {len(used)} of {len(fitted)} budgets have an interior minimum: those "
                 "that happen to have one are no fair sample; add runs on the low side of the others"
             )
         ratios = [row.D / row.N for row in used]

@@ -106,10 +106,13 @@ def draw_isoflop(found: IsoFlop, kind: str = "valleys") -> Figure:
 
 def _draw_valleys(ax: Axes, found: IsoFlop) -> None:
     minima = found.minima[found.chosen]
-    budgets = [row.budget for row in minima.rows]
+    valleys = minima.valleys
+    budgets = [row.budget for row in valleys]
     norm = LogNorm(min(budgets), max(budgets) * 1.0001)
     sizes, losses = np.exp(minima.budgets.x), minima.runs.loss
-    for row in minima.rows:
+    beside = np.ones(len(losses), bool)
+    for row in valleys:
+        beside[row.rows] = False
         color = MUTED if row.refused else SIZES(norm(row.budget))
         label = short_number(row.budget, powers=True)
         ax.plot(
@@ -119,6 +122,8 @@ def _draw_valleys(ax: Axes, found: IsoFlop) -> None:
         if row.valley is not None:
             style = (0, (3, 2)) if row.refused else "-"
             ax.plot(*row.curve(), color=color, lw=1.1, ls=style, zorder=2)
+    if beside.any():
+        ax.plot(sizes[beside], losses[beside], ".", ms=3, color=MUTED, zorder=1, label="others")
     used = minima.used
     at = [getattr(row, minima.along) for row in used]
     heights = [row.loss for row in used]
@@ -131,8 +136,8 @@ def _draw_valleys(ax: Axes, found: IsoFlop) -> None:
     response = found.runs.response
     ax.set_ylabel("loss" if response.kind == "loss" else as_written(response.kind))
     ax.set_title(f"{found.chosen} per budget\nC in FLOPs", fontsize=9, color=INK)
-    if len(minima.rows) <= BUDGETS_NAMED:
-        ax.legend(loc="upper right", fontsize=6, ncols=1 + (len(minima.rows) > 6))
+    if len(valleys) <= BUDGETS_NAMED:
+        ax.legend(loc="upper right", fontsize=6, ncols=1 + (len(valleys) > 6))
 
 
 def _loss_range(losses: np.ndarray, heights: list[float]) -> tuple[float, float]:

@@ -18,6 +18,7 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.flops import complete, unit_of
 from jaxscale.laws import predict
 from jaxscale.text import one_line
+from jaxscale.uncertainty.allocations import without_edges
 from jaxscale.uncertainty.draws import Draws, predictions
 from jaxscale.uncertainty.intervals import Interval, from_draws
 
@@ -109,7 +110,7 @@ def frontier(draws: Draws, asked: tuple[float, ...] = (), level: float = 0.9) ->
         closed = closed_form(fit.law, ask(fit.law, {"compute": high}))
         scale = spaced(low, high, BUDGETS if closed else FEW, wanted)
         question = ask(fit.law, {"compute": scale})
-        both = answers(fit.law, question), answers(draws.law, question)
+        both = answers(fit.law, question), without_edges(answers(draws.law, question))
         center, sample = ({what: getattr(each, what) for what in NAMES} for each in both)
     else:
         scale = spaced(low, high, BUDGETS, wanted)

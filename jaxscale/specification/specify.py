@@ -210,7 +210,7 @@ def _approaches(fit: FitResult, solving: Solving) -> Iterator[_Choice]:
                 return Answer(*NONE, False, str(error).split(": ", 1)[-1])
             if against := doubts(found, ()):
                 return Answer(float(N), float(D), float("nan"), a, False, against[0])
-            used, of = len(found.used), len(found.rows)
+            used, of = len(found.used), len(found.valleys)
             said = "" if used == of else f"{used} of {of} budgets have a minimum"
             return Answer(float(N), float(D), float("nan"), a, True, said)
 

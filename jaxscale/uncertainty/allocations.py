@@ -27,6 +27,7 @@ from jaxscale.decisions.allocation import (
     unanswered,
 )
 from jaxscale.decisions.allocation import allocate as of_law
+from jaxscale.decisions.optimum import MIDDLE
 from jaxscale.decisions.plans import SERVED
 from jaxscale.decisions.question import Lifetime, Question, ask
 from jaxscale.decisions.repetition import DATA_WORTH, SIZE_WORTH
@@ -129,7 +130,7 @@ def with_intervals(
         asked: the question that was answered.
         level: nominal coverage.
     """
-    sample = answers(draws.law, asked)
+    sample = without_edges(answers(draws.law, asked))
     limits = {}
     for name in AMOUNTS:
         center, values = getattr(found, name), getattr(sample, name)
@@ -140,10 +141,24 @@ def with_intervals(
     return dataclasses.replace(found, intervals=limits, level=level, draws=len(draws), notes=notes)
 
 
+def without_edges(sample: Allocation) -> Allocation:
+    """Return a sample of answers whose sizes at the edge of the search bound nothing."""
+    edge = np.asarray(sample.at_edge)
+    if not edge.any():
+        return sample
+    large = sample.N > MIDDLE
+    N = np.where(edge, np.where(large, np.inf, 0.0), sample.N)
+    D = np.where(edge, np.where(large, 0.0, np.inf), sample.D)
+    with np.errstate(divide="ignore"):
+        return dataclasses.replace(sample, N=N, D=D, tokens_per_parameter=D / N)
+
+
 def _moves(values: np.ndarray) -> bool:
     """Return whether draws [B, ...] of an amount are known, and differ beyond rounding."""
     if np.isnan(values).all():
         return False
+    if np.isinf(values).any():
+        return not np.isinf(values).all()
     with np.errstate(invalid="ignore"):
         apart = values.max(axis=0) - values.min(axis=0)
         return not bool(np.all(apart <= 1e-9 * np.abs(values).max(axis=0)))

@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxscale._numerics import programs
 from jaxscale._numerics.pytree import pytree, static
-from jaxscale.decisions.optimum import cheapest, optimum
+from jaxscale.decisions.optimum import cheapest, optimum, unbounded
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import Flops, complete
 from jaxscale.laws import Law
@@ -138,7 +138,7 @@ class Best(Quantity):
 
     def __call__(self, law: Law) -> Any:
         """Return the quantity at the best run of the budget."""
-        best = optimum(law, self.compute, self.flops)
+        best = unbounded(optimum(law, self.compute, self.flops))
         return best.D / best.N if self.what == "tokens_per_parameter" else getattr(best, self.what)
 
 

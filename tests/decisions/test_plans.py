@@ -306,3 +306,14 @@ def test_the_edges_of_the_near_optimal_set_are_off_by_its_share(within, flops):
         assert np.asarray(model(N, D)) == pytest.approx(best.compute, rel=1e-9)
         assert EPOCH.loss(N, D) == pytest.approx(best.loss * (1 + within), rel=1e-9)
     assert (near.N[0] < best.N).all() and (best.N < near.N[1]).all()
+
+
+@pytest.mark.parametrize("of", ["C", "N", "D", "S"])
+def test_a_law_of_one_scale_answers_one_loss_as_it_answers_a_list(of):
+    law = PowerLaw(of=of, a=30.0, b=-0.1, c=1.7)
+    name = of if of in "ND" else "compute"
+    one = getattr(allocate(law, target_loss=2.7), name)
+    assert one == pytest.approx(30.0**10, rel=1e-6)
+    assert one == getattr(allocate(law, target_loss=[2.7, 2.5]), name)[0]
+    with pytest.raises(ValueError, match=f"has loss 1.6 at no {of}"):
+        allocate(law, target_loss=1.6)

@@ -15,6 +15,7 @@ from jaxscale.isoflops.curves import training_curves
 from jaxscale.isoflops.envelope import envelopes
 from jaxscale.isoflops.lines import Line, lines, reach
 from jaxscale.isoflops.minima import by_budget
+from jaxscale.isoflops.result import budget_table
 from jaxscale.isoflops.verdict import missed_shape
 from tests.isoflops.tables import isoflop_table
 
@@ -324,3 +325,33 @@ def test_exit_codes_of_the_command(case, tmp_path, capsys, whole):
         assert "2 parabola" in out and "D*/N*" in out
     if code == 2:
         assert "no isoFLOP budgets" in err
+
+
+BESIDE = {
+    "a ray": (np.geomspace(1.06e8, 2e9, 14), 20.0),
+    "a ladder of two ratios": (
+        np.repeat(np.geomspace(1.03e8, 2e9, 12), 2),
+        np.tile([10.0, 40.0], 12),
+    ),
+    "seeds of one run": (np.full(9, 3e7), 300.0),
+}
+
+
+@pytest.mark.parametrize("ray", BESIDE.values(), ids=BESIDE)
+def test_runs_beside_the_valleys_are_counted_once_and_are_no_doubt(ray):
+    N, ratio = ray
+    iso = clean(noise=0.0005)
+    D, more = N * ratio, np.asarray(LAW.loss(N, N * ratio), float)
+    runs = Runs(
+        N=np.append(iso.columns["N"], N),
+        D=np.append(iso.columns["D"], D),
+        loss=np.append(iso.loss, more),
+    )
+    found = isoflop(runs, law=None)
+    assert not found.doubts
+    assert len(found.minima["parabola"].valleys) == len(BUDGETS)
+    table = budget_table(found.minima["parabola"]).splitlines()
+    assert len(table) == 1 + len(BUDGETS) + 1
+    assert table[-1].split()[:2] == ["others", str(len(N))]
+    assert sum("beside the valleys" in note for note in found.notes) == 1
+    assert not any("not in the line" in note for note in found.notes)

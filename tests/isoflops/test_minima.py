@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxscale import Chinchilla, DataError, FitError, Runs, allocate, read_runs
+from jaxscale.isoflops.budgets import clusters, without_strays
 from jaxscale.isoflops.minima import by_budget
 from tests.isoflops.tables import LLAMA, isoflop_table, needs_llama
 
@@ -195,3 +196,21 @@ def test_the_other_size_follows_the_flops_of_the_table_not_six():
 def test_other_polynomials_are_refused(degree):
     with pytest.raises(ValueError, match="degree must be 2, 3, 4 or one of parabola"):
         by_budget(_noisy(), degree=degree)
+
+
+@pytest.mark.parametrize("off", [0.03, -0.05, 0.14])
+def test_a_run_of_another_design_near_a_budget_is_none_of_its_runs(off):
+    log_C = np.log(np.repeat([1e18, 1e19], 6)) + np.tile([0, 1e-3, -1e-3, 2e-3, 0, 0], 2)
+    log_C, x = np.append(log_C, math.log(1e19) + off), np.append(np.tile(np.arange(6.0), 2), 2.5)
+    member = without_strays(clusters(log_C), log_C, x)
+    sizes = np.bincount(member)
+    assert sorted(sizes) == [1, 6, 6]
+    assert sizes[member[-1]] == 1
+    assert (np.diff(member[np.argsort(log_C)]) >= 0).all()
+
+
+@pytest.mark.parametrize("scatter", [0.0, 0.01, 0.04])
+def test_a_budget_met_as_a_whole_to_some_percent_keeps_all_its_runs(scatter):
+    log_C = np.log(np.repeat([1e18, 1e19], 7)) + scatter * np.tile(np.linspace(-1, 1, 7), 2)
+    member = without_strays(clusters(log_C), log_C, np.tile(np.arange(7.0), 2))
+    assert np.bincount(member).tolist() == [7, 7]
