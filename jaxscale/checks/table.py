@@ -6,8 +6,6 @@ that are no losses.
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from jaxscale.data.expressions import as_name
@@ -17,6 +15,7 @@ from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.flops import SIX_ND, SixND, power_form
 from jaxscale.laws import CATALOGUE, Law, PowerLaw
+from jaxscale.laws.names import counts_cost
 from jaxscale.text import short
 
 CONSTANT = 0.05
@@ -94,7 +93,7 @@ def own_accounting(law: Law, runs: Runs) -> tuple[Law, list[str]]:
             f"C / (N D) is {low:.3g} to {high:.3g} in these runs, median {k:.3g}: no one number, "
             "so allocations count 6 N D; --flops C (flops=fit_cost(runs).cost) fits a cost to them"
         ]
-    if "flops" not in {field.name for field in dataclasses.fields(law)}:  # type: ignore[arg-type]
+    if not counts_cost(law):
         return law, [
             f"{counted}, and {name} counts 6: allocate --flops {k:g} (allocate(fit, "
             f"flops=SixND({k:g}))) counts as the table does"

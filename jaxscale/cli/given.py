@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,15 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.saved import load
 from jaxscale.flops import SIX_ND, Flops
 from jaxscale.laws import CATALOGUE, Law
-from jaxscale.laws.names import class_in_file, find_law, law_file, one_scale, running, split_law
+from jaxscale.laws.names import (
+    class_in_file,
+    counts_cost,
+    find_law,
+    law_file,
+    one_scale,
+    running,
+    split_law,
+)
 from jaxscale.objective.losses import NAMES, Loss
 from jaxscale.text import count
 
@@ -141,7 +148,7 @@ def counted(law: Law, flops: Flops | None) -> Law:
     """
     if flops is None:
         return law
-    if "flops" not in {field.name for field in dataclasses.fields(law)}:  # type: ignore[arg-type]
+    if not counts_cost(law):
         raise ValueError(f"--flops: {type(law).__name__} reads no N and D whose FLOPs it counts")
     return law.replace(flops=flops)
 

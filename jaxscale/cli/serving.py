@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from jaxscale.decisions.question import Lifetime, price
+from jaxscale.flops import UNIT
 
 SERVING = ("output_tokens", "mfu", "serving_mfu", "writing_mfu")
 PRICES = ("device_price", "serving_price", "device_flops", "dollars")
@@ -68,7 +69,8 @@ def lifetime_given(
     train = costs[0] or 1.0
     read = costs[1] if costs[1] is not None else _again(options, train)
     lifetime = Lifetime(total - output, output, train, read, costs[2])
-    return given, lifetime, "dollars" if priced else "FLOPs of the hardware" if used else "FLOPs"
+    shares = any(getattr(options, flag) is not None for flag in SERVING[1:])
+    return given, lifetime, "dollars" if priced else "FLOPs of the hardware" if shares else UNIT
 
 
 def _again(options: argparse.Namespace, train: float) -> float:

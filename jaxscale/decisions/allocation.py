@@ -24,7 +24,7 @@ from jaxscale.decisions.plans import SERVED, plan
 from jaxscale.decisions.question import Lifetime, Question, ask
 from jaxscale.decisions.repetition import DATA_WORTH, SIZE_WORTH
 from jaxscale.errors import FitError
-from jaxscale.flops import Flops, power_form, unit_of
+from jaxscale.flops import Flops, SixND, power_form, unit_of
 from jaxscale.laws import Fitted, Law, law_of
 
 __all__ = [
@@ -207,9 +207,7 @@ def answers(law: Law, asked: Question) -> Allocation:
 
     laws = jax.tree.map(lambda leaf: flat(leaf, True), law)
     numbers = {name: flat(x, False) for name, x in asked.numbers.items()}
-    closed = additive(law) is not None and power_form(asked.flops) is not None
-    closed = closed or len(law.inputs) == 1
-    closed = closed and "unique_tokens" not in asked.names
+    closed = len(law.inputs) == 1 or closed_form(law, asked)
     # One closed form of a budget is a handful of operations: no program.
     if closed and asked.names == {"compute"} and pairs <= FEW:
         with scope(np.float64):
@@ -218,6 +216,14 @@ def answers(law: Law, asked: Question) -> Allocation:
     else:
         found = _compiled((laws, numbers), asked.flops, closed=closed, sample=sample)
     return _made(found, asked, full, "closed form" if closed else "numeric")
+
+
+def closed_form(law: Law, asked: Question) -> bool:
+    """Return whether a law of N and D answers a question without a search along a line."""
+    if additive(law) is None or "unique_tokens" in asked.names:
+        return False
+    serves = set(SERVED) <= asked.names
+    return isinstance(asked.flops, SixND) if serves else power_form(asked.flops) is not None
 
 
 def _compiled(pairs_of: tuple[Law, Any], flops: Flops, *, closed: bool, sample: bool) -> Any:

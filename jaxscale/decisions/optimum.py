@@ -73,13 +73,10 @@ def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
 
 
 def unbounded(best: Optimum) -> Optimum:
-    """Return an optimum whose sizes at the edge are 0 and infinite: a law that draws have there
-    has none, and the edge of the search bounds no interval."""
+    """Return an optimum whose sizes at the edge are 0 or infinite, and so bound no interval."""
     large = best.N > MIDDLE
     N, D = (jnp.where(large, *ends) for ends in ((jnp.inf, 0.0), (0.0, jnp.inf)))
-    return best._replace(
-        N=jnp.where(best.at_edge, N, best.N), D=jnp.where(best.at_edge, D, best.D)
-    )
+    return best._replace(N=jnp.where(best.at_edge, N, best.N), D=jnp.where(best.at_edge, D, best.D))
 
 
 def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:
@@ -128,11 +125,11 @@ def cheapest(law: Law, target: Any, flops: Flops | None = None) -> Array:
     return jnp.where(excess(high) > 0, jnp.inf, jnp.where(excess(low) <= 0, jnp.nan, found))
 
 
-Cost = Callable[[Any, Any, Any], Any]
-"""cost(N, D, given), increasing in N and in D."""
+Priced = Callable[[Any, Any, Any], Any]
+"""What a run costs, of (N, D, given); increasing in N and in D."""
 
 
-def least_cost(law: Law, loss: Any, cost: Cost, given: Any) -> tuple[Array, Array, Array]:
+def least_cost(law: Law, loss: Any, cost: Priced, given: Any) -> tuple[Array, Array, Array]:
     """Return the N and D that cost least at a loss, by a search, and whether N is at the edge.
 
     Args:

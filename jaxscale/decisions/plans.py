@@ -29,7 +29,14 @@ from jaxscale.decisions.inverse import (
 from jaxscale.decisions.optimum import LOG_N, budgets_of, cheapest, cheapest_run, optimum
 from jaxscale.decisions.repetition import limited_budget, limited_target
 from jaxscale.decisions.serving import served_budget, served_loss
-from jaxscale.flops import Flops, SixND, parameters_for, tokens_for
+from jaxscale.flops import (
+    Flops,
+    SixND,
+    parameters_for,
+    power_form,
+    size_at_ratio,
+    tokens_for,
+)
 from jaxscale.laws import Law
 
 
@@ -39,7 +46,7 @@ def _of_budget(law: Law, at: Numbers, flops: Flops) -> Plan:
 
 
 def _of_loss(law: Law, at: Numbers, flops: Flops) -> Plan:
-    if additive(law) is None or not isinstance(flops, SixND):
+    if additive(law) is None or power_form(flops) is None:
         C, N, D, edge = cheapest_run(law, at["target_loss"], flops)
         able, loss = jnp.isfinite(C), jnp.asarray(at["target_loss"], float)
         N, D, loss = (jnp.where(able, x, C) for x in (N, D, loss))
@@ -73,12 +80,7 @@ def _data_and_loss(law: Law, at: Numbers, flops: Flops) -> Plan:
 
 def _ratio_and_budget(law: Law, at: Numbers, flops: Flops) -> Plan:
     C, ratio = jnp.asarray(at["compute"], float), at["ratio"]
-    if isinstance(flops, SixND):
-        N = jnp.sqrt(C / (flops.k * ratio))
-    else:
-        log_C = jnp.log(C)
-        N = jnp.exp(root(lambda x: jnp.log(flops(jnp.exp(x), ratio * jnp.exp(x))) - log_C,
-                         *LOG_N, log_C))  # fmt: skip
+    N = size_at_ratio(flops, ratio, C)
     return run_of(law, flops, N, ratio * N)._replace(compute=C)
 
 

@@ -115,6 +115,8 @@ PUBLISHED: tuple[PublishedOptimum, ...] = (
     ),
 )
 """The lines, oldest first."""
+USUAL = ("Kaplan", "Hoffmann", "Epoch", "DeepSeek", "Llama 3")
+"""Those that a figure draws where none are named."""
 
 
 def published(name: str) -> PublishedOptimum:

@@ -16,7 +16,6 @@ from jaxscale.flops import UNIT, Flops, unit_of
 from jaxscale.laws import Law
 
 UNITS = {
-    "compute": "number of FLOPs",
     "N": "number of parameters",
     "D": "number of tokens",
     "ratio": "number of tokens per parameter",
@@ -48,8 +47,8 @@ class Lifetime:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            low = value is not None and not value >= 0
-            if low or value in (0, math.inf) and field.name in ("train", "read", "write"):
+            wrong = value is not None and not 0 <= value < math.inf
+            if wrong or value == 0 and field.name in ("train", "read", "write"):
                 raise ValueError(f"Lifetime({field.name}=...) must be positive, got {value!r}")
 
     @property
@@ -138,6 +137,7 @@ def ask(
     for name, value in numbers.items():
         if not (value.size and np.all(value > 0) and np.all(np.isfinite(value))):
             unit = UNITS.get(name, "number")
+            unit = f"number of {unit_of(flops or law.flops)}" if name == "compute" else unit
             shown = repr(float(value)) if value.ndim == 0 else repr(value.tolist())[:60]
             raise ValueError(f"{name} must be a positive {unit}, got {shown}")
     if lifetime is not None and (unit := unit_of(flops or law.flops)) != UNIT:

@@ -20,7 +20,7 @@ from jaxscale.data.runs import Runs
 from jaxscale.data.table import Table
 from jaxscale.data.tables import read_tables
 from jaxscale.errors import DataError
-from jaxscale.flops import Flops, tokens_for
+from jaxscale.flops import Flops, size_at_ratio, tokens_for, unit_of
 from jaxscale.laws import Law
 from jaxscale.text import many
 
@@ -50,8 +50,8 @@ class Candidates:
 
     Attributes:
         inputs: per input of the law [m].
-        cost: [m] in FLOPs, or in the unit of the table's own column.
-        unit: of the cost, "FLOPs" or the name of that column.
+        cost: [m] as the law counts it, or as the table's own column says.
+        unit: of the cost: that of the law, "FLOPs" as a rule, or the name of that column.
         source: what they are, for messages.
         rows: [m] where each stands in its table; empty for generated ones.
     """
@@ -104,7 +104,7 @@ def tabled(given: Any, law: Law) -> Candidates:
                 f"number, got {cost[bad[0]]:g}"
             )
     else:
-        cost, unit = _costs(runs, law), "FLOPs"
+        cost, unit = _costs(runs, law), unit_of(law.flops)
     return Candidates(inputs, cost, unit, table.source, runs.rows)
 
 
@@ -130,7 +130,7 @@ def _checked(runs: Runs, name: str, law: Law) -> np.ndarray:
 
 
 def _costs(runs: Runs, law: Law) -> np.ndarray:
-    """Return the FLOPs of runs: their own column C, else by the law's model of N and D."""
+    """Return what runs cost: their own column C, else by the law's model of N and D."""
     if "C" not in runs.columns and sum(name in runs.columns for name in "ND") < 2:
         raise DataError(
             f"{runs.source}: what a run costs is not known: {type(law).__name__} reads "
@@ -199,10 +199,11 @@ def generated(kind: str, where: Region) -> Candidates:
     N, D = np.unique(np.stack([N, D]), axis=1)
     cost = np.asarray(where.flops(N, D), float)
     kept = _fits(where, N, D, cost)
-    found = Candidates({"N": N, "D": D}, cost, "FLOPs", f"the {kind}", np.empty(0, int)).only(kept)
+    unit = unit_of(where.flops)
+    found = Candidates({"N": N, "D": D}, cost, unit, f"the {kind}", np.empty(0, int)).only(kept)
     if not len(found):
         raise ValueError(
-            f"no {kind} of candidates fits {where.dearest:.3g} FLOPs with N from "
+            f"no {kind} of candidates fits {where.dearest:.3g} {unit} with N from "
             f"{where.sizes:.3g}, D from {where.tokens:.3g} and D/N from {where.ratios[0]:.3g} to "
             f"{where.ratios[1]:.3g}; raise the budget, or give a table of candidates"
         )
@@ -222,8 +223,8 @@ def _axes(where: Region, per_decade: float) -> tuple[np.ndarray, np.ndarray]:
     low, high = where.ratios
     least = where.dearest * 10**-DECADES
     ends = [
-        np.sqrt(np.array([least / 6 / high, where.dearest / 6 / low])),
-        np.sqrt(np.array([least / 6 * low, where.dearest / 6 * high])),
+        (_size(where, high, least), _size(where, low, where.dearest)),
+        (_size(where, low, least) * low, _size(where, high, where.dearest) * high),
     ]
     axes = []
     for low_, high_ in ends:
@@ -231,6 +232,11 @@ def _axes(where: Region, per_decade: float) -> tuple[np.ndarray, np.ndarray]:
         last = np.ceil(np.log10(high_) * per_decade)
         axes.append(10 ** (np.arange(first, last + 1) / per_decade))
     return axes[0], axes[1]
+
+
+def _size(where: Region, ratio: float, cost: float) -> float:
+    """Return the N of the run of a D/N that costs so much."""
+    return float(size_at_ratio(where.flops, ratio, cost))
 
 
 def _grid(where: Region) -> tuple[np.ndarray, np.ndarray]:
@@ -247,7 +253,7 @@ def _isoflop(where: Region) -> tuple[np.ndarray, np.ndarray]:
 
 def _rectangle(where: Region) -> tuple[np.ndarray, np.ndarray]:
     """Return the product of sizes and token counts whose largest pair is the dearest run."""
-    corner = np.sqrt(where.dearest / 6 / np.sqrt(np.prod(where.ratios)))
+    corner = _size(where, float(np.sqrt(np.prod(where.ratios))), where.dearest)
     N = corner * 10 ** (-np.arange(0, DECADES / 2, 0.25))
     D = np.asarray(tokens_for(where.flops, corner, where.dearest), float)
     D = D * 10 ** (-np.arange(0, DECADES / 2, 0.25))
@@ -258,7 +264,7 @@ def _rectangle(where: Region) -> tuple[np.ndarray, np.ndarray]:
 def _L(where: Region) -> tuple[np.ndarray, np.ndarray]:
     """Return all token counts of a small size, and all sizes of a small token count."""
     ratio = float(np.sqrt(np.prod(where.ratios)))
-    small = max(where.sizes, np.sqrt(where.dearest * 10 ** (-DECADES / 2) / 6 / ratio))
+    small = max(where.sizes, _size(where, ratio, where.dearest * 10 ** (-DECADES / 2)))
     few = small * ratio
     spread = 10 ** np.linspace(0, DECADES / 2, 17)
     return (

@@ -17,6 +17,7 @@ from jaxscale.designs.criteria import Criterion, State
 from jaxscale.designs.information import PRIOR, Believed, predicted
 from jaxscale.designs.ladders import ladders
 from jaxscale.designs.result import Answer, Other
+from jaxscale.flops import unit_of
 from jaxscale.text import count
 from jaxscale.uncertainty.intervals import Interval, symmetric
 from jaxscale.uncertainty.quantities import Quantity
@@ -185,7 +186,7 @@ class Question:
     def others(self, batch: Sequence[int]) -> tuple[Other, ...]:
         """Return what the usual designs of a batch's cost would come to, the best first."""
         cost = float(self.candidates.cost[list(batch)].sum())
-        if self.candidates.unit != "FLOPs" or not cost > 0:
+        if self.candidates.unit != unit_of(self.believed.law.flops) or not cost > 0:
             return ()
         before = self.width(self.plain.after([]), 0)
         own = self.width(self.plain.after(batch), len(batch))

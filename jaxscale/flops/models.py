@@ -177,24 +177,17 @@ def power_form(cost: Flops) -> tuple[float, float, float] | None:
     return (cost.k, cost.a, cost.b) if isinstance(cost, PowerCost) else None
 
 
-def best_size(
-    of_N: tuple[Any, Any], of_D: tuple[Any, Any], power: tuple[float, float, float], C: Any
-) -> Any:
-    """Return the N at which A N^-alpha + B D^-beta is least on the line k N^a D^b = C.
-
-    By Lagrange, the two terms' falls per unit of log cost are equal there: alpha A N^-alpha / a is
-    beta B D^-beta / b. `power_form` says k, a, b of a cost.
+def best_powers(alpha: Any, beta: Any, cost: Flops) -> dict[str, Any]:
+    """Return a and b of N* ~ C^a, D* ~ C^b at the powers of N and D in a cost, else those of k N D.
 
     Args:
-        of_N: A and alpha, positive.
-        of_D: B and beta, positive.
-        power: k, a and b.
-        C: what may be spent, any shape.
+        alpha: exponent of the law's term of N.
+        beta: exponent of its term of D.
+        cost: what a run costs.
     """
-    (A, alpha), (B, beta), (k, a, b) = of_N, of_D, power
-    total = b * alpha + a * beta
-    balance = (alpha * A * b) / (beta * B * a)
-    return balance ** (b / total) * (C / k) ** (beta / total)
+    _, of_N, of_D = power_form(cost) or (6.0, 1.0, 1.0)
+    total = of_D * alpha + of_N * beta
+    return {"a": beta / total, "b": alpha / total}
 
 
 def check_cost(cost: Flops, called: str = "cost") -> None:
@@ -250,6 +243,20 @@ def parameters_for(flops: Flops, D: Any, C: Any) -> Any:
     if isinstance(flops, Cost):
         return flops.parameters(D, C)
     return _invert(lambda D, N: flops(N, D), D, C)
+
+
+def size_at_ratio(flops: Flops, ratio: Any, C: Any) -> Any:
+    """Return N such that a run of N parameters on ratio N tokens costs C, elementwise.
+
+    Args:
+        flops: the cost.
+        ratio: D / N, any shape.
+        C: its value, of a shape that broadcasts against the ratio.
+    """
+    if (power := power_form(flops)) is not None:
+        k, a, b = power
+        return (C / (k * ratio**b)) ** (1 / (a + b))
+    return _invert(lambda ratio, N: flops(N, ratio * N), ratio, C)
 
 
 def _invert(model: Callable[[Any, Any], Any], known: Any, C: Any) -> Any:

@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
-from jaxscale._numerics import programs
-from jaxscale.decisions.optimum import optimum, unbounded
+from jaxscale.decisions.allocation import answers
+from jaxscale.decisions.question import ask
 from jaxscale.isoflops.bias import Bias
 from jaxscale.isoflops.envelope import Envelope
 from jaxscale.isoflops.lines import Line
 from jaxscale.isoflops.result import Approach, Best
 from jaxscale.laws import Law
+from jaxscale.uncertainty.allocations import without_edges
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import Interval, from_draws, percentile
 
@@ -41,15 +40,6 @@ class Places(NamedTuple):
     level: float
 
 
-def _best_sizes(law: Law, log_C: Array) -> tuple[Array, Array]:
-
-    def one(law: Law, place: Array) -> tuple[Array, Array]:
-        best = unbounded(optimum(law, jnp.exp(place)))
-        return best.N, best.D
-
-    return jax.vmap(lambda law: jax.vmap(lambda place: one(law, place))(log_C))(law)
-
-
 def frontier(draws: Draws, places: np.ndarray) -> dict[str, np.ndarray]:
     """Return {"N": ..., "D": ...} [1 + B, m]: the best sizes of a fit and of its draws.
 
@@ -65,8 +55,8 @@ def frontier(draws: Draws, places: np.ndarray) -> dict[str, np.ndarray]:
         one,
         draws.law,
     )
-    N, D = programs.run(_best_sizes, wide, np.log(places), dtype=np.float64)[0]
-    return {"N": np.asarray(N), "D": np.asarray(D)}
+    found = without_edges(answers(wide, ask(one, {"compute": places})))
+    return {"N": found.N, "D": found.D}
 
 
 def _split(number: int, slope: Interval, best: Sequence[Best], asked: int) -> Approach:
@@ -126,10 +116,12 @@ def of_envelope(found: Envelope, places: Places) -> Approach:
         return Approach(1, found.how, refused=few)
     best, level = [], places.level
     p = (1 - level) / 2
+    curves = [curve.log_C - curve.log_D - math.log(curve.N) for curve in found.curves]
+    log_k = float(np.median(np.concatenate(curves)))  # C = k N D, as the table counts
     for C in places.C:
         center, drawn = found.log_at(math.log(C))
         ends = np.array([center, *_limits(drawn, p)])
-        other = math.log(C / 6) - ends[[0, 2, 1]]
+        other = math.log(C) - log_k - ends[[0, 2, 1]]
         ratio = other - ends[[0, 2, 1]]
         sizes = [
             _interval(key, each, level, found.how)

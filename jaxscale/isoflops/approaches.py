@@ -33,6 +33,7 @@ from jaxscale.isoflops.result import Approach, IsoFlop
 from jaxscale.isoflops.valleys import DEGREES
 from jaxscale.isoflops.verdict import FAR, doubts, missed_shape, verdict
 from jaxscale.laws import Law
+from jaxscale.laws.names import counts_cost, law_given
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
 from jaxscale.text import listing, many, quantity
@@ -62,6 +63,7 @@ class _How(NamedTuple):
     asked: dict[str, Any]
     draws: int
     progress: Progress | None
+    flops: Flops | None
 
 
 def isoflop(
@@ -124,7 +126,7 @@ def isoflop(
     asked_of_fit: dict[str, Any] = dict(
         loss=loss, residual=residual, precision=precision, starts=starts, seed=seed
     )
-    fitted = _fitted(table, _How(law, asked_of_fit, draws, progress))
+    fitted = _fitted(table, _How(law, asked_of_fit, draws, progress, flops))
     every = np.concatenate([asked, _grid(asked, minima[polynomial])])
     places = Places(every, len(asked), level)
     law_sizes = None if fitted.draws is None else frontier(fitted.draws, every)
@@ -198,7 +200,10 @@ def _fitted(table: Runs, how: _How) -> _Fitted:
     if how.law is None:
         return _Fitted()
     try:
-        found = fit(how.law, table, **how.asked)
+        law = law_given(how.law)
+        if how.flops is not None and counts_cost(law):
+            law = law.replace(flops=how.flops)
+        found = fit(law, table, **how.asked)
         if set(found.law.inputs) != {"N", "D"}:
             raise ValueError(
                 f"approach 3 takes a law of N and D; {type(found.law).__name__} takes "

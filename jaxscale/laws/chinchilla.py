@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxscale._numerics.positive import power
 from jaxscale._numerics.pytree import static
-from jaxscale.flops import SIX_ND, Flops, complete, power_form
+from jaxscale.flops import SIX_ND, Flops, best_powers, complete
 from jaxscale.laws.closed_form import Sum, Term
 from jaxscale.laws.law import Law, Preset, Scalar
 from jaxscale.laws.parameters import coefficient, exponent, offset
@@ -72,9 +72,7 @@ class Chinchilla(Law):
 
     def derived(self) -> dict[str, Any]:
         """Return a and b of N* ~ C^a, D* ~ C^b, at the powers of N and D in the cost, or k N D."""
-        _, of_N, of_D = power_form(self.flops) or (6.0, 1.0, 1.0)
-        total = of_D * self.alpha + of_N * self.beta
-        return {"a": self.beta / total, "b": self.alpha / total}
+        return best_powers(self.alpha, self.beta, self.flops)
 
 
 class ChinchillaNDC(Chinchilla):

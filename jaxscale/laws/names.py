@@ -117,6 +117,11 @@ def law_given(law: Law | type[Law] | str) -> Law:
     )
 
 
+def counts_cost(law: Law) -> bool:
+    """Return whether a law can be given what a run costs: whether it has a field `flops`."""
+    return "flops" in {field.name for field in dataclasses.fields(law)}  # type: ignore[arg-type]
+
+
 def named_law(text: str, folder: Path = Path()) -> NamedLaw:
     """Return the law that `LAW`, `LAW:OF`, `FILE.py:CLASS` or `FILE.py:CLASS:OF` stands for.
 

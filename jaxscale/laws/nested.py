@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxscale._numerics.positive import power
 from jaxscale._numerics.pytree import static
-from jaxscale.flops import SIX_ND, Flops
+from jaxscale.flops import SIX_ND, Flops, best_powers
 from jaxscale.laws.closed_form import Sum, Term
 from jaxscale.laws.law import Law, Scalar
 from jaxscale.laws.parameters import coefficient, exponent, offset
@@ -54,6 +54,5 @@ class Skaling(Law):
         return Sum(self.E, terms, self.k)
 
     def derived(self) -> dict[str, Any]:
-        """Return a and b of N* ~ C^a, D* ~ C^b on the line C = k N D."""
-        total = self.alpha + self.beta
-        return {"a": self.beta / total, "b": self.alpha / total}
+        """Return a and b of N* ~ C^a, D* ~ C^b, at the powers of N and D in the cost, or k N D."""
+        return best_powers(self.alpha, self.beta, self.flops)

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxscale.decisions.allocation import Allocation
-from jaxscale.decisions.published import PublishedOptimum, published
-from jaxscale.plotting.captions import column_of, heading, origin, scale_of
+from jaxscale.decisions.published import USUAL, PublishedOptimum, published
+from jaxscale.plotting.captions import column_of, heading, origin, scale_of, unit_label
 from jaxscale.plotting.style import (
     INK,
     LAW,
@@ -31,8 +31,6 @@ from jaxscale.plotting.style import (
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.frontiers import frontier
 
-LINES = ("Kaplan", "Hoffmann", "Epoch", "DeepSeek", "Llama 3")
-"""Published lines that are drawn where none are named."""
 AMOUNTS = {
     "N": "best parameters N*",
     "D": "best training tokens D*",
@@ -47,7 +45,7 @@ def plot_allocation(
     *,
     compute: Sequence[float] = (),
     level: float = 0.9,
-    lines: Sequence[str] = LINES,
+    lines: Sequence[str] = USUAL,
 ) -> Figure:
     """Plot the best N, the best D and their ratio against compute, with bands.
 
@@ -80,6 +78,7 @@ def plot_allocation(
                 _mark(found, ax, name, C)
             ax.set_ylabel(label)
             few_powers(ax, found.compute[0], found.compute[-1])
+            ax.set_xlabel(f"compute C ({unit_label(draws.fit.law.flops)})")
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=5, columnspacing=1.2)
     return figure
@@ -96,7 +95,6 @@ def few_powers(ax: Axes, low: float, high: float) -> None:
     log_axis(ax, "x", low, high)
     ticks = nice_ticks(low, high, 4)
     ax.set_xticks(ticks, labels=[short_number(x, powers=True) for x in ticks])
-    ax.set_xlabel("compute C (FLOPs)")
 
 
 def _draw(
@@ -153,4 +151,4 @@ def _title(draws: Draws, found: Allocation, asked: Sequence[float]) -> str:
             brief(_at(found, x, C)) for x in (getattr(found, name), limits.low, limits.high)
         )
         said.append(f"{called} {y} ({low} to {high})")
-    return f"{first}\nat {brief(C)} FLOPs: {', '.join(said)}"
+    return f"{first}\nat {brief(C)} {unit_label(draws.fit.law.flops)}: {', '.join(said)}"

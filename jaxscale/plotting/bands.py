@@ -16,7 +16,15 @@ from matplotlib.figure import Figure
 from jaxscale.decisions.allocation import allocate
 from jaxscale.decisions.frontier import scale_name
 from jaxscale.fitting.result import FitResult
-from jaxscale.plotting.captions import column_of, heading, loss_label, origin, scale_of, stated
+from jaxscale.plotting.captions import (
+    column_of,
+    heading,
+    loss_label,
+    origin,
+    scale_label,
+    scale_of,
+    stated,
+)
 from jaxscale.plotting.labels import as_written
 from jaxscale.plotting.style import (
     INK,
@@ -94,6 +102,7 @@ def plot_bands(draws: Draws, *, reach: float = 100.0, level: float = 0.9) -> Fig
         _frame_losses(fit, top, wide, new)
         _frame_changes(fit, below, here, new, ratio)
         log_axis(below, "x", line.scale[0], line.scale[-1], line.name)
+        below.set_xlabel(scale_label(fit, line.name))
     return figure
 
 

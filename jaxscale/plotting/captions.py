@@ -8,10 +8,10 @@ import re
 import numpy as np
 
 from jaxscale.fitting.result import FitResult
-from jaxscale.flops import complete
+from jaxscale.flops import Flops, complete, unit_of
 from jaxscale.laws import Law
 from jaxscale.plotting.labels import LONGEST_FORMULA, as_written, formula, symbol
-from jaxscale.plotting.style import brief
+from jaxscale.plotting.style import LABELS, brief
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import Interval
 
@@ -95,6 +95,18 @@ def scale_of(fit: FitResult) -> tuple[str, np.ndarray]:
         return "C", np.asarray(complete(N=N, D=D, flops=flops)[2], float)
     name = "C" if "C" in fit.runs.columns else fit.law.inputs[0]
     return name, column_of(fit, name)
+
+
+def scale_label(fit: FitResult, name: str) -> str:
+    """Return what an axis calls a scale: compute in the unit of the law's cost."""
+    if name == "C" and {"N", "D"} <= set(fit.law.inputs):
+        return f"training compute C ({unit_label(fit.law.flops)})"
+    return LABELS.get(name) or as_written(name)
+
+
+def unit_label(cost: Flops) -> str:
+    """Return what a cost counts, FLOPs or a person's column, as figures write it."""
+    return as_written(unit_of(cost), 16)
 
 
 def loss_label(fit: FitResult) -> str:

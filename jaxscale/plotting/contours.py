@@ -98,8 +98,7 @@ def _draw_loss(fit: FitResult, ax: Axes, axes: Sequence[np.ndarray], loss: np.nd
     if not top > floor:
         return
     drawn = ax.contourf(*axes, shown, levels, cmap=colors)
-    lines = ax.contour(*axes, shown, levels, colors="w", linewidths=0.4, alpha=0.8)
-    lines.set_rasterized(False)
+    ax.contour(*axes, shown, levels, colors="w", linewidths=0.4, alpha=0.8)
     bar = ax.figure.colorbar(drawn, ax=ax, pad=0.02, aspect=32)
     bar.set_ticks(list(levels[::3]), labels=[f"{x:.3g}" for x in levels[::3]])
     bar.set_label(loss_label(fit))

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import complete
 from jaxscale.laws import predict
-from jaxscale.plotting.captions import column_of, heading, loss_label, scale_of
+from jaxscale.plotting.captions import column_of, heading, loss_label, scale_label, scale_of
 from jaxscale.plotting.labels import as_written
 from jaxscale.plotting.starts import plot_starts
 from jaxscale.plotting.style import (
@@ -86,7 +86,7 @@ def plot_residuals(fit: FitResult, ax: Axes | None = None) -> Axes:
         name, x = scale_of(fit)
         draw_cloud(ax, x, r, color=RUN, alpha=0.8 if len(r) <= 500 else 0.4)
         input_axis(ax, "x", x, name, fit.law.kinds.get(name, "positive"))
-        ax.set(ylabel=fit.residual.label, ymargin=0.1)
+        ax.set(xlabel=scale_label(fit, name), ylabel=fit.residual.label, ymargin=0.1)
         bulk = 1.5 * float(np.quantile(np.abs(r), 0.9))
         if np.abs(r).max() > 5 * bulk > 0:
             ax.set_yscale("asinh", linear_width=bulk)
@@ -159,7 +159,7 @@ def _draw_joint(fit: FitResult, ax: Axes, by: str) -> None:
     log_axis(ax, "x", reach[0], reach[-1], "C")
     if low > 0:
         log_axis(ax, "y", low, high)
-    ax.set(ylabel=loss_label(fit), ylim=(low, high))
+    ax.set(xlabel=scale_label(fit, "C"), ylabel=loss_label(fit), ylim=(low, high))
     ax.legend(loc="upper right")
 
 

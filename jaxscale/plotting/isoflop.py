@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from jaxscale.decisions.published import USUAL, published
 from jaxscale.errors import DataError
 from jaxscale.isoflops.minima import Minimum
-from jaxscale.isoflops.published import published
 from jaxscale.isoflops.result import Approach, Best, IsoFlop
 from jaxscale.plotting.labels import as_written
 from jaxscale.plotting.style import (
@@ -38,7 +38,7 @@ RESULTS = {"N": "best N", "D": "best D", "ratio": "best D / N"}
 AXES = {"N": LABELS["N"], "D": LABELS["D"], "ratio": "tokens per parameter D / N"}
 STAR: Any = dict(ls="", marker="*", ms=8, color=LAW, mec="w", mew=0.5, zorder=5)
 PAPERS = ("#CC79A7", "#882255", "#117733", "#332288", "#8a8a8a")
-"""Of published laws."""
+"""Of published lines."""
 LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 2, 1, 2)))
 
 
@@ -168,10 +168,11 @@ def _draw_optimum(ax: Axes, found: IsoFlop, name: str, references: bool = False)
     if len(used):
         ax.plot(C, y, **STAR)
     grid = np.array([b.compute for b in drawn[0].band]) if drawn else C
-    for k, law in enumerate(published() if references else ()):
-        ratio = law.D(grid) / law.N(grid)
-        line = ratio if name == "ratio" else getattr(law, name)(grid)
-        ax.plot(grid, line, color=PAPERS[k % len(PAPERS)], lw=0.9, ls=LINES[k % 4], label=law.name)
+    for k, paper in enumerate(map(published, USUAL if references else ())):
+        N, D = paper.at(grid)
+        line = {"N": N, "D": D, "ratio": D / N}[name]
+        style: Any = dict(color=PAPERS[k % len(PAPERS)], lw=0.9, ls=LINES[k % len(LINES)])
+        ax.plot(grid, line, label=paper.name, **style)
         marks.append(line)
     for place in found.compute:
         ax.axvline(place, color=INK, lw=0.6, ls=(0, (2, 2)), zorder=1)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxscale.fitting.result import FitResult
-from jaxscale.plotting.captions import column_of, heading, loss_label, scale_of
+from jaxscale.plotting.captions import column_of, heading, loss_label, scale_label, scale_of
 from jaxscale.plotting.style import (
     INK,
     LAW,
@@ -68,7 +68,7 @@ def plot_residual_inputs(fit: FitResult) -> Figure:
             elif name == "":
                 ax.set_xlabel(f"predicted {_fitting(loss_label(fit))}")
             else:
-                ax.set_xlabel(_fitting(ax.get_xlabel()))
+                ax.set_xlabel(_fitting(scale_label(fit, name)))
             if k % across == 0:
                 ax.set_ylabel(fit.residual.label)
         handles, labels = grid[0].get_legend_handles_labels()

@@ -57,7 +57,7 @@ def _draw_answers(ax: Axes, found: Specifications, rows: list[Specification]) ->
     inside = [x for x in (at.low, at.high) if math.isfinite(x) and x > 0] if at else []
     low, high = min([*values, *inside]), max([*values, *inside])
     log_axis(ax, "y", low / 1.15, high * 1.25, "N")
-    title = f"best N at {brief(found.compute)} FLOPs: {len(rows)} choices"
+    title = f"best N at {brief(found.compute)} {as_written(found.unit, 16)}: {len(rows)} choices"
     ax.set_title(title, fontsize=9, color=INK, loc="left")
     ax.set_ylabel("N*")
     if at is not None and len(inside) == 2:

@@ -7,6 +7,7 @@ on them.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Sequence
 
@@ -61,7 +62,7 @@ class Panel:
     log_y: bool
     ticks: Callable[[float], str]
 
-    @property
+    @functools.cached_property
     def range_y(self) -> tuple[float, float]:
         """What the vertical axis shows: lines, bands as far as they are within reason, runs."""
         centers = np.concatenate([line.center for line in self.lines])
@@ -73,11 +74,11 @@ class Panel:
         if self.log_y:
             room = max(math.log(high / low), 0.1)
             near = edges[(edges > low * math.exp(-room / 2)) & (edges < high * math.exp(room / 2))]
-            low, high = min(low, *near), max(high, *near)
+            low, high = min([low, *near]), max([high, *near])
             return low * math.exp(-0.04 * room), high * math.exp(0.04 * room)
         room = high - low or 1.0
         near = edges[(edges > low - room / 2) & (edges < high + room / 2)]
-        low, high = min(low, *near), max(high, *near)
+        low, high = min([low, *near]), max([high, *near])
         return low - 0.05 * room, high + 0.05 * room
 
     def x(self, value: float) -> float:

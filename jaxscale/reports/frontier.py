@@ -10,15 +10,15 @@ import dataclasses
 import math
 from typing import Any
 
-import jax
 import numpy as np
-from jax import Array
 
-from jaxscale._numerics import programs
-from jaxscale.decisions.allocation import additive, optimum
+from jaxscale.decisions.allocation import answers, closed_form
+from jaxscale.decisions.question import ask
 from jaxscale.fitting.result import FitResult
-from jaxscale.flops import Flops, SixND, complete
-from jaxscale.laws import Law, predict
+from jaxscale.flops import complete, unit_of
+from jaxscale.laws import predict
+from jaxscale.text import one_line
+from jaxscale.uncertainty.allocations import without_edges
 from jaxscale.uncertainty.draws import Draws, predictions
 from jaxscale.uncertainty.intervals import Interval, from_draws
 
@@ -31,6 +31,8 @@ REACH = 100.0
 ASKED = 10.0
 """Times the largest run that is answered for, where no budget is asked for."""
 NAMES = ("N", "D", "loss", "tokens_per_parameter")
+LONGEST = 24
+"""Characters of a unit, which may be the name of a column."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Frontier:
         runs: [n] the scale of the runs.
         asked: indices of the scales that were asked for.
         answers: per quantity, its interval at every scale.
-        at_edge: [m] whether the law has no best size of its own there.
+        unit: of C.
     """
 
     name: str
@@ -51,7 +53,7 @@ class Frontier:
     runs: np.ndarray
     asked: tuple[int, ...]
     answers: dict[str, list[Interval]]
-    at_edge: np.ndarray
+    unit: str
 
     def beyond(self, k: int) -> float:
         """Return by what factor a scale lies outside the runs; 1 within them."""
@@ -104,26 +106,26 @@ def frontier(draws: Draws, asked: tuple[float, ...] = (), level: float = 0.9) ->
     wanted = asked or (asked_by_default(fit),)
     low, high = min(float(runs.min()), *wanted), max(REACH * top, *wanted)
     joint = len(fit.law.inputs) > 1
-    closed = additive(fit.law) is not None and isinstance(fit.law.flops, SixND)
-    scale = spaced(low, high, BUDGETS if closed or not joint else FEW, wanted)
     if joint:
-        center = best(_single(fit.law), scale, fit.law.flops)
-        sample = best(draws.law, scale, fit.law.flops)
+        closed = closed_form(fit.law, ask(fit.law, {"compute": high}))
+        scale = spaced(low, high, BUDGETS if closed else FEW, wanted)
+        question = ask(fit.law, {"compute": scale})
+        both = answers(fit.law, question), without_edges(answers(draws.law, question))
+        center, sample = ({what: getattr(each, what) for what in NAMES} for each in both)
     else:
-        nothing = np.zeros(len(scale), bool)
-        center = {"loss": np.asarray(predict(fit.law, **{name: scale}), float)[None]}
+        scale = spaced(low, high, BUDGETS, wanted)
+        center = {"loss": np.asarray(predict(fit.law, **{name: scale}), float)}
         sample = {"loss": predictions(draws.law, **{name: scale})}
-        center["at_edge"] = nothing[None]
-    answers = {
+    intervals = {
         what: [
-            _interval(draws, what, center[what][0, k], sample[what][:, k], level)
+            _interval(draws, what, center[what][k], sample[what][:, k], level)
             for k in range(len(scale))
         ]
         for what in center
-        if what != "at_edge"
     }
     where = tuple(int(np.argmin(np.abs(np.log(scale / x)))) for x in wanted)
-    return Frontier(name, scale, runs, where, answers, center["at_edge"][0])
+    unit = one_line(unit_of(fit.law.flops))[:LONGEST]
+    return Frontier(name, scale, runs, where, intervals, unit)
 
 
 def _interval(draws: Draws, what: str, center: Any, some: np.ndarray, level: float) -> Interval:
@@ -160,34 +162,3 @@ def spaced(low: float, high: float, most: int, among: tuple[float, ...] = ()) ->
     near = 0.3 / per  # of a decade: else two positions of the slider would look like one
     kept = [x for x in grid if all(abs(math.log10(x / y)) > near for y in among)]
     return np.array(sorted({*kept, *among}))
-
-
-def _single(law: Law) -> Law:
-    one: Law = jax.tree.map(lambda leaf: np.asarray(leaf, float)[None], law)
-    return one
-
-
-def _best(law: Law, budgets: Array, *, flops: Flops | None) -> Any:
-    def each(law: Law) -> Any:
-        return jax.lax.map(lambda C: optimum(law, C, flops), budgets)
-
-    return jax.vmap(each)(law)
-
-
-def best(law: Law, budgets: np.ndarray, flops: Flops | None = None) -> dict[str, np.ndarray]:
-    """Return N, D, loss, D/N and whether it is at an edge, each [B, m], of the best runs.
-
-    Args:
-        law: of N and D; parameters [B].
-        budgets: [m] in FLOPs.
-        flops: FLOPs model in JAX; default the law's own.
-
-    Cost: one compilation per law and number of budgets; searched optima take a hundred times
-    those in closed form.
-    """
-    size = max(np.size(leaf) for leaf in jax.tree.leaves(law))
-    wide = jax.tree.map(lambda x: np.broadcast_to(np.asarray(x, float), (size,)), law)
-    found, _ = programs.run(_best, wide, np.asarray(budgets, float), dtype=np.float64, flops=flops)
-    N, D, loss, at_edge = (np.asarray(part) for part in found)
-    with np.errstate(all="ignore"):
-        return {"N": N, "D": D, "loss": loss, "tokens_per_parameter": D / N, "at_edge": at_edge}

@@ -6,21 +6,17 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from jaxscale.checks.determined import size_note
-from jaxscale.checks.information import FACTOR
-from jaxscale.checks.table import SWAPPED
+from jaxscale.decisions.allocation import answers
+from jaxscale.decisions.question import ask
 from jaxscale.errors import JaxscaleError
-from jaxscale.fitting.informed import best_size_within
+from jaxscale.fitting.nesting import Nesting
+from jaxscale.fitting.reach import beyond, beyond_note
 from jaxscale.fitting.result import FitResult, notes
 from jaxscale.reports.frontier import Frontier, frontier
-from jaxscale.reports.words import powers, sized, times
+from jaxscale.specification.result import Specifications
+from jaxscale.uncertainty.allocations import doubted
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.draws import Draws
-
-MOVES = ("Specifications",)
-"""Kinds of further results whose sentence says how far other choices move the answer."""
-FAR = 10.0
-"""Factor outside the range of the runs from which a doubt says so."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +33,7 @@ class Material:
         results: further results, in the order in which they are shown.
         doubts: what speaks against the answer, in sentences.
         lacking: why there are no draws; empty if there are.
+        firm: whether the runs determine the best sizes that were asked for.
     """
 
     fit: FitResult
@@ -48,6 +45,7 @@ class Material:
     results: tuple[Any, ...]
     doubts: tuple[str, ...]
     lacking: str
+    firm: bool
 
     @property
     def trusted(self) -> bool:
@@ -96,17 +94,18 @@ def gather(
         except (JaxscaleError, ValueError) as error:
             lacking = f"no intervals: {error}"
     along = None if found is None else frontier(found, compute, level)
-    doubts = [*_of_answers(fit, along), *_nested(fit), *notes(fit), *([lacking] if lacking else [])]
+    against, firm = _of_answers(fit, along)
+    doubts = [*against, *_nested(fit), *notes(fit), *([lacking] if lacking else [])]
     doubts += list(found.notes) if found is not None else []
-    doubts += [each.sentence for each in results if type(each).__name__ in MOVES]
+    doubts += [each.sentence for each in results if isinstance(each, Specifications)]
     return Material(
-        fit, found, along, level, title, about, results, tuple(dict.fromkeys(doubts)), lacking
+        fit, found, along, level, title, about, results, tuple(dict.fromkeys(doubts)), lacking, firm
     )
 
 
-def nested(fit: FitResult) -> Any:
+def nested(fit: FitResult) -> Nesting | None:
     """Return the law held against one that it is nested in; None where there is none."""
-    found = getattr(fit, "nesting", None)
+    found = fit.nesting
     return found if found is not None and found.said else None
 
 
@@ -115,30 +114,14 @@ def _nested(fit: FitResult) -> list[str]:
     return [f"{found.said}."] if found is not None and found.rejected else []
 
 
-def _of_answers(fit: FitResult, along: Frontier | None) -> list[str]:
-    """Return what speaks against the answers that were asked for."""
+def _of_answers(fit: FitResult, along: Frontier | None) -> tuple[list[str], bool]:
+    """Return what speaks against the answers that were asked for, and whether they may be used."""
     if along is None:
-        return []
-    said = []
-    for k in along.asked:
-        scale = float(along.scale[k])
-        what = f"{powers(scale)} FLOPs" if along.name == "C" else f"{along.name} = {sized(scale)}"
-        if (factor := along.beyond(k)) > 0.999 * FAR:
-            largest = scale > float(along.runs.max())
-            side = "the largest run" if largest else "below the smallest run"
-            said.append(f"{what} is {times(factor)} {side}: no run tells of it.")
-        if "N" not in along.answers:
-            continue
-        if along.at_edge[k]:
-            said.append(
-                f"The law has no best size at {what}: it lies at the edge of the sizes searched."
-            )
-        ratio = along.answers["tokens_per_parameter"][k].estimate
-        if ratio < SWAPPED:
-            said.append(
-                f"The best run of {what} has {ratio:.2g} tokens per parameter: are N and D of the "
-                "runs swapped, or in other units?"
-            )
-        if (off := best_size_within(fit, scale)) > FACTOR:
-            said.append(size_note(scale, off))
-    return said
+        return [], True
+    scales = along.scale[list(along.asked)]
+    if len(fit.law.inputs) > 1:
+        asked = ask(fit.law, {"compute": scales})
+        found = doubted(fit, fit.law, asked, answers(fit.law, asked))
+        return list(found.notes), found.trusted
+    places = [{along.name: float(scale)} for scale in scales]
+    return [text for at in places for text in beyond_note(fit, at, beyond(fit, at))], True

@@ -43,7 +43,7 @@ class Report:
         html: the page.
         answers: what it answers, in sentences; empty where the fit is not certified.
         doubts: what speaks against them.
-        trusted: whether the fit is certified.
+        trusted: whether the fit is certified, and determines the best sizes that it answers with.
         material: what the page was made from.
     """
 
@@ -119,7 +119,8 @@ def report(
         level=level,
         progress=progress,
     )
-    return Report(page(material), _answers(material), material.doubts, material.trusted, material)
+    trusted = material.trusted and material.firm
+    return Report(page(material), _answers(material), material.doubts, trusted, material)
 
 
 def _answers(material: Material) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from jaxscale.fitting.result import FitResult
+from jaxscale.flops import unit_of
 from jaxscale.text import columns, count, marked, one_line, quantity
 from jaxscale.uncertainty.intervals import Interval
 
@@ -77,10 +78,10 @@ class Specifications:
 
     Attributes:
         rows: the specifications; the fit itself first.
-        compute: the budget in FLOPs.
+        compute: the budget, as the law of the fit counts it.
         fit: the fit.
-        sampling: intervals of N*, D*, L* and a from draws, by "N", "D", "loss", "a"; empty where
-            none were asked for.
+        sampling: intervals of N*, D* and L* from draws, by "N", "D", "loss"; empty where none were
+            asked for.
         draws: how they were made, in words.
         reach: the budget over the largest of the runs.
         seconds: that it took.
@@ -93,6 +94,11 @@ class Specifications:
     draws: str
     reach: float
     seconds: float
+
+    @property
+    def unit(self) -> str:
+        """What the budget is counted in."""
+        return unit_of(self.fit.law.flops)
 
     @property
     def certified(self) -> tuple[Specification, ...]:
@@ -120,7 +126,7 @@ class Specifications:
         single = {kind: found for kind, found in self.moved.items() if kind != "cross"}
         low, high = known[0], known[-1]
         head = (
-            f"N* at {self.compute:.3g} FLOPs is {count(base.N)}; the choices span "
+            f"N* at {self.compute:.3g} {self.unit} is {count(base.N)}; the choices span "
             f"{count(low.N)} to {count(high.N)}"
         )
         if "N" in self.sampling:

@@ -90,7 +90,9 @@ class Solving:
         if self.on_host(law, loss, residual):
             return self._hosted(law, runs, loss, residual)
         try:
+            held = self.given.constraints if type(law) is type(self.given.law) else FREE
             search: Any = dict(starts=self.starts, seed=self.seed)
+            search |= dict(bounds=dict(held.bounds), tie=dict(held.tied))
             found = fit(law, runs, loss=loss, residual=residual, **search)
         except (DataError, FitError) as error:
             return Answer(*NONE, False, str(error).split(". ")[0])

@@ -21,9 +21,11 @@ from jaxscale.data.sizes import equal_sizes
 from jaxscale.engine.dispatch import Progress
 from jaxscale.errors import DataError, FitError
 from jaxscale.fitting.result import FitResult
+from jaxscale.flops import unit_of
 from jaxscale.isoflops.minima import by_budget
+from jaxscale.isoflops.verdict import doubts
 from jaxscale.laws import CATALOGUE, ChinchillaNDC, Law
-from jaxscale.laws.names import law_given
+from jaxscale.laws.names import counts_cost, law_given
 from jaxscale.objective.losses import Absolute, Huber, Loss, Square
 from jaxscale.objective.residuals import RESIDUALS, Residual
 from jaxscale.specification.result import Specification, Specifications
@@ -95,7 +97,8 @@ def specify(
             f"{', '.join(fit.law.inputs)}"
         )
     if not (compute > 0 and np.isfinite(compute)):
-        raise ValueError(f"compute must be a positive number of FLOPs, got {compute!r}")
+        unit = unit_of(fit.law.flops)
+        raise ValueError(f"compute must be a positive number of {unit}, got {compute!r}")
     solving = Solving(fit, float(compute), starts, seed)
     choices = list(_choices(fit, solving, laws, parameters or {}, cross))
     total = len(choices) + 1 + bool(draws)
@@ -190,9 +193,8 @@ def _others(fit: FitResult, laws: tuple[Any, ...]) -> list[Law]:
     own = type(fit.law)
     same = {own, CATALOGUE["Chinchilla"]} if own is ChinchillaNDC else {own}
     given = [law_given(law) for law in laws]
-    found = [law for law in given if type(law) not in same]
-    known = [law.replace(flops=fit.law.flops) for law in found if hasattr(law, "flops")]
-    return [law for law in known if set(law.inputs) == {"N", "D"}]
+    found = [law for law in given if type(law) not in same and set(law.inputs) == {"N", "D"}]
+    return [law.replace(flops=fit.law.flops) if counts_cost(law) else law for law in found]
 
 
 def _approaches(fit: FitResult, solving: Solving) -> Iterator[_Choice]:
@@ -206,6 +208,8 @@ def _approaches(fit: FitResult, solving: Solving) -> Iterator[_Choice]:
                 a = found.power_law("N")[1]
             except (DataError, FitError) as error:
                 return Answer(*NONE, False, str(error).split(": ", 1)[-1])
+            if against := doubts(found, ()):
+                return Answer(float(N), float(D), float("nan"), a, False, against[0])
             used, of = len(found.used), len(found.valleys)
             said = "" if used == of else f"{used} of {of} budgets have a minimum"
             return Answer(float(N), float(D), float("nan"), a, True, said)

@@ -130,7 +130,7 @@ def with_intervals(
         asked: the question that was answered.
         level: nominal coverage.
     """
-    sample = _without_edges(answers(draws.law, asked))
+    sample = without_edges(answers(draws.law, asked))
     limits = {}
     for name in AMOUNTS:
         center, values = getattr(found, name), getattr(sample, name)
@@ -141,7 +141,7 @@ def with_intervals(
     return dataclasses.replace(found, intervals=limits, level=level, draws=len(draws), notes=notes)
 
 
-def _without_edges(sample: Allocation) -> Allocation:
+def without_edges(sample: Allocation) -> Allocation:
     """Return a sample of answers whose sizes at the edge of the search bound nothing."""
     edge = np.asarray(sample.at_edge)
     if not edge.any():

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from jaxscale.decisions.allocation import Allocation, answers
-from jaxscale.decisions.inverse import additive
-from jaxscale.decisions.question import ask
-from jaxscale.flops import SixND
+from jaxscale.decisions.allocation import Allocation, answers, closed_form
+from jaxscale.decisions.question import Question, ask
 from jaxscale.uncertainty.allocations import with_intervals
 from jaxscale.uncertainty.draws import Draws
 
@@ -43,7 +41,7 @@ def frontier(draws: Draws, compute: Sequence[float] = (), *, level: float = 0.9)
     found = answers(law, asked)
     if np.any(found.at_edge):
         raise ValueError(f"{type(law).__name__} has no best size of its own with these parameters")
-    return with_intervals(found, thinned(draws), asked, level)
+    return with_intervals(found, thinned(draws, asked), asked, level)
 
 
 def prices(draws: Draws, compute: float | None = None, *, level: float = 0.9) -> Allocation:
@@ -63,13 +61,13 @@ def prices(draws: Draws, compute: float | None = None, *, level: float = 0.9) ->
     N, D = (draws.fit.runs.column(name, law.flops) for name in "ND")
     C = float(np.max(np.asarray(law.flops(N, D), float))) if compute is None else compute
     asked = ask(law, {"compute": C, "times_N": np.geomspace(*SIZES, 2 * POINTS)})
-    return with_intervals(answers(law, asked), thinned(draws), asked, level)
+    return with_intervals(answers(law, asked), thinned(draws, asked), asked, level)
 
 
-def thinned(draws: Draws) -> Draws:
-    """Return fewer draws of a law without a closed form, whose answers take a search each."""
+def thinned(draws: Draws, asked: Question) -> Draws:
+    """Return fewer draws of a law whose answers take a search each."""
     law = draws.law
-    if (additive(law) is not None and isinstance(law.flops, SixND)) or len(draws) <= SEARCHED:
+    if closed_form(draws.fit.law, asked) or len(draws) <= SEARCHED:
         return draws
     some = jax.tree.map(lambda leaf: leaf[:SEARCHED] if np.ndim(leaf) else leaf, law)
     return dataclasses.replace(draws, law=some)

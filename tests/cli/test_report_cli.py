@@ -43,7 +43,14 @@ def test_the_page_is_written_and_its_answer_printed(capsys, folder):
     text = Path("report.html").read_text()
     assert text.startswith("<!doctype html>") and "A &lt;title&gt;" in text
     assert "web &lt;b&gt;" in text and "A. Person" in text
-    assert "is 100 times the largest run" in err
+    assert "is a factor 100 outside the range of the runs" in err
+
+
+def test_best_sizes_that_the_runs_leave_open_end_with_exit_code_1(capsys, folder, monkeypatch):
+    monkeypatch.setattr("jaxscale.uncertainty.allocations.best_size_within", lambda fit, C: 5.0)
+    code, out, err = run(capsys, *REPORT, "--compute", "1e22")
+    assert code == 1 and out.startswith("A budget of 10²² FLOPs")
+    assert "best N for 1e+22 FLOPs: it may be off by a factor 5" in err
 
 
 def test_a_fit_that_is_not_certified_has_a_page_and_exit_code_1(capsys, folder):

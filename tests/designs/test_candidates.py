@@ -8,6 +8,7 @@ from cases import TRUTH
 import jaxscale
 from jaxscale.designs.asked import asked_for
 from jaxscale.designs.candidates import KINDS, RATIOS, generated, region, tabled
+from jaxscale.flops import AffineCost, PowerCost
 from jaxscale.uncertainty.quantities import Best, ComputeFor, Prediction
 
 LINE = jaxscale.PowerLaw(a=30.0, b=-0.35, c=1.0, of="C")
@@ -27,6 +28,19 @@ def test_a_family_lies_in_its_region(kind, dearest, there):
     assert (d / n >= 0.98 * low).all() and (d / n <= 1.02 * high).all()
     assert all(float(f"{x:.1e}") == pytest.approx(x, rel=1e-12) for x in (*n, *d))
     assert len(np.unique(np.stack([n, d]), axis=1).T) == len(found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("cost", [
+    PowerCost(3e-17, 0.9, 1.02, unit="hours"), AffineCost(2e-18, 1.0, 1e-10, unit="hours"),
+    lambda N, D: 8e-18 * N * D,
+])  # fmt: skip
+def test_a_family_keeps_to_a_budget_in_the_unit_of_the_cost(kind, cost):
+    found = generated(kind, region(TRUTH.replace(flops=cost), 5e4))
+    np.testing.assert_allclose(found.cost, cost(found.inputs["N"], found.inputs["D"]))
+    assert len(found) >= 5 and found.unit == getattr(cost, "unit", "FLOPs")
+    assert found.cost.max() <= 1.03 * 5e4 and found.cost.min() >= 0.9e-4 * 5e4
+    assert found.cost.max() > 5e3  # a tenth of the dearest and more
 
 
 def test_runs_of_one_ratio_call_for_candidates_of_others():

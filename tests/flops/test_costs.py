@@ -1,18 +1,19 @@
 """Costs: their inverses, the best size on them, fits of them to what runs did cost."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxscale import Runs
+from jaxscale import Chinchilla, Runs, Skaling, allocate
 from jaxscale.errors import DataError
 from jaxscale.flops import (
     AffineCost,
     PowerCost,
     SixND,
     TransformerCost,
-    best_size,
     check_cost,
     complete,
     fit_cost,
@@ -101,12 +102,17 @@ def test_a_function_that_is_no_cost_is_named(name):
 def test_the_best_size_on_a_power_of_n_and_d_is_where_the_loss_is_least(name):
     cost = COSTS[name]
     (A, alpha), (B, beta), C = (406.4, 0.336), (410.7, 0.283), cost(1e9, 2e10)
-    best = best_size((A, alpha), (B, beta), power_form(cost), C)
+    law = Chinchilla(E=1.7, A=A, B=B, alpha=alpha, beta=beta)
+    best = float(allocate(law, compute=C, flops=cost).N)
     k, a, b = power_form(cost)
     tokens = cost.tokens(best, C)
     # Lagrange's condition: what a term falls by per logarithm of cost is the same for both.
     falls = alpha * A * best**-alpha / a, beta * B * tokens**-beta / b
     assert falls[0] == pytest.approx(falls[1], rel=1e-12)
+    more = float(allocate(law, compute=2 * C, flops=cost).N)
+    for each in (law, Skaling(E=1.7, A=A, B=B, alpha=alpha, beta=beta, k=0.6)):
+        grown = each.replace(flops=cost).derived()["a"]
+        assert math.log(more / best) / math.log(2) == pytest.approx(grown, rel=1e-9)
     assert power_form(COSTS["a head"]) is None
 
 

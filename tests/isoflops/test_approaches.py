@@ -9,12 +9,12 @@ import pytest
 
 from jaxscale import Chinchilla, DataError, Runs, allocate, isoflop
 from jaxscale.cli import parser
+from jaxscale.isoflops.answers import Places, of_envelope
 from jaxscale.isoflops.bias import biases
 from jaxscale.isoflops.curves import training_curves
 from jaxscale.isoflops.envelope import envelopes
 from jaxscale.isoflops.lines import Line, lines, reach
 from jaxscale.isoflops.minima import by_budget
-from jaxscale.isoflops.published import published
 from jaxscale.isoflops.result import budget_table
 from jaxscale.isoflops.verdict import missed_shape
 from tests.isoflops.tables import isoflop_table
@@ -246,13 +246,14 @@ def test_with_no_point_to_spare_an_interval_goes_by_the_scatter(sizes):
     assert any("noise by scatter" in note for note in found.notes)
 
 
-def test_published_laws_give_their_papers_numbers():
-    at = {law.name: float(law.D(np.array(3.8e25))) / 1e12 for law in published()}
-    assert at["Llama 3 2024"] == pytest.approx(16.29, abs=0.01)
-    assert at["DeepSeek 2024"] == pytest.approx(8.592, abs=0.001)
-    for law in published():
-        C = np.array([1e20, 1e24])
-        np.testing.assert_allclose(6 * law.N(C) * law.D(C), C)
+@pytest.mark.parametrize("k", [6.0, 7.2, 5.0])
+def test_an_envelope_counts_compute_as_its_table_does(k):
+    runs = curves_table()
+    runs = runs.replace(C=k * runs.columns["N"] * runs.columns["D"])
+    found = envelopes(training_curves(runs))[0]
+    at = of_envelope(found, Places(np.array([1e20]), 1, 0.9)).best[0]
+    assert k * at.N.estimate * at.D.estimate == pytest.approx(1e20)
+    assert at.D.low < at.D.estimate < at.D.high
 
 
 @pytest.fixture(scope="module")
@@ -328,7 +329,10 @@ def test_exit_codes_of_the_command(case, tmp_path, capsys, whole):
 
 BESIDE = {
     "a ray": (np.geomspace(1.06e8, 2e9, 14), 20.0),
-    "a ladder of two ratios": (np.repeat(np.geomspace(1.03e8, 2e9, 12), 2), np.tile([10.0, 40.0], 12)),
+    "a ladder of two ratios": (
+        np.repeat(np.geomspace(1.03e8, 2e9, 12), 2),
+        np.tile([10.0, 40.0], 12),
+    ),
     "seeds of one run": (np.full(9, 3e7), 300.0),
 }
 

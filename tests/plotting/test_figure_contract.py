@@ -27,6 +27,7 @@ from jaxscale.designs.result import Answer, Design, Other
 from jaxscale.fitting.exponent_grid import ExponentGrid
 from jaxscale.fitting.linearized import Noise
 from jaxscale.fitting.result import FitResult
+from jaxscale.flops import PowerCost
 from jaxscale.forecast.forecaster import Forecast
 from jaxscale.forecast.offline import Fan
 from jaxscale.isoflops.result import IsoFlop
@@ -410,6 +411,14 @@ def test_a_figure_of_a_fit_is_drawn_by_name(fitted):
     assert isinstance(draw_fit(fitted, "starts"), Axes)
     with pytest.raises(ValueError, match="all, law, .*, joint, .*; there is no 'surface'"):
         draw_fit(fitted, "surface")
+
+
+def test_compute_is_labelled_in_the_unit_of_the_cost(fitted):
+    cost = PowerCost(3e-17, 0.9, 1.02, unit="gpu hours")
+    for law, said in ((fitted.law, "(FLOPs)"), (fitted.law.replace(flops=cost), "(gpu hours)")):
+        fit = dataclasses.replace(fitted, law=law, prepared=None)
+        for drawn in (plotting.plot_law(fit), plotting.plot_residuals(fit)):
+            assert drawn.get_xlabel() == f"training compute C {said}".replace("\\_", "_")
 
 
 def test_save_takes_axes_within_a_part_of_a_figure(tmp_path):

@@ -11,7 +11,9 @@ import pytest
 
 import jaxscale
 from jaxscale.errors import DataError
+from jaxscale.flops import PowerCost
 from jaxscale.reports.about import FIELDS, read_about
+from jaxscale.reports.chart import Line, Panel
 from jaxscale.reports.element import data, make, table
 from jaxscale.reports.figures import inline
 from jaxscale.reports.frontier import round_up, spaced
@@ -85,6 +87,17 @@ def test_the_answer_stands_on_top_with_its_interval_and_its_doubts(made, fitted)
     assert text.index(sentence) < text.index("standard error")
     assert all(doubt in text for doubt in made.doubts)
     assert len(made.html) < 1.5e6 and str(made).startswith(sentence)
+
+
+def test_a_budget_is_in_the_unit_of_the_cost(fitted):
+    cost = PowerCost(3e-17, 0.9, 1.02, unit="gpu <hours>")
+    priced = dataclasses.replace(fitted, law=fitted.law.replace(flops=cost), prepared=None)
+    found = jaxscale.report(priced, draws=BUDGET, compute=1e5)
+    assert found.answers[0].startswith("A budget of 10⁵ gpu <hours>")
+    text = "".join(Page(found.html).text).replace("\xa0", " ")
+    assert "C (gpu <hours>)" in text and "10⁵ gpu <hours>" in text
+    assert "C = k N^a D^b in gpu <hours>, k = 3.000e-17, a = 0.9, b = 1.02" in text
+    assert "FLOPs" not in text.split("Left out")[0]
 
 
 @pytest.mark.slow
@@ -201,6 +214,17 @@ def test_the_scales_of_the_slider_are_few_ascending_and_hold_what_was_asked(low,
     found = spaced(low, high, 200, among)
     assert len(found) <= 202 and (np.diff(found) > 0).all() and set(among) <= set(found)
     assert found[0] <= low * 1.01 and found[-1] >= high * 0.99
+
+
+@pytest.mark.parametrize("ends", [(0.0, np.inf), (np.nan, np.nan), (1e-30, 1e30)])
+@pytest.mark.parametrize("log_y", [True, False])
+def test_a_chart_of_intervals_without_ends_shows_its_line(ends, log_y):
+    scale = np.geomspace(1e18, 1e20, 5)
+    low, high = (np.full(5, end) for end in ends)
+    line = Line("N", "N*", np.geomspace(1e8, 1e9, 5), low, high)
+    panel = Panel("sizes", "", "C", "N", scale, (line,), (), (scale, None), log_y, str)
+    assert panel.range_y[0] < 1e8 and panel.range_y[1] > 1e9
+    assert all(0 < y < 300 for y in panel.moves()["sizes-N"])
 
 
 @pytest.mark.parametrize("value, text", [(1e24, "10²⁴"), (3.8e25, "3.8 × 10²⁵"), (1e-7, "10⁻⁷")])

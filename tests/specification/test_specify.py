@@ -1,5 +1,6 @@
 """The answer under every choice: what is among them, what counts, what is said."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,6 +14,21 @@ from jaxscale.cli.parser import main
 from jaxscale.objective.residuals import RESIDUALS
 from jaxscale.plotting.specification import plot_specification
 from jaxscale.specification.solving import Solving
+from jaxscale.specification.specify import _approaches, _others
+from tests.isoflops.tables import isoflop_table
+
+
+class Own(jaxscale.Law):
+    """L = E + A N^-alpha + B D^-alpha."""
+
+    E: jaxscale.Scalar = jaxscale.offset("bound")
+    A: jaxscale.Scalar = jaxscale.coefficient("of N", per={"N": "alpha"})
+    B: jaxscale.Scalar = jaxscale.coefficient("of D", per={"D": "alpha"})
+    alpha: jaxscale.Scalar = jaxscale.exponent("of both")
+
+    def __call__(self, N, D):
+        return self.E + self.A * N**-self.alpha + self.B * D**-self.alpha
+
 
 HOSTED = dict(laws=("Chinchilla", "Skaling"), draws=0)
 """What compiles nothing."""
@@ -43,6 +59,25 @@ def test_laws_losses_and_residuals_are_crossed(found):
     """2 laws, 4 losses and 3 residuals, less the fit itself and what differs in one."""
     crossed = {(r.law, r.loss, r.residual) for r in found.rows if r.kind == "cross"}
     assert len(crossed) == 2 * 4 * 3 - 1 - 1 - 3 - 2
+
+
+@pytest.mark.parametrize(
+    "given, counts", [("PowerLaw:C", 0), (jaxscale.Translog(), 1), (Own, 1)], ids=str
+)
+def test_laws_of_other_inputs_are_no_choice_and_laws_without_a_cost_are(fitted, given, counts):
+    assert [type(law).__name__ for law in _others(fitted, (given, "Chinchilla"))] == (
+        [getattr(given, "__name__", type(given).__name__)] * counts
+    )
+
+
+def test_minima_that_isoflop_would_not_trust_do_not_count(fitted):
+    runs = isoflop_table(fitted.law, (1e18, 1e19, 1e20), noise=0.001)
+    swapped = runs.replace(N=runs.columns["D"], D=runs.columns["N"])
+    for table, counts in ((runs, True), (swapped, False)):
+        odd = dataclasses.replace(fitted, runs=table, prepared=None)
+        rows = [choice.solve() for choice in _approaches(odd, Solving(odd, 1e23, 64, 0))]
+        assert [row.trusted for row in rows] == [counts] * 4
+        assert all(("swapped" in row.reason) != counts for row in rows)
 
 
 def test_what_is_not_certified_is_shown_with_its_reason(fitted):

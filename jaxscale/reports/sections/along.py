@@ -54,7 +54,7 @@ def along(material: Material) -> Element | None:
 
 
 def _panels(found: Frontier, material: Material) -> list[Panel]:
-    name = "C (FLOPs)" if found.name == "C" else f"{found.name}{_bracket(found.name)}"
+    name = f"C ({found.unit})" if found.name == "C" else f"{found.name}{_bracket(found.name)}"
     asked = tuple(float(found.scale[k]) for k in found.asked)
     losses = np.asarray(material.fit.runs.loss, float)
     joint = "N" in found.answers
@@ -138,7 +138,11 @@ def _flat(part: Child) -> str:
 
 def _scale(found: Frontier, k: int) -> str:
     value = float(found.scale[k])
-    return f"{powers(value)}{SPACE}FLOPs" if found.name == "C" else f"{found.name} = {sized(value)}"
+    return (
+        f"{powers(value)}{SPACE}{found.unit}"
+        if found.name == "C"
+        else f"{found.name} = {sized(value)}"
+    )
 
 
 def _reach(found: Frontier, k: int) -> str:
@@ -222,7 +226,7 @@ def _rows(found: Frontier) -> list[int]:
 def _table(found: Frontier, material: Material) -> Element:
     level = f"{100 * material.level:g} %"
     keys: list[str] = [key for key in ("N", "D", "tokens_per_parameter") if key in found.answers]
-    head: list[Child] = ["C (FLOPs)" if found.name == "C" else found.name]
+    head: list[Child] = [f"C ({found.unit})" if found.name == "C" else found.name]
     for key in keys:
         head += [LABELS[key][0], level]
     head += [material.called, level, "beyond the runs"]

@@ -83,7 +83,7 @@ def sentence(along: Frontier, k: int, material: Material) -> list[Child]:
         return [f"{words}{material.called} is ", _strong(stated(loss)[0]), _limits(loss, level)]
     N, D = along.answers["N"][k], along.answers["D"][k]
     return [
-        f"A budget of {powers(at)}{SPACE}FLOPs{reach} is best spent on ",
+        f"A budget of {powers(at)}{SPACE}{along.unit}{reach} is best spent on ",
         _strong(f"N*{SPACE}= {stated(N, as_count=True)[0]} parameters"),
         _limits(N, level, end=" and ", as_count=True),
         _strong(f"D*{SPACE}= {stated(D, as_count=True)[0]} tokens"),

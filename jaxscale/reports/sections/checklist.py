@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from jaxscale.comparison.result import Comparison
 from jaxscale.fitting.result import NEWTON
-from jaxscale.flops import SixND
+from jaxscale.flops import UNIT, Cost, Flops, SixND
 from jaxscale.reports.about import FIELDS
 from jaxscale.reports.element import Child, Element, called, make, section, table
 from jaxscale.reports.material import Material
@@ -93,7 +93,7 @@ def _known(material: Material) -> Mapping[str, str]:
     count_ = law.flops if {"N", "D"} <= set(law.inputs) else None
     flops = ""
     if count_ is not None:
-        flops = f"C = {count_.k:g} N D" if isinstance(count_, SixND) else "a function of one's own"
+        flops = _cost(count_)
     column = runs.names.get("loss", "loss")
     optimizer = fit.settings.get("optimizer", NEWTON)
     searches = " in two searches" if len(found.searches) > 1 else ""
@@ -121,6 +121,18 @@ def _known(material: Material) -> Mapping[str, str]:
         "errors": errors,
         "validation": " ".join(rolled),
     }
+
+
+def _cost(cost: Flops) -> str:
+    """Return what a run costs."""
+    if not isinstance(cost, Cost):
+        return "a function of one's own"
+    if isinstance(cost, SixND):
+        return f"C = {cost.k:g} N D" + (
+            "" if cost.unit == UNIT else f" in {called(cost.unit).text}"
+        )
+    numbers = ", ".join(f"{name} = {quantity(x)}" for name, x in cost.coefficients.items())
+    return f"C = {cost.formula} in {called(cost.unit).text}, {numbers}"
 
 
 def _weighting(material: Material) -> str:

@@ -28,8 +28,8 @@ SPENDS = ("contours", "allocation", "overhead")
 
 def figures(material: Material) -> Element:
     """Return the figures."""
-    half = [_drawn(material, name, text) for name, text in HALF.items() if name in FIGURES]
-    whole = [_drawn(material, name, text) for name, text in WHOLE.items() if name in FIGURES]
+    half = [_drawn(material, name, text) for name, text in HALF.items()]
+    whole = [_drawn(material, name, text) for name, text in WHOLE.items()]
     wide = [each for each in whole if each is not None]
     return section(
         "figures",
