@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from jaxscale.cli.parser import main
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 SHOWN = {"speedup": "asymptote pinned", "not_determined": "certified: False"} | dict.fromkeys(
@@ -66,3 +68,19 @@ def test_examples_run(path, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", [str(path)])
     runpy.run_path(str(path), run_name="__main__")
     assert SHOWN.get(path.stem, "alpha") in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_isoflop_example_prints_what_readme_shows(monkeypatch, tmp_path, capsys):
+    command, shown = re.search(
+        r"jaxscale (isoflop .*?)\n```\n\nprints\n\n```text\n(.*?)```", README, re.S
+    ).groups()
+    monkeypatch.chdir(tmp_path)
+    words = [str(ROOT / word) if word.endswith(".csv") else word for word in command.split()]
+    assert main([*words, "--quiet"]) == 0
+    printed = capsys.readouterr().out.splitlines()[2:]
+    for line, expected in zip(printed, shown.splitlines(), strict=True):
+        assert apart(line)[0] == apart(expected)[0]
+        # Simulated shares and rounded numbers move by their last digit from machine to machine.
+        assert apart(line)[1] == pytest.approx(apart(expected)[1], rel=0.03, abs=0.05), line
+    assert (tmp_path / "valleys.png").stat().st_size > 10_000
