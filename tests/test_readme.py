@@ -73,7 +73,7 @@ def test_examples_run(path, tmp_path, monkeypatch, capsys):
 @pytest.mark.slow
 def test_the_isoflop_example_prints_what_readme_shows(monkeypatch, tmp_path, capsys):
     command, shown = re.search(
-        r"jaxscale (isoflop .*?)\n```\n\nprints\n\n```text\n(.*?)```", README, re.S
+        r"jaxscale (isoflop [^\n]*)\n```\n\nprints\n\n```text\n(.*?)```", README, re.S
     ).groups()
     monkeypatch.chdir(tmp_path)
     words = [str(ROOT / word) if word.endswith(".csv") else word for word in command.split()]
