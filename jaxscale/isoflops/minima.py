@@ -128,7 +128,9 @@ class Minima:
             raise ValueError(f"a power law of N or D, got {name!r}")
         used = self.used
         if len(used) < 2:
-            reasons = "; ".join(f"C = {quantity(r.budget, 3)}: {r.refused}" for r in self.valleys[:4])
+            reasons = "; ".join(
+                f"C = {quantity(r.budget, 3)}: {r.refused}" for r in self.valleys[:4]
+            )
             raise FitError(
                 f"{self.runs.source}: {many(len(used), 'budget')} of {len(self.valleys)} with an "
                 f"interior minimum, two are needed for N*(C) ({reasons}): add runs on the low "
