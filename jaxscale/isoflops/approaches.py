@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxscale._numerics.level import check_level
+from jaxscale.checks.table import unread_units
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress
 from jaxscale.errors import DataError, FitError
@@ -32,7 +33,7 @@ from jaxscale.isoflops.minima import Minima, by_budget
 from jaxscale.isoflops.result import Approach, IsoFlop
 from jaxscale.isoflops.valleys import DEGREES
 from jaxscale.isoflops.verdict import FAR, doubts, missed_shape, verdict
-from jaxscale.laws import Law
+from jaxscale.laws import Chinchilla, Law
 from jaxscale.laws.names import counts_cost, law_given
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
@@ -120,6 +121,7 @@ def isoflop(
         raise ValueError(f"polynomial must be one of {', '.join(DEGREES)}, got {polynomial!r}")
     runs = Runs.of(runs)
     _refuse_accuracy(runs)
+    unread_units(Chinchilla(), runs)  # raises: budgets follow from N and D in full
     found, table, notes = _envelopes(runs, seed, flops)
     minima = _all_minima(table, along, flops)
     asked = _asked(compute, minima[polynomial])
@@ -286,6 +288,8 @@ def _judged(found: IsoFlop) -> IsoFlop:
     elif against:
         said = "There is no answer to trust here."
     notes = list(found.notes)
+    if found.fit is not None:
+        notes += [note for note in found.fit.warnings if not against or "swapped" not in note]
     if found.fit is not None and not certified:
         notes.append(f"the fit of {law.name if law else 'the law'} is not certified: "
                      f"{found.fit.certificate.reasons[0]}")  # fmt: skip
@@ -309,6 +313,13 @@ def _judged(found: IsoFlop) -> IsoFlop:
         notes.append(
             f"{far[-1]:.3g} FLOPs is a factor {far[-1] / largest:.3g} beyond the largest budget: "
             "the intervals take for granted that the power law goes on"
+        )
+    least = min((row.budget for row in found.minima[found.chosen].valleys), default=0.0)
+    small = [C for C in found.compute if FAR * C < least]
+    if small:
+        notes.append(
+            f"{small[0]:.3g} FLOPs is a factor {least / small[0]:.3g} below the smallest budget: "
+            "no run tells of it"
         )
     return dataclasses.replace(
         found, verdict=said, doubts=(*against, *([apart] if apart else [])), notes=tuple(notes)

@@ -34,7 +34,7 @@ def missed_shape(fit: FitResult, found: Minima) -> float:
         fit: the law.
         found: the minima by the polynomial of the highest degree that leaves points to spare.
     """
-    if found.freedom < 5 or not found.noise > 0:
+    if found.freedom < 5 or not found.noise > 0 or _copied(found):
         return 1.0
     law, free = 0.0, 0.0
     for row in found.rows:
@@ -48,6 +48,12 @@ def missed_shape(fit: FitResult, found: Minima) -> float:
         return 1.0
     excess = (law - found.noise**2 * found.freedom) / spare / found.noise**2
     return _f_tail(excess, spare, found.freedom)
+
+
+def _copied(found: Minima) -> bool:
+    """Return whether rows repeat others, loss and all: nothing is known of noise from those."""
+    rows = np.column_stack([found.budgets.x, found.budgets.other, found.runs.loss])
+    return len(np.unique(rows, axis=0)) < len(rows)
 
 
 def _f_tail(x: float, a: float, b: float) -> float:

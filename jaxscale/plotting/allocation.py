@@ -151,4 +151,5 @@ def _title(draws: Draws, found: Allocation, asked: Sequence[float]) -> str:
             brief(_at(found, x, C)) for x in (getattr(found, name), limits.low, limits.high)
         )
         said.append(f"{called} {y} ({low} to {high})")
-    return f"{first}\nat {brief(C)} {unit_label(draws.fit.law.flops)}: {', '.join(said)}"
+    budget = f"{short_number(C, powers=True)} {unit_label(draws.fit.law.flops)}"
+    return f"{first}\nat {budget}: {', '.join(said)}"

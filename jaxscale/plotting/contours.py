@@ -24,6 +24,7 @@ from jaxscale.plotting.style import (
     brief,
     draw_cloud,
     log_axis,
+    short_number,
 )
 
 CELLS = 120
@@ -125,7 +126,8 @@ def _draw_budgets(
 def _draw_best(fit: FitResult, ax: Axes, best: Allocation, within: float) -> None:
     near = near_optimal(fit.law, best, within)
     style: Any = dict(color=INK, lw=0.9, ls=(0, (3, 2)), zorder=4)
-    for N, D, label in zip(near.N, near.D, (f"within {100 * within:g} % of it", None), strict=True):
+    labels = (f"within {100 * within:g} % of the best loss", None)
+    for N, D, label in zip(near.N, near.D, labels, strict=True):
         ax.plot(N, D, label=label, **style)
     ax.plot(best.N, best.D, color=INK, lw=1.7, zorder=5, label="best N and D")
 
@@ -134,7 +136,7 @@ def _draw_marks(ax: Axes, marked: Allocation) -> None:
     style: Any = dict(marker="*", ms=10, mfc=ALERT, mec="w", mew=0.6, ls="", zorder=7)
     ax.plot(marked.N, marked.D, label="best of a marked budget", **style)
     for C, N, D in zip(marked.compute, marked.N, marked.D, strict=True):
-        text = f"{brief(C)}: N {brief(N)}, D {brief(D)}"
+        text = f"{short_number(C, powers=True)}: N {brief(N)}, D {brief(D)}"
         at: Any = dict(xytext=(-7, -3), textcoords="offset points", ha="right", va="top")
         shown = ax.annotate(text, (N, D), fontsize=6.5, color=INK, zorder=8, **at)
         shown.set_path_effects([withStroke(linewidth=2, foreground="w")])
