@@ -108,14 +108,14 @@ def specify(
     choices = list(_choices(fit, solving, laws, parameters or {}, cross))
     total = len(choices) + 1 + bool(draws)
     own = solving.of(fit.law, "; ".join(fit.doubts))
-    rows = [_row(_Choice("fit", fit.law, fit.loss, fit.residual, "all", lambda: own))]
+    rows = [_row(_Choice("fit", fit.law, fit.loss, fit.residual, "all", lambda: own), own)]
     for k, choice in enumerate(choices):
         if progress is not None:
             progress(k + 1, total)
         answer = choice.solve()
         if choice.law is not None and choice.kind in ("law", "cross"):
             answer = held(answer, own, int((fit.runs.weights > 0).sum()))
-        rows.append(_row(choice._replace(solve=lambda answer=answer: answer)))
+        rows.append(_row(choice, answer))
     sampling, said = {}, ""
     if draws and rows[0].trusted:
         if progress is not None:
@@ -147,8 +147,7 @@ def held(answer: Answer, own: Answer, runs: int) -> Answer:
     return answer._replace(trusted=False, reason=reason)
 
 
-def _row(choice: _Choice) -> Specification:
-    answer = choice.solve()
+def _row(choice: _Choice, answer: Answer) -> Specification:
     three = choice.law is not None
     return Specification(
         kind=choice.kind,
