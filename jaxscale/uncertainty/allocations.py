@@ -130,6 +130,7 @@ def with_intervals(
         asked: the question that was answered.
         level: nominal coverage.
     """
+    check_level(level)
     sample = without_edges(answers(draws.law, asked))
     limits = {}
     for name in AMOUNTS:
@@ -149,7 +150,7 @@ def without_edges(sample: Allocation) -> Allocation:
     large = sample.N > MIDDLE
     N = np.where(edge, np.where(large, np.inf, 0.0), sample.N)
     D = np.where(edge, np.where(large, 0.0, np.inf), sample.D)
-    with np.errstate(divide="ignore"):
+    with np.errstate(all="ignore"):
         return dataclasses.replace(sample, N=N, D=D, tokens_per_parameter=D / N)
 
 
