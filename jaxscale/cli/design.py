@@ -51,7 +51,7 @@ def options(sub: argparse.ArgumentParser) -> None:
         "--candidates",
         default="grid",
         metavar="KIND|FILE",
-        help=f"{kinds}, or a table with N, D and maybe cost; default grid",
+        help=f"{kinds}, or a table with N, D and maybe cost",
     )
     text = "c for one answer, V for several, D for all parameters; default by what is asked"
     sub.add_argument("--criterion", choices=CRITERIA, help=text)

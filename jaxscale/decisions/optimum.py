@@ -73,7 +73,10 @@ def optimum(law: Law, C: Any, flops: Flops | None = None) -> Optimum:
 
 
 def unbounded(best: Optimum) -> Optimum:
-    """Return an optimum whose sizes at the edge are 0 or infinite, and so bound no interval."""
+    """Return an optimum whose sizes at the edge are 0 and infinite.
+
+    A law that draws have there has no best run, and the edge of the search bounds no interval.
+    """
     large = best.N > MIDDLE
     N, D = (jnp.where(large, *ends) for ends in ((jnp.inf, 0.0), (0.0, jnp.inf)))
     return best._replace(N=jnp.where(best.at_edge, N, best.N), D=jnp.where(best.at_edge, D, best.D))

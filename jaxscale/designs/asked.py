@@ -60,8 +60,9 @@ def asked_for(what: Asked, law: Law) -> Quantity:
         return quantity(Prediction(_place(found[1], text)), law)
     names = ", ".join([*law.parameters, *type(law).derived_docs])
     raise ValueError(
-        f"{what!r} is nothing that {type(law).__name__} can be asked for; ask for {EXAMPLES}, or "
-        f"one of {names}"
+        f"{what!r} is nothing that {type(law).__name__} can be asked for; ask for "
+        + (f"{EXAMPLES}, or " if {"N", "D"} <= set(law.inputs) else "")
+        + f"one of {names}"
     )
 
 

@@ -131,10 +131,11 @@ def distinct(x: np.ndarray) -> int:
 
 def _no_budgets(runs: Runs, C: np.ndarray, found: int, enough: int) -> str:
     """Return what a table without valleys has, and what it needs."""
-    have = f"{many(len(runs), 'run')} at {many(found, 'different C', 'different C')}"
+    have = f"{many(len(runs), 'run')} at {'one' if found == 1 else found} C"
     if found > 1:
         have += f" from {quantity(C.min(), 3)} to {quantity(C.max(), 3)}"
-    some = {0: "none of them has", 1: "one of them has"}[enough]
+    some = {0: "none of them has", 1: "only one of them has"}[enough]
+    some = "it has" if found == enough == 1 else some
     return (
         f"no isoFLOP budgets: {have}, and {some} {LEAST} sizes or more. A minimum per budget needs "
         f"{LEAST} or more model sizes trained at about equal C, at two or more C (column C, or N "

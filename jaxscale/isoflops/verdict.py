@@ -9,6 +9,7 @@ import numpy as np
 from jaxscale._numerics.student import NORMAL
 from jaxscale.checks.table import SWAPPED
 from jaxscale.fitting.result import FitResult
+from jaxscale.flops import UNIT
 from jaxscale.isoflops.minima import FLAT, Minima
 from jaxscale.isoflops.result import Approach
 from jaxscale.text import many, quantity
@@ -34,7 +35,7 @@ def missed_shape(fit: FitResult, found: Minima) -> float:
         fit: the law.
         found: the minima by the polynomial of the highest degree that leaves points to spare.
     """
-    if found.freedom < 5 or not found.noise > 0:
+    if found.freedom < 5 or not found.noise > 0 or _copied(found):
         return 1.0
     law, free = 0.0, 0.0
     for row in found.rows:
@@ -50,6 +51,12 @@ def missed_shape(fit: FitResult, found: Minima) -> float:
     return _f_tail(excess, spare, found.freedom)
 
 
+def _copied(found: Minima) -> bool:
+    """Return whether rows repeat others, loss and all: nothing is known of noise from those."""
+    rows = np.column_stack([found.budgets.x, found.budgets.other, found.runs.loss])
+    return len(np.unique(rows, axis=0)) < len(rows)
+
+
 def _f_tail(x: float, a: float, b: float) -> float:
     """Return the p of Fisher's F on (a, b) degrees of freedom, by Paulson's approximation."""
     if x <= 0:
@@ -59,12 +66,13 @@ def _f_tail(x: float, a: float, b: float) -> float:
     return 1 - NORMAL.cdf(z)
 
 
-def doubts(minima: Minima | None, approaches: tuple[Approach, ...]) -> list[str]:
+def doubts(minima: Minima | None, approaches: tuple[Approach, ...], unit: str = UNIT) -> list[str]:
     """Return why the answer is not to be trusted.
 
     Args:
         minima: by the chosen polynomial; None where the table has no budgets.
         approaches: all of them.
+        unit: of C.
     """
     found = []
     if minima is not None:
@@ -89,7 +97,7 @@ def doubts(minima: Minima | None, approaches: tuple[Approach, ...]) -> list[str]
                 "parameter: are N and D of the runs swapped, or in other units?"
             )
         k = float(np.median(minima.budgets.k))
-        if not 1 / STRANGE < k / 6 < STRANGE:
+        if unit == UNIT and not 1 / STRANGE < k / 6 < STRANGE:
             found.append(
                 f"C of the runs is {quantity(k, 3)} N D, usual is 6 N D: is one of N, D, C in "
                 "other units? Mend it with --scale C=X"

@@ -122,7 +122,8 @@ class Specifications:
         """What moves the answer most, in one sentence."""
         base, known = self.rows[0], self.certified
         if not base.N > 0 or len(known) < 2:
-            return "No choice beside the fit itself led to an answer."
+            beside = "beside the fit itself " if self.rows[0].trusted else ""
+            return f"No choice {beside}led to an answer that counts."
         single = {kind: found for kind, found in self.moved.items() if kind != "cross"}
         low, high = known[0], known[-1]
         head = (

@@ -42,6 +42,8 @@ class Answer(NamedTuple):
     a: float
     trusted: bool
     reason: str
+    misfit: float = math.nan
+    """Mean distance of log loss from the law over all runs of the fit; NaN where not asked."""
 
 
 NONE = (math.nan,) * 4
@@ -118,7 +120,11 @@ class Solving:
         a = math.log(high.N / low.N) / (2 * STEP)
         numbers = (float(here.N), float(here.D), float(here.loss), a)
         good = all(map(math.isfinite, numbers)) and here.N > 0
-        return Answer(*numbers, good and not reason, reason or ("" if good else "not finite"))
+        reason = reason or ("" if good else "not finite")
+        given = (self.given.runs.column(name, self.flops) for name in law.inputs)
+        with scope(np.float64):
+            misfit = self._misfit(np.asarray(law.loss(*given)))
+        return Answer(*numbers, good and not reason, reason, misfit)
 
     def _hosted(self, law: Law, runs: Runs, loss: Loss, residual: Residual) -> Answer:
         """Return the same by solves from several points, which must agree on the lowest value."""
@@ -145,7 +151,19 @@ class Solving:
         reason = reason or _left_open(prepare(law, runs, loss, residual), params)
         numbers = (N, C / (k * N), there, params["beta"] / total if total > 0 else math.nan)
         good = all(map(math.isfinite, numbers)) and not reason
-        return Answer(*numbers, good, reason or ("" if good else "not finite"))
+        reason = reason or ("" if good else "not finite")
+        size, data = (np.asarray(self.given.runs.column(name, self.flops)) for name in "ND")
+        with np.errstate(all="ignore"):
+            terms = params["A"] * size ** -params["alpha"] + params["B"] * data ** -params["beta"]
+            misfit = self._misfit(params["E"] + terms ** params["k"])
+        return Answer(*numbers, good, reason, misfit)
+
+    def _misfit(self, predicted: np.ndarray) -> float:
+        """Return the mean distance of log loss from what a law predicts of the fit's runs."""
+        runs = self.given.runs
+        with np.errstate(all="ignore"):
+            r = np.abs(np.log(predicted / runs.loss))[runs.weights > 0]
+        return float(r.mean()) if np.isfinite(r).all() else math.nan
 
     def _solved(self, table: Table, outer: bool) -> list[tuple[np.ndarray, float]]:
         """Return optima from the fit's own point, from others, and from one that is drawn."""

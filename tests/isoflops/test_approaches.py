@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from jaxscale import Chinchilla, DataError, Runs, allocate, isoflop
+from jaxscale import Chinchilla, DataError, Runs, allocate, isoflop, read_runs
 from jaxscale.cli import parser
+from jaxscale.flops import SixND
 from jaxscale.isoflops.answers import Places, of_envelope
 from jaxscale.isoflops.bias import biases
 from jaxscale.isoflops.curves import training_curves
@@ -17,6 +18,7 @@ from jaxscale.isoflops.lines import Line, lines, reach
 from jaxscale.isoflops.minima import by_budget
 from jaxscale.isoflops.result import budget_table
 from jaxscale.isoflops.verdict import missed_shape
+from jaxscale.plotting import plot_isoflop
 from tests.isoflops.tables import isoflop_table
 
 LAW = Chinchilla.preset("hoffmann_2022")
@@ -274,6 +276,18 @@ def test_approaches_agree_on_a_clean_table(whole):
     assert 0.7 < whole.at(1e20).covered <= 1
 
 
+@pytest.mark.parametrize("k, unit", [(2e-18, "hours"), (9e-19, "dollars"), (6.0, "FLOPs")])
+def test_a_budget_in_the_unit_of_a_cost_is_no_doubt(k, unit):
+    runs = clean()
+    runs = runs.replace(C=k * runs.columns["N"] * runs.columns["D"])
+    found = isoflop(runs, law=None, flops=SixND(k, unit=unit))
+    assert found.trusted and found.unit == unit
+    assert isoflop(runs, law=None).trusted == (unit == "FLOPs")
+    assert plot_isoflop(found).axes[1].get_xlabel() == f"training compute C ({unit})"
+    with pytest.raises(ValueError, match=f"positive number of {unit}"):
+        isoflop(runs, law=None, flops=SixND(k, unit=unit), compute=-1)
+
+
 def test_text_and_document_have_the_same_numbers(whole):
     text, document = str(whole), whole.document()
     json.dumps(document)
@@ -355,3 +369,30 @@ def test_runs_beside_the_valleys_are_counted_once_and_are_no_doubt(ray):
     assert table[-1].split()[:2] == ["others", str(len(N))]
     assert sum("beside the valleys" in note for note in found.notes) == 1
     assert not any("not in the line" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("unit", ["params_M", "model size (millions)", "params (B)"])
+def test_sizes_in_the_unit_of_a_header_are_refused_as_by_fit(unit, tmp_path):
+    runs = clean()
+    rows = zip(runs.columns["N"] / 1e6, runs.columns["D"], runs.loss, strict=True)
+    text = "\n".join([f"{unit},tokens,loss", *(",".join(map(str, row)) for row in rows)])
+    (tmp_path / "runs.csv").write_text(text)
+    with pytest.raises(DataError, match="--units auto"):
+        isoflop(read_runs(tmp_path / "runs.csv"), law=None)
+
+
+def test_copies_of_rows_are_named_and_reject_no_law():
+    runs = clean()
+    twice = [np.append(x, x[:10]) for x in (runs.columns["N"], runs.columns["D"], runs.loss)]
+    found = isoflop(Runs(N=twice[0], D=twice[1], loss=twice[2]), draws=40)
+    assert any("rows repeat another" in note for note in found.notes)
+    assert "misses the shape" not in found.verdict and found.trusted
+
+
+@pytest.mark.parametrize(
+    ("compute", "said"),
+    [(1e5, "below the smallest"), (1e40, "beyond the largest"), (5e17, ""), (5e20, "")],
+)
+def test_a_budget_far_from_the_valleys_is_named_on_either_side(compute, said):
+    notes = [n for n in isoflop(clean(), compute=compute, law=None).notes if " budget: " in n]
+    assert (said in notes[0]) if said else not notes

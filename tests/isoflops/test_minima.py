@@ -86,11 +86,11 @@ def _joined(*tables):
 
 
 REFUSED = {
-    "one budget": (_budget(1e19), "one of them has 3 sizes"),
+    "one budget": (_budget(1e19), "it has 3 sizes"),
     "a ray": (_of(np.geomspace(1e7, 1e9, 9), 20 * np.geomspace(1e7, 1e9, 9)), "none of them"),
     "two sizes a budget": (_joined(_budget(1e18, (1, 2)), _budget(1e19, (1, 2))), "none of them"),
     "five equal sizes": (_joined(_budget(1e18, [1] * 5), _budget(1e19, [1] * 5)), "none of them"),
-    "one run": (_budget(1e19, (1,)), "1 run at 1 different C"),
+    "one run": (_budget(1e19, (1,)), "1 run at one C"),
     "not a number": (
         _joined(_budget(1e18, loss=[3, 3, math.nan, 3, 3]), _budget(1e19)),
         "row 3, column 'loss': expected a finite number, got nan",

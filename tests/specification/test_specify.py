@@ -11,10 +11,11 @@ from cases import data_folder, needs_data
 import jaxscale
 from jaxscale import Chinchilla, Huber, Runs, Skaling, Square, specify
 from jaxscale.cli.parser import main
+from jaxscale.datasets.synthetic import simulated_runs
 from jaxscale.objective.residuals import RESIDUALS
 from jaxscale.plotting.specification import plot_specification
-from jaxscale.specification.solving import Solving
-from jaxscale.specification.specify import _approaches, _others
+from jaxscale.specification.solving import Answer, Solving
+from jaxscale.specification.specify import _approaches, _others, held
 from tests.isoflops.tables import isoflop_table
 
 
@@ -186,3 +187,31 @@ def test_a_table_without_budgets_says_so_in_its_row(fitted):
     rows = [row for row in specify(fit, compute=1e23, **HOSTED).rows if row.kind == "approach"]
     assert rows and not any(row.trusted for row in rows)
     assert all("budget" in row.reason for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("misfit", "runs", "counts"),
+    [
+        (0.004, 30, True),
+        (0.0056, 200, True),
+        (0.02, 30, False),
+        (0.007, 30, False),
+        (0.02, 5, True),
+    ],
+)
+def test_a_law_that_fits_far_worse_is_no_defensible_choice(misfit, runs, counts):
+    own = Answer(1e9, 2e10, 2.0, 0.5, True, "", 0.004)
+    got = held(own._replace(misfit=misfit), own, runs)
+    assert got.trusted is counts
+    assert ("rejected: its residuals are" in got.reason) is not counts
+
+
+@pytest.mark.slow
+def test_minima_that_isoflop_does_not_trust_do_not_count():
+    runs = simulated_runs()
+    swapped = Runs(N=10 * runs.columns["D"], D=runs.columns["N"] / 10, loss=runs.loss)
+    fit = jaxscale.fit(Chinchilla(), swapped)
+    found = specify(fit, compute=1e23, cross=False, **HOSTED)
+    rows = [row for row in found.rows if row.kind == "approach"]
+    assert all(not row.trusted for row in rows)
+    assert any("swapped" in row.reason for row in rows)
