@@ -282,7 +282,7 @@ def _ends(near: Near, k: int) -> list[float]:
 
 
 def _near_row(near: Near, k: int) -> dict[str, Any]:
-    small, large, most, fewest = _ends(near, k)
+    small, large, most, fewest = map(_finite, _ends(near, k))
     return {"within": near.within, "N": [small, large], "D": [fewest, most]}
 
 

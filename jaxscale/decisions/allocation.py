@@ -164,7 +164,6 @@ def allocate(
         return found
     if not asked.shape:
         _answered(law, asked, found)
-        return found
     return _with_reasons(law, asked, found)
 
 
@@ -299,11 +298,17 @@ def _answered(law: Law, asked: Question, found: Allocation) -> None:
 
 
 def _with_reasons(law: Law, asked: Question, found: Allocation) -> Allocation:
-    """Return the answers to a list of losses with the reasons why some have none."""
-    if "target_loss" not in asked.names:
-        return found
-    lost = ~np.isfinite(scale_of(law, found))
-    said = [unanswered(law, asked, float(x)) for x in asked.numbers["target_loss"][lost]]
+    """Return answers with the reasons why some of them are none."""
+    said = []
+    for k in np.flatnonzero(~np.isfinite(np.atleast_1d(scale_of(law, found)))):
+        at = {name: float(np.atleast_1d(x)[k]) for name, x in asked.numbers.items()}
+        if "target_loss" in at:
+            said.append(unanswered(law, asked, at["target_loss"]))
+        elif "times_N" in at:
+            said.append(
+                f"a model of {at['times_N']:g} times the best size does not reach the loss of the "
+                "best one with any amount of data: ask for a larger one"
+            )
     return dataclasses.replace(found, notes=tuple(said), trusted=not said)
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
 
-from jaxscale.decisions.optimum import LOG_N
 from jaxscale.flops import Flops, tokens_for
 from jaxscale.laws import Law
 
 WITHIN = (0.0025, 0.005)
 """Shares of the best loss that are asked for where none is named."""
 HALVINGS = 60
+FAR = math.log(1e9)
+"""Of log N: sizes that differ by more from the best one are not looked at: there is no end."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Near:
 
     Attributes:
         within: the share.
-        N: smallest and largest model.
+        N: smallest and largest model; 0 and infinite where there is no end.
         D: their tokens, the most and the fewest.
     """
 
@@ -57,12 +59,14 @@ def near_optimal(law: Law, best: Any, within: float, flops: Flops | None = None)
         return found
 
     ends = []
-    for far in LOG_N:
-        near, out = top.copy(), np.full_like(top, far)
+    for far in (top - FAR, top + FAR):
+        near, out = top.copy(), far.copy()
         for _ in range(HALVINGS):
             middle = 0.5 * (near + out)
             passed = beyond(middle)
             near, out = np.where(passed, near, middle), np.where(passed, middle, out)
-        ends.append(np.exp(near)[()])
-    tokens = tuple(np.asarray(tokens_for(model, N, C), float)[()] for N in ends)
+        endless = np.inf if np.all(far > top) else 0.0
+        ends.append(np.where(beyond(far), np.exp(near), endless)[()])
+    with np.errstate(divide="ignore"):
+        tokens = tuple(np.asarray(tokens_for(model, N, C), float)[()] for N in ends)
     return Near(within, (ends[0], ends[1]), (tokens[0], tokens[1]))

@@ -46,6 +46,8 @@ LEVEL = 0.9
 """Of the sampling intervals."""
 
 
+LAWFUL = ("law", "cross")
+"""Kinds of choices that are of another law."""
 REJECTED = 10.0
 """Log likelihood, of residuals that fall off exponentially, by which a law is no choice ..."""
 LARGER = 1.5
@@ -106,18 +108,17 @@ def specify(
     if not (compute > 0 and np.isfinite(compute)):
         unit = unit_of(fit.law.flops)
         raise ValueError(f"compute must be a positive number of {unit}, got {compute!r}")
+    if draws == 1 or draws < 0:
+        raise ValueError(f"draws must be 0 for no interval, or 2 or more, got {draws}")
     solving = Solving(fit, float(compute), starts, seed)
     choices = list(_choices(fit, solving, laws, parameters or {}, cross))
-    total = len(choices) + 1 + bool(draws)
+    total, used = len(choices) + 1 + bool(draws), int((fit.runs.weights > 0).sum())
     own = solving.of(fit.law, "; ".join(fit.doubts))
-    rows = [_row(_Choice("fit", fit.law, fit.loss, fit.residual, "all", lambda: own))]
+    rows = [_row(_Choice("fit", fit.law, fit.loss, fit.residual, "all", lambda: own), own)]
     for k, choice in enumerate(choices):
         if progress is not None:
             progress(k + 1, total)
-        answer = choice.solve()
-        if choice.law is not None and choice.kind in ("law", "cross"):
-            answer = held(answer, own, int((fit.runs.weights > 0).sum()))
-        rows.append(_row(choice._replace(solve=lambda answer=answer: answer)))
+        rows.append(_row(choice, held(choice.solve(), own, used if choice.kind in LAWFUL else 0)))
     sampling, said = {}, ""
     if draws and rows[0].trusted:
         if progress is not None:
@@ -140,7 +141,7 @@ def held(answer: Answer, own: Answer, runs: int) -> Answer:
     Args:
         answer: by another law.
         own: by the fit.
-        runs: how many.
+        runs: how many; 0 of a choice that is of no other law.
     """
     ratio = answer.misfit / own.misfit if own.misfit > 0 else np.nan
     if not answer.trusted or not (ratio > LARGER and runs * np.log(ratio) > REJECTED):
@@ -149,8 +150,7 @@ def held(answer: Answer, own: Answer, runs: int) -> Answer:
     return answer._replace(trusted=False, reason=reason)
 
 
-def _row(choice: _Choice) -> Specification:
-    answer = choice.solve()
+def _row(choice: _Choice, answer: Answer) -> Specification:
     three = choice.law is not None
     return Specification(
         kind=choice.kind,

@@ -129,11 +129,12 @@ def with_intervals(
         asked: the question that was answered.
         level: nominal coverage.
     """
+    check_level(level)
     sample = without_edges(answers(draws.law, asked))
     limits = {}
     for name in AMOUNTS:
         center, values = getattr(found, name), getattr(sample, name)
-        if values is None or not np.ndim(values) or not _moves(values):
+        if values is None or not np.ndim(values) or not moves(values):
             continue
         limits[name] = _limits(np.asarray(values, float), center, draws, level)
     notes = (*found.notes, *draws.notes)
@@ -148,11 +149,11 @@ def without_edges(sample: Allocation) -> Allocation:
     large = sample.N > MIDDLE
     N = np.where(edge, np.where(large, np.inf, 0.0), sample.N)
     D = np.where(edge, np.where(large, 0.0, np.inf), sample.D)
-    with np.errstate(divide="ignore"):
+    with np.errstate(all="ignore"):
         return dataclasses.replace(sample, N=N, D=D, tokens_per_parameter=D / N)
 
 
-def _moves(values: np.ndarray) -> bool:
+def moves(values: np.ndarray) -> bool:
     """Return whether draws [B, ...] of an amount are known, and differ beyond rounding."""
     if np.isnan(values).all():
         return False

@@ -310,3 +310,19 @@ def test_a_law_of_one_scale_answers_one_loss_as_it_answers_a_list(of):
     assert one == getattr(allocate(law, target_loss=[2.7, 2.5]), name)[0]
     with pytest.raises(ValueError, match=f"has loss 1.6 at no {of}"):
         allocate(law, target_loss=1.6)
+
+
+@pytest.mark.parametrize("compute", [1e3, 1e5, 1e21, 1e33])
+def test_the_best_size_lies_among_those_that_are_nearly_as_good(compute):
+    best = allocate(EPOCH, compute=compute)
+    near = near_optimal(EPOCH, best, 0.0025)
+    assert near.N[0] < best.N < near.N[1] and near.D[1] < best.D < near.D[0]
+    for N in near.N:
+        loss = float(EPOCH.loss(N, compute / 6 / N))
+        assert loss == pytest.approx(best.loss * 1.0025, rel=1e-6)
+
+
+def test_where_no_size_matters_the_nearly_best_have_no_end():
+    flat = EPOCH.replace(E=1e9)
+    near = near_optimal(flat, allocate(flat, compute=1e21), 0.005)
+    assert near.N == (0.0, math.inf) and near.D == (math.inf, 0.0)

@@ -96,12 +96,14 @@ def test_what_is_not_certified_is_shown_with_its_reason(fitted):
     ("options", "message"),
     [
         (dict(compute=-1.0), "positive number of FLOPs"),
+        (dict(compute=1e23, draws=1), "2 or more, got 1"),
+        (dict(compute=1e23, draws=-3), "2 or more, got -3"),
         (dict(compute=1e23, parameters={"few": [1.0, 2.0]}), "positive numbers, one per run"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(fitted, options, message):
     with pytest.raises(ValueError, match=message):
-        specify(fitted, **options, **HOSTED)
+        specify(fitted, **{**HOSTED, **options})
 
 
 def test_the_sentence_names_what_moves_the_answer_most(found):

@@ -1,9 +1,13 @@
 """Allocations of a fit: intervals by the draws, and what speaks against an answer."""
 
+import math
+
 import numpy as np
 import pytest
 
 import jaxscale
+from jaxscale.decisions.allocation import Allocation
+from jaxscale.uncertainty.allocations import moves, without_edges
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.quantities import Best, ComputeFor
 
@@ -86,3 +90,17 @@ def test_bad_options_get_a_sentence(fitted, options, message):
         jaxscale.allocate(fitted, compute=1e21, **options)
     with pytest.raises(ValueError, match="a law has none"):
         jaxscale.allocate(fitted.law, compute=1e21, draws=10)
+
+
+def test_draws_without_a_best_run_leave_an_interval_without_that_end():
+    N = np.array([1e9, 2e9, 1e18, 1e3])
+    sample = Allocation(
+        np.full(4, 1e20), N, 1e20 / 6 / N, np.ones(4), 1e20 / 6 / N**2, "closed form",
+        at_edge=np.array([False, False, True, True]),
+    )  # fmt: skip
+    got = without_edges(sample)
+    assert got.N.tolist() == [1e9, 2e9, math.inf, 0.0]
+    assert got.D[2:].tolist() == [0.0, math.inf]
+    assert got.tokens_per_parameter[2:].tolist() == [0.0, math.inf]
+    assert without_edges(got) is not None and moves(got.N) and moves(np.array([1.0, math.inf]))
+    assert not moves(np.full(3, math.inf)) and not moves(np.full(3, 2.0))
