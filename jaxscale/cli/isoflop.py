@@ -60,7 +60,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     level_option(sub)
     seed_option(sub, "the starts and the draws")
     table_options(sub)
-    figure_option(sub, "the valleys (or the kind) ")
+    figure_option(sub, "the valleys, or another kind,")
     text = "of figure: the valleys with N* and D* against C, N*, D* and D*/N* with published laws, "
     sub.add_argument("--kind", choices=KINDS, default=KINDS[0], help=text + "or the curves")
     out_option(sub)

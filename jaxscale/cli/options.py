@@ -192,6 +192,7 @@ def goal_options(sub: argparse._ActionsContainer, several: bool = True) -> None:
     """Add the budgets and the losses to reach."""
     nargs = "+" if several else None
     text = "budgets in FLOPs" if several else "the best run of a budget in FLOPs"
+    text += ", or in the unit of the cost"
     sub.add_argument("--compute", type=float, nargs=nargs, metavar="C", help=text)
     text = "losses to reach" if several else "the least compute for a loss"
     sub.add_argument("--target-loss", type=float, nargs=nargs, metavar="L", help=text)

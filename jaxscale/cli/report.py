@@ -26,8 +26,8 @@ def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `report`."""
     source_options(sub, presets=False)
     sub.add_argument("-o", "--out", metavar="FILE", required=True, help="the page, a .html file")
-    text = "budgets in FLOPs that it answers for, the first on top, or scales of a law of one "
-    text += "scale; default ten times the largest run"
+    text = "budgets in FLOPs, or in the unit of the cost, that it answers for, the first on top, "
+    text += "or scales of a law of one scale; default ten times the largest run"
     sub.add_argument("--compute", type=float, nargs="+", metavar="C", help=text)
     sub.add_argument("--title", metavar="TEXT", help="of the page; default the law and its runs")
     text = "TOML file of what only a person can say, which the checklist asks for: "

@@ -24,7 +24,8 @@ EXAMPLES = (
 def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `specify`."""
     source_options(sub, presets=False)
-    sub.add_argument("--compute", type=float, required=True, metavar="C", help="budget in FLOPs")
+    text = "budget in FLOPs, or in the unit of the cost"
+    sub.add_argument("--compute", type=float, required=True, metavar="C", help=text)
     text = "bootstrap draws behind the sampling interval; 0 for none"
     sub.add_argument("--draws", type=int, default=400, metavar="B", help=text)
     text = "show every combination of law, loss and residual, not their range only"

@@ -146,7 +146,7 @@ def allocate(
     Returns:
         The allocation: floats; arrays for lists of numbers or under a sample of laws. Where a list
         has a loss that nothing reaches, the answer is infinite there, or NaN where every run is
-        better than it.
+        better than it; a note says so of a single law.
 
     Raises:
         FitError: the fit is not certified: what follows from it may be wrong by any factor.
@@ -160,9 +160,11 @@ def allocate(
     given |= dict(times_N=times_N, unique_tokens=unique_tokens)
     asked = ask(law, given, lifetime=lifetime, worth=worth, flops=flops)
     found = answers(law, asked)
-    if not asked.shape and not is_sample(law):
+    if is_sample(law):
+        return found
+    if not asked.shape:
         _answered(law, asked, found)
-    return found
+    return _with_reasons(law, asked, found)
 
 
 def trusted_law(law: Law | Fitted) -> Law:
@@ -293,6 +295,21 @@ def _answered(law: Law, asked: Question, found: Allocation) -> None:
     if reached or "target_loss" not in asked.names:
         return
     raise ValueError(unanswered(law, asked, float(asked.numbers["target_loss"])))
+
+
+def _with_reasons(law: Law, asked: Question, found: Allocation) -> Allocation:
+    """Return answers with the reasons why some of them are none."""
+    said = []
+    for k in np.flatnonzero(~np.isfinite(np.atleast_1d(scale_of(law, found)))):
+        at = {name: float(np.atleast_1d(x)[k]) for name, x in asked.numbers.items()}
+        if "target_loss" in at:
+            said.append(unanswered(law, asked, at["target_loss"]))
+        elif "times_N" in at:
+            said.append(
+                f"a model of {at['times_N']:g} times the best size does not reach the loss of the "
+                "best one with any amount of data: ask for a larger one"
+            )
+    return dataclasses.replace(found, notes=tuple(said), trusted=not said)
 
 
 def scale_of(law: Law, found: Allocation) -> Any:

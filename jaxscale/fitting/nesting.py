@@ -140,7 +140,7 @@ def _moved(factor: float) -> str:
 
 
 def _rounded(value: float, error: float) -> str:
-    """Return `0.58 ± 0.04`."""
+    """Return `0.579 ± 0.040`: two digits of the error."""
     digits = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 2
     digits = min(digits, 4)
     return f"{value:.{digits}f} ± {error:.{digits}f}"

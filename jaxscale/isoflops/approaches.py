@@ -22,7 +22,7 @@ from jaxscale.engine.dispatch import Progress
 from jaxscale.errors import DataError, FitError
 from jaxscale.fitting.fit import fit
 from jaxscale.fitting.result import FitResult
-from jaxscale.flops import Flops
+from jaxscale.flops import Flops, unit_of
 from jaxscale.isoflops.answers import Places, frontier, of_envelope, of_law, of_line
 from jaxscale.isoflops.bias import biases
 from jaxscale.isoflops.budgets import LEAST
@@ -124,7 +124,7 @@ def isoflop(
     unread_units(Chinchilla(), runs)  # raises: budgets follow from N and D in full
     found, table, notes = _envelopes(runs, seed, flops)
     minima = _all_minima(table, along, flops)
-    asked = _asked(compute, minima[polynomial])
+    asked = _asked(compute, minima[polynomial], unit_of(flops))
     asked_of_fit: dict[str, Any] = dict(
         loss=loss, residual=residual, precision=precision, starts=starts, seed=seed
     )
@@ -154,7 +154,7 @@ def isoflop(
     return _judged(
         IsoFlop(
             runs, asked, level, tuple(made), polynomial, minima, lined, biased, fitted.fit,
-            fitted.draws, found, "", (), tuple(notes),
+            fitted.draws, found, "", (), tuple(notes), unit_of(flops),
         )
     )  # fmt: skip
 
@@ -187,14 +187,14 @@ def _all_minima(table: Runs, along: str, flops: Flops | None) -> dict[str, Minim
     return {name: by_budget(table, degree=name, along=along, flops=flops) for name in DEGREES}
 
 
-def _asked(compute: float | Sequence[float] | None, found: Minima) -> tuple[float, ...]:
+def _asked(compute: float | Sequence[float] | None, found: Minima, unit: str) -> tuple[float, ...]:
     if compute is None:
         largest = max(row.budget for row in found.rows)
         return (largest, 10 * largest)
     given = tuple(float(C) for C in np.atleast_1d(np.asarray(compute, float)))
     for C in given:
         if not (C > 0 and math.isfinite(C)):
-            raise ValueError(f"compute must be a positive number of FLOPs, got {C!r}")
+            raise ValueError(f"compute must be a positive number of {unit}, got {C!r}")
     return given
 
 
@@ -282,7 +282,7 @@ def _judged(found: IsoFlop) -> IsoFlop:
         rejected = missed_shape(found.fit, flexible)
     certified = found.fit is None or found.fit.certificate.trusted
     said, apart = verdict(by_name.get(found.chosen), law, first, rejected, certified)
-    against = doubts(found.minima.get(found.chosen), found.approaches)
+    against = doubts(found.minima.get(found.chosen), found.approaches, found.unit)
     if against and law is not None and law.best:
         said = f"Approach 2 has no answer to trust here: that of {law.name} is unchecked by it."
     elif against:
@@ -303,23 +303,23 @@ def _judged(found: IsoFlop) -> IsoFlop:
     short = [b for b in two.best if b.covered < found.level - 0.05]
     if short:
         notes.append(
-            f"at {short[0].compute:.3g} FLOPs an interval as wide as that of approach 2 covers "
-            f"{100 * short[0].covered:.0f} % of tables simulated from the fitted law, not "
+            f"at {short[0].compute:.3g} {found.unit} an interval as wide as that of approach 2 "
+            f"covers {100 * short[0].covered:.0f} % of tables simulated from the fitted law, not "
             f"{100 * found.level:g} %"
         )
     largest = max((row.budget for row in found.minima[found.chosen].valleys), default=math.inf)
     far = [C for C in found.compute if C > FAR * largest]
     if far:
         notes.append(
-            f"{far[-1]:.3g} FLOPs is a factor {far[-1] / largest:.3g} beyond the largest budget: "
-            "the intervals take for granted that the power law goes on"
+            f"{far[-1]:.3g} {found.unit} is a factor {far[-1] / largest:.3g} beyond the largest "
+            "budget: the intervals take for granted that the power law goes on"
         )
     least = min((row.budget for row in found.minima[found.chosen].valleys), default=0.0)
     small = [C for C in found.compute if FAR * C < least]
     if small:
         notes.append(
-            f"{small[0]:.3g} FLOPs is a factor {least / small[0]:.3g} below the smallest budget: "
-            "no run tells of it"
+            f"{small[0]:.3g} {found.unit} is a factor {least / small[0]:.3g} below the smallest "
+            "budget: no run tells of it"
         )
     return dataclasses.replace(
         found, verdict=said, doubts=(*against, *([apart] if apart else [])), notes=tuple(notes)

@@ -177,8 +177,7 @@ def _freed(row: Minimum, found: Minima) -> np.ndarray:
     valley = row.valley
     assert valley is not None
     center = (row.log_size(found.along) - valley.middle) / valley.half
-    left = np.eye(row.n) - valley.hat(center)
-    spare = (left**2).sum(axis=1)
+    spare = valley.spare(center)
     r = found.runs.loss[row.rows] - valley.predicted(row.coefficients)
     near = (valley.weights(np.asarray(center)) > 0.2) & (spare > 1e-6)
     return np.asarray(r[near] / np.sqrt(spare[near]))

@@ -212,7 +212,6 @@ def _part(runs: Runs, budgets: Budgets, name: str, j: int) -> _Part:
     scale = abs(float(y.mean())) or 1.0
     center = float(np.nan_to_num(found.u))
     weight = valley.weights(np.asarray(center))
-    left = np.eye(len(x)) - valley.hat(center)
     refused = "" if np.isfinite(found.u) else _where_it_falls(coefficients, valley, y)
     return _Part(
         j,
@@ -224,7 +223,7 @@ def _part(runs: Runs, budgets: Budgets, name: str, j: int) -> _Part:
         float(found.value),
         float(found.bend),
         float(weight @ (r / scale) ** 2),
-        float(np.einsum("ij,i,ij->", left, weight, left)),
+        float(weight @ valley.spare(center)),
         scale,
     )
 
@@ -331,8 +330,7 @@ def _outliers(
         return np.empty(0, int)
     weight = valley.weights(np.asarray(part.u))  # far from a local fit nothing counts as off
     r = np.sqrt(weight) * (y - valley.predicted(part.coefficients)) / part.scale
-    left = np.eye(len(y)) - valley.hat(part.u)
-    spare = np.maximum((left**2).sum(axis=1), 1e-9)
+    spare = np.maximum(valley.spare(part.u), 1e-9)
     others = np.sqrt(np.maximum(noise**2 * freedom - r**2 / spare, 0) / (freedom - 1))
     limit = student_t(1 - OUTLIER / (2 * (freedom + len(y))), freedom - 1)
     scale = np.maximum(others, 1e-9)  # of exact losses nothing is off

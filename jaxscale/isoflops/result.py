@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxscale.data.runs import Runs
 from jaxscale.fitting.result import FitResult
+from jaxscale.flops import UNIT
 from jaxscale.isoflops.bias import Bias
 from jaxscale.isoflops.budgets import LEAST
 from jaxscale.isoflops.envelope import Envelope
@@ -88,6 +89,7 @@ class IsoFlop:
         verdict: which to trust, in a sentence.
         doubts: why not to trust the answer; empty where it may be trusted.
         notes: what else a reader should know.
+        unit: of C.
     """
 
     runs: Runs
@@ -104,6 +106,7 @@ class IsoFlop:
     verdict: str
     doubts: tuple[str, ...]
     notes: tuple[str, ...]
+    unit: str = UNIT
 
     @property
     def trusted(self) -> bool:

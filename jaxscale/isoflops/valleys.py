@@ -101,14 +101,19 @@ class Valley:
         found: np.ndarray = coefficients @ powers.T
         return found
 
-    def hat(self, center: float = 0.0) -> np.ndarray:
-        """Return the matrix [n, n] from losses to predictions; of the weights around `center`."""
+    def spare(self, center: float = 0.0) -> np.ndarray:
+        """Return what a fit leaves of the variance [n] of every loss, of weights around `center`.
+
+        The sums of squares of the rows of I - H, with H the matrix from losses to predictions.
+        """
         powers = np.vander(self.u, self.degree + 1, increasing=True)
-        found: np.ndarray = powers @ self.inverse(center)
-        return found
+        inverse = self.inverse(center)
+        own = np.einsum("ij,ji->i", powers, inverse)
+        others = np.einsum("ij,jk,ik->i", powers, inverse @ inverse.T, powers)
+        return np.asarray(1 - 2 * own + others)
 
     def inverse(self, center: float = 0.0) -> np.ndarray:
-        """Return the matrix [degree + 1, n] from losses to coefficients; of weights as `hat`."""
+        """Return the matrix [degree + 1, n] from losses to coefficients; of weights as `spare`."""
         powers = np.vander(self.u, self.degree + 1, increasing=True)
         root = np.sqrt(self.weights(np.asarray(center)))
         found: np.ndarray = np.linalg.pinv(root[:, None] * powers) * root

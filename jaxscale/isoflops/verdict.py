@@ -9,6 +9,7 @@ import numpy as np
 from jaxscale._numerics.student import NORMAL
 from jaxscale.checks.table import SWAPPED
 from jaxscale.fitting.result import FitResult
+from jaxscale.flops import UNIT
 from jaxscale.isoflops.minima import FLAT, Minima
 from jaxscale.isoflops.result import Approach
 from jaxscale.text import many, quantity
@@ -65,12 +66,13 @@ def _f_tail(x: float, a: float, b: float) -> float:
     return 1 - NORMAL.cdf(z)
 
 
-def doubts(minima: Minima | None, approaches: tuple[Approach, ...]) -> list[str]:
+def doubts(minima: Minima | None, approaches: tuple[Approach, ...], unit: str = UNIT) -> list[str]:
     """Return why the answer is not to be trusted.
 
     Args:
         minima: by the chosen polynomial; None where the table has no budgets.
         approaches: all of them.
+        unit: of C.
     """
     found = []
     if minima is not None:
@@ -95,7 +97,7 @@ def doubts(minima: Minima | None, approaches: tuple[Approach, ...]) -> list[str]
                 "parameter: are N and D of the runs swapped, or in other units?"
             )
         k = float(np.median(minima.budgets.k))
-        if not 1 / STRANGE < k / 6 < STRANGE:
+        if unit == UNIT and not 1 / STRANGE < k / 6 < STRANGE:
             found.append(
                 f"C of the runs is {quantity(k, 3)} N D, usual is 6 N D: is one of N, D, C in "
                 "other units? Mend it with --scale C=X"

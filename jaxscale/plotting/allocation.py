@@ -12,7 +12,9 @@ from matplotlib.figure import Figure
 
 from jaxscale.decisions.allocation import Allocation
 from jaxscale.decisions.published import USUAL, PublishedOptimum, published
-from jaxscale.plotting.captions import column_of, heading, origin, scale_of, unit_label
+from jaxscale.flops import unit_of
+from jaxscale.plotting.captions import column_of, compute_label, heading, origin, scale_of
+from jaxscale.plotting.labels import as_written
 from jaxscale.plotting.style import (
     INK,
     LAW,
@@ -78,7 +80,7 @@ def plot_allocation(
                 _mark(found, ax, name, C)
             ax.set_ylabel(label)
             few_powers(ax, found.compute[0], found.compute[-1])
-            ax.set_xlabel(f"compute C ({unit_label(draws.fit.law.flops)})")
+            ax.set_xlabel(compute_label(unit_of(draws.fit.law.flops)).removeprefix("training "))
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=5, columnspacing=1.2)
     return figure
@@ -151,5 +153,6 @@ def _title(draws: Draws, found: Allocation, asked: Sequence[float]) -> str:
             brief(_at(found, x, C)) for x in (getattr(found, name), limits.low, limits.high)
         )
         said.append(f"{called} {y} ({low} to {high})")
-    budget = f"{short_number(C, powers=True)} {unit_label(draws.fit.law.flops)}"
-    return f"{first}\nat {budget}: {', '.join(said)}"
+    budget = f"{short_number(C, powers=True)} {as_written(unit_of(draws.fit.law.flops), 16)}"
+    return f"{first}
+at {budget}: {', '.join(said)}"

@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 from jaxscale.fitting.result import FitResult
-from jaxscale.flops import Flops, complete, unit_of
+from jaxscale.flops import complete, unit_of
 from jaxscale.laws import Law
 from jaxscale.plotting.labels import LONGEST_FORMULA, as_written, formula, symbol
 from jaxscale.plotting.style import LABELS, brief
@@ -100,13 +100,13 @@ def scale_of(fit: FitResult) -> tuple[str, np.ndarray]:
 def scale_label(fit: FitResult, name: str) -> str:
     """Return what an axis calls a scale: compute in the unit of the law's cost."""
     if name == "C" and {"N", "D"} <= set(fit.law.inputs):
-        return f"training compute C ({unit_label(fit.law.flops)})"
+        return compute_label(unit_of(fit.law.flops))
     return LABELS.get(name) or as_written(name)
 
 
-def unit_label(cost: Flops) -> str:
-    """Return what a cost counts, FLOPs or a person's column, as figures write it."""
-    return as_written(unit_of(cost), 16)
+def compute_label(unit: str) -> str:
+    """Return what the axis of compute is called, in FLOPs or in what a person's column counts."""
+    return f"training compute C ({as_written(unit, 16)})"
 
 
 def loss_label(fit: FitResult) -> str:

@@ -12,6 +12,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from jaxscale.errors import DataError
+from jaxscale.plotting.captions import compute_label
 from jaxscale.plotting.style import (
     INK,
     LABELS,
@@ -55,6 +56,7 @@ def plot_envelope(found: IsoFlop) -> Figure:
         figure = Figure(figsize=(8.4, 3.6), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(1.3, 1))
         _draw_curves(axes_or_new(left), bins, hull)
+        left.set_xlabel(compute_label(found.unit))
         _draw_sizes(axes_or_new(right), found, bins, hull)
     return figure
 
@@ -108,6 +110,7 @@ def _draw_sizes(ax: Axes, found: IsoFlop, bins: Envelope, hull: Envelope) -> Non
         ax.axvline(place, color=INK, lw=0.6, ls=(0, (2, 2)), zorder=1)
     every = np.concatenate([bins.log_C, hull.log_C, np.log(found.compute)])
     log_axis(ax, "x", float(np.exp(every.min())) / 1.5, float(np.exp(every.max())) * 1.5, "C")
+    ax.set_xlabel(compute_label(found.unit))
     log_axis(ax, "y", *widened(np.concatenate(seen)))
     ax.set_ylabel(LABELS["N"] + " of the lowest curve")
     last = found["bins"].best

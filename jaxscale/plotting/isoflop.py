@@ -15,6 +15,7 @@ from jaxscale.decisions.published import USUAL, published
 from jaxscale.errors import DataError
 from jaxscale.isoflops.minima import Minimum
 from jaxscale.isoflops.result import Approach, Best, IsoFlop
+from jaxscale.plotting.captions import compute_label
 from jaxscale.plotting.labels import as_written
 from jaxscale.plotting.style import (
     HUES,
@@ -135,7 +136,9 @@ def _draw_valleys(ax: Axes, found: IsoFlop) -> None:
     ax.set_ylim(low, high)
     response = found.runs.response
     ax.set_ylabel("loss" if response.kind == "loss" else as_written(response.kind))
-    ax.set_title(f"{found.chosen} per budget\nC in FLOPs", fontsize=9, color=INK)
+    ax.set_title(
+        f"{found.chosen} per budget\nC in {as_written(found.unit, 16)}", fontsize=9, color=INK
+    )
     if len(valleys) <= BUDGETS_NAMED:
         ax.legend(loc="upper right", fontsize=6, ncols=1 + (len(valleys) > 6))
 
@@ -177,6 +180,7 @@ def _draw_optimum(ax: Axes, found: IsoFlop, name: str, references: bool = False)
     for place in found.compute:
         ax.axvline(place, color=INK, lw=0.6, ls=(0, (2, 2)), zorder=1)
     log_axis(ax, "x", float(grid.min()), float(grid.max()), "C")
+    ax.set_xlabel(compute_label(found.unit))
     seen = np.concatenate([*marks, y])
     log_axis(ax, "y", *widened(seen[np.isfinite(seen) & (seen > 0)]))
     ax.set_ylabel(AXES[name])

@@ -147,7 +147,7 @@ class Specifications:
         lost = [row for row in self.rows if not row.trusted]
         said = []
         if lost:
-            named = "; ".join(f"{row.changed}: {row.reason}" for row in lost[:3])
+            named = "; ".join(f"{row.changed}: {row.reason.split(': ')[0]}" for row in lost[:3])
             more = f"; and {len(lost) - 3} more" if len(lost) > 3 else ""
             said.append(f"{len(lost)} of {len(self.rows)} do not count ({named}{more})")
         if self.reach > 1:

@@ -230,11 +230,9 @@ def _approaches(fit: FitResult, solving: Solving) -> Iterator[_Choice]:
                 a = found.power_law("N")[1]
             except (DataError, FitError) as error:
                 return Answer(*NONE, False, str(error).split(": ", 1)[-1])
-            if against := doubts(found, ()):
-                return Answer(float(N), float(D), float("nan"), a, False, against[0])
             used, of = len(found.used), len(found.valleys)
             said = "" if used == of else f"{used} of {of} budgets have a minimum"
-            against = doubts(found, ())
+            against = doubts(found, (), unit_of(fit.law.flops))
             said = against[0] if against else said
             return Answer(float(N), float(D), float("nan"), a, not against, said)
 

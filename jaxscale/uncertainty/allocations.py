@@ -24,7 +24,6 @@ from jaxscale.decisions.allocation import (
     answers,
     scale_of,
     trusted_law,
-    unanswered,
 )
 from jaxscale.decisions.allocation import allocate as of_law
 from jaxscale.decisions.optimum import MIDDLE
@@ -195,7 +194,7 @@ def doubted(fit: FitResult, law: Law, asked: Question, found: Allocation) -> All
         found: the answers of the law.
     """
     C, N, D = (np.atleast_1d(np.asarray(x, float)) for x in (found.compute, found.N, found.D))
-    edges, targets = np.atleast_1d(found.at_edge), asked.numbers.get("target_loss")
+    edges = np.atleast_1d(found.at_edge)
     reached = np.isfinite(np.atleast_1d(scale_of(law, found)))
     notes: list[str] = []
     own = C  # what the run costs as the runs of the fit count
@@ -207,14 +206,6 @@ def doubted(fit: FitResult, law: Law, asked: Question, found: Allocation) -> All
     for k in range(len(C)):
         if not reached[k]:
             factors.append({})
-            if targets is not None:
-                notes.append(unanswered(law, asked, float(np.atleast_1d(targets)[k])))
-            elif "times_N" in asked.names:
-                times = float(np.broadcast_to(asked.numbers["times_N"], (len(C),))[k])
-                notes.append(
-                    f"a model of {times:g} times the best size does not reach the loss of the best "
-                    "one with any amount of data: ask for a larger one"
-                )
             continue
         if edges[k]:
             notes.append(f"the optimum at C = {C[k]:.3g} lies at the edge of the sizes searched")

@@ -55,11 +55,26 @@ def test_the_command_line_asks_what_python_asks(capsys, line, question):
             assert row[name] == pytest.approx(getattr(want, name), rel=1e-9, abs=1e-12), name
 
 
+@pytest.mark.parametrize(
+    ("more", "unit"),
+    [
+        ("", "FLOPs"),
+        ("--output-tokens 1e11", "FLOPs"),
+        ("--serving-mfu .5", "FLOPs of the hardware"),
+        ("--device-price 2 --device-flops 1e15", "dollars"),
+    ],
+)
+def test_the_whole_cost_is_named_by_what_it_counts(capsys, more, unit):
+    line = f"{HOFFMANN} --target-loss 2.0 --lifetime-tokens 1e12 --json {more}"
+    assert json.loads(answered(capsys, line)[1])["cost_in"] == unit
+
+
 def test_a_loss_that_nothing_reaches_leaves_the_others(capsys):
     line = f"{HOFFMANN} --target-loss 2.0 1.5 1.9"
-    code, out, _ = answered(capsys, f"{line} --json")
+    code, out, err = answered(capsys, f"{line} --json")
     found = json.loads(out)["allocations"]
     assert [row["compute"] is None for row in found] == [False, True, False]
+    assert code == 1 and "reaches no loss below" in err and "the target is 1.5" in err
     assert answered(capsys, line)[1].count("none") >= 3
     assert answered(capsys, f"{HOFFMANN} --target-loss 1.5")[0] == 2
 

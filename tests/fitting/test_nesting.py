@@ -252,7 +252,7 @@ def test_public_tables_reject_the_additive_law(table, loss, k, ratio, monkeypatc
 def test_a_fit_says_it_and_saves_it(fitted, tmp_path):
     found = fitted.nesting
     assert found is not None and found.additive == pytest.approx(fitted.value, rel=1e-8)
-    assert not found.rejected and (not found.said or found.said in str(fitted))
+    assert not found.rejected and found.said and found.said in str(fitted)
     fitted.save(tmp_path / "fit.json")
     document = json.loads((tmp_path / "fit.json").read_text())
     assert document["nesting"]["k"] == found.k and document["nesting"]["verdict"] == found.verdict

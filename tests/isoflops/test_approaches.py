@@ -9,6 +9,7 @@ import pytest
 
 from jaxscale import Chinchilla, DataError, Runs, allocate, isoflop, read_runs
 from jaxscale.cli import parser
+from jaxscale.flops import SixND
 from jaxscale.isoflops.answers import Places, of_envelope
 from jaxscale.isoflops.bias import biases
 from jaxscale.isoflops.curves import training_curves
@@ -17,6 +18,7 @@ from jaxscale.isoflops.lines import Line, lines, reach
 from jaxscale.isoflops.minima import by_budget
 from jaxscale.isoflops.result import budget_table
 from jaxscale.isoflops.verdict import missed_shape
+from jaxscale.plotting import plot_isoflop
 from tests.isoflops.tables import isoflop_table
 
 LAW = Chinchilla.preset("hoffmann_2022")
@@ -272,6 +274,18 @@ def test_approaches_agree_on_a_clean_table(whole):
     assert whole["Chinchilla"].exponent.estimate == pytest.approx(0.456, abs=0.03)
     assert abs(whole.at(1e20).bias - 1) < 0.03
     assert 0.7 < whole.at(1e20).covered <= 1
+
+
+@pytest.mark.parametrize("k, unit", [(2e-18, "hours"), (9e-19, "dollars"), (6.0, "FLOPs")])
+def test_a_budget_in_the_unit_of_a_cost_is_no_doubt(k, unit):
+    runs = clean()
+    runs = runs.replace(C=k * runs.columns["N"] * runs.columns["D"])
+    found = isoflop(runs, law=None, flops=SixND(k, unit=unit))
+    assert found.trusted and found.unit == unit
+    assert isoflop(runs, law=None).trusted == (unit == "FLOPs")
+    assert plot_isoflop(found).axes[1].get_xlabel() == f"training compute C ({unit})"
+    with pytest.raises(ValueError, match=f"positive number of {unit}"):
+        isoflop(runs, law=None, flops=SixND(k, unit=unit), compute=-1)
 
 
 def test_text_and_document_have_the_same_numbers(whole):
