@@ -154,5 +154,4 @@ def _title(draws: Draws, found: Allocation, asked: Sequence[float]) -> str:
         )
         said.append(f"{called} {y} ({low} to {high})")
     budget = f"{short_number(C, powers=True)} {as_written(unit_of(draws.fit.law.flops), 16)}"
-    return f"{first}
-at {budget}: {', '.join(said)}"
+    return f"{first}\nat {budget}: {', '.join(said)}"
