@@ -108,8 +108,6 @@ def _draw(
     runs = {key: column_of(draws.fit, key) for key in "ND"}
     runs["tokens_per_parameter"] = runs["D"] / runs["N"]
     draw_cloud(ax, here, runs[name], color=RUN, alpha=0.35, s=5, linewidths=0, label="runs")
-    band = f"{100 * found.level:g} % interval"
-    ax.fill_between(C, limits.low, limits.high, color=WIDE, lw=0, zorder=2, label=band)
     seen = [center, limits.low, limits.high]
     for k, line in enumerate(others):
         N, D = line.at(C)
@@ -118,10 +116,13 @@ def _draw(
                 zorder=3, label=line.name)  # fmt: skip
         seen.append(y)
     ax.plot(C, center, color=LAW, lw=1.6, zorder=5, label="this fit")
-    own = np.concatenate([x[np.isfinite(x)] for x in (*seen[:3], runs[name])])
+    own = np.concatenate([x[np.isfinite(x) & (x > 0)] for x in (*seen[:3], runs[name])])
     rest = np.concatenate([own, *seen[3:]])
     low = max(rest.min(), own.min() / 30)
     high = min(rest.max(), own.max() * 30)
+    band = f"{100 * found.level:g} % interval"
+    ends = (np.clip(x, low / 100, high * 100) for x in (limits.low, limits.high))  # open ones too
+    ax.fill_between(C, *ends, color=WIDE, lw=0, zorder=2, label=band)
     log_axis(ax, "y", low / 1.3, high * 1.3)
 
 
@@ -131,6 +132,7 @@ def _mark(found: Allocation, ax: Axes, name: str, C: float) -> None:
     y, low, high = (_at(found, x, C) for x in (getattr(found, name), limits.low, limits.high))
     ax.axvline(C, color=INK, lw=0.7, ls=(0, (1, 2)), zorder=1)
     style: Any = dict(color=INK, lw=1.1, capsize=2.5, zorder=6, ms=4)
+    high = min(high, 1e6 * y)  # an open end leaves the panel
     ax.errorbar(C, y, [[max(y - low, 0)], [max(high - y, 0)]], fmt="o", **style)
 
 
