@@ -22,8 +22,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-E, A, B, ALPHA, BETA = 1.69, 406.4, 410.7, 0.34, 0.28
-"""The law of the tables."""
 FACTORS = (1.0, 10.0, 100.0)
 LEVEL = 0.9
 STARTS = 64
@@ -57,6 +55,7 @@ class Cell(NamedTuple):
     design: Design
     noise: float
     shared: bool
+    truth: Truth
 
     @property
     def name(self) -> str:
@@ -75,19 +74,29 @@ def best_size(law: Any, log_C: np.ndarray) -> np.ndarray:
 
 
 class Truth(NamedTuple):
-    """The law as `best_size` takes it."""
+    """The law of the tables, E + A N^-alpha + B D^-beta."""
 
-    A: float = A
-    B: float = B
-    alpha: float = ALPHA
-    beta: float = BETA
+    E: float
+    A: float
+    B: float
+    alpha: float
+    beta: float
 
 
-def sizes(design: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+TRUTHS = {
+    "hoffmann": Truth(1.69, 406.4, 410.7, 0.34, 0.28),
+    "epoch": Truth(1.8172, 482.0, 2085.4, 0.3478, 0.3658),
+    "ladder": Truth(0.954, 26.9, 594.0, 0.423, 0.529),
+}
+"""Hoffmann et al. 2022 as printed; Besiroglu et al. 2024; the ladder of the package. The intervals
+were chosen on tables of the first."""
+
+
+def sizes(design: Design, truth: Truth) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return N, D and budget numbers [n] of a design, and so its losses' places."""
     C = 10 ** (18 + 0.5 * np.arange(design.budgets))
     around = design.off + np.linspace(-design.width, design.width, design.sizes)
-    N = np.exp(best_size(Truth(), np.log(C))[:, None] + around)
+    N = np.exp(best_size(truth, np.log(C))[:, None] + around)
     return N.ravel(), (C[:, None] / 6 / N).ravel(), np.repeat(np.arange(design.budgets), N.shape[1])
 
 
@@ -95,8 +104,9 @@ def tables(cell: Cell, count: int) -> Iterator[Any]:
     """Yield the simulated tables of a cell."""
     from jaxscale import Runs
 
-    N, D, budget = sizes(cell.design)
-    mean = E + A * N**-ALPHA + B * D**-BETA
+    N, D, budget = sizes(cell.design, cell.truth)
+    E, A, B, alpha, beta = cell.truth
+    mean = E + A * N**-alpha + B * D**-beta
     scale = cell.noise * (math.sqrt(0.5) if cell.shared else 1.0)
     for k in range(count):
         rng = np.random.default_rng([k, int(1e6 * cell.noise), cell.shared])
@@ -115,10 +125,10 @@ class Count(NamedTuple):
     seconds: float
 
 
-def places(design: Design) -> tuple[np.ndarray, np.ndarray]:
+def places(design: Design, truth: Truth) -> tuple[np.ndarray, np.ndarray]:
     """Return log C and the true log N* [3] that are asked for."""
     log_C = math.log(10) * (18 + 0.5 * (design.budgets - 1)) + np.log(FACTORS)
-    return log_C, best_size(Truth(), log_C)
+    return log_C, best_size(truth, log_C)
 
 
 def counted(ends: list[Any], truth: np.ndarray, refused: int, seconds: float) -> Count:
@@ -134,7 +144,7 @@ def approach_2(cell: Cell, count: int, name: str, fits: Any) -> tuple[Count, Cou
     from jaxscale.isoflops.lines import lines
     from jaxscale.isoflops.minima import by_budget
 
-    log_C, truth = places(cell.design)
+    log_C, truth = places(cell.design, cell.truth)
     plain, ends, refused, start = [], [], 0, _cpu()
     for k, runs in enumerate(tables(cell, count)):
         found = by_budget(runs, degree=name)
@@ -159,7 +169,7 @@ def approach_3(cell: Cell, count: int) -> Count:
     from jaxscale import bootstrap, fit
     from jaxscale.uncertainty.quantities import Best
 
-    log_C, truth = places(cell.design)
+    log_C, truth = places(cell.design, cell.truth)
     asked = [Best(float(np.exp(place))) for place in log_C]
     ends, refused, start = [], 0, _cpu()
     for runs in tables(cell, count):
@@ -178,7 +188,7 @@ def rival(cell: Cell, count: int, degree: int) -> Count:
     from simple_scaling_laws.cost import cost_model
     from simple_scaling_laws.isoflop import IsoflopError, fit_isoflop
 
-    log_C, truth = places(cell.design)
+    log_C, truth = places(cell.design, cell.truth)
     cost = cost_model("power", k=6.0, a=1.0, b=1.0)
     tails = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
     ends, refused, start = [], 0, _cpu()
@@ -205,9 +215,14 @@ def _cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def cells() -> list[Cell]:
+def cells(truth: Truth) -> list[Cell]:
     """Return all cells."""
-    return [Cell(d, noise, shared) for d in DESIGNS for noise in NOISES for shared in (False, True)]
+    return [
+        Cell(design, noise, shared, truth)
+        for design in DESIGNS
+        for noise in NOISES
+        for shared in (False, True)
+    ]
 
 
 def row(cell: Cell, way: str, found: Count) -> str:
@@ -234,7 +249,7 @@ def measured(options: argparse.Namespace) -> Iterator[str]:
     from jaxscale import fit_many
     from jaxscale.isoflops.valleys import DEGREES
 
-    for cell in cells()[options.skip :]:
+    for cell in cells(TRUTHS[options.truth])[options.skip :]:
         count = options.tables
         fits = fit_many("Chinchilla", list(tables(cell, count)), starts=STARTS) if count else {}
         for name in DEGREES if count else ():
@@ -253,7 +268,7 @@ def beside_rival(options: argparse.Namespace) -> Iterator[str]:
     """Yield the rows of jaxscale and simple-scaling-laws on the same tables."""
     from jaxscale import fit_many
 
-    for cell in cells()[::3]:
+    for cell in cells(TRUTHS[options.truth])[::3]:
         made = list(tables(cell, options.rival))
         fits = fit_many("Chinchilla", made, starts=STARTS)
         for name in ("parabola", "cubic"):
@@ -268,6 +283,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--tables", type=int, default=100, help="per design, for approach 2")
     parser.add_argument("--law-tables", type=int, default=0, help="per design, for approach 3")
     parser.add_argument("--skip", type=int, default=0, help="cells that were measured before")
+    parser.add_argument("--truth", choices=TRUTHS, default="hoffmann", help="law of the tables")
     parser.add_argument("--rival", type=int, default=0, help="tables beside simple-scaling-laws")
     options = parser.parse_args(argv)
     start = time.perf_counter()
