@@ -216,7 +216,10 @@ def test_noisy_tables_of_few_runs_never_fail(law, seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", [Square(), Huber(1e-3)], ids=str)
-@pytest.mark.parametrize("residual", RESIDUALS)
+@pytest.mark.parametrize(
+    "residual",
+    [pytest.param(r, marks=[pytest.mark.nightly] if r == "relative" else []) for r in RESIDUALS],
+)
 def test_the_host_finds_what_the_full_fit_does(loss, residual):
     """Values to 1e-8, and the error of k; from either side, outliers and all."""
     runs = runs_of(NESTED, 0.004, 3, 0.002, outliers=3)

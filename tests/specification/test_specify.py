@@ -129,7 +129,11 @@ def test_the_curve_draws_every_answer_and_its_choices(found):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("law", [Chinchilla(), Skaling()], ids=lambda law: type(law).__name__)
+@pytest.mark.parametrize(
+    "law",
+    [Chinchilla(), pytest.param(Skaling(), marks=pytest.mark.nightly)],  # as in test_nesting
+    ids=lambda law: type(law).__name__,
+)
 @pytest.mark.parametrize("loss", [Square(), Huber(1e-3)], ids=str)
 def test_the_host_answers_as_a_fit_would(fitted, law, loss):
     solving = Solving(fitted, 1e23, 128, 0)
