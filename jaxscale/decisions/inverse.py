@@ -137,23 +137,3 @@ def partner(found: tuple[Sum, Term, Term], known: str, value: Any) -> Array:
     here, other = (of_N, of_D) if known == "N" else (of_D, of_N)
     slope = here.exponent * here.coefficient * power(jnp.asarray(value, float), -here.exponent)
     return input_for(other, slope / other.exponent)
-
-
-def tokens_factor(alpha: Any, beta: Any, times_N: Any) -> Array:
-    """Return how many times the data of the best run a model of times its size needs.
-
-    Args:
-        alpha: exponent of N.
-        beta: exponent of D.
-        times_N: size over the best size; infinite data where it is too small.
-
-    Source: de Vries 2023, "Go smol or go home"; it follows from the law for any A, B and budget.
-    """
-    left = 1 - (power(jnp.asarray(times_N, float), -alpha) - 1) * beta / alpha
-    able = left > 0
-    return jnp.where(able, power(jnp.where(able, left, 1.0), -1 / beta), jnp.inf)
-
-
-def smallest_factor(alpha: Any, beta: Any) -> Any:
-    """Return the size over the best size below which no amount of data reaches its loss."""
-    return (1 + alpha / beta) ** (-1 / alpha)

@@ -25,7 +25,7 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.flops import Flops, unit_of
 from jaxscale.isoflops.answers import Places, frontier, of_envelope, of_law, of_line
 from jaxscale.isoflops.bias import biases
-from jaxscale.isoflops.budgets import LEAST
+from jaxscale.isoflops.budgets import LEAST, counted
 from jaxscale.isoflops.curves import sliced, training_curves
 from jaxscale.isoflops.envelope import Envelope, envelopes
 from jaxscale.isoflops.lines import EXCESS, Line, lines
@@ -119,7 +119,7 @@ def isoflop(
     check_level(level)
     if polynomial not in DEGREES:
         raise ValueError(f"polynomial must be one of {', '.join(DEGREES)}, got {polynomial!r}")
-    runs = Runs.of(runs)
+    runs = counted(Runs.of(runs))
     _refuse_accuracy(runs)
     unread_units(Chinchilla(), runs)  # raises: budgets follow from N and D in full
     found, table, notes = _envelopes(runs, seed, flops)
@@ -238,6 +238,12 @@ def _line_notes(
             f"{many(beside, 'run')} beside the valleys (fewer than {LEAST} sizes at their C): "
             "approach 3 takes them, approach 2 does not"
         )
+    weights = found.runs.weights
+    if np.ptp(weights) > 0:
+        said.append(
+            f"weights from {quantity(weights.min(), 3)} to {quantity(weights.max(), 3)} count in "
+            "approach 3 alone: approach 2 takes all runs alike"
+        )
     if refused:
         named = ", ".join(f"{row.budget:.3g}" for row in refused[:4])
         said.append(
@@ -282,7 +288,7 @@ def _judged(found: IsoFlop) -> IsoFlop:
         rejected = missed_shape(found.fit, flexible)
     certified = found.fit is None or found.fit.certificate.trusted
     said, apart = verdict(by_name.get(found.chosen), law, first, rejected, certified)
-    against = doubts(found.minima.get(found.chosen), found.approaches, found.unit)
+    against = doubts(found.minima[found.chosen], found.approaches, found.unit)
     if against and law is not None and law.best:
         said = f"Approach 2 has no answer to trust here: that of {law.name} is unchecked by it."
     elif against:

@@ -84,6 +84,12 @@ def find_budgets(runs: Runs, along: str = "D", flops: Flops | None = None) -> Bu
     )
 
 
+def counted(runs: Runs) -> Runs:
+    """Return the runs that count: those of weight 0 bend no valley and lie on no envelope."""
+    weightless = runs.weights == 0
+    return runs.select(~weightless, "of weight 0") if weightless.any() else runs
+
+
 def clusters(log_C: np.ndarray) -> np.ndarray:
     """Return the number [n] of every run's budget, by the gaps between logarithms of C [n]."""
     order = np.argsort(log_C, kind="stable")

@@ -19,7 +19,7 @@ from jaxscale._numerics.student import student_t
 from jaxscale.data.runs import Runs
 from jaxscale.errors import FitError
 from jaxscale.flops import Flops
-from jaxscale.isoflops.budgets import LEAST, Budgets, distinct, find_budgets
+from jaxscale.isoflops.budgets import LEAST, Budgets, counted, distinct, find_budgets
 from jaxscale.isoflops.valleys import DEGREES, Valley, lowest, slope
 from jaxscale.text import listing, many, quantity
 
@@ -158,7 +158,8 @@ def by_budget(
     """Find the budgets of a table, and the minimum of each by a polynomial of the loss.
 
     Args:
-        runs: runs of about equal C at two or more C; any two of N, D and C.
+        runs: runs of about equal C at two or more C; any two of N, D and C. Those of weight 0 are
+            left out, all others count alike.
         degree: 2, 3 or 4, or "parabola", "cubic", "quartic", "local".
         along: "D" or "N": the polynomial is in its logarithm.
         flops: the FLOPs model where one of N, D, C is missing; default C = 6 N D.
@@ -170,6 +171,7 @@ def by_budget(
     name = next((key for key, k in DEGREES.items() if degree in (key, k)), None)
     if name is None:
         raise ValueError(f"degree must be 2, 3, 4 or one of {', '.join(DEGREES)}, got {degree!r}")
+    runs = counted(runs)
     budgets = find_budgets(runs, along, flops)
     parts = [_part(runs, budgets, name, j) for j in range(len(budgets.C))]
     known = [part for part in parts if part.valley is not None]

@@ -66,56 +66,53 @@ def _f_tail(x: float, a: float, b: float) -> float:
     return 1 - NORMAL.cdf(z)
 
 
-def doubts(minima: Minima | None, approaches: tuple[Approach, ...], unit: str = UNIT) -> list[str]:
+def doubts(minima: Minima, approaches: tuple[Approach, ...], unit: str = UNIT) -> list[str]:
     """Return why the answer is not to be trusted.
 
     Args:
-        minima: by the chosen polynomial; None where the table has no budgets.
+        minima: by the chosen polynomial.
         approaches: all of them.
         unit: of C.
     """
     found = []
-    if minima is not None:
-        used, valleys = minima.used, minima.valleys
-        fitted = [row for row in valleys if row.valley is not None]
-        firm = [row for row in used if not any(flag.startswith(FLAT) for flag in row.flags)]
-        if len(firm) < 2:
-            found.append(
-                f"{many(len(firm), 'budget')} of {len(valleys)} with a minimum that stands out "
-                "from the noise between its sizes: two are needed for N*(C); add runs on the low "
-                "side of the valleys, or further out"
-            )
-        elif 2 * len(used) < len(fitted):
-            found.append(
-                f"only {len(used)} of {len(fitted)} budgets have an interior minimum: those "
-                "that happen to have one are no fair sample; add runs on the low side of the others"
-            )
-        ratios = [row.D / row.N for row in used]
-        if ratios and max(ratios) < SWAPPED:
-            found.append(
-                f"the best runs have {quantity(float(np.median(ratios)), 2)} tokens per "
-                "parameter: are N and D of the runs swapped, or in other units?"
-            )
-        k = float(np.median(minima.budgets.k))
-        if unit == UNIT and not 1 / STRANGE < k / 6 < STRANGE:
-            found.append(
-                f"C of the runs is {quantity(k, 3)} N D, usual is 6 N D: is one of N, D, C in "
-                "other units? Mend it with --scale C=X"
-            )
-        two = next((a for a in approaches if a.name == minima.polynomial), None)
-        if two is not None and any(_half(b.N) > ENDLESS for b in two.best):
-            found.append(
-                f"the interval of approach 2 ({two.name}) has no end: the minima have no noise to "
-                "judge by; add runs, or a budget"
-            )
-        slope = None if two is None else two.exponent
-        if slope is not None and not 0 < slope.estimate < 1:
-            found.append(
-                f"N* grows as C^{slope.estimate:.2f} by the minima: beyond 0 to 1 more compute "
-                "would buy fewer parameters or fewer tokens; look at the budgets that stand apart"
-            )
-    elif not any(each.best for each in approaches):
-        found.append("no approach has an answer on this table")
+    used, valleys = minima.used, minima.valleys
+    fitted = [row for row in valleys if row.valley is not None]
+    firm = [row for row in used if not any(flag.startswith(FLAT) for flag in row.flags)]
+    if len(firm) < 2:
+        found.append(
+            f"{many(len(firm), 'budget')} of {len(valleys)} with a minimum that stands out "
+            "from the noise between its sizes: two are needed for N*(C); add runs on the low "
+            "side of the valleys, or further out"
+        )
+    elif 2 * len(used) < len(fitted):
+        found.append(
+            f"only {len(used)} of {len(fitted)} budgets have an interior minimum: those "
+            "that happen to have one are no fair sample; add runs on the low side of the others"
+        )
+    ratios = [row.D / row.N for row in used]
+    if ratios and max(ratios) < SWAPPED:
+        found.append(
+            f"the best runs have {quantity(float(np.median(ratios)), 2)} tokens per "
+            "parameter: are N and D of the runs swapped, or in other units?"
+        )
+    k = float(np.median(minima.budgets.k))
+    if unit == UNIT and not 1 / STRANGE < k / 6 < STRANGE:
+        found.append(
+            f"C of the runs is {quantity(k, 3)} N D, usual is 6 N D: is one of N, D, C in "
+            "other units? Mend it with --scale C=X"
+        )
+    two = next((a for a in approaches if a.name == minima.polynomial), None)
+    if two is not None and any(_half(b.N) > ENDLESS for b in two.best):
+        found.append(
+            f"the interval of approach 2 ({two.name}) has no end: the minima have no noise to "
+            "judge by; add runs, or a budget"
+        )
+    slope = None if two is None else two.exponent
+    if slope is not None and not 0 < slope.estimate < 1:
+        found.append(
+            f"N* grows as C^{slope.estimate:.2f} by the minima: beyond 0 to 1 more compute "
+            "would buy fewer parameters or fewer tokens; look at the budgets that stand apart"
+        )
     return found
 
 

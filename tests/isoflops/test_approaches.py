@@ -396,3 +396,35 @@ def test_copies_of_rows_are_named_and_reject_no_law():
 def test_a_budget_far_from_the_valleys_is_named_on_either_side(compute, said):
     notes = [n for n in isoflop(clean(), compute=compute, law=None).notes if " budget: " in n]
     assert (said in notes[0]) if said else not notes
+
+
+def _weightless(runs, wrong, every=7):
+    """The table with losses off by a factor at some runs, and those runs given no weight."""
+    off = np.arange(len(runs)) % every == 5
+    return runs.replace(loss=np.where(off, wrong * runs.loss, runs.loss), weight=1.0 - off), off
+
+
+@pytest.mark.parametrize("wrong", [0.95, 1.2, 1e-3])
+@pytest.mark.parametrize("polynomial", ["parabola", "cubic", "local"])
+def test_runs_of_no_weight_bend_no_valley(wrong, polynomial):
+    table, off = _weightless(clean(noise=0.003), wrong)
+    whole = by_budget(table, degree=polynomial)
+    without = by_budget(clean(noise=0.003).select(~off, "none"), degree=polynomial)
+    assert [row.N for row in whole.rows] == [row.N for row in without.rows]
+    found = isoflop(table, compute=1e21, law=None, polynomial=polynomial)
+    assert found.minima[polynomial].at(1e21) == without.at(1e21)
+
+
+def test_points_of_a_curve_of_no_weight_lie_on_no_envelope():
+    table, off = _weightless(curves_table(points=60), 0.5, every=11)
+    kept = isoflop(curves_table(points=60).select(~off, "none"), compute=1e20, law=None)
+    found = isoflop(table, compute=1e20, law=None)
+    assert [a.exponent for a in found.approaches] == [a.exponent for a in kept.approaches]
+
+
+def test_weights_that_approach_2_does_not_take_are_named():
+    runs = clean(noise=0.003)
+    half = runs.replace(weight=np.where(np.arange(len(runs)) % 2, 1.0, 0.5))
+    said = isoflop(half, compute=1e21, law=None).notes
+    assert any("weights from 0.5 to 1" in note for note in said)
+    assert not any("weight" in note for note in isoflop(runs, compute=1e21, law=None).notes)
