@@ -10,6 +10,7 @@ preparation in Python included; each was called once before, to compile. The sta
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
@@ -52,7 +53,30 @@ def calls(runs: jaxscale.Runs, fit: jaxscale.FitResult) -> dict[str, Callable[[]
         f"held_out, {sum(map(len, splits))} windows, Chinchilla": lambda: held_out(own, splits),
         "the same, Kaplan and PowerLaw:C": lambda: held_out(others, splits),
         "nested, 199 draws": lambda: nested(small, fit, check=False),
+        **decisions(fit),
         "compare, three laws": lambda: jaxscale.compare(laws, runs),
+    }
+
+
+def decisions(fit: jaxscale.FitResult) -> dict[str, Callable[[], Any]]:
+    """Return what is timed of decisions, by name; the draws are there."""
+    draws = jaxscale.bootstrap(fit, method="residual")
+    asked = dict(draws=draws, compute=np.geomspace(1e21, 1e26, 50))
+    losses = np.linspace(2.0, 2.4, 50)
+    return {
+        "allocate, 4,000 draws x 50 budgets": lambda: jaxscale.allocate(fit, **asked),
+        "the same, 50 target losses": lambda: jaxscale.allocate(
+            fit, draws=draws, target_loss=losses
+        ),
+        "the same, with serving of 1e13 tokens": lambda: jaxscale.allocate(
+            fit, **asked, lifetime=1e13
+        ),
+        "outer exponent": lambda: (
+            dataclasses.replace(fit).nesting
+        ),  # of a fit that has not been asked
+        "design, 12 runs of 438 candidates": lambda: jaxscale.design(
+            fit, budget=1e22, what="N* at 1e25"
+        ),
     }
 
 

@@ -91,7 +91,8 @@ def design(
     The intervals are those that the fit's own curvature will give: exact for a straight law. How
     far that holds is simulated by `simulate`.
 
-    Cost: some milliseconds for thousands of candidates (`python -m benchmarks.design`).
+    Cost: a tenth of a second for 400 candidates (`python -m benchmarks.answers`), a third for 5,000
+    (`python -m benchmarks.design`).
 
     Source: Chaloner & Verdinelli 1995, Statistical Science 10(3); Fedorov 1972.
     """

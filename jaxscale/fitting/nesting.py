@@ -159,7 +159,7 @@ def nesting(
         residual: the residual of the fit.
         free: names of the parameters that were fitted.
 
-    Cost: some 10 ms on 240 runs, nothing compiled (`python -m benchmarks.nesting`).
+    Cost: 15 ms on 240 runs, nothing compiled (`python -m benchmarks.answers`).
     """
     start, moves = _start(law, free)
     form = on_host(loss)

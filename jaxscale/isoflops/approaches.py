@@ -114,7 +114,7 @@ def isoflop(
         DataError: the table has neither budgets nor curves; says what it needs.
         ValueError: an option is not one of those allowed.
 
-    Cost: that of `fit` and `bootstrap`, and half a second for approach 2.
+    Cost: that of `fit` and `bootstrap`; approach 2 compiles nothing.
     """
     check_level(level)
     if polynomial not in DEGREES:
