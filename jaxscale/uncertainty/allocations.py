@@ -197,6 +197,7 @@ def doubted(fit: FitResult, law: Law, asked: Question, found: Allocation) -> All
     edges = np.atleast_1d(found.at_edge)
     reached = np.isfinite(np.atleast_1d(scale_of(law, found)))
     notes: list[str] = []
+    few = False  # tokens: of no language model, and what swapped columns come to
     own = C  # what the run costs as the runs of the fit count
     if len(law.inputs) > 1 and asked.flops != law.flops:
         own = np.asarray(law.flops(N, D), float) * np.ones(len(C))
@@ -215,6 +216,7 @@ def doubted(fit: FitResult, law: Law, asked: Question, found: Allocation) -> All
         if len(law.inputs) == 1:
             place = {law.inputs[0]: float(np.atleast_1d(scale_of(law, found))[k])}
         elif asked.plain and D[k] / N[k] < SWAPPED:
+            few = True
             notes.append(
                 f"the best run of {C[k]:.3g} {unit_of(asked.flops)} has {D[k] / N[k]:.2g} tokens "
                 "per parameter: are N and D of the runs swapped, or in other units?"
@@ -229,7 +231,7 @@ def doubted(fit: FitResult, law: Law, asked: Question, found: Allocation) -> All
         within_factor=float(within[0]) if scalar else within,
         extrapolation=factors[0] if scalar else tuple(factors),
         notes=(*found.notes, *notes, *loose),
-        trusted=found.trusted and not loose and bool(reached.all()),
+        trusted=found.trusted and not loose and not few and bool(reached.all()),
     )
 
 

@@ -104,3 +104,17 @@ def test_draws_without_a_best_run_leave_an_interval_without_that_end():
     assert got.tokens_per_parameter[2:].tolist() == [0.0, math.inf]
     assert without_edges(got) is not None and moves(got.N) and moves(np.array([1.0, math.inf]))
     assert not moves(np.full(3, math.inf)) and not moves(np.full(3, 2.0))
+
+
+@pytest.mark.parametrize(("of_N", "of_D"), [(1, 1), (3, 1 / 3), (10, 1)])
+def test_a_best_run_of_next_to_no_tokens_is_not_trusted(fitted, of_N, of_D):
+    N, D = (fitted.runs.columns[name] for name in "ND")
+    swapped = jaxscale.fit(
+        jaxscale.Chinchilla(),
+        jaxscale.Runs(N=of_N * D, D=of_D * N, loss=fitted.runs.loss),
+        starts=64,
+    )
+    got = jaxscale.allocate(swapped, compute=1e21, draws=0)
+    assert got.tokens_per_parameter < 0.1 and not got.trusted
+    assert any("swapped" in note for note in got.notes)
+    assert jaxscale.allocate(fitted, compute=1e21, draws=0).trusted
