@@ -29,18 +29,21 @@ class TokensFirst(jaxscale.Law):
 
 def law_class(name):
     """The class of a law, with the arguments of its example where it takes some."""
-    cls = CATALOGUE[name]
-    return cls[cls.example.arguments] if cls.example.arguments else cls
+    return CATALOGUE[name].usual()
 
 
 def inputs(law, n=60):
     """Inputs [n] of a law, drawn from the ranges of its example."""
     rng, drawn = np.random.default_rng(1), {}
     for name, kind in law.kinds.items():
+        if name in getattr(law, "domains", ()):
+            continue
         low, high = {**RANGES, **law.example.inputs}[name]
         even = rng.uniform(*(np.log((low, high)) if kind == "positive" else (low, high)), n)
         drawn[name] = np.exp(even) if kind == "positive" else even
-    return drawn
+    shares = getattr(law, "domains", ())
+    mixed = rng.dirichlet(np.ones(len(shares)), n).T if shares else ()
+    return dict(zip(shares, mixed, strict=True)) | drawn
 
 
 def data_folder() -> Path | None:

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _describe(law: type[Law]) -> dict[str, Any]:
-    example = law()
+    example = law.usual()()
     return {
         "law": law.__name__,
         "formula": law.formula(),
@@ -54,7 +54,7 @@ def _describe(law: type[Law]) -> dict[str, Any]:
 
 def _law_page(law: type[Law]) -> str:
     lines = [law.__name__, "", law.about(), "", "Parameters"]
-    rows = [["  " + name, spec.doc] for name, spec in law().parameters.items()]
+    rows = [["  " + name, spec.doc] for name, spec in law.usual()().parameters.items()]
     lines.append(columns(rows, "<<"))
     for name, preset in law.presets.items():
         lines += ["", f"Preset {law.__name__}:{name}", f"  {preset.source}"]

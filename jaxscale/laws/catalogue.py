@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jaxscale.laws.law import Law, made
 
-CLASS = re.compile(r"^class ([A-Za-z]\w*)\((\w+)\)", re.MULTILINE)
+CLASS = re.compile(r"^class (\w+)\((\w+)\)", re.MULTILINE)
 FIRST = ("power", "kaplan", "chinchilla", "nested", "translog")
 """Files whose laws come first in lists, in this order; the others follow by name."""
 
@@ -34,8 +34,8 @@ class Catalogue(Mapping[str, type[Law]]):
         for file in (*FIRST, *sorted(texts.keys() - set(FIRST))):
             for name, base in CLASS.findall(texts[file]):
                 if base in bases:
-                    found[name] = file
                     bases.add(name)
+                    found |= {} if name.startswith("_") else {name: file}
         return found
 
     def __getitem__(self, name: str) -> type[Law]:

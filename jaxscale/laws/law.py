@@ -257,6 +257,11 @@ class Law:
         return made(cls, tuple(str(one).strip() for one in given))
 
     @classmethod
+    def usual(cls) -> type[Law]:
+        """Return the class itself, or that of its example where it takes arguments."""
+        return made(cls, cls.example.arguments) if cls.example and cls.example.arguments else cls
+
+    @classmethod
     def variant(cls, *arguments: str) -> dict[str, Any]:
         """Return what the class body of `cls[arguments]` holds beside that of `cls`.
 

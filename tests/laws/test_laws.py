@@ -64,10 +64,17 @@ def test_law_is_a_pytree_that_keeps_free_and_fixed(name):
         empty.replace(nonsense=1.0)
 
 
+def unit(x, kind):
+    """Logarithm of what a fit divides an input by."""
+    if kind == "raw":
+        return 0.0
+    return float(np.log(x).mean() if kind == "positive" else np.log(np.mean(x**2)) / 2)
+
+
 def space_for(law, xs, loss_scale, fixed=()):
     return Space(
         fixed={k: getattr(law, k) for k in fixed},
-        log_scale={k: float(np.log(x).mean()) for k, x in xs.items()},
+        log_scale={k: unit(x, law.kinds[k]) for k, x in xs.items()},
         loss_scale=loss_scale,
         parameters=tuple(law.parameters.items()),
     )
