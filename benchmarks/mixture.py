@@ -30,30 +30,34 @@ from jaxscale.fitting.fit import fit_problem
 from jaxscale.fitting.preparation import Problem, prepare
 from jaxscale.varpro.starts import random_starts
 
-from .mixture_law import joint_mixture
 from .problems import find
 
 TABLE = Path("slimpajama_mixture") / "slimpajama_mixture.csv"
 DOMAINS = ("arxiv", "book", "c4", "github", "commoncrawl", "stackexchange", "wikipedia")
 LEAST = {310e6: 4, 680e6: 7, 937e6: 7, 1.235e9: 13}
 """Per size of the filtered table, the least billions of tokens."""
+SWEEP = "SlimPajama sweep"
 DELTA = 1e-3
+LAW = jaxscale.JointMixture[DOMAINS]
 
 
 def runs_of(target: str) -> tuple[jaxscale.Runs, str]:
     """Return the runs of a target's loss, and where they come from."""
     path = find(TABLE)
-    if path is None:
-        return simulated(), "simulated"
+    return (simulated(), "simulated") if path is None else (sweep(path, target, LEAST), SWEEP)
+
+
+def sweep(path: Path, target: str, least: dict[float, int]) -> jaxscale.Runs:
+    """Return the runs of a target's loss whose size is in `least`, with as many tokens."""
     with path.open() as file:
         rows = [row for row in csv.DictReader(file) if row[f"{target}_loss"]]
     size = np.array([float(row["model_size"]) for row in rows])
     tokens = np.array([float(row["n_tokens"]) for row in rows])
-    least = np.array([LEAST.get(N, np.inf) for N in size])
-    kept = np.flatnonzero(np.round(tokens / 1e9) >= least)
+    enough = np.array([least.get(N, np.inf) for N in size])
+    kept = np.flatnonzero(np.round(tokens / 1e9) >= enough)
     shares = {h: np.array([float(rows[k][f"weight_{h}"]) for k in kept]) for h in DOMAINS}
     loss = np.array([float(rows[k][f"{target}_loss"]) for k in kept])
-    return jaxscale.Runs(**shares, N=size[kept], D=tokens[kept], loss=loss), "SlimPajama sweep"
+    return jaxscale.Runs(**shares, N=size[kept], D=tokens[kept], loss=loss)
 
 
 def simulated(mixtures: int = 60, seed: int = 0) -> jaxscale.Runs:
@@ -62,10 +66,10 @@ def simulated(mixtures: int = 60, seed: int = 0) -> jaxscale.Runs:
     shares = np.repeat(0.02 + 0.86 * rng.dirichlet(np.ones(len(DOMAINS)), mixtures), 24, axis=0)
     N = np.tile(np.repeat(list(LEAST), 6), mixtures)
     D = np.tile(np.linspace(8e9, 28e9, 6), mixtures * len(LEAST))
-    values = {name: 1.0 for name in joint_mixture(DOMAINS)().parameters if name[0] in "Cab"}
-    values |= {f"gamma{k}": 0.6 + 0.05 * k for k in range(1, len(DOMAINS) + 1)}
+    values = {name: 1.0 for name in LAW().free if name[:2] in ("C_", "a_", "b_")}
+    values |= {f"gamma_{h}": 0.65 + 0.05 * k for k, h in enumerate(DOMAINS)}
     values |= dict(E=1.2, gamma_N=0.5, gamma_D=-0.3, alpha=0.15, beta=0.6)
-    law = joint_mixture(DOMAINS)(**values)
+    law = LAW(**values)
     loss = law.loss(*shares.T, N, D) * np.exp(0.003 * rng.standard_normal(len(N)))
     return jaxscale.Runs(**dict(zip(DOMAINS, shares.T, strict=True)), N=N, D=D, loss=loss)
 
@@ -124,7 +128,7 @@ def main() -> None:
     parser.add_argument("--tight", action="store_true", help="SciPy's tolerances at rounding")
     options = parser.parse_args()
     runs, source = runs_of(options.target)
-    law = joint_mixture(DOMAINS)()
+    law = LAW()
     problem = prepare(law, runs, jaxscale.Huber(DELTA), "absolute")
     z = random_starts(problem.objective, options.starts, seed=0)
     print(f"{source}, {options.target}: {len(runs)} runs, {len(law.free)} parameters")

@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxscale._numerics.positive import log, power
 from jaxscale.laws.law import Example, Law
-from jaxscale.laws.parameters import coefficient, constant, exponent, offset
+from jaxscale.laws.parameters import coefficient, constant, exponent, offset, scale
 
 MOST = 64
 """Domains of a mixture."""
@@ -221,15 +221,15 @@ class JointMixture(_Mixture):
 def _own(domains: tuple[tuple[str, str], ...]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for h, x in domains:
-        found[f"C_{x}"] = coefficient(f"how far {h} lowers it", units=-1, linear=False)
-        found[f"gamma_{x}"] = exponent(f"of the share of {h}")
+        found[f"C_{x}"] = scale(f"how far {h} lowers it", units=-1, start=(-1.0, 3.0))
+        found[f"gamma_{x}"] = exponent(f"of the share of {h}", start=(0.3, 1.2))
     return found
 
 
 def _sizes() -> dict[str, Any]:
     return {
-        "alpha": exponent("of N"),
-        "beta": exponent("of D"),
+        "alpha": exponent("of N", start=(0.05, 0.8)),
+        "beta": exponent("of D", start=(0.05, 0.8)),
         "N0": constant(5e8, per={"N": 1}, doc="N at which the term of N is stated"),
         "D0": constant(1.5e10, per={"D": 1}, doc="D at which the term of D is stated"),
     }
