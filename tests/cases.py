@@ -36,14 +36,13 @@ def inputs(law, n=60):
     """Inputs [n] of a law, drawn from the ranges of its example."""
     rng, drawn = np.random.default_rng(1), {}
     for name, kind in law.kinds.items():
-        if name in getattr(law, "domains", ()):
+        if name in law.shares:
             continue
         low, high = {**RANGES, **law.example.inputs}[name]
         even = rng.uniform(*(np.log((low, high)) if kind == "positive" else (low, high)), n)
         drawn[name] = np.exp(even) if kind == "positive" else even
-    shares = getattr(law, "domains", ())
-    mixed = rng.dirichlet(np.ones(len(shares)), n).T if shares else ()
-    return dict(zip(shares, mixed, strict=True)) | drawn
+    mixed = rng.dirichlet(np.ones(len(law.shares)), n).T if law.shares else ()
+    return dict(zip(law.shares, mixed, strict=True)) | drawn
 
 
 def data_folder() -> Path | None:

@@ -52,6 +52,7 @@ COMMANDS = {
     "warmup": Row("Compile a law's programs ahead of time."),
     "predict": Row("Evaluate a fitted law or a preset.", compiles=False),
     "allocate": Row("Best N and D for a budget or a loss, with intervals; and other runs to make."),
+    "mixture": Row("The best shares of a data mixture, by fitted laws of mixtures."),
     "size": Row("Architectures of a size, or the parameters and FLOPs of one.", compiles=False),
     "design": Row("The next runs for an answer and a budget, or a plan judged."),
     "plot": Row("Draw the law, the residuals and the starts of a fit."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from jaxscale.fitting.saved import load
 from jaxscale.flops import SIX_ND, Flops
 from jaxscale.laws import CATALOGUE, Law
 from jaxscale.laws.names import (
+    check_arguments,
     class_in_file,
     counts_cost,
     find_law,
@@ -26,9 +28,10 @@ from jaxscale.laws.names import (
     one_scale,
     running,
     split_law,
+    split_laws,
 )
 from jaxscale.objective.losses import NAMES, Loss
-from jaxscale.text import count
+from jaxscale.text import count, listing
 
 SCALES = ("S", "N", "D", "C")
 """Columns that a law of one scale takes where none is named, S before the others."""
@@ -182,15 +185,32 @@ def law_given(
         ValueError: there is no such law or parameter, or the column is missing or out of place.
     """
     name, column = split_law(text)
-    if "," in name and ".py:" not in name:
+    if len(split_laws(name)) > 1 and ".py:" not in name:
         raise ValueError(f"--law {text}: one law is taken here; jaxscale compare takes several")
-    cls = find_law(name)
+    cls = find_law(name if runs is None else _spelled_out(name, runs))
+    check_arguments(cls)
     label, settings = cls.__name__, {}
     if one_scale(cls, column):
         column = column or _only_scale(name, runs)
         settings["of"] = column if runs is None else runs.column_called(column)
         label += f":{column}"
     return label, cls(**settings).replace(**fixed), column
+
+
+def _spelled_out(name: str, runs: Runs) -> str:
+    """Return a law whose argument is a pattern, `MixingLaw[share_*]`, with the columns it means."""
+    base, bracket, rest = name.partition("[")
+    if not bracket or "*" not in rest:
+        return name
+    given = rest.removesuffix("]").split(",")
+    found = [
+        c for one in given for c in (fnmatch.filter(runs.columns, one) if "*" in one else [one])
+    ]
+    if not found:
+        raise ValueError(
+            f"--law {name}: no column is called so; there are {listing(list(runs.columns))}"
+        )
+    return f"{base}[{','.join(found)}]"
 
 
 def _only_scale(name: str, runs: Runs | None) -> str:

@@ -33,7 +33,7 @@ from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import Objective
 from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.objective.space import Space
-from jaxscale.text import short
+from jaxscale.text import listing, short
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +97,11 @@ class Problem:
         space = dataclasses.replace(self.objective.space, fixed=_held(law))
         objective = dataclasses.replace(self.objective, space=space)
         return dataclasses.replace(self, law=law, objective=objective)
+
+
+WHOLE = 0.01
+"""By how much shares may miss one: those of a table are rounded."""
+SHARE = "a share, 0 to 1 (of percentages, --column web='web/100')"
 
 
 def runs_given(law: Law, given: Any) -> Runs:
@@ -184,7 +189,7 @@ def prepare(
                 runs, name, column, column > 0, "a positive number", otherwise=_otherwise(law, name)
             )
         inputs[name] = column
-    inputs = {name: inputs[name] for name in law.inputs}
+    inputs = _wholes(law, runs, {name: inputs[name] for name in law.inputs})
     y = runs.loss
     _require(runs, "loss", y, np.isfinite(y), "a finite number")
     _require_losses(runs, residual)
@@ -262,6 +267,22 @@ def _require_losses(runs: Runs, residual: Residual) -> None:
     if residual.positive:
         rule = f"a positive loss under {residual} residuals (or use residual='absolute')"
         _require(runs, "loss", runs.loss, runs.loss > 0, rule)
+
+
+def _wholes(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the inputs; raise where the shares of a run are no parts of one whole."""
+    if not law.shares:
+        return inputs
+    for name in law.shares:
+        column = inputs[name]
+        _require(runs, name, column, (column >= 0) & (column <= 1 + WHOLE), SHARE)
+    total = np.sum([inputs[name] for name in law.shares], axis=0)
+    for k in np.flatnonzero(np.abs(total - 1) > WHOLE)[:1]:
+        raise DataError(
+            f"{runs.where(k)}: the shares {listing(law.shares)} add up to {total[k]:.4g}, not to "
+            "one; name every domain of the mixture, or those left out as one column of the rest"
+        )
+    return inputs
 
 
 def _some(runs: Runs, which: np.ndarray) -> str:

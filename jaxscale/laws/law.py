@@ -225,6 +225,8 @@ class Law:
     "signed": zero, or of either sign; divided by its root mean square. "raw": used as it is, a
     code, a sign, a dropout rate, a log-ratio; it has no unit, and may be compared with ==.
     """
+    shares: ClassVar[tuple[str, ...]] = ()
+    """Inputs that are shares of a whole: 0 to 1, and they add up to one in every run."""
     response: ClassVar[str] = "loss"
     """What the formula gives: "loss", or "log" for the logarithm of the loss.
 

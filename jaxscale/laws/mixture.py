@@ -43,8 +43,6 @@ def raised(h: Any, p: Any) -> Any:
 class _Mixture(Law):
     """L(h) = a function of the shares h of some domains; the base of the laws of this file."""
 
-    domains: ClassVar[tuple[str, ...]] = ()
-    """Inputs that are shares; they add up to one in every run."""
     sized: ClassVar[tuple[str, ...]] = ()
     """The other inputs, after the shares."""
 
@@ -83,7 +81,7 @@ class _Mixture(Law):
         return {
             "__annotations__": dict.fromkeys(fields, "Scalar"),
             "__call__": formula,
-            "domains": arguments,
+            "shares": arguments,
             "input_kinds": dict.fromkeys(arguments, "raw"),
             **fields,
         }
@@ -99,7 +97,7 @@ class _Mixture(Law):
 
     def of_domains(self: Any, stem: str) -> list[Any]:
         """Return the parameters `stem_LABEL` of all domains."""
-        return [getattr(self, f"{stem}_{label}") for label in labels(self.domains)]
+        return [getattr(self, f"{stem}_{label}") for label in labels(self.shares)]
 
 
 class MixingLaw(_Mixture):

@@ -142,11 +142,19 @@ def named_law(text: str, folder: Path = Path()) -> NamedLaw:
     cls = find_law(name, folder)
     path = law_file(text, folder)
     source = "" if path is None else hashlib.sha256(_source(path)).hexdigest()
-    if cls.__call__ is Law.__call__ and (usual := cls.usual()) is not cls:
-        raise ValueError(f"{text} is a law of arguments: give them, e.g. {usual.__name__!r}")
+    check_arguments(cls)
     if one_scale(cls, of) and not of:
         raise ValueError(f"{text} is a law of one scale: say which column, e.g. {text}:C")
     return NamedLaw(text, cls, of or None, source)
+
+
+def check_arguments(cls: type[Law]) -> None:
+    """Raise for a law of arguments that has none."""
+    if cls.__call__ is Law.__call__ and (usual := cls.usual()) is not cls:
+        raise ValueError(
+            f"{cls.__name__} is a law of arguments in brackets: give them, e.g. "
+            f"--law '{usual.__name__}'"
+        )
 
 
 def split_law(text: str) -> tuple[str, str]:

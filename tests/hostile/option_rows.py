@@ -28,6 +28,7 @@ REQUIRED = {
     "isoflop": ["a.csv", "--quiet"],
     "report": ["fit.json", "--out", "page.html", "--quick", "--quiet"],
     "size": ["1e9"],
+    "mixture": ["fit.json"],
     "specify": ["fit.json", "--compute", "1e21", "--quiet"],
     "verify": ["fit.json", "a.csv"],
     "forecast": ["log.csv", "--final-step", "99"],
