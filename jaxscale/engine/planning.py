@@ -56,7 +56,7 @@ ACCELERATOR = Plan(
 MEASURED: dict[str, Plan] = {
     # benchmarks/results/gpu-nvidia-h200.md, jax 0.11.2
     "H200": Plan(
-        (16, 64, 1040, 16384, 262144),
+        (16, 64, 1040, 16384, 65536),
         ((1024, 16384), (1 << 14, 1024), (1 << 18, 64)), wide=16, memory=1 << 29,
     ),
 }  # fmt: skip
