@@ -54,7 +54,8 @@ ACCELERATOR = Plan(
 )
 """Of a device that nobody measured: a guess."""
 MEASURED: dict[str, Plan] = {
-    # benchmarks/results/gpu-nvidia-h200.md, jax 0.11.2
+    # benchmarks/results/gpu-nvidia-h200-sums.md: lanes as measured on 240 runs, jax 0.11.2; chunks
+    # and longer tables by what a step and a host's copies took there.
     "H200": Plan(
         (16, 64, 1040, 16384, 65536),
         ((1024, 16384), (1 << 14, 1024), (1 << 18, 64)), wide=16, memory=1 << 29,

@@ -211,7 +211,7 @@ def test_every_long_bucket_is_a_whole_number_of_blocks():
         assert bucket(n) % BLOCK == 0
 
 
-@pytest.mark.parametrize("residual", RESIDUALS)
+@pytest.mark.parametrize("residual", ["log", "absolute"])
 def test_sums_in_one_pass_are_those_of_a_cpu(noisy, residual, monkeypatch):
     target = objective(noisy, jaxscale.Huber(1e-2), residual)
 
