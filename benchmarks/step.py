@@ -26,7 +26,7 @@ import jaxscale
 from benchmarks.methods import prepared
 from benchmarks.problems import Problem, default_problem, synthetic
 from jaxscale import engine
-from jaxscale._numerics import programs
+from jaxscale._numerics import programs, sums
 from jaxscale._numerics.precision import cast
 from jaxscale.objective import objective, residuals
 from jaxscale.varpro.starts import random_starts
@@ -44,7 +44,7 @@ VARIANTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         programs, "compiler_options", lambda jaxpr: None
     ),
     "the compiler's logarithm": lambda: mock.patch.object(residuals, "_log_ratio", _plain_log),
-    "sums over runs not folded": lambda: mock.patch.object(objective, "FOLDS", 0),
+    "sums over runs not folded": lambda: mock.patch.object(sums, "FOLDS", 0),
     "long tables in one piece": lambda: mock.patch.object(objective, "LONG", 1 << 62),
 }
 

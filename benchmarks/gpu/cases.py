@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -14,8 +14,8 @@ import numpy as np
 
 import jaxscale
 from jaxscale import engine
+from jaxscale._numerics import sums
 from jaxscale.engine.loop import Limits
-from jaxscale.objective import objective as objective_module
 from jaxscale.varpro.grid import surface
 from jaxscale.varpro.starts import random_starts
 
@@ -61,7 +61,9 @@ class Sizes(NamedTuple):
 
 FULL = Sizes(
     widths=(1024, 4096, 16384, 65536), starts=1 << 18,
-    chunks=((1 << 14, 4096), (1 << 20, 65536)), refits=1_000_000, grid=(981, 99), tall=4096,
+    chunks=((1 << 14, 4096), (1 << 14, 16384), (1 << 16, 16384), (1 << 20, 16384),
+            (1 << 20, 65536)),
+    refits=1_000_000, grid=(981, 99), tall=4096,
     terms=(5, 16), wide_starts=4096, spots=10_000_000, spot_widths=(16384, 65536, 262144),
     slabs=(1024, 16384, 131072), each=48, tables=40, largest=4096, steps=100,
 )  # fmt: skip
@@ -97,6 +99,12 @@ def _searched(small: bool, count: int) -> tuple[Any, Any]:
     return one, random_starts(one, count, 0)
 
 
+def as_on_a_cpu() -> AbstractContextManager[Any]:
+    """Open the form of a CPU's sums: one by one, of stored rows, a long table in blocks."""
+    context: AbstractContextManager[Any] = mock.patch.object(sums, "one_pass", lambda: False)
+    return context
+
+
 def search(name: str, dtype: str, count: int, width: int, small: bool, **rest: Any) -> Case:
     """Return the case of `count` starts of the main problem in a slab of `width` lanes."""
     one, z = _searched(small, count)
@@ -124,7 +132,7 @@ def correctness(tables: list[Any], each: int) -> dict[str, Case]:
         DOUBLE: case("all tables", DOUBLE, z, which, wide),
         SINGLE: case("all tables", SINGLE, z, which, wide),
         "polish": case("polish of float32", DOUBLE, z[: len(tables)], own, len(tables)),
-        "host": case("all tables, CPU", DOUBLE, z, which, 64, host=True),
+        "host": case("all tables, CPU", DOUBLE, z, which, 64, host=True, patch=as_on_a_cpu),
     }
 
 
@@ -144,13 +152,11 @@ def searches(sizes: Sizes, small: bool) -> list[Case]:
 def variants(sizes: Sizes, small: bool) -> list[Case]:
     """Return what measures against the CPU's compiler are worth here."""
     width = sizes.widths[len(sizes.widths) // 2]
-    found = []
-    for dtype, types, name in ((DOUBLE, (DOUBLE, SINGLE), "one product"),
-                               (SINGLE, (), "three products")):  # fmt: skip
-        if hasattr(objective_module, "ONE_PRODUCT"):
-            patch = functools.partial(mock.patch.object, objective_module, "ONE_PRODUCT", types)
-            found.append(search(f"sums over runs in {name}, {width:,} wide", dtype, sizes.starts,
-                                width, small, part="variants", patch=patch))  # fmt: skip
+    found = [
+        search(f"sums one by one, as on a CPU, {width:,} wide", dtype, sizes.starts, width, small,
+               part="variants", patch=as_on_a_cpu)
+        for dtype in (DOUBLE, SINGLE)
+    ]  # fmt: skip
     for name, which in (("the loop as one CUDA graph", GRAPHS), ("no CUDA graphs", "")):
         found.append(search(f"{name}, {width:,} wide", DOUBLE, sizes.starts, width, small,
                             part="variants", options={COMMANDS: which}))  # fmt: skip
@@ -197,9 +203,7 @@ def tall(sizes: Sizes, small: bool) -> list[Case]:
         return tiled(objective, sizes.tall), z, limits
 
     args = (one, z, limits(DOUBLE, 10, **NEVER))
-    patches: dict[str, Any] = {"": nullcontext}
-    if hasattr(objective_module, "LONG"):  # blocks are for the caches of a CPU
-        patches[", in one piece"] = lambda: mock.patch.object(objective_module, "LONG", 1 << 62)
+    patches: dict[str, Any] = {"": nullcontext, ", in blocks, as on a CPU": as_on_a_cpu}
     return [
         Case("tall", f"{n:,} runs, 16 lanes, 10 steps{how}", functools.partial(solve, width=16),
              args, expand=expand, lanes=16, rows=n, width=16, patch=patch)

@@ -23,12 +23,18 @@ def scope(dtype: Any) -> AbstractContextManager[Any]:
     return context
 
 
-def cast(tree: Any, dtype: Any) -> Any:
-    """Return `tree` with every floating leaf as a NumPy array of `dtype`; others unchanged."""
+def cast(tree: Any, dtype: Any, copy: bool = True) -> Any:
+    """Return `tree` with every floating leaf as a NumPy array of `dtype`; others unchanged.
+
+    Args:
+        tree: a pytree.
+        dtype: of the leaves.
+        copy: whether leaves that are of it already are copied.
+    """
 
     def one(leaf: Any) -> Any:
         array = np.asarray(leaf)
-        return array.astype(dtype) if np.issubdtype(array.dtype, np.floating) else array
+        return array.astype(dtype, copy=copy) if np.issubdtype(array.dtype, np.floating) else array
 
     return jax.tree.map(one, tree)
 

@@ -288,7 +288,7 @@ class _Job:
         args: list[Any] = [self.objective, padded(part, size).astype(dtype), count, self.limits]
         static: dict[str, Any] = {"optimizer": self.optimizer, "mesh": local_part(self.mesh)}
         if problems is not None:
-            own = cast(problems.part(which, size), dtype)
+            own = cast(problems.part(which, size), dtype, copy=False)
             args[0] = dataclasses.replace(self.objective, **own)
             static["axes"] = tuple(own)
         width, program, seconds = self._planned(args, static)

@@ -24,10 +24,11 @@ from jax import Array
 
 from jaxscale._numerics.positive import Positive, log
 from jaxscale._numerics.smallmat import cholesky, cholesky_solve
+from jaxscale._numerics.sums import dot
 from jaxscale.laws import Law
 from jaxscale.objective.inputs import normalized
 from jaxscale.objective.losses import Loss
-from jaxscale.objective.objective import Objective, dot, partial
+from jaxscale.objective.objective import Objective, partial
 
 
 def with_values(

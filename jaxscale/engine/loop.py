@@ -241,8 +241,8 @@ def solve(
             loss) all of whose leaves have a leading axis [B].
         count: how many of the leading starts are real (traced); the rest are padding. Default S.
         limits: stopping rules; default those of the dtype with 400 steps.
-        width: static; lanes in flight. A result does not depend on it, to the last bit, for
-            multiples of 16 from 32 on.
+        width: static; lanes in flight. On a CPU a result does not depend on it, to the last bit,
+            for multiples of 16 from 32 on.
 
     Returns:
         A `Solution` with leading axis S; padding has value inf.

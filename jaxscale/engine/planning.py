@@ -49,11 +49,19 @@ class Plan(NamedTuple):
 
 
 CPU = Plan((16, 64, 272, 528), ((256, 64),), wide=32, memory=1 << 29, one_by_one=True)
-ACCELERATOR = Plan(chunks=(16, 64, 1040, 16384), widths=(), wide=4096, memory=1 << 29)
+ACCELERATOR = Plan(
+    (16, 64, 1040, 16384), ((1024, 4096), (1 << 14, 512), (1 << 18, 64)), wide=16, memory=1 << 29
+)
 """Of a device that nobody measured: a guess."""
-MEASURED: dict[str, Plan] = {}
-"""Plans by a part of the device's kind ("H100"), each with the commit and the file of results that
-it follows from. None yet."""
+MEASURED: dict[str, Plan] = {
+    # benchmarks/results/gpu-nvidia-h200-sums.md: lanes as measured on 240 runs, jax 0.11.2; chunks
+    # and longer tables by what a step and a host's copies took there.
+    "H200": Plan(
+        (16, 64, 1040, 16384, 65536),
+        ((1024, 16384), (1 << 14, 1024), (1 << 18, 64)), wide=16, memory=1 << 29,
+    ),
+}  # fmt: skip
+"""Plans by a part of the device's kind, each with the file of results that it follows from."""
 SHARE = 4
 """Of the memory that an accelerator says it has, one part in so many is for the lanes."""
 

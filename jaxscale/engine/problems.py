@@ -15,9 +15,14 @@ class Problems(NamedTuple):
     which: np.ndarray  # [S] int
 
     def part(self, some: slice, size: int) -> dict[str, Any]:
-        """Return the fields of `some` starts, one row per start, padded to `size`."""
+        """Return the fields of `some` starts, one row per start, padded to `size`.
+
+        Problems in a row, as those of replicates, are not copied.
+        """
         rows = padded(self.which[some], size)
-        part: dict[str, Any] = jax.tree.map(lambda leaf: np.asarray(leaf)[rows], self.fields)
+        in_a_row = bool(np.all(np.diff(rows) == 1))
+        which = slice(rows[0], rows[0] + size) if in_a_row else rows
+        part: dict[str, Any] = jax.tree.map(lambda leaf: np.asarray(leaf)[which], self.fields)
         return part
 
 

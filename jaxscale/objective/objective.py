@@ -18,9 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxscale._numerics import sums
 from jaxscale._numerics.positive import Positive
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale._numerics.smallmat import MAX_ORDER
+from jaxscale._numerics.sums import dot, total, totals
 from jaxscale.laws import Law
 from jaxscale.objective import wide
 from jaxscale.objective.losses import Loss
@@ -33,8 +35,6 @@ STRIP = 8
 """Blocks of a strip at most."""
 LONG = 2048
 """Runs from which a table is long."""
-FOLDS = 3
-"""Times that a sum over runs is folded before the product: 8 terms in one expression."""
 
 
 class LazyModel(NamedTuple):
@@ -66,12 +66,25 @@ class LazyModel(NamedTuple):
         return cls(value, grad, influence, lambda one: jnp.where(one, exact, gauss_newton))
 
 
+class _Terms(NamedTuple):
+    """What the sums of an objective add up, run by run."""
+
+    value: Array  # [n]
+    rows: list[Array]  # P of [n]: derivatives of the residuals
+    psi: Array  # [n] derivatives of the value by the residuals
+    irls: Array  # [n] weights of Gauss-Newton
+    inner: Array  # [n] weights of the exact Hessian
+    affine: list[int]  # coordinates by which the law's second derivative is its first
+    bends: dict[tuple[int, int], Callable[[], Array]]  # of [n]: its other second derivatives
+
+
 class _Slopes(NamedTuple):
     """What the model of an objective is made of."""
 
     value: Array
     grad: Array  # [P]
-    rows: Array  # [P, n] derivatives of the residuals
+    influence: Array  # [P] diagonal of Gauss-Newton
+    rows: Any  # [P, n] derivatives of the residuals; P of [n] where sums are one pass
     irls: Array  # [n] weights of Gauss-Newton
     inner: Array  # [n] weights of the exact Hessian
     second: dict[tuple[int, int], Array]  # what comes to it from the law's second derivatives
@@ -137,15 +150,16 @@ class Objective:
         The first curvature is Gauss-Newton with the weights of iteratively reweighted least
         squares: positive semi-definite everywhere, an upper model of the robust loss. The second
         is the exact (generalized) Hessian. Under `jit`, what the caller leaves unused is not
-        computed. A long table is summed up block by block, so that a block stays in the caches,
-        and the blocks strip by strip, since taking one out costs as much as it has neighbours.
+        computed. A long table is summed up block by block, so that a block stays in the caches
+        of a CPU, and the blocks strip by strip, since taking one out costs as much as it has
+        neighbours.
 
         Beyond a dozen coordinates the second curvature lacks the law's own bends; see `wide`.
         """
         if len(z) > MAX_ORDER:
             return wide.model(self, z)
         n = self.weight.shape[0]
-        if n < LONG or n % BLOCK:
+        if not in_blocks(n):
             return self._model(z)
         data = (self.inputs, self.target, self.weight)
         strips, blocks = strips_of(n // BLOCK)
@@ -179,18 +193,16 @@ class Objective:
 
     def lazy_model(self, z: Array) -> LazyModel:
         """Return value, gradient and the one curvature that is asked for; see `LazyModel`."""
-        n = self.weight.shape[0]
-        if len(z) > MAX_ORDER or (n >= LONG and n % BLOCK == 0):
+        if len(z) > MAX_ORDER or in_blocks(self.weight.shape[0]):
             return LazyModel.of(*self.model(z))
         s = self._slopes(z)
-        influence = total(s.rows * s.rows * s.irls)
 
         def curvature(exact: Array) -> Array:
             second = {pair: jnp.where(exact, x, 0.0) for pair, x in s.second.items()}
             weight = jnp.where(exact, s.inner, s.irls)
             return _gram(s.rows, weight, second)
 
-        return LazyModel(s.value, s.grad, influence, curvature)
+        return LazyModel(s.value, s.grad, s.influence, curvature)
 
     def _model(self, z: Array) -> tuple[Array, Array, Array, Array]:
         s = self._slopes(z)
@@ -198,40 +210,50 @@ class Objective:
         return s.value, s.grad, gauss_newton, _gram(s.rows, s.inner, s.second)
 
     def _slopes(self, z: Array) -> _Slopes:
+        t = self._terms(z)
+        if sums.one_pass():
+            return _summed(t)
+        # The barrier keeps XLA from working out rows anew wherever a part of them is used.
+        rows = jax.lax.optimization_barrier(jnp.stack(t.rows))
+        grad, influence = total(rows * t.psi), total(rows * rows * t.irls)
+        second = {(k, k): grad[k] for k in t.affine}
+        second |= {pair: total(bend()) for pair, bend in t.bends.items()}
+        return _Slopes(total(t.value), grad, influence, rows, t.irls, t.inner, second)
+
+    def _terms(self, z: Array) -> _Terms:
         point, order = tuple(z), len(z)
         along = [partial(self.prediction, k) for k in range(order)]
         r, slope, bend = self.linked(self.prediction(*point), stored=True)
         weight = self.weight / self.loss.scale
         irls = weight * self.loss.weight(r)
         psi = irls * r
-        # The barrier keeps XLA from working out rows anew wherever a part of them is used.
-        rows = jnp.stack([derivative(*point) * slope for derivative in along])
-        rows = jax.lax.optimization_barrier(rows)
+        rows = [derivative(*point) * slope for derivative in along]
         inner = weight * self.loss.curvature(r) + bend * psi
-        grad = total(rows * psi)
-        second = self._second(point, along, psi * slope, grad)
-        return _Slopes(total(weight * self.loss.rho(r)), grad, rows, irls, inner, second)
+        # The law is affine in exp(z) here, so that its second derivative is its first.
+        affine = [k for k, spec in enumerate(self.space.specs) if spec.linear and spec.positive]
+        bends = self._bends(point, along, psi * slope, affine)
+        return _Terms(weight * self.loss.rho(r), rows, psi, irls, inner, affine, bends)
 
-    def _second(
+    def _bends(
         self,
         point: tuple[Array, ...],
         slopes: list[Callable[..., Array]],
         pull: Array,
-        grad: Array,
-    ) -> dict[tuple[int, int], Array]:
-        """Return sums over runs of `pull` times the second derivatives of the law.
+        affine: list[int],
+    ) -> dict[tuple[int, int], Callable[[], Array]]:
+        """Return what makes `pull` times the second derivatives [n] of the law.
 
-        By pairs (k, m) of coordinates, k >= m; those that are not there vanish.
+        By pairs (k, m) of coordinates, k >= m; those that are not there vanish, or are `affine`.
         """
-        # The law is affine in exp(z) here, so that its second derivative is its first.
-        affine = [k for k, spec in enumerate(self.space.specs) if spec.linear and spec.positive]
-        value = {(k, k): grad[k] for k in affine}
-        left = [(k, m) for k in range(len(point)) for m in range(k + 1) if (k, m) not in value]
+
+        def pulled(bend: Callable[..., Array]) -> Callable[[], Array]:
+            return lambda: bend(*point) * pull
+
+        left = [(k, m) for k in range(len(point)) for m in range(k + 1)]
+        left = [(k, m) for k, m in left if k != m or k not in affine]
         bends = [partial(slopes[k], m) for k, m in left]
-        for pair, bend, gone in zip(left, bends, vanishing(bends, point), strict=True):
-            if not gone:
-                value[pair] = total(bend(*point) * pull)
-        return value
+        found = zip(left, bends, vanishing(bends, point), strict=True)
+        return {pair: pulled(bend) for pair, bend, gone in found if not gone}
 
     def shares(self, z: Array, which: Sequence[int] | None = None) -> Array:
         """Return [P]: the largest relative change of any prediction per unit of each coordinate.
@@ -268,36 +290,36 @@ def strips_of(blocks: int) -> tuple[int, int]:
     return blocks // each, each
 
 
-def dot(a: Array, b: Array) -> Array:
-    """Matrix product at full precision (GPU and TPU default to less)."""
-    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+def in_blocks(n: int) -> bool:
+    """Return whether a table of n runs is summed up block by block; by an accelerator never."""
+    return n >= LONG and n % BLOCK == 0 and not sums.one_pass()
 
 
-def total(x: Array) -> Array:
-    """Return the sum of `x` [..., n] over the last axis; any `x` is worked out on the way.
-
-    Folded a few times, which a compiler fuses with what makes `x` and does in vectors, then
-    summed by a product. Both add up each lane in the same order however many lanes there are,
-    which a plain sum does not.
-    """
-    for _ in range(FOLDS):
-        half, odd = divmod(x.shape[-1], 2)
-        if odd:
-            break
-        x = x[..., :half] + x[..., half:]
-    return dot(x, jnp.ones(x.shape[-1], x.dtype))
+def _summed(t: _Terms) -> _Slopes:
+    """Return all sums of the terms but those of a curvature, in one pass."""
+    parts = [t.value, *(row * t.psi for row in t.rows), *(row * row * t.irls for row in t.rows)]
+    value, *found = totals([*parts, *(bend() for bend in t.bends.values())])
+    order = len(t.rows)
+    grad, influence, bent = found[:order], found[order : 2 * order], found[2 * order :]
+    second = {(k, k): grad[k] for k in t.affine} | dict(zip(t.bends, bent, strict=True))
+    slopes = jnp.stack(grad), jnp.stack(influence)
+    return _Slopes(value, *slopes, t.rows, t.irls, t.inner, second)
 
 
-def _gram(rows: Array, weight: Array, more: dict[tuple[int, int], Array]) -> Array:
+def _gram(rows: Any, weight: Array, more: dict[tuple[int, int], Array]) -> Array:
     """Return [P, P]: the weighted products of `rows` [P, n], plus `more` by pairs (k, m), k >= m.
 
     Diagonal by diagonal, since the matrix is symmetric.
     """
     order, found = len(rows), dict(more)
-    for s in range(order):
-        products = total(rows[: order - s] * rows[s:] * weight)
-        for m, product in enumerate(products):
-            found[m + s, m] = product + found.get((m + s, m), 0.0)
+    pairs = [(m + s, m) for s in range(order) for m in range(order - s)]
+    if sums.one_pass():
+        products = totals([rows[k] * rows[m] * weight for k, m in pairs])
+    else:
+        by_diagonal = [total(rows[: order - s] * rows[s:] * weight) for s in range(order)]
+        products = [product for diagonal in by_diagonal for product in diagonal]
+    for pair, product in zip(pairs, products, strict=True):
+        found[pair] = product + found.get(pair, 0.0)
     entries = [found[max(k, m), min(k, m)] for k in range(order) for m in range(order)]
     return jnp.stack(entries).reshape(order, order)
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxscale._numerics import sums
 from jaxscale._numerics.logarithm import log
 from jaxscale._numerics.positive import Positive
 
@@ -254,7 +255,7 @@ def residual_named(given: str | Residual) -> Residual:
 
 def _log_ratio(p: Array, log_y: Array) -> Array:
     """Return log p - log y [..., n]."""
-    if p.dtype != jnp.float64:
+    if p.dtype != jnp.float64 or sums.one_pass():
         return jnp.log(p) - log_y
     # A sum written as a product with (1, 1). XLA fuses a cheap expression into every one of its
     # users, which here would work out the logarithm six times; a product is stored. What that

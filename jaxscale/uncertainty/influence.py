@@ -28,6 +28,7 @@ from jax import Array
 from jaxscale._numerics import programs
 from jaxscale._numerics.precision import cast
 from jaxscale._numerics.smallmat import cholesky, cholesky_solve
+from jaxscale._numerics.sums import dot
 from jaxscale.data.runs import Runs
 from jaxscale.engine.implicit import argmin_law, condition, confined, moving, psi, with_values
 from jaxscale.errors import FitError
@@ -35,7 +36,7 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
 from jaxscale.objective.inputs import in_units_of_runs
 from jaxscale.objective.losses import Loss
-from jaxscale.objective.objective import LONG, Objective, dot, partial
+from jaxscale.objective.objective import LONG, Objective, partial
 from jaxscale.text import columns, count, one_line
 from jaxscale.text import quantity as number
 from jaxscale.uncertainty.quantities import Quantity, quantity

@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxscale.objective.objective import Objective, dot
+from jaxscale._numerics.sums import dot
+from jaxscale.objective.objective import Objective
 from jaxscale.varpro.normal_equations import (
     System,
     best,

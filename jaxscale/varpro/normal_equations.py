@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxscale.objective.objective import dot
+from jaxscale._numerics.sums import dot
 from jaxscale.varpro.separation import COLUMN, FIXED, ROW, Table, spread
 
 

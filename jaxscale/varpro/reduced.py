@@ -11,7 +11,8 @@ from jax import Array
 
 from jaxscale._numerics.pytree import pytree
 from jaxscale._numerics.smallmat import nonnegative_solve
-from jaxscale.objective.objective import Objective, dot
+from jaxscale._numerics.sums import dot
+from jaxscale.objective.objective import Objective
 
 
 @pytree

@@ -293,3 +293,15 @@ def test_two_processes_change_no_bit():
     (one, told), (two, told_together) = texts
     assert (one, two) == ("1", "2")
     assert len(told.splitlines()) >= 3 and told_together == told
+
+
+@pytest.mark.parametrize(
+    ("which", "some", "size"),
+    [(range(6), (0, 4), 4), (range(6), (3, 6), 3), (range(6), (4, 6), 4), ([2, 2, 5], (0, 3), 3),
+     ([3, 2, 1], (0, 3), 3), ([4], (0, 1), 1)],
+)  # fmt: skip
+def test_the_fields_of_some_starts_are_those_of_their_problems(which, some, size):
+    table = np.arange(12.0).reshape(6, 2)
+    found = Problems({"weight": table}, np.array(which)).part(slice(*some), size)["weight"]
+    rows = [*which][slice(*some)]
+    np.testing.assert_array_equal(found, table[rows + [rows[0]] * (size - len(rows))])

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import jaxscale
-from jaxscale._numerics import programs
+from jaxscale._numerics import programs, sums
 from jaxscale._numerics.precision import cast, scope
 from jaxscale.fitting.preparation import bucket, prepare
-from jaxscale.objective.objective import BLOCK, LONG, STRIP, strips_of
+from jaxscale.objective.objective import BLOCK, LONG, STRIP, in_blocks, strips_of
 from jaxscale.varpro.reduced import Reduced
 
 LOSSES = [jaxscale.Huber(1e-2), jaxscale.Square(), jaxscale.Absolute(1e-2)]
@@ -209,3 +209,28 @@ def test_strips_hold_every_block_and_a_bucket_fills_them():
 def test_every_long_bucket_is_a_whole_number_of_blocks():
     for n in (2048, 2049, 2500, 3000, 5000, 24_000, 240_000, 999_999):
         assert bucket(n) % BLOCK == 0
+
+
+@pytest.mark.parametrize("residual", ["log", "absolute"])
+def test_sums_in_one_pass_are_those_of_a_cpu(noisy, residual, monkeypatch):
+    target = objective(noisy, jaxscale.Huber(1e-2), residual)
+
+    def models(z):
+        found = target.lazy_model(z)
+        both = [found.curvature(jnp.array(exact)) for exact in (False, True)]
+        return found[:3], both, target.model(z)
+
+    with scope(np.float64):
+        wanted = jax.jit(models)(Z)
+        monkeypatch.setattr(sums, "one_pass", lambda: True)
+        program = jax.jit(lambda z: models(z)).lower(Z)
+        found = program.compile()(Z)
+    assert "dot_general" not in program.as_text() and "barrier" not in program.as_text()
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-11 * np.abs(other).max())
+
+
+def test_only_a_cpu_takes_a_long_table_block_by_block(monkeypatch):
+    assert in_blocks(LONG) and not in_blocks(LONG - 1) and not in_blocks(LONG + 1)
+    monkeypatch.setattr(sums, "one_pass", lambda: True)
+    assert not in_blocks(LONG)
