@@ -106,7 +106,12 @@ def table(options: argparse.Namespace, mapping: Mapping[str, str]) -> Runs:
         units=options.units,
         melt=options.melt,
         parse=options.parse,
-        lowest=options.lowest or (),
+        last_of=options.last_of or (),
+        end=options.end,
+        best_of=options.best_of or (),
+        over=options.over or (),
+        average_over=options.average_over or (),
+        envelope=options.envelope,
         scale=pairs(options.scale, "--scale"),
     )
 

@@ -252,7 +252,7 @@ def test_names_that_say_nothing_are_refused(name, tmp_path):
 COMMANDS = {
     "melt": (["a.csv", "--melt", "{N}_{step}step - eval/loss", "--column", "D=1e6*step"], 4),
     "parse": (["b.csv", "--parse", "{N}_{D}tok", "--bad", "drop"], 2),
-    "lowest": (["b.csv", "--parse", "{N}_{D}tok", "--bad", "drop", "--lowest", "D"], 1),
+    "best of": (["b.csv", "--parse", "{N}_{D}tok", "--bad", "drop", "--best-of", "D"], 1),
     "files": (["c1.csv", "c2.csv", "--where", "file != 'c3.csv'"], 4),
     "a pattern": (["c?.csv"], 4),
 }
