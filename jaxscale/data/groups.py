@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def listed(names: str | Sequence[str]) -> list[str]:
-    """Return names that are given as `N,D` or as a sequence, each once."""
-    each = names.split(",") if isinstance(names, str) else names
+def listed(names: str | Sequence[str] | None) -> list[str]:
+    """Return names that are given as `N,D` or as a sequence, each once; none for None."""
+    each = names.split(",") if isinstance(names, str) else names or ()
     return list(dict.fromkeys(name.strip() for name in each if name.strip()))
 
 

@@ -26,8 +26,9 @@ NEIGHBOURS = {1: 5, 2: 12}
 EXCESS = (0.02, 0.1)
 """Share of the lowest loss by which no such point lies above it; and up to which the share grows
 until there are as many."""
-BENT = 3.0
-"""Standard errors by which the curvature must be above 0."""
+BENT = 1.0
+"""Standard errors by which the curvature must be above 0. More would pick the sweeps whose noise
+adds to the bend, and their optima would be less certain than their errors say."""
 PRIOR = 8.0
 """Degrees of freedom of the variance of all groups, beside the own ones."""
 ALIKE = 1e-5

@@ -48,11 +48,11 @@ class Reduce(TypedDict, total=False):
         envelope: a column, "C": what no row of no more of it beats; see `Runs.envelope`.
     """
 
-    last_of: str | Sequence[str]
+    last_of: str | Sequence[str] | None
     end: str
-    best_of: str | Sequence[str]
-    over: str | Sequence[str]
-    average_over: str | Sequence[str]
+    best_of: str | Sequence[str] | None
+    over: str | Sequence[str] | None
+    average_over: str | Sequence[str] | None
     envelope: str | None
 
 
@@ -68,15 +68,19 @@ class Reading:
     scale: Mapping[str, float] = dataclasses.field(default_factory=dict)
     melt: str | None = None
     parse: str | Sequence[str] = ()
-    last_of: str | Sequence[str] = ()
+    last_of: str | Sequence[str] | None = None
     end: str = "last"
-    best_of: str | Sequence[str] = ()
-    over: str | Sequence[str] = ()
-    average_over: str | Sequence[str] = ()
+    best_of: str | Sequence[str] | None = None
+    over: str | Sequence[str] | None = None
+    average_over: str | Sequence[str] | None = None
     envelope: str | None = None
 
     def __post_init__(self) -> None:
         end_of(self.end)
+        for name in ("last_of", "best_of", "over", "average_over", "envelope"):
+            given = getattr(self, name)
+            if given is not None and not listed(given):
+                raise ValueError(f"{name} (--{name.replace('_', '-')}): expected columns, e.g. N,D")
         if self.end != "last" and not self.last_of:
             raise ValueError(f"end={self.end!r} (--end) goes with last_of (--last-of COLUMN)")
         if self.over and not self.best_of:
@@ -330,9 +334,11 @@ def reduced(runs: R, options: Reading) -> R:
     if options.best_of:
         of = options.response
         of = "loss" if of is None or runs.names.get("loss") == of else of
-        runs = runs.best_of(*listed(options.best_of), over=options.over, of=of)
+        runs = runs.best_of(*listed(options.best_of), over=listed(options.over), of=of)
     if options.average_over:
-        runs = runs.average(options.average_over)
+        over = listed(options.average_over)
+        alike = [name for name in listed(options.best_of) if name not in over]
+        runs = runs.average(over, alike)
     if options.envelope:
         runs = runs.envelope(options.envelope)
     runs = runs.without_labels()

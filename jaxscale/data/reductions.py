@@ -7,7 +7,7 @@ the runs that says what was done and how many rows remain. Nothing here loops ov
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from jaxscale.data.named_columns import LETTERS, TEXT, NamedColumns
 from jaxscale.data.optima import optima
 from jaxscale.data.responses import response_of
 from jaxscale.data.run_ends import ends
-from jaxscale.data.seeds import AVERAGED, means, settings
+from jaxscale.data.seeds import AVERAGED, Means, means, settings
 from jaxscale.data.tuning import Tuning, optimum_as_loss
 from jaxscale.errors import DataError
 from jaxscale.text import listing, many, quantity, short
@@ -106,8 +106,10 @@ class Reductions(NamedColumns):
         alone = best[np.bincount(groups) < 2]
         said = f"best of each {', '.join(names)}: {many(len(best), 'row')} of {len(groups)} remain"
         if len(alone) and len(alone) < len(groups):
-            has = f"{len(alone)} of them are the only run there"
-            said += f"; {has}, so nothing was tuned (row {self._shown(alone)})"
+            said += (
+                f"; {many(len(alone), 'row')} alone in the group, so nothing was tuned there (row "
+                f"{self._shown(alone)})"
+            )
         return self._picked(best, f"not the lowest loss of its {', '.join(names)}")._say([said])
 
     def tuning(self, *by: str, over: str | Sequence[str]) -> Tuning:
@@ -140,7 +142,7 @@ class Reductions(NamedColumns):
             optima=found,
         )
 
-    def average(self, over: str | Sequence[str] = "seed") -> Self:
+    def average(self, over: str | Sequence[str] = "seed", within: str | Sequence[str] = ()) -> Self:
         """Return the mean of runs that differ in their seed only, with its standard error.
 
         Runs must be alike in N, D, C, S, the group, and in every other column that was set; those
@@ -151,56 +153,62 @@ class Reductions(NamedColumns):
 
         Args:
             over: columns that are not looked at, "seed".
+            within: columns that runs must be alike in, "N,D", where it is not to be told.
 
         Raises:
             DataError: there is no such column, or no two runs differ in it only.
         """
-        names = listed(over)
+        names, given = listed(over), listed(within)
         option = f"--average-over {','.join(names)}"
         seeds = numbered([self._resolved(name, option) for name in names])
         copies = self._copies()
         if copies.any():
-            runs = self.select(~copies, "the same run again, alike in every column")
-            return runs.average(over)
-        skipped = {key for name in names if (key := self._key(name)) is not None}
-        base, others = [n for n in LETTERS if n in self.columns], {}
-        for name, values in self.columns.items():
-            if name not in (*base, *skipped):
-                others[name] = values
-        fixed = [self.columns[name] for name in base if name not in skipped]
+            why = "the same run again, alike in every column"
+            said = f"{many(int(copies.sum()), 'row')} left out: {why}"
+            return self.select(~copies, why)._say([said]).average(over, within)
+        skipped = {self._key(name) for name in names}
+        labels = {name: self.names.get(name, name.removeprefix(TEXT)) for name in self.columns}
+        others = {n: x for n, x in self.columns.items() if n not in skipped}
+        base = [name for name in LETTERS if name in others]
+        cells = [others.pop(name) for name in base]
         if self.group is not None and "group" not in skipped:
-            fixed.append(coded(list(self.group)))
-        labels = {name: self.names.get(name, name.removeprefix(TEXT)) for name in others}
-        was_set, measured = settings(fixed, others, seeds, labels)
-        alike = [*base, *was_set]
-        cells = [*fixed, *(self.columns[name] for name in was_set)]
-        groups = numbered(cells or [np.zeros(len(seeds))])
+            cells.append(coded(list(self.group)))
+        was_set, measured = settings(cells, others, seeds, labels)
+        if given:
+            cells, base = [self._resolved(name, option) for name in given], given
+            was_set, measured = [], list(others)
+        groups = numbered([*cells, *(others[name] for name in was_set), np.zeros(len(seeds))])
         weight = np.ones(len(groups)) if self.weight is None else self.weight
         found = means(groups, self.loss, weight)
-        shown = listing([labels.get(name, name) for name in alike])
+        alike = listing([labels.get(name, name) for name in (*base, *was_set)])
         if found.size.max() < 2:
             raise DataError(
-                f"{self.source}: {option}: no two rows are alike in {shown} and differ in "
+                f"{self.source}: {option}: no two rows are alike in {alike} and differ in "
                 f"{' and '.join(names)}; leave it out, or name what else differs between repeats: "
                 f"--average-over {','.join(names)},COLUMN"
             )
-        kept = [name for name in measured if not name.startswith(TEXT)]
-        changes = {name: found.of(self.columns[name], weight)[groups] for name in kept}
+        kept = [n for n in measured if not n.startswith(TEXT)]
+        columns = {n: found.of(others[n], weight)[groups] for n in kept if n in others}
+        return self._means(found, names, columns)._say(_averaged(found, names, alike, kept))
+
+    def _means(self, found: Means, over: Sequence[str], columns: dict[str, np.ndarray]) -> Self:
+        """Return the runs of means, with columns [n] of them; without the seeds."""
+        groups = found.groups
         if found.spread > 0:
-            changes["loss_se"] = found.error[groups]
+            columns["loss_se"] = found.error[groups]
         runs = self.replace(
             weight=found.weight[groups],
-            names={**self.names, "weight": AVERAGED, **dict.fromkeys(changes.keys() - self.names)},
+            names={**dict(zip(columns, columns, strict=True)), **self.names, "weight": AVERAGED},
         )
         runs = runs._picked(
             found.first,
-            f"averaged with others that differ in {' and '.join(names)} only",
+            f"averaged with others that differ in {' and '.join(over)} only",
             loss=found.loss[groups],
-            **changes,
+            **columns,
         )
-        for name in skipped:
-            runs.columns.pop(name, None)
-        return runs._say(_averaged(found, names, shown, kept))
+        for name in over:
+            runs.columns.pop(str(runs._key(name)), None)
+        return runs
 
     def envelope(self, along: str = "C") -> Self:
         """Return the runs, or the points of training curves, that none of no more compute beats.
@@ -266,8 +274,8 @@ class Reductions(NamedColumns):
         if kind in HIGHER_IS_BETTER:
             raise DataError(
                 f"{self.source}: {option or '--best-of ' + ','.join(by)} would keep the lowest "
-                f"{kind}, which is the worst run; name a loss with --column loss=COLUMN, or "
-                "turn it round: --column 'loss=1-COLUMN'"
+                f"{kind} of each group, which is its worst run; name a loss with --column "
+                "loss=COLUMN, or turn it round: --column 'loss=1-COLUMN'"
             )
 
     def _copies(self) -> np.ndarray:
@@ -296,7 +304,7 @@ def _least_so_far(loss: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return np.where(first, np.inf, found)
 
 
-def _averaged(found: Any, over: Sequence[str], alike: str, measured: Sequence[str]) -> list[str]:
+def _averaged(found: Means, over: Sequence[str], alike: str, measured: Sequence[str]) -> list[str]:
     """Return what to say of means."""
     size = found.size
     most = f"{size.min()} to {size.max()}" if size.min() < size.max() else f"{size.max()}"

@@ -81,7 +81,7 @@ class Tuning:
         said = (
             f"best of each {', '.join(self.by)} over {', '.join(self.over)}: "
             f"{many(len(kind), 'row')} of {len(self.losses)} remain, "
-            f"{inside} with the minimum of {shape} in {what}"
+            f"{'all' if inside == len(kind) else inside} with the minimum of {shape} in {what}"
         )
         if inside and not np.isfinite(self.optima.error).any():
             said += ", without standard errors: no group has more points than the parabola needs"

@@ -1,6 +1,6 @@
 """Wide exports, pivot and long tables, and names that say N and D: read where it is asked for."""
 
-import sys
+import importlib
 
 import numpy as np
 import pytest
@@ -272,7 +272,7 @@ def test_the_command_line_has_all_of_it(name, tmp_path, monkeypatch, capsys):
         given.append(runs)
         raise jaxscale.FitError("stop here")
 
-    monkeypatch.setattr(sys.modules["jaxscale.cli.fit"], "fit", fit)
+    monkeypatch.setattr(importlib.import_module("jaxscale.cli.fit"), "fit", fit)
     assert main(["fit", *arguments, "--quiet"]) == 1
     assert "stop here" in capsys.readouterr().err
     assert len(given[0]) == count
