@@ -73,7 +73,8 @@ def shape_options(sub: argparse.ArgumentParser) -> None:
         default=[],
         metavar="[COLUMN=]PATTERN",
         help="take N, D and others from the names of runs, e.g. '{N}_{D}tok', or from another "
-        "column, e.g. 'model={}-{N}'; repeatable",
+        "column, e.g. 'model={}-{N}'; {D/20N} is a multiple of 20 N, as in 190M-1xC; auto takes "
+        "the pattern that the names suggest; repeatable",
     )
     sub.add_argument(
         "--last-of",

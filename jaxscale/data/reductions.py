@@ -17,6 +17,7 @@ from jaxscale.data.optima import optima
 from jaxscale.data.responses import response_of
 from jaxscale.data.run_ends import ends
 from jaxscale.data.seeds import AVERAGED, Means, means, settings
+from jaxscale.data.settings import is_error
 from jaxscale.data.tuning import Tuning, optimum_as_loss
 from jaxscale.errors import DataError
 from jaxscale.text import listing, many, quantity, short
@@ -58,7 +59,7 @@ class Reductions(NamedColumns):
         smoothed = "" if end == "last" else f", its loss the {end}"
         said = [
             f"last row of each {', '.join(names)} by {along}{smoothed}: "
-            f"{many(int((~lost).sum()), 'row')} of {len(self.loss)} remain"
+            f"{many(int((~lost).sum()), 'row')} of {len(self.loss):,} remain"
         ]
         if lost.any():
             said.append(
@@ -104,7 +105,9 @@ class Reductions(NamedColumns):
         counted = self.weight is None or self.weight > 0
         best = lowest_rows(groups, np.where(counted, self.loss, np.nan))
         alone = best[np.bincount(groups) < 2]
-        said = f"best of each {', '.join(names)}: {many(len(best), 'row')} of {len(groups)} remain"
+        said = (
+            f"best of each {', '.join(names)}: {many(len(best), 'row')} of {len(groups):,} remain"
+        )
         if len(alone) and len(alone) < len(groups):
             said += (
                 f"; {many(len(alone), 'row')} alone in the group, so nothing was tuned there (row "
@@ -187,7 +190,7 @@ class Reductions(NamedColumns):
                 f"{' and '.join(names)}; leave it out, or name what else differs between repeats: "
                 f"--average-over {','.join(names)},COLUMN"
             )
-        kept = [n for n in measured if not n.startswith(TEXT)]
+        kept = [n for n in measured if not n.startswith(TEXT) and not is_error(labels.get(n, n))]
         columns = {n: found.of(others[n], weight)[groups] for n in kept if n in others}
         return self._means(found, names, columns)._say(_averaged(found, names, alike, kept))
 
@@ -206,8 +209,10 @@ class Reductions(NamedColumns):
             loss=found.loss[groups],
             **columns,
         )
-        for name in over:
-            runs.columns.pop(str(runs._key(name)), None)
+        errors = [name for name in runs.columns if is_error(self.names.get(name, name))]
+        for name in (*errors, *(str(runs._key(name)) for name in over)):
+            if name not in columns:  # an error of one run is none of a mean
+                runs.columns.pop(name, None)
         return runs
 
     def envelope(self, along: str = "C") -> Self:
@@ -237,7 +242,7 @@ class Reductions(NamedColumns):
         front = order[(loss[order] < least) & np.isfinite(loss[order])]
         bins = numbered([groups[front], np.floor(np.log10(values[front]) * PER_DECADE)])
         best = front[lowest_rows(bins, loss[front])] if len(front) else front
-        said = f"envelope along {along}: {many(len(best), 'row')} of {len(groups)} remain"
+        said = f"envelope along {along}: {many(len(best), 'row')} of {len(groups):,} remain"
         return self._picked(best, f"not on the envelope along {along}")._say([said])
 
     def _optima(self, found: Tuning, of: str) -> Self:
@@ -310,7 +315,7 @@ def _averaged(found: Means, over: Sequence[str], alike: str, measured: Sequence[
     most = f"{size.min()} to {size.max()}" if size.min() < size.max() else f"{size.max()}"
     alone = int((size == 1).sum())
     said = (
-        f"averaged over {' and '.join(over)}: {many(len(size), 'row')} of {int(size.sum())} "
+        f"averaged over {' and '.join(over)}: {many(len(size), 'row')} of {int(size.sum()):,} "
         f"remain, each of {most} alike in {alike}"
     )
     if alone:

@@ -27,6 +27,11 @@ def is_measured(name: str) -> bool:
     return MEASURED.search(_plain(name)) is not None
 
 
+def is_error(name: str) -> bool:
+    """Return whether a column is called as the standard error of another."""
+    return bool({"se", "sem", "stderr", "std"} & {*_plain(name).split()})
+
+
 def _plain(name: str) -> str:
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return re.sub(r"[^a-z0-9]+", " ", words.lower())

@@ -80,7 +80,7 @@ class Tuning:
         inside = int((kind == INSIDE).sum())
         said = (
             f"best of each {', '.join(self.by)} over {', '.join(self.over)}: "
-            f"{many(len(kind), 'row')} of {len(self.losses)} remain, "
+            f"{many(len(kind), 'row')} of {len(self.losses):,} remain, "
             f"{'all' if inside == len(kind) else inside} with the minimum of {shape} in {what}"
         )
         if inside and not np.isfinite(self.optima.error).any():
