@@ -14,13 +14,14 @@ sweeps of five points have two of their own.
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
 from jaxscale.data.groups import lowest_rows, sums
 
-REACH = 1.5
-"""Natural logarithms around the minimum that a surface is fitted to, a factor 4.5 each way ..."""
+REACH = math.log(3)
+"""How far around the minimum a surface is fitted, a factor 3 each way ..."""
 NEIGHBOURS = {1: 5, 2: 12}
 """... or further, until it has so many points."""
 EXCESS = (0.02, 0.1)
