@@ -279,7 +279,7 @@ def read_table_as_runs(table: Table, options: Reading) -> dict[str, Any]:
         raise DataError(f"{table.source}: no rows are left of {len(keep)} ({reasons[:240]})")
     extra, notes = others(table, names, keep, options.units)
     extra |= coded_labels(
-        table, [*extra, *(names[k] for k in (*columns, "group") if k in names)], keep, options
+        table, [*extra, *(names[k] for k in (*columns, "group") if k in names)], options
     )
     called = {letter: column.label for letter, column in columns.items()}
     called |= {"group": names["group"]} if "group" in names else {}
@@ -297,20 +297,17 @@ def read_table_as_runs(table: Table, options: Reading) -> dict[str, Any]:
     }
 
 
-def coded_labels(
-    table: Table, taken: Sequence[str], keep: np.ndarray, options: Reading
-) -> dict[str, np.ndarray]:
+def coded_labels(table: Table, taken: Sequence[str], options: Reading) -> dict[str, np.ndarray]:
     """Return the labels [n] that rows are reduced by, coded as numbers.
 
     Args:
         table: the table.
         taken: columns that are there as numbers, or as the group.
-        keep: rows that are kept.
         options: where seeds are averaged, every column of labels tells which rows are alike.
     """
     wanted = list(table.columns) if options.average_over else options.grouped
     return {
-        TEXT + name: coded(table.columns[name])[keep]
+        TEXT + name: coded(table.columns[name])
         for name in wanted
         if name in table.columns and name not in taken
     }

@@ -229,8 +229,7 @@ class Reductions(NamedColumns):
             DataError: there is no such column, or a value of it is not positive.
         """
         option = f"--envelope {along}"
-        key = self._key(along)
-        values = self.column(along) if key is None else self._resolved(along, option)
+        values = self._resolved(along, option)
         self._require_positive(values, along, f"{option}: bins of its logarithm take")
         self._refuse_higher([], option)
         groups = np.zeros(len(values), int)

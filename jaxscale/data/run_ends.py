@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxscale.data.groups import sums
 
-WINDOW = 32
+WINDOW = 16
 """Last losses of a run that its very last one is held against."""
 LEAST = 8
 """Losses from which that says anything."""
