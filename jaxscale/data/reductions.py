@@ -271,7 +271,7 @@ class Reductions(NamedColumns):
                     f"{self.source}: {option}: no group has an optimum inside its sweep"
                 )
             runs = runs.select(mask, f"no optimum over {', '.join(found.over)} inside the sweep")
-        return runs._say(found.notes())
+        return runs._say(found.notes(of))
 
     def _refuse_higher(self, by: Sequence[str], option: str = "") -> None:
         kind = response_of(self.names.get("loss", "loss")).kind

@@ -72,32 +72,34 @@ class Tuning:
         losses: np.ndarray = features(u) @ found.surface[group]
         return losses
 
-    def notes(self) -> list[str]:
-        """Return sentences on how many groups have an optimum, and why the others have none."""
+    def notes(self, of: str = "loss") -> list[str]:
+        """Return sentences on how many groups have an optimum, and why the others have none.
+
+        Of what, if not of the loss, the groups without an optimum are left out.
+        """
         kind = self.optima.kind
         what = " and ".join(f"log {name}" for name in self.over)
         shape = "a parabola" if len(self.over) == 1 else "a quadratic surface"
         inside = int((kind == INSIDE).sum())
+        left = len(kind) if of == "loss" else inside
         said = (
             f"best of each {', '.join(self.by)} over {', '.join(self.over)}: "
-            f"{many(len(kind), 'row')} of {len(self.losses):,} remain, "
-            f"{'all' if inside == len(kind) else inside} with the minimum of {shape} in {what}"
+            f"{many(left, 'row')} of {len(self.losses):,} remain, "
+            f"{'all' if inside == left else inside} with the minimum of {shape} in {what}"
         )
         if inside and not np.isfinite(self.optima.error).any():
             said += ", without standard errors: no group has more points than the parabola needs"
-        return [said, *self._without()]
+        done = "lowest point kept in" if of == "loss" else f"no {of}, so left out:"
+        return [said, *self._without(done)]
 
-    def _without(self) -> list[str]:
+    def _without(self, done: str) -> list[str]:
         found = []
         for code, why in WHY.items():
             rows = [self.called[k] for k in np.flatnonzero(self.optima.kind == code)[:SHOWN]]
             count = int((self.optima.kind == code).sum())
             if count:
                 more = ", ..." if count > SHOWN else ""
-                found.append(
-                    f"lowest point kept in {many(count, 'group')} (row {', '.join(rows)}{more}): "
-                    f"{why}"
-                )
+                found.append(f"{done} {many(count, 'group')} (row {', '.join(rows)}{more}): {why}")
         return found
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """The optimum of every group of a sweep: a parabola, or a surface, in the logarithms."""
 
 import numpy as np
+import pandas
 import pytest
 from cases import data_folder, needs_data
 
@@ -118,6 +119,22 @@ def test_planted_optima_lie_within_their_errors_at_the_nominal_rate(groups, poin
     for errors in (np.concatenate(at), np.concatenate(low)):
         assert len(errors) > 1500
         assert 0.87 < np.mean(errors < T90) < 0.95
+
+
+@needs_data
+def test_parabolas_in_the_size_find_the_published_optima_of_every_budget():
+    folder = data_folder() / "porian"
+    found = jaxscale.read_runs(
+        folder / "porian_isoflop.csv", best_of="config,C", over="N", map={"loss": "N_opt"}
+    )
+    configs = pandas.read_csv(folder / "porian_isoflop.csv")["config"].to_numpy()
+    ours = pandas.DataFrame({"config": configs[found.rows - 2], "flops": found.column("C")})
+    published = pandas.read_csv(folder / "porian_optimal.csv")
+    both = ours.assign(N=found.loss).merge(published, on=["config", "flops"])
+    both = both.dropna(subset=["params_opt", "log_params_opt_std"])
+    away = np.abs(np.log(both["N"] / both["params_opt"]))
+    assert len(found) == 172 and len(both) > 160
+    assert np.median(away) < 0.1 and np.mean(away < 2 * both["log_params_opt_std"]) > 0.95
 
 
 @needs_data

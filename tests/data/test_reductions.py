@@ -198,6 +198,8 @@ def test_groups_without_an_optimum_keep_their_lowest_point_and_make_no_rate(tmp_
     rates = read(tmp_path, text, best_of="N", over="lr", map={"loss": "lr_opt"})
     assert rates.loss == pytest.approx([2], rel=1e-6)
     assert sum("no optimum over lr" in why for _, why in rates.dropped) == 3
+    assert "1 row of 9 remain, all with" in rates.warnings[0]
+    assert rates.warnings[1].startswith("no lr_opt, so left out: 1 group (row 7): the optimum lies")
 
 
 def seeds(noise, sizes=(3, 3, 1)):
