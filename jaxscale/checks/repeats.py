@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import numpy as np
 
 from jaxscale.checks.alike import alike
 from jaxscale.data.runs import Runs
+from jaxscale.data.settings import is_tuned
 from jaxscale.text import many, quantity, short
 
-TUNED = re.compile(
-    r"(^|[^a-z])(lr|learning ?rate|batch|bs|gbs|bsz|gbsz|wd|weight ?decay|warm ?up|dropout|"
-    r"momentum|beta ?[12]|eps(ilon)?|decay|clip|temperature|init|rank|epochs?)([^a-z]|$)"
-)
-"""Names of what is tuned at given sizes, in lower case with blanks for punctuation."""
-MEASURED = re.compile(r"(^| )(err(or)?|loss|acc(uracy)?|ppl|perplexity|score|bpb|time|norm)( |$)")
-"""Names of what is measured, whatever else they say: `err_lsat_lr`."""
 APART = 0.1
 """Spread of losses at one setting, of the least of them, that is no noise of seeds."""
 MOST = 1000
@@ -51,7 +44,7 @@ def sweep_notes(runs: Runs, inputs: Mapping[str, np.ndarray]) -> list[str]:
         name
         for name, column in runs.columns.items()
         if name not in inputs
-        and _is_tuned(runs.names.get(name, name))
+        and is_tuned(runs.names.get(name, name))
         and np.mean([len(np.unique(column[rows])) == len(rows) for rows in at]) > SHARE
     ]
     if not tuned and not np.median(apart) > APART:
@@ -61,11 +54,5 @@ def sweep_notes(runs: Runs, inputs: Mapping[str, np.ndarray]) -> list[str]:
     return [
         f"{many(int(shared.sum()), 'row')} of {len(runs)} share {' and '.join(inputs)} with others "
         f"and {differ} (losses up to {share} % apart): every one counts. To fit "
-        f"the best of each: lowest={names!r} (--lowest {names})"
+        f"the best of each: best_of={names!r} (--best-of {names})"
     ]
-
-
-def _is_tuned(name: str) -> bool:
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    plain = re.sub(r"[^a-z0-9]+", " ", words.lower())
-    return TUNED.search(plain) is not None and MEASURED.search(plain) is None

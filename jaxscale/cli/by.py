@@ -18,7 +18,7 @@ def by_column(options: argparse.Namespace, mapping: dict[str, str]) -> None:
     """Let the column of `--by` be read as the group, and rows be compared within it.
 
     Args:
-        options: with `by`; what `lowest` keeps is of each table.
+        options: with `by`; what `last_of` and `best_of` keep is of each table.
         mapping: of `--column`; it gets another entry.
 
     Raises:
@@ -29,8 +29,10 @@ def by_column(options: argparse.Namespace, mapping: dict[str, str]) -> None:
             "--drop-highest counts over all tables of --by together; leave such rows out with "
             "--where, or fit one table at a time"
         )
-    if options.lowest:
-        options.lowest = f"{options.lowest},{options.by}"
+    if options.last_of:
+        options.last_of = f"{options.last_of},{options.by}"
+    if options.best_of:
+        options.best_of = f"{options.best_of},{options.by}"
     if mapping.setdefault("group", options.by) != options.by:
         raise ValueError(f"--by {options.by} and --column group={mapping['group']} differ")
 

@@ -109,7 +109,12 @@ def table(options: argparse.Namespace, mapping: Mapping[str, str]) -> Runs:
         units=options.units,
         melt=options.melt,
         parse=options.parse,
-        lowest=options.lowest or (),
+        last_of=options.last_of,
+        end=options.end,
+        best_of=options.best_of,
+        over=options.over,
+        average_over=options.average_over,
+        envelope=options.envelope,
         scale=pairs(options.scale, "--scale"),
     )
 

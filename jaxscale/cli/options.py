@@ -73,13 +73,38 @@ def shape_options(sub: argparse.ArgumentParser) -> None:
         default=[],
         metavar="[COLUMN=]PATTERN",
         help="take N, D and others from the names of runs, e.g. '{N}_{D}tok', or from another "
-        "column, e.g. 'model={}-{N}'; repeatable",
+        "column, e.g. 'model={}-{N}'; {D/20N} is a multiple of 20 N, as in 190M-1xC; auto takes "
+        "the pattern that the names suggest; repeatable",
     )
     sub.add_argument(
-        "--lowest",
+        "--last-of",
+        metavar="COLUMN,...",
+        help="keep the last row of every run of a log, which these columns tell apart, e.g. run",
+    )
+    text = "its loss: last, median:K of the last K, or ema:B, a mean with decay B; with --last-of"
+    sub.add_argument("--end", default="last", metavar="HOW", help=text)
+    sub.add_argument(
+        "--best-of",
         metavar="COLUMN,...",
         help="keep the lowest loss of the rows that are alike in these, e.g. N,D for a sweep of "
         "learning rates",
+    )
+    sub.add_argument(
+        "--over",
+        metavar="COLUMN,...",
+        help="with --best-of: take the optimum of a parabola in the logarithm of what was tuned, "
+        "lr or lr,batch, instead of the lowest point; lr_opt and lr_opt_se say where it is, and "
+        "--column loss=lr_opt takes that for the response",
+    )
+    sub.add_argument(
+        "--average-over",
+        metavar="COLUMN,...",
+        help="average rows that differ in these only, e.g. seed; loss_se is the error of a mean",
+    )
+    sub.add_argument(
+        "--envelope",
+        metavar="COLUMN",
+        help="keep the rows that no other one of no more of this beats, e.g. C for checkpoints",
     )
 
 

@@ -16,12 +16,19 @@ DEFAULTS: dict[str, Any] = {
     "units": "plain",
     "melt": None,
     "parse": [],
-    "lowest": None,
+    "last_of": None,
+    "end": "last",
+    "best_of": None,
+    "over": None,
+    "average_over": None,
+    "envelope": None,
     "decimal": ".",
     "scale": [],
     "error": None,
 }
 """Options that say how a table is read, as they are where none is given."""
+OLD = {"lowest": "best_of"}
+"""Names that fits of earlier versions keep."""
 PAIRS = ("scale",)
 
 
@@ -48,6 +55,8 @@ def recorded(
         DataError: what the file keeps is no reading.
     """
     kept = settings.get("table", {})
+    if isinstance(kept, dict):
+        kept = {OLD.get(name, name): value for name, value in kept.items()}
     if not isinstance(kept, dict) or not kept.keys() <= {*DEFAULTS, "by"}:
         raise DataError("settings.table: no options of a table that this version knows")
     read = argparse.Namespace(**vars(options))

@@ -10,10 +10,18 @@ from typing import Any
 
 COLUMN = "--column NAME=COLUMN"
 FOLDER = "--folder DIR"
+BEST = "--best-of COLUMN,..."
 RENAMED: dict[str, dict[str, str]] = {
-    "fit": {"--map": COLUMN, "--of": "--law LAW:COLUMN"},
+    "fit": {"--map": COLUMN, "--of": "--law LAW:COLUMN", "--lowest": BEST},
+    "isoflop": {"--lowest": BEST},
+    "verify": {"--lowest": BEST},
     "warmup": {"--of": "--law LAW:COLUMN"},
-    "compare": {"--map": COLUMN, "--laws": "--law LAW,...", "--group": "--leave-out COLUMN"},
+    "compare": {
+        "--map": COLUMN,
+        "--laws": "--law LAW,...",
+        "--group": "--leave-out COLUMN",
+        "--lowest": BEST,
+    },
     "sweep": {"-o": FOLDER, "--out": FOLDER},
     "demo": {"-o": FOLDER, "--out": FOLDER},
     "plot": {"-o": "--figure FILE", "--out": "--figure FILE", "--surface": "--kind surface"},

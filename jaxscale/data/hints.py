@@ -14,6 +14,8 @@ LONG_NAMES = ("metric", "metricname", "key", "tag", "variable", "name")
 """Names of the column of metrics in a long table, in lower case without punctuation."""
 SIZE = re.compile(rf"(?<![\w.]){NUMBER.pattern}(?:{SIGN.pattern})?(?![\w.])")
 TIMES = re.compile(rf"{NUMBER.pattern}x")
+TIMES_N = re.compile(r"x(C(?![a-z])|(?![a-z]))", re.I)
+"""What makes a number one of tokens for each parameter, or of 20 of them."""
 IN_NAME = re.compile(rf"(?<![0-9.]){NUMBER.pattern}(?:{SIGN.pattern})?")
 LEAST = 1e6
 """Number without a suffix that looks like a size."""
@@ -65,6 +67,9 @@ def suggestion(names: Iterable[str]) -> str:
             field = ""
             if name[match.end() :].lower().startswith(("step", "iter")):
                 field = "step" if "{step}" not in parts else ""
+            elif sizes == ["D"] and (times := TIMES_N.match(name, match.end())):
+                field = "D/20N" if times[1] else "D/N"  # 1xC, 20x
+                sizes.clear()
             elif sizes and (match[0][-1].isalpha() or float(match[0]) >= LEAST):
                 field = sizes.pop(0)
             parts += [name[end : match.start()], f"{{{field}}}"]

@@ -158,7 +158,7 @@ def _parts(name: str, table: Table) -> Iterator[_Part]:
         return
     cells = table.columns[column]
     texts = np.array([f"{x:g}" if isinstance(x, float) else str(x).strip() for x in cells])
-    texts[~_filled(cells)] = ""
+    texts[~filled(cells)] = ""
     runs = [run for run in dict.fromkeys(texts.tolist()) if run]
     for run in runs:  # rows without a name belong to the run where there is one only
         yield _Part(run, table, everything if len(runs) == 1 else texts == run, labels)
@@ -168,7 +168,7 @@ def _canonical(name: str) -> str:
     return "_" * name.startswith("_") + canonical(name)
 
 
-def _filled(cells: Sequence[Any]) -> np.ndarray:
+def filled(cells: Sequence[Any]) -> np.ndarray:
     """Return which cells hold something [rows]."""
     if isinstance(cells, np.ndarray):
         return np.asarray(~np.isnan(cells))
@@ -193,7 +193,7 @@ def _candidates(
         found = [column for alias in ALIASES[what] for column in by_name.get(alias, ())]
         if not found and what in LIKE:
             found = [c for k, cs in by_name.items() if LIKE[what].fullmatch(k) for c in cs]
-    return [c for c in found if (_filled(part.table.columns[c]) & rows).any()]
+    return [c for c in found if (filled(part.table.columns[c]) & rows).any()]
 
 
 def _column(part: _Part, what: str, wanted: str | None, rows: np.ndarray, notes: list[str]) -> str:
@@ -225,9 +225,9 @@ def _curve(part: _Part, wanted: dict[str, str | None]) -> Curve:
     """Return the curve of a part: losses sorted by step, the rate interpolated to them."""
     table, notes = part.table, list(part.table.notes)
     column = _column(part, "loss", wanted["loss"], part.rows, notes)
-    logged = part.rows & _filled(table.columns[column])
+    logged = part.rows & filled(table.columns[column])
     counter = _column(part, "step", wanted["step"], logged, notes)
-    counted = part.rows & _filled(table.columns[counter])
+    counted = part.rows & filled(table.columns[counter])
     used = logged & counted
     if used.sum() < logged.sum():
         lost = int(logged.sum() - used.sum())
@@ -284,7 +284,7 @@ def _rate(
     where none is finite.
     """
     table = part.table
-    rows = counted & _filled(table.columns[column])
+    rows = counted & filled(table.columns[column])
     values = numeric(table, column, rows, "plain")
     bad = rows & (values < 0) & np.isfinite(values)
     if bad.any():

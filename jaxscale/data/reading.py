@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict, TypeVar
 
 import numpy as np
 
@@ -19,17 +19,41 @@ from jaxscale.data.columns import (
     recognize,
 )
 from jaxscale.data.expressions import keep_rows, names_in, worked_out
+from jaxscale.data.groups import coded, listed
 from jaxscale.data.headers import COUNTED, made_of, power_of_ten, unit_for
-from jaxscale.data.lowest import group_rows, is_lowest, listed
+from jaxscale.data.loss_curves import filled
 from jaxscale.data.melt import melt
-from jaxscale.data.responses import response_of
+from jaxscale.data.named_columns import TEXT
+from jaxscale.data.reductions import Reductions
+from jaxscale.data.run_ends import end_of
 from jaxscale.data.run_names import names_of_rows, parse_names
 from jaxscale.data.table import Table
 from jaxscale.errors import DataError
 from jaxscale.text import listing, many, short
 
-HIGHER_IS_BETTER = ("accuracy", "reward", "score")
-"""Responses of which the lowest is the worst."""
+R = TypeVar("R", bound=Reductions)
+
+
+class Reduce(TypedDict, total=False):
+    """What makes one row per run of a table, in this order; see `Runs` for each.
+
+    Attributes:
+        last_of: columns, "run": of the rows that are alike in them the last is kept.
+        end: its loss, "last", "median:5" of the last five, or "ema:0.9"; see `Runs.last_of`.
+        best_of: columns, "N,D": of the rows alike in them, the lowest loss; see `Runs.best_of`.
+        over: columns that were tuned, "lr": the optimum of a parabola in their logarithms instead.
+            Its place may be the response, map={"loss": "lr_opt"}.
+        average_over: columns, "seed": rows that differ in them only are averaged; see
+            `Runs.average`.
+        envelope: a column, "C": what no row of no more of it beats; see `Runs.envelope`.
+    """
+
+    last_of: str | Sequence[str] | None
+    end: str
+    best_of: str | Sequence[str] | None
+    over: str | Sequence[str] | None
+    average_over: str | Sequence[str] | None
+    envelope: str | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,9 +68,23 @@ class Reading:
     scale: Mapping[str, float] = dataclasses.field(default_factory=dict)
     melt: str | None = None
     parse: str | Sequence[str] = ()
-    lowest: str | Sequence[str] = ()
+    last_of: str | Sequence[str] | None = None
+    end: str = "last"
+    best_of: str | Sequence[str] | None = None
+    over: str | Sequence[str] | None = None
+    average_over: str | Sequence[str] | None = None
+    envelope: str | None = None
 
     def __post_init__(self) -> None:
+        end_of(self.end)
+        for name in ("last_of", "best_of", "over", "average_over", "envelope"):
+            given = getattr(self, name)
+            if given is not None and not listed(given):
+                raise ValueError(f"{name} (--{name.replace('_', '-')}): expected columns, e.g. N,D")
+        if self.end != "last" and not self.last_of:
+            raise ValueError(f"end={self.end!r} (--end) goes with last_of (--last-of COLUMN)")
+        if self.over and not self.best_of:
+            raise ValueError(f"over={self.over!r} (--over) goes with best_of (--best-of N,D)")
         if self.bad not in ("raise", "drop"):
             raise ValueError(f"bad must be 'raise' or 'drop', got {self.bad!r}")
         if self.units not in ("plain", "auto"):
@@ -56,6 +94,17 @@ class Reading:
         for letter, factor in self.scale.items():
             if not (factor > 0 and math.isfinite(factor)):
                 raise ValueError(f"scale of {letter} must be positive and finite, got {factor!r}")
+
+    @property
+    def response(self) -> str | None:
+        """What is asked for as the loss that `over` makes, `lr_opt`; None where nothing is."""
+        wanted = self.map.get("loss")
+        return wanted if wanted in [f"{name}_opt" for name in listed(self.over)] else None
+
+    @property
+    def grouped(self) -> list[str]:
+        """The columns that tell which rows are reduced to one."""
+        return [n for each in (self.last_of, self.best_of, self.average_over) for n in listed(each)]
 
 
 @dataclasses.dataclass
@@ -191,38 +240,17 @@ class _Reader:
                 if self.keep[row]:
                     self.dropped.append((self.table.lines[row], reason(letter, cell)))
                     self.keep[row] = False
-            self.drop(~np.isfinite(column.values), f"{letter} is missing or not finite")
+            if letter != "loss" or not self.options.last_of:  # how a run ends is looked at first
+                self.drop(~np.isfinite(column.values), f"{letter} is missing or not finite")
         if could:
             rows = "row left out is" if could == 1 else "rows left out are"
             self.notes.append(f"{could} {rows} read with units='auto' (--units auto)")
 
-    def keep_lowest(self, columns: Mapping[str, _Column]) -> None:
-        """Leave out all but the lowest loss of every group of rows."""
-        names = listed(self.options.lowest)
-        if not names:
-            return
-        kind = response_of(columns["loss"].label).kind
-        if kind in HIGHER_IS_BETTER:
-            raise DataError(
-                f"{self.table.top}: --lowest {','.join(names)} would keep the lowest {kind} of "
-                "each group, which is its worst run; name a loss with --column loss=COLUMN, or "
-                "turn it round: --column 'loss=1-COLUMN'"
-            )
-        values = {letter: column.values for letter, column in columns.items()}
-        groups = group_rows(self.table, names, values)
-        mask = ~is_lowest(groups, columns["loss"].values, self.keep)
-        self.drop(mask, f"not the lowest loss of its {', '.join(names)}")
-
-    def drop_highest(self, loss: np.ndarray) -> None:
-        """Leave out the highest losses [n]."""
-        most = self.options.drop_highest
-        if not most:
-            return
-        loss = np.where(self.keep & ~np.isnan(loss), loss, -np.inf)
-        count = min(most, int((loss > -np.inf).sum()))
-        highest = np.argsort(-loss, kind="stable")[:count]
-        mask = np.isin(np.arange(len(self.keep)), highest)
-        self.drop(mask, f"among the {most} highest losses")
+    def drop_unlogged(self, loss: np.ndarray) -> None:
+        """Leave out the rows of a log that have no loss [n]; a loss that is nan was logged."""
+        text = self.names["loss"]
+        cells = self.table.columns.get(text)
+        self.drop(np.isnan(loss) if cells is None else ~filled(cells), "no loss was logged")
 
 
 def read_table_as_runs(table: Table, options: Reading) -> dict[str, Any]:
@@ -234,18 +262,25 @@ def read_table_as_runs(table: Table, options: Reading) -> dict[str, Any]:
     if options.melt is not None:
         table = melt(table, options.melt)
     table = parse_names(table, [options.parse] if isinstance(options.parse, str) else options.parse)
+    if options.response is not None and options.response not in table.columns:
+        options = dataclasses.replace(
+            options, map={k: v for k, v in options.map.items() if k != "loss"}
+        )
     reader = _Reader(table, options)
     reader.where()
     columns, unread_ = reader.letters()
+    if options.last_of:
+        reader.drop_unlogged(columns["loss"].values)
     if options.bad == "drop":
         reader.drop_bad(columns)
-    reader.keep_lowest(columns)
-    reader.drop_highest(columns["loss"].values)
     keep, names = reader.keep, reader.names
     if not keep.any():
         reasons = "; ".join([*reader.notes, *first_reasons(reader.dropped)])
         raise DataError(f"{table.source}: no rows are left of {len(keep)} ({reasons[:240]})")
     extra, notes = others(table, names, keep, options.units)
+    extra |= coded_labels(
+        table, [*extra, *(names[k] for k in (*columns, "group") if k in names)], options
+    )
     called = {letter: column.label for letter, column in columns.items()}
     called |= {"group": names["group"]} if "group" in names else {}
     return {
@@ -254,9 +289,62 @@ def read_table_as_runs(table: Table, options: Reading) -> dict[str, Any]:
         "source": table.source,
         "dropped": reader.dropped,
         "warnings": (*table.notes, *reader.notes, *notes),
-        "names": {**called, **{name: name for name in extra}},
+        "names": {**called, **{name: name for name in extra if not name.startswith(TEXT)}},
         "unread": unread_,
         "called": names_of_rows(table),
         **{letter: column.values[keep] for letter, column in columns.items()},
         **{name: values[keep] for name, values in extra.items()},
     }
+
+
+def coded_labels(table: Table, taken: Sequence[str], options: Reading) -> dict[str, np.ndarray]:
+    """Return the labels [n] that rows are reduced by, coded as numbers.
+
+    Args:
+        table: the table.
+        taken: columns that are there as numbers, or as the group.
+        options: where seeds are averaged, every column of labels tells which rows are alike.
+    """
+    wanted = list(table.columns) if options.average_over else options.grouped
+    return {
+        TEXT + name: coded(table.columns[name])
+        for name in wanted
+        if name in table.columns and name not in taken
+    }
+
+
+def reduced(runs: R, options: Reading) -> R:
+    """Return runs with one row for what is asked for, in the order that `reductions` states.
+
+    Args:
+        runs: as they were read.
+        options: how.
+
+    Raises:
+        DataError: a column is missing, or no rows are left.
+    """
+    count = len(runs.loss)
+    if options.bad == "drop":
+        runs = runs.without_blanks([*options.grouped, *listed(options.over)])
+    if options.last_of:
+        runs = runs.last_of(*listed(options.last_of), end=options.end)
+    if options.best_of:
+        of = options.response
+        of = "loss" if of is None or runs.names.get("loss") == of else of
+        runs = runs.best_of(*listed(options.best_of), over=listed(options.over), of=of)
+    if options.average_over:
+        over = listed(options.average_over)
+        alike = [name for name in listed(options.best_of) if name not in over]
+        runs = runs.average(over, alike)
+    if options.envelope:
+        runs = runs.envelope(options.envelope)
+    runs = runs.without_labels()
+    most = options.drop_highest
+    if not most:
+        return runs
+    loss = np.where(np.isnan(runs.loss), -np.inf, runs.loss)
+    highest = np.argsort(-loss, kind="stable")[: min(most, int((loss > -np.inf).sum()))]
+    why = f"among the {most} highest losses"
+    if len(highest) == len(loss):
+        raise DataError(f"{runs.source}: no rows are left of {count} ({why})")
+    return runs.select(~np.isin(np.arange(len(loss)), highest), why)

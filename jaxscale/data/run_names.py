@@ -9,16 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from jaxscale.data.hints import suggestion
 from jaxscale.data.patterns import Pattern
 from jaxscale.data.table import Table
 from jaxscale.errors import DataError
-from jaxscale.text import listing, many, short
+from jaxscale.text import count, listing, many, short
 
 COLUMNS = tuple(
     "runname run name experimentname experiment modelname model checkpoint label runid id uid file "
     "模型 模型名称 名称 实验".split()
 )
 """Names of columns of names, in lower case without punctuation, best first."""
+AUTO = "auto"
+"""For the pattern that messages suggest."""
 MOST = 100_000
 """Rows of a table above which names are not kept."""
 
@@ -56,7 +59,8 @@ def parse_names(table: Table, texts: Sequence[str]) -> Table:
 
     Args:
         table: the table.
-        texts: patterns `{N}_{D}tok`, or `COLUMN=PATTERN` for another column than that of names.
+        texts: patterns `{N}_{D}tok`, or `COLUMN=PATTERN` for another column than that of names;
+            "auto" for the pattern that messages suggest. What it reads is in the notes.
 
     Raises:
         DataError: there is no such column, no name matches, or a column is there already.
@@ -71,15 +75,31 @@ def parse_names(table: Table, texts: Sequence[str]) -> Table:
 def _column_and_pattern(table: Table, text: str) -> tuple[str, Pattern]:
     head, mark, rest = text.partition("=")
     if mark and head in table.columns:
-        return head, Pattern.of(rest, f"--parse {head}=")
-    pattern = Pattern.of(text, "--parse")
+        return head, Pattern.of(_suggested(table, head, rest), f"--parse {head}=")
     column = column_of_names(table)
+    if column is not None:
+        text = _suggested(table, column, text)
+    pattern = Pattern.of("{N}" if text == AUTO else text, "--parse")
     if column is None:
         raise DataError(
             f"{table.top}: --parse {short(text, 80)}: no column of names is recognized; there are "
             f"{listing([*table.columns])}. Say which: --parse 'COLUMN={text[:60]}'"
         )
     return column, pattern
+
+
+def _suggested(table: Table, column: str, text: str) -> str:
+    """Return the pattern that `auto` stands for: that of the first name with a size in it."""
+    if text != AUTO:
+        return text
+    found = suggestion(str(cell).strip() for cell in table.columns[column])
+    if not found:
+        raise DataError(
+            f"{table.top}: --parse auto: no size is recognized in the names of column "
+            f"{short(column)}, such as {short(table.columns[column][0])}; write a pattern, e.g. "
+            "--parse 'd{depth}' --column 'N=12*depth*(64*depth)**2'"
+        )
+    return found
 
 
 def _parsed(table: Table, column: str, pattern: Pattern) -> Table:
@@ -104,6 +124,16 @@ def _parsed(table: Table, column: str, pattern: Pattern) -> Table:
             f"--parse {short(pattern.text, 80)} does not match {many(len(other), 'name')} of "
             f"{len(said)} in column {short(column)} ({first})"
         )
+    row = next(k for k, found in enumerate(said) if found is not None)
+    read = ", ".join(
+        f"{field} {count(value) if isinstance(value, float) else value}"
+        for field, value in (said[row] or {}).items()
+    )
+    notes.append(
+        f"column {short(column)} by {short(pattern.text, 80)}: "
+        f"{short(table.columns[column][row], 60)} says {read}; "
+        f"{many(len(said) - len(other), 'name')} of {len(said):,} read so"
+    )
     added: dict[str, Sequence[Any]] = {
         field: [None if found is None else found[field] for found in said]
         for field in pattern.fields

@@ -12,7 +12,7 @@ import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar, Unpack
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from jaxscale.data.columns import refuse_near_miss
 from jaxscale.data.frames import table_from_arrays, table_from_dataframe
 from jaxscale.data.headers import made_from
 from jaxscale.data.hints import suggestion
-from jaxscale.data.reading import Reading, read_table_as_runs
+from jaxscale.data.reading import Reading, Reduce, read_table_as_runs, reduced
+from jaxscale.data.reductions import Reductions
 from jaxscale.data.responses import Response, response_of
+from jaxscale.data.table import Table
 from jaxscale.data.tables import read_tables
 from jaxscale.errors import DataError
 from jaxscale.flops import Flops, SixND, parameters_for, tokens_for
@@ -29,10 +31,11 @@ from jaxscale.text import listing, short
 
 LETTERS = ("N", "D", "C")
 """Columns of which any two give the third."""
+R = TypeVar("R", bound="Runs")
 
 
 @dataclasses.dataclass(frozen=True, init=False)
-class Runs:
+class Runs(Reductions):
     """A table of training runs.
 
     Attributes:
@@ -150,50 +153,24 @@ class Runs:
             table = table_from_arrays(given)
         else:
             table = table_from_dataframe(given)
-        return cls(**read_table_as_runs(table, Reading()))
+        return _read(cls, table, Reading())
 
     @classmethod
-    def from_dataframe(
-        cls,
-        frame: Any,
-        *,
-        map: Mapping[str, str] | None = None,
-        where: str | None = None,
-        drop_highest: int = 0,
-        bad: str = "raise",
-        units: str = "plain",
-        scale: Mapping[str, float] | None = None,
-        melt: str | None = None,
-        parse: str | Sequence[str] = (),
-        lowest: str | Sequence[str] = (),
-    ) -> Self:
+    def from_dataframe(cls, frame: Any, **options: Any) -> Self:
         """Make runs from a dataframe of pandas, polars, pyarrow or any narwhals back end.
 
         Args:
             frame: the dataframe.
-            map: N, D, C, S, loss, weight or group -> name of its column, for columns that are
-                not recognized by their own names; or what it is worked out from, {"loss":
-                "log(val_ppl)"}, in the language of `where`.
-            where: an expression, e.g. "loss < 4 and lr == 3e-4"; rows that satisfy it stay.
-            drop_highest: leave out that many highest losses.
-            bad: "raise", or "drop" rows whose cells are missing, not finite or no numbers.
-            units: "plain", or "auto" to read 300M, 32.0K, 11%, 1.2亿, 20,000,000, **3.36**, ~2.1,
-                2.91 ± 0.02, and the units of headers, "params (M)".
-            scale: letter -> factor by which its column is multiplied, {"N": 1e6}.
-            melt: a pattern of the columns that become rows, as in `read_runs`.
-            parse: a pattern of the names of runs, as in `read_runs`.
-            lowest: keep the lowest loss of each of these, "N,D".
+            options: those of `read_runs`, but `decimal`.
 
         Raises:
             DataError: a cell cannot be read; the message names column and row.
             ValueError: an option is not one of those allowed.
         """
-        options = Reading(
-            map or {}, where, drop_highest, bad, units, scale or {}, melt, parse, lowest
-        )
-        return cls(**read_table_as_runs(table_from_dataframe(frame), options))
+        given = {name: value for name, value in options.items() if value is not None}
+        return _read(cls, table_from_dataframe(frame), Reading(**given))
 
-    def select(self, mask: np.ndarray, reason: str) -> Runs:
+    def select(self, mask: np.ndarray, reason: str) -> Self:
         """Return the runs where `mask` [n] is true; the others join `dropped` with `reason`."""
         mask = np.asarray(mask)
         if mask.dtype != bool or mask.shape != self.loss.shape:
@@ -202,7 +179,7 @@ class Runs:
                 f"of shape {mask.shape}"
             )
         gone = [(int(row), reason) for row in self.rows[~mask]]
-        return Runs(
+        return type(self)(
             loss=self.loss[mask],
             weight=None if self.weight is None else self.weight[mask],
             group=None if self.group is None else self.group[mask],
@@ -331,7 +308,7 @@ def read_runs(
     scale: Mapping[str, float] | None = None,
     melt: str | None = None,
     parse: str | Sequence[str] = (),
-    lowest: str | Sequence[str] = (),
+    **reductions: Unpack[Reduce],
 ) -> Runs:
     """Read runs from CSV, TSV, JSON Lines, JSON, Parquet or a Markdown table, of one file or many.
 
@@ -355,7 +332,8 @@ def read_runs(
             are numbers, another field is text, and {} what nobody needs.
         parse: a pattern of the names of runs, "{N}_{D}tok", or of another column,
             "model={N}-base"; or several. Its fields become columns.
-        lowest: columns, "N,D"; of the rows that are alike in them, the lowest loss is kept.
+        reductions: last_of, end, best_of, over, average_over, envelope: what makes one row per
+            run; see `reading.Reduce`.
 
     Returns:
         The runs; `dropped` lists every row left out, and why.
@@ -364,8 +342,14 @@ def read_runs(
         DataError: the file or a cell cannot be read; the message names column and row.
         ValueError: an option is not one of those allowed.
     """
-    options = Reading(map or {}, where, drop_highest, bad, units, scale or {}, melt, parse, lowest)
-    return Runs(**read_table_as_runs(read_tables(path, decimal), options))
+    options = Reading(
+        map or {}, where, drop_highest, bad, units, scale or {}, melt, parse, **reductions
+    )
+    return _read(Runs, read_tables(path, decimal), options)
+
+
+def _read(cls: type[R], table: Table, options: Reading) -> R:
+    return reduced(cls(**read_table_as_runs(table, options)), options)
 
 
 def _array(name: str, column: Any) -> np.ndarray:

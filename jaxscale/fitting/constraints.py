@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxscale.data.runs import Runs
+from jaxscale.data.seeds import AVERAGED
 from jaxscale.errors import DataError
 from jaxscale.laws import Law
 from jaxscale.laws.parameters import Parameter, exponent_of
@@ -148,7 +149,7 @@ def with_errors(runs: Runs, error: Any, residual: Residual) -> Runs:
     """Return runs weighted by how well their losses are known.
 
     The weight of a run is the inverse square of the error of its residual, of mean 1, times its
-    own weight.
+    own weight; but for a mean of runs, whose weight is what its error says already.
 
     Args:
         runs: the runs, n of them.
@@ -180,4 +181,5 @@ def with_errors(runs: Runs, error: Any, residual: Residual) -> Runs:
     if not used.any():
         return runs
     weight = np.where(used, (spread[used].min() / spread) ** 2, 0.0)
-    return runs.replace(weight=runs.weights * weight / weight[used].mean())
+    own = np.ones(len(runs)) if runs.names.get("weight") == AVERAGED else runs.weights
+    return runs.replace(weight=own * weight / weight[used].mean())

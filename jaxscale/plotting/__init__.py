@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxscale.comparison.held_out import HeldOut
+from jaxscale.data.tuning import Tuning
 from jaxscale.designs.result import Design
 from jaxscale.fitting.exponent_grid import ExponentGrid
 from jaxscale.fitting.result import FitResult
@@ -41,6 +42,7 @@ from jaxscale.plotting.specification import plot_specification
 from jaxscale.plotting.starts import plot_starts, plot_waterfall
 from jaxscale.plotting.style import save
 from jaxscale.plotting.surface import plot_surface
+from jaxscale.plotting.tuning import plot_tuning
 from jaxscale.recipes.multiplier import Multiplier
 from jaxscale.specification.result import Specifications
 from jaxscale.uncertainty.asymptote import AsymptoteProfile
@@ -76,6 +78,7 @@ __all__ = [
     "plot_specification",
     "plot_starts",
     "plot_surface",
+    "plot_tuning",
     "plot_waterfall",
     "save",
 ]
@@ -119,6 +122,7 @@ FIGURES = {
     "valleys": Drawing(plot_isoflop, IsoFlop, "isoFLOP valleys, their minima, and N* and D*"),
     "optima": Drawing(plot_optima, IsoFlop, "N*, D* and D*/N* against compute, with papers"),
     "envelope": Drawing(plot_envelope, IsoFlop, "training curves and the sizes that lie lowest"),
+    "tuning": Drawing(plot_tuning, Tuning, "the losses of a sweep with their optima"),
     "design": Drawing(plot_design, Design, "the runs to make next and what they tell"),
     "forecast": Drawing(plot_forecast, Forecast, "the losses of a run and its forecast"),
 }

@@ -203,12 +203,18 @@ def _data_set(tables: _Table, name: str) -> DataSet:
             "scale": (_factors, "a table of factors, e.g. {N = 1e6}"),
             "melt": (_text, 'a pattern of columns, e.g. "{N}_{D}tok"'),
             "parse": (_text, 'a pattern of names, e.g. "{N}_{D}tok"'),
-            "lowest": (_text, 'columns, e.g. "N,D"'),
+            "last_of": (_text, 'columns, e.g. "run"'),
+            "end": (_text, 'how, e.g. "median:5"'),
+            "best_of": (_text, 'columns, e.g. "N,D"'),
+            "over": (_text, 'columns, e.g. "lr"'),
+            "average_over": (_text, 'columns, e.g. "seed"'),
+            "envelope": (_text, 'a column, e.g. "C"'),
         }.items()
         if key in table.values
     }
     known = ("path", "map", "where", "drop_highest", "bad", "units", "decimal", "scale")
-    table.end((*known, "melt", "parse", "lowest"))
+    shaped = ("melt", "parse", "last_of", "end", "best_of", "over", "average_over", "envelope")
+    table.end((*known, *shaped))
     return DataSet(name, path, written, options)
 
 

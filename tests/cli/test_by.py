@@ -69,7 +69,7 @@ def test_sound_tables_exit_with_0_and_none_with_2(capsys, folder):
 def test_the_lowest_losses_are_those_of_each_table(capsys, folder):
     rows = ["12,1e7,1e9,3.1", "12,1e7,1e9,3.0", "24,1e7,1e9,2.8", "24,2e7,1e9,2.7"]
     (folder / "runs.csv").write_text("\n".join(["layers,N,D,loss", *rows]) + "\n")
-    argv = ("fit", "runs.csv", "--by", "layers", "--lowest", "N,D")
+    argv = ("fit", "runs.csv", "--by", "layers", "--best-of", "N,D")
     code, out, err = run(capsys, *argv)
     assert code == 2 and "; 12: runs.csv, row 3, " in err and "1 run for the 5 free" in err
 

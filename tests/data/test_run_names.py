@@ -83,7 +83,7 @@ def test_the_lowest_loss_of_every_group_is_kept(name, tmp_path):
     text, lowest, rows = LOWEST[name]
     path = tmp_path / "runs.csv"
     path.write_text(text)
-    runs = jaxscale.read_runs(path, lowest=lowest)
+    runs = jaxscale.read_runs(path, best_of=lowest)
     assert runs.rows.tolist() == rows
     assert all("not the lowest loss of its " in why for _, why in runs.dropped)
     assert len(runs) + len(runs.dropped) == text.count("\n") - 1
@@ -92,10 +92,10 @@ def test_the_lowest_loss_of_every_group_is_kept(name, tmp_path):
 def test_rows_that_go_for_another_reason_are_not_the_lowest(tmp_path):
     path = tmp_path / "runs.csv"
     path.write_text("N,seed,loss\n1,0,1\n1,1,2\n1,2,3\n2,1,1\n")
-    runs = jaxscale.read_runs(path, lowest="N", where="seed > 0")
+    runs = jaxscale.read_runs(path, best_of="N", where="seed > 0")
     assert runs.rows.tolist() == [3, 5]
-    with pytest.raises(jaxscale.DataError, match="--lowest lr: no column 'lr'; there are 'N'"):
-        jaxscale.read_runs(path, lowest="lr")
+    with pytest.raises(jaxscale.DataError, match="--best-of lr: no column 'lr'; there are 'N'"):
+        jaxscale.read_runs(path, best_of="lr")
 
 
 @pytest.mark.parametrize("name", ["acc", "val_accuracy", "mean_reward"])
@@ -103,8 +103,8 @@ def test_the_lowest_accuracy_is_not_taken_for_the_best(name, tmp_path):
     path = tmp_path / "runs.csv"
     path.write_text(f"N,{name}\n1,0.2\n1,0.3\n2,0.4\n")
     with pytest.raises(jaxscale.DataError, match="which is its worst run"):
-        jaxscale.read_runs(path, lowest="N")
-    turned = jaxscale.read_runs(path, lowest="N", map={"loss": f"1-{name}"})
+        jaxscale.read_runs(path, best_of="N")
+    turned = jaxscale.read_runs(path, best_of="N", map={"loss": f"1-{name}"})
     assert turned.rows.tolist() == [3, 4]
 
 
@@ -133,4 +133,4 @@ def test_a_sweep_is_told_from_repeats(name):
     runs = jaxscale.Runs(N=sizes, D=20 * sizes, loss=LOSS if loss is None else loss, **more)
     found = sweep_notes(runs, {"N": runs.columns["N"], "D": runs.columns["D"]})
     assert bool(found) == bool(said)
-    assert said in "".join(found) and all("--lowest N,D" in note for note in found)
+    assert said in "".join(found) and all("--best-of N,D" in note for note in found)

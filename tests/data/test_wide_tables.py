@@ -1,6 +1,6 @@
 """Wide exports, pivot and long tables, and names that say N and D: read where it is asked for."""
 
-import sys
+import importlib
 
 import numpy as np
 import pytest
@@ -30,6 +30,12 @@ MATCHES = [
     ("{size}-{N}", "small-20", {"size": "small", "N": 20}),
     ("runs/{N}/{D}/summary.json", "runs/1M/1G/summary.json", {"N": 1e6, "D": 1e9}),
     ("{C}", "6e18", {"C": 6e18}),
+    ("{N}-{D/20N}xC", "190M-1xC", {"N": 1.9e8, "D": 3.8e9}),
+    ("{N}-{D/20N}xC", "1B-0.5xC", {"N": 1e9, "D": 1e10}),
+    ("{}-{N}-{D/N}x", "llama-1.3B-20x", {"N": 1.3e9, "D": 2.6e10}),
+    ("{D/N}x_{N}", "20x_1e8", {"N": 1e8, "D": 2e9}),
+    ("N={N}_D={D}", "N=125M_D=2.5B", {"N": 1.25e8, "D": 2.5e9}),
+    ("d{depth}", "d12", {"depth": "12"}),
     ("{N}M", "30M", None),  # the suffix belongs to the number, or N would be 30
     ("{D}BT", "20BT", None),
     ("{N}m", "30m", None),
@@ -52,6 +58,8 @@ NO_PATTERNS = {
     "{N}{D}": "nothing stands between {N} and {D}",
     "{run}{N}tok": "nothing stands between {run} and {N}",
     "{N}_{N}": "{N} stands twice",
+    "{N}_{D}_{D/N}x": "{D} stands twice",
+    "{}-{D/20N}xC": "tokens for each parameter need {N}",
     "{N_{D}": "fields in braces",
     "_".join(f"{{f{k}}}" for k in range(17)): "more than 16 fields",
 }
@@ -189,6 +197,11 @@ SUGGESTED = {
     "lr1e-3_30M": "lr{}_{N}",
     "tiny-350M": "{}-{N}",
     "N30M-D2B-s1": "N{N}-D{D}-s{}",
+    "190M-1xC": "{N}-{D/20N}xC",
+    "llama-1.3B-20x-s1": "{}-{N}-{D/N}x-s{}",
+    "30M-2xLarge": "{N}-{}xLarge",
+    "2x-30M": "{}x-{N}",
+    "d12": "",
     "run7": "",
     "baseline": "",
     r"\x1b[31m30M": "",
@@ -232,7 +245,36 @@ def test_names_say_nothing_unasked(tmp_path):
         runs.column("N")
 
 
+AUTO = {
+    "190M-1xC 370M-2xC": ([1.9e8, 3.7e8], [3.8e9, 1.48e10], "190M-1xC' says N 190 M, D 3.8 B; 2"),
+    "x-30M-20x x-60M-20x": ([3e7, 6e7], [6e8, 1.2e9], "'x-30M-20x' says N 30 M, D 600 M; 2 names"),
+    "30M_1B 60M_1B odd": ([3e7, 6e7], [1e9, 1e9], "says N 30 M, D 1 B; 2 names of 3 read so"),
+}
+
+
+@pytest.mark.parametrize("names", AUTO)
+def test_the_pattern_that_names_suggest_is_taken_on_request_and_shown(names, tmp_path):
+    N, D, said = AUTO[names]
+    path = tmp_path / "runs.csv"
+    path.write_text("run,loss\n" + "".join(f"{name},3\n" for name in names.split()))
+    runs = jaxscale.read_runs(path, parse="auto", bad="drop")
+    assert runs.columns["N"] == pytest.approx(N) and runs.columns["D"] == pytest.approx(D)
+    assert said in runs.warnings[-1] + runs.warnings[0]
+    again = jaxscale.read_runs(path, parse="run=auto", bad="drop")
+    assert again.columns["D"] == pytest.approx(D)
+
+
+def test_sizes_follow_from_a_depth_that_a_name_says(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("run,loss\nd12,3\nd20,2.9\n")
+    runs = jaxscale.read_runs(path, parse="d{depth}", map={"N": "12*depth*(64*depth)**2"})
+    assert runs.columns["N"].tolist() == [12 * 64**2 * 12**3, 12 * 64**2 * 20**3]
+
+
 NOT_PARSED = {
+    "nothing to suggest": ("run,loss\nd12,1\n", "auto", "no size is recognized in the names of"),
+    "nothing to suggest for a column": ("tag,loss\nd12,1\n", "tag=auto", "such as 'd12'; write"),
+    "no names for auto": ("N,loss\n1,2\n", "auto", "no column of names is recognized"),
     "no name matches": (NAMES, "x{N}", "matches no name in column 'run' .row 2, '30M_1Btok'"),
     "no names": ("N,loss\n1,2\n", "{D}tok", "no column of names is recognized"),
     "a column is there": ("run,N,loss\n1M,1,2\n", "{N}", "makes a column 'N', and there is one"),
@@ -252,7 +294,7 @@ def test_names_that_say_nothing_are_refused(name, tmp_path):
 COMMANDS = {
     "melt": (["a.csv", "--melt", "{N}_{step}step - eval/loss", "--column", "D=1e6*step"], 4),
     "parse": (["b.csv", "--parse", "{N}_{D}tok", "--bad", "drop"], 2),
-    "lowest": (["b.csv", "--parse", "{N}_{D}tok", "--bad", "drop", "--lowest", "D"], 1),
+    "best of": (["b.csv", "--parse", "{N}_{D}tok", "--bad", "drop", "--best-of", "D"], 1),
     "files": (["c1.csv", "c2.csv", "--where", "file != 'c3.csv'"], 4),
     "a pattern": (["c?.csv"], 4),
 }
@@ -272,7 +314,7 @@ def test_the_command_line_has_all_of_it(name, tmp_path, monkeypatch, capsys):
         given.append(runs)
         raise jaxscale.FitError("stop here")
 
-    monkeypatch.setattr(sys.modules["jaxscale.cli.fit"], "fit", fit)
+    monkeypatch.setattr(importlib.import_module("jaxscale.cli.fit"), "fit", fit)
     assert main(["fit", *arguments, "--quiet"]) == 1
     assert "stop here" in capsys.readouterr().err
     assert len(given[0]) == count

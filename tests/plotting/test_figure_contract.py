@@ -22,6 +22,7 @@ from jaxscale import plotting
 from jaxscale.comparison.held_out import HeldOut
 from jaxscale.comparison.splits import Split
 from jaxscale.data.loss_curves import Curve
+from jaxscale.data.tuning import Tuning
 from jaxscale.designs.candidates import Candidates
 from jaxscale.designs.result import Answer, Design, Other
 from jaxscale.fitting.exponent_grid import ExponentGrid
@@ -237,6 +238,21 @@ def isoflop_of(name):
     return jaxscale.isoflop(jaxscale.Runs(N=N, D=D, loss=loss, source=name), law=None)
 
 
+def tuning_of(name):
+    """Two sizes, one with an optimum and one at the edge, over two columns of that name."""
+    x = np.array([(a, b) for a in np.geomspace(1e-4, 1e-2, 5) for b in (8, 16, 32)])
+    u = np.log(x / x[7])
+    loss = [3 + 0.01 * (u**2).sum(1), 3 + 0.01 * u[:, 0]]
+    runs = jaxscale.Runs(
+        N=np.repeat([1e8, 2e8], 15), lr=np.tile(x[:, 0], 2), batch=np.tile(x[:, 1], 2),
+        loss=np.concatenate(loss),
+    )  # fmt: skip
+    found = runs.tuning("N", over="lr,batch")
+    return dataclasses.replace(
+        found, by=(name,), over=(name, name), labels={name: found.labels["N"]}
+    )
+
+
 def forecast_of(name):
     step, ahead = np.arange(1, 400), np.linspace(400, 800, 9)
     curve = Curve(step, 2 + 1 / step, None, name, name)
@@ -288,6 +304,7 @@ def arguments(figure, fit, name):
         HeldOut: lambda: (held_of(fit, name),),
         Multiplier: lambda: (multiplier_of(fit),),
         IsoFlop: lambda: (isoflop_of(name),),
+        Tuning: lambda: (tuning_of(name),),
         Design: lambda: (design_of(fit, name),),
         Forecast: lambda: forecast_of(name),
         Specifications: lambda: (specifications_of(fit, name),),
