@@ -76,6 +76,37 @@ class BoundedRational(Law):
         return (self.E + self.L0 * g) / (1 + g)
 
 
+class Rosenfeld(Law):
+    """L(N, D) = L0 g / (1 + g^2)^(1/2), with g = a N^-alpha + b D^-beta + c.
+
+    Error with an irreducible part and a ceiling: L0 g where g is small, L0 where there is no model
+    or no data. L0 is the error of chance and is given: Rosenfeld(L0=.9). The paper writes
+    L0 |h / (h - i eta)| with h = g eta, in which eta is redundant, and 1 here.
+
+    Units: L0 as L, a as N^alpha, b as D^beta, c has none.
+
+    Known degeneracies: c against the exponents, as E in Chinchilla; near L0 alone, all are open.
+
+    Source: Rosenfeld et al. 2020, arXiv:1909.12673, equation 5.
+
+    Try on: the curves of Alabdulmohsin et al. 2022, google-research revisiting_neural_scaling_laws.
+    """
+
+    a: Scalar = coefficient("of N", per=dict(N="alpha"), units=0, linear=False)
+    b: Scalar = coefficient("of D", per=dict(D="beta"), units=0, linear=False)
+    c: Scalar = coefficient("irreducible part", units=0, linear=False)
+    alpha: Scalar = exponent("model-size exponent")
+    beta: Scalar = exponent("data-size exponent")
+    L0: Scalar = constant(1.0, units=1, doc="error of chance")
+    flops: Flops = static(default=SIX_ND, repr=False)
+    example = Example(dict(a=300.0, b=900.0, c=0.2, alpha=0.35, beta=0.36))
+
+    def __call__(self, N: Any, D: Any) -> Any:
+        """Return L0 g / (1 + g^2)^(1/2)."""
+        g = self.a * power(N, -self.alpha) + self.b * power(D, -self.beta) + self.c
+        return self.L0 * g / power(1 + g * g, 0.5)
+
+
 class BoundedThreeTerm(Law):
     """L(N, D, U) = E + (L0 - E) h / (1 + h), with h = a N^-alpha + b D^-beta + c N^gamma U^-delta.
 

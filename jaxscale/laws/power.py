@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxscale._numerics.positive import log, power
 from jaxscale._numerics.pytree import static
 from jaxscale.laws.closed_form import Sum, Term
-from jaxscale.laws.law import Example, Law, Scalar
+from jaxscale.laws.law import Example, Law, Preset, Scalar
 from jaxscale.laws.parameters import breakpoint_at, coefficient, exponent, offset
 
 EITHER_SIGN = dict(start=(-1.5, 1.5), bounds=(-5.0, 5.0))
@@ -129,6 +129,13 @@ class Henighan(Law):
     A: Scalar = coefficient("reducible loss at x = 1", per=dict(S="alpha"))
     alpha: Scalar = exponent("rate")
     of: str = static(default="S")
+    presets = {
+        "kim_2025": Preset(
+            "Kim et al. 2025, arXiv:2509.14786",
+            {"L_inf": 3.43, "A": 0.05 * 1e9**1.02, "alpha": 1.02},
+            note="of N in parameters, on 2e8 tokens seen as often as is best",
+        )
+    }
     derived_docs = {"x0": "scale of x, where the reducible loss is 1"}
     example = Example(dict(L_inf=1.7, A=60.0, alpha=0.25))
 
