@@ -22,7 +22,7 @@ NEWTON_STEPS = 14
 
 
 class BrokenPower(Law):
-    """P(S) = a + b S^-c0 (1 + (S/d1)^(1/f1))^(-c1 f1) ... (1 + (S/dn)^(1/fn))^(-cn fn).
+    """P(S) = a + b S^-c0 (1 + (S/d1)^(1/f1))^(-c1 f1) ... (1 + (S/d_n)^(1/f_n))^(-c_n f_n).
 
     A power law whose exponent changes n times, smoothly: c0 before the first break d1, c0 + c1
     after it, and so on; f is how many e-folds of S a break takes. `BrokenPower[n]` has n breaks, 1
@@ -136,10 +136,10 @@ def saturated(t: Any, alpha: Any) -> Any:
 
 
 class M4(Law):
-    """P(S) = P of (P - eps_inf) / (eps0 - P)^alpha = beta S^-c, a power law under a ceiling eps0.
+    """P(S) with (P - eps_inf) / (eps0 - P)^alpha = beta S^-c.
 
-    It starts at eps0, the score of chance, which is given and not fitted: M4(eps0=.9). Written for
-    the excess u = (P - eps_inf) / (eps0 - eps_inf) as u / (1 - u)^alpha = b S^-c, and solved for u
+    A power law under a ceiling eps0, the score of chance, given and not fitted: M4(eps0=.9). In
+    the excess u = (P - eps_inf) / (eps0 - eps_inf) it is u / (1 - u)^alpha = b S^-c, solved for u
     in every run; beta = b (eps0 - eps_inf)^(1 - alpha) is derived.
 
     Units: eps_inf and eps0 as P, b as S^c.

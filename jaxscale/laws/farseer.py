@@ -26,7 +26,7 @@ SMALL = dict(start=(-0.4, 0.4), bounds=(-2.0, 2.0))
 
 
 class Farseer(Law):
-    """L(N, D) = F exp(s N^q) + G exp(B N^b) (D/D0)^-exp(A N^a + E).
+    """L(N, D) = F exp(s N^q) + G exp(B N^b) (D/D0)^-r, with r = exp(A N^a + E).
 
     What is left at infinite data, and coefficient and exponent of the data, all follow model size;
     the best D/N rises with compute. F = e^S and G = e^Q of the paper. D0 is one token: with another
@@ -39,7 +39,7 @@ class Farseer(Law):
 
     Source: Li et al. 2025 (Farseer), arXiv:2506.10972.
 
-    Try on: the 404 runs of Li et al., Farseer-Scaling-Law/Farseer.
+    Try on: the 404 public runs of Li et al.
     """
 
     F: Scalar = coefficient("loss at infinite data, height")

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import inputs, law_class, residual_for
+from cases import inputs, law_class
 
 import jaxscale
 from jaxscale._numerics.precision import scope
@@ -114,24 +114,6 @@ def test_gradient_agrees_with_central_differences(name):
             want = (up - down) / (2 * h)
             rounding = 4 * np.finfo(float).eps * np.abs(np.asarray(wide(*xs))).max() / h
             np.testing.assert_allclose(getattr(got, key), want, atol=rounding, rtol=1e-6)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-def test_fit_recovers_the_truth_without_noise(name):
-    law = truth(name)
-    xs = inputs(law)
-    runs = jaxscale.Runs(loss=jaxscale.predict(law, **xs), **xs)
-    of = {"of": law.of} if law.of else {}
-    residual = residual_for(runs.loss)
-    fit = jaxscale.fit(law_class(name)(**of), runs, starts=256, residual=residual)
-    np.testing.assert_allclose(fit.prediction, runs.loss, rtol=1e-7)
-    for key, value in law.values.items():
-        if key in fit.intervals:
-            low, high = fit.intervals[key]
-            assert low <= value <= high
-        else:
-            np.testing.assert_allclose(getattr(fit.law, key), value, rtol=2e-5, err_msg=key)
 
 
 @pytest.mark.parametrize("name, preset", [(n, p) for n in NAMES for p in CATALOGUE[n].presets])
