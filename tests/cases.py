@@ -45,6 +45,11 @@ def inputs(law, n=60):
     return dict(zip(law.shares, mixed, strict=True)) | drawn
 
 
+def residual_for(loss):
+    """The residual that a fit of such losses takes: one of either sign has no logarithm."""
+    return "log" if np.all(loss > 0) else "absolute"
+
+
 def data_folder() -> Path | None:
     """The folder of public tables, where a checkout has one beside it."""
     root = Path(os.environ.get("JAXSCALE_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -12,7 +12,8 @@ from matplotlib.mathtext import MathTextParser
 
 from jaxscale.text import one_line
 
-GREEK = ("alpha", "beta", "gamma", "delta")
+GREEK = tuple("alpha beta gamma delta epsilon zeta eta theta kappa mu nu xi rho sigma tau".split())
+WORDS = "|".join((*GREEK, "log", "exp"))
 LONGEST = 40
 """Characters of a name that a figure shows: more would take the room of what is drawn."""
 LONGEST_FORMULA = 100
@@ -39,7 +40,7 @@ def formula(text: str) -> str:
         return as_written(text, LONGEST_FORMULA)
     math = re.sub(r"\^(-?\w+)", r"^{\1}", re.sub(r"\^\(([^()]*)\)", r"^{\1}", text))
     math = re.sub(r"_(\w+)|(?<=[A-Za-z])(\d+)", r"_{\1\2}", math)
-    math = re.sub(r"(?<![A-Za-z])(alpha|beta|gamma|delta|log|exp)(?![A-Za-z])", r"{\\\1}", math)
+    math = re.sub(rf"(?<![A-Za-z])({WORDS})(?![A-Za-z])", r"{\\\1}", math)
     return _parsed("$" + math.replace("<=", r"{\leq}").replace(" ", r"\;") + "$", text)
 
 
