@@ -62,3 +62,27 @@ class LossToLoss(Law):
         """Return E1 + K (L0 - E0)^kappa."""
         above = jnp.maximum(L0 - self.E0, 1e-9 * L0)  # no slope of a power at 0
         return self.E1 + self.K * power(above, self.kappa)
+
+
+class AccuracyFromLoss(Law):
+    """Q(L) = b + a / (1 + exp(-k (L - L0))).
+
+    The second step of the ladder: the accuracy of a task in its loss, per byte of the right answer.
+    b is the ceiling; a, below 0, how far chance lies below it.
+
+    Units: a and b as Q, k per unit of L, L0 as L.
+
+    Known degeneracies: a and b, until models are both near chance and near the ceiling.
+
+    Source: Bhagia et al. 2024, arXiv:2412.04403.
+    """
+
+    b: Scalar = offset("accuracy at no loss", positive=False)
+    a: Scalar = coefficient("accuracy of a guess less that", positive=False)
+    k: Scalar = scale("steepness", per=dict(L=-1), start=(-0.5, 3.5))
+    L0: Scalar = scale("loss of the middle", per=dict(L=1), start=(-0.7, 0.7))
+    example = Example(dict(b=0.95, a=-0.7, k=5.0, L0=1.0), dict(L=(0.3, 2.0)))
+
+    def __call__(self, L: Any) -> Any:
+        """Return b + a / (1 + exp(-k (L - L0)))."""
+        return self.b + self.a / (1 + exp(-self.k * (L - self.L0)))

@@ -10,12 +10,13 @@ from typing import Any
 
 from jaxscale._numerics.positive import power
 from jaxscale.laws.law import Example, Law, Preset, Scalar
-from jaxscale.laws.parameters import coefficient, exponent
+from jaxscale.laws.parameters import coefficient, exponent, scale
 
 EITHER_SIGN = dict(start=(-1.0, 1.0), bounds=(-5.0, 5.0))
 STEP_LAW = "Li et al. 2025 (Step Law), arXiv:2503.04715"
 DEEPSEEK = "DeepSeek-AI 2024, arXiv:2401.02954"
 LING = "Tian et al. 2025, arXiv:2507.17702"
+OLMO = "allenai/OLMo-core (github.com), rule of its ladder"
 PORIAN = "Porian et al. 2024, arXiv:2406.19146"
 
 
@@ -48,6 +49,10 @@ class LearningRate(Law):
             note="batch held",
         ),
         "porian_2024": Preset(PORIAN, {"c": 3.7, "a": -0.36, "b": 0.0}),
+        "olmo_core": Preset(
+            f"{OLMO}: .0047 (N / 108e6)^(-1/3) / 2",
+            {"c": 0.0047 / 2 * 108e6 ** (1 / 3), "a": -1 / 3, "b": 0.0},
+        ),
     }
     example = Example(dict(c=1.8, a=-0.71, b=0.31))
 
@@ -77,6 +82,10 @@ class BatchSize(Law):
             PORIAN,
             {"c": 2048 * 3.7e-4, "a": 0.703, "b": 0.0},
             note="the paper counts sequences of 2,048 tokens",
+        ),
+        "olmo_core": Preset(
+            f"{OLMO}: 160 sequences of 2,048 tokens, times (N / 108e6)^(2/3)",
+            {"c": 2048 * 160 * 108e6 ** (-2 / 3), "a": 2 / 3, "b": 0.0},
         ),
     }
     example = Example(dict(c=0.6, a=0.1, b=0.5))
@@ -130,3 +139,107 @@ class BatchSizeByCompute(Law):
     def __call__(self, C: Any) -> Any:
         """Return c C^a."""
         return self.c * power(C, self.a)
+
+
+class LearningRateByWidth(Law):
+    """lr(D, d, B) = c D^a d^w B^s.
+
+    d the width of the model, B tokens per batch; s is 1/2 where noise sets the rate.
+
+    Units: c as lr times D^-a d^-w B^-s.
+
+    Known degeneracies: exponents of inputs that follow each other.
+
+    Source: marin-community/marin (github.com), issue 5951.
+    """
+
+    c: Scalar = coefficient("height", per=dict(D="-a", d="-w", B="-s"))
+    a: Scalar = exponent("data-size exponent", **EITHER_SIGN)
+    w: Scalar = exponent("exponent of the width", **EITHER_SIGN)
+    s: Scalar = exponent("exponent of the batch", **EITHER_SIGN)
+    presets = {
+        "marin_2025": Preset(
+            "marin-community/marin (github.com), issue 5951",
+            {"c": 0.06602, "a": -0.395, "w": -0.150, "s": 0.5},
+        )
+    }
+    example = Example(dict(c=0.07, a=-0.4, w=-0.15, s=0.5), dict(d=(256.0, 4096.0), B=(1e5, 1e7)))
+
+    def __call__(self, D: Any, d: Any, B: Any) -> Any:
+        """Return c D^a d^w B^s."""
+        return self.c * power(D, self.a) * power(d, self.w) * power(B, self.s)
+
+
+class PowerLines(Law):
+    """tau(N, D) = c (D / N)^m.
+
+    The best timescale of AdamW's average, B / (lr weight_decay D), as a share of training. The
+    paper finds m = -.527; the best weight decay follows from the batch and the learning rate.
+
+    Units: c as tau times (D / N)^-m.
+
+    Known degeneracies: none beyond those of a line.
+
+    Source: Bergsma et al. 2025, arXiv:2505.13738.
+    """
+
+    c: Scalar = coefficient("height", per=dict(N="m", D="-m"))
+    m: Scalar = exponent("exponent of tokens per parameter", **EITHER_SIGN)
+    example = Example(dict(c=1.1, m=-0.53))
+
+    def __call__(self, N: Any, D: Any) -> Any:
+        """Return c (D / N)^m."""
+        return self.c * power(D, self.m) * power(N, -self.m)
+
+
+class CriticalBatch(Law):
+    """B_crit(L) = B_star L^(-1 / alpha_B).
+
+    The batch at a loss L that takes twice the least number of steps and twice the least number of
+    tokens; it is what `loss` is of runs of this law.
+
+    Units: B_star as the batch, tokens in the preset, times L^(1 / alpha_B).
+
+    Known degeneracies: none beyond those of a line.
+
+    Source: Kaplan et al. 2020, arXiv:2001.08361, equation 1.4.
+    """
+
+    B_star: Scalar = coefficient("batch at a loss of 1", per=dict(L="1/alpha_B"))
+    alpha_B: Scalar = exponent("exponent", bounds=(0.01, 5.0))
+    presets = {
+        "kaplan_2020": Preset(
+            "Kaplan et al. 2020, arXiv:2001.08361", {"B_star": 2e8, "alpha_B": 0.21}
+        )
+    }
+    example = Example(dict(B_star=2e8, alpha_B=0.2), dict(L=(2.0, 6.0)))
+
+    def __call__(self, L: Any) -> Any:
+        """Return B_star L^(-1 / alpha_B)."""
+        return self.B_star * power(L, -1 / self.alpha_B)
+
+
+class StepsAtBatch(Law):
+    """S(B) = S_min (1 + B_crit / B).
+
+    Steps to one and the same loss at a batch B: (S / S_min - 1) (E / E_min - 1) = 1 with E = S B.
+
+    Units: S_min as S, B_crit as B.
+
+    Known degeneracies: B_crit where all batches are larger, S_min where all are smaller.
+
+    Source: McCandlish et al. 2018, arXiv:1812.06162.
+    """
+
+    S_min: Scalar = coefficient("least number of steps")
+    B_crit: Scalar = scale("critical batch", per=dict(B=1))
+    derived_docs = {"E_min": "least number of tokens, or what B counts"}
+    example = Example(dict(S_min=2e4, B_crit=1e6), dict(B=(3e4, 3e7)))
+
+    def __call__(self, B: Any) -> Any:
+        """Return S_min (1 + B_crit / B)."""
+        return self.S_min * (1 + self.B_crit / B)
+
+    def derived(self) -> dict[str, Any]:
+        """Return S_min B_crit."""
+        return {"E_min": self.S_min * self.B_crit}

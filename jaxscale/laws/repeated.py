@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
@@ -14,6 +14,8 @@ from jaxscale.laws.law import Example, Law, Preset, Scalar
 from jaxscale.laws.parameters import coefficient, constant, exponent, offset, scale
 
 MUENNIGHOFF = "Muennighoff et al. 2023, arXiv:2305.16264"
+EPOCHS = 65
+"""One more than the epochs of data that are counted."""
 PER_UNIQUE = "tokens of D in one of U; 1 where both count tokens"
 
 
@@ -122,3 +124,31 @@ class Saturation(Law):
     def derived(self) -> dict[str, Any]:
         """Return what unique tokens are worth at most."""
         return {"most": 1 + 1 / self.rate}
+
+
+class QualityDecay(Law):
+    """y(U, k) = d + a U^-b (2 / 1)^(-b h) (3 / 2)^(-b h^2) ..., h = 2^(-1 / tau).
+
+    The error after k epochs of a pool of U samples: each epoch lowers it as more data would, with
+    an exponent that halves every tau epochs: factors up to k / (k - 1), and no more than 64.
+
+    Units: d as y, a as y times U^b, tau in epochs.
+
+    Known degeneracies: tau is open unless some runs have several epochs.
+
+    Source: Goyal et al. 2024, arXiv:2404.07177.
+    """
+
+    d: Scalar = offset("irreducible error")
+    a: Scalar = coefficient("height", per=dict(U="b"))
+    b: Scalar = exponent("utility of the pool")
+    tau: Scalar = scale("epochs in which the utility halves", start=(-1.0, 3.0))
+    input_kinds: ClassVar = dict(k="raw")
+    example = Example(dict(d=0.2, a=15.0, b=0.22, tau=3.0), dict(U=(1e7, 1e9), k=(1.0, 20.0)))
+
+    def __call__(self, U: Any, k: Any) -> Any:
+        """Return the error after k epochs of U samples."""
+        epoch = jnp.arange(1.0, EPOCHS)
+        grown = jnp.log(jnp.clip(jnp.asarray(k)[..., None], epoch, epoch + 1) / epoch)
+        gained = jnp.sum(grown * jnp.exp2(-epoch / self.tau), axis=-1)
+        return self.d + self.a * power(U, -self.b) * exp(-self.b * gained)
