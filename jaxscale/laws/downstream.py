@@ -7,6 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxscale._numerics.positive import exp, power
+from jaxscale._numerics.pytree import static
+from jaxscale.flops import SIX_ND, Flops
 from jaxscale.laws.law import Example, Law, Scalar
 from jaxscale.laws.parameters import coefficient, exponent, offset, scale
 
@@ -86,3 +88,34 @@ class AccuracyFromLoss(Law):
     def __call__(self, L: Any) -> Any:
         """Return b + a / (1 + exp(-k (L - L0)))."""
         return self.b + self.a / (1 + exp(-self.k * (L - self.L0)))
+
+
+class TwoStep(Law):
+    """Q(N, D) = b + a / (1 + exp(-c - A N^-alpha - B D^-beta)).
+
+    Both steps of the ladder as one law of accuracies: the task's loss in N and D, and
+    `AccuracyFromLoss` of it. Accuracies alone do not show the scale of that loss: A and B are
+    steepness times the loss's coefficients, c is steepness times what its floor lies above the
+    middle. Losses and accuracies in one table: `Composed[AccuracyFromLoss,Chinchilla,stage]`.
+
+    Units: a and b as Q, A as N^alpha, B as D^beta, c a number.
+
+    Known degeneracies: a, b and c, until models are both near chance and near the ceiling.
+
+    Source: Bhagia et al. 2024, arXiv:2412.04403.
+    """
+
+    b: Scalar = offset("accuracy at no loss", positive=False)
+    a: Scalar = coefficient("accuracy of a guess less that", positive=False)
+    c: Scalar = scale("logit of endless N and D", positive=False, start=(-6.0, 2.0))
+    A: Scalar = scale("model-size coefficient", per=dict(N="alpha"))
+    B: Scalar = scale("data-size coefficient", per=dict(D="beta"))
+    alpha: Scalar = exponent("model-size exponent")
+    beta: Scalar = exponent("data-size exponent")
+    flops: Flops = static(default=SIX_ND, repr=False)
+    example = Example(dict(b=0.95, a=-0.7, c=-4.0, A=2400.0, B=1e4, alpha=0.35, beta=0.36))
+
+    def __call__(self, N: Any, D: Any) -> Any:
+        """Return b + a / (1 + exp(-c - A N^-alpha - B D^-beta))."""
+        loss = self.c + self.A * power(N, -self.alpha) + self.B * power(D, -self.beta)
+        return self.b + self.a / (1 + exp(-loss))

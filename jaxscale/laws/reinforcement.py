@@ -66,12 +66,12 @@ class RLCompute(Law):
 
 
 class DataToThreshold(Law):
-    """data(sigma, N) = c (1 + (a / sigma)^alpha + (b / N)^beta).
+    """data(UTD, N) = c (1 + (a / UTD)^alpha + (b / N)^beta).
 
-    The data that value-based reinforcement learning takes to reach a return, with sigma updates per
+    The data that value-based reinforcement learning takes to reach a return, with UTD updates per
     step of the environment and N parameters.
 
-    Units: c as the data, a as sigma, b as N.
+    Units: c as the data, a as UTD, b as N.
 
     Known degeneracies: c where every run is far from its limit.
 
@@ -79,38 +79,38 @@ class DataToThreshold(Law):
     """
 
     c: Scalar = coefficient("data at the limit")
-    a: Scalar = scale("updates per step that double it", per=dict(sigma=1))
+    a: Scalar = scale("updates per step that double it", per=dict(UTD=1))
     b: Scalar = scale("N that doubles it", per=dict(N=1))
     alpha: Scalar = exponent("exponent of updates")
     beta: Scalar = exponent("model-size exponent")
     example = Example(
-        dict(c=2e5, a=1.5, b=2e6, alpha=0.7, beta=0.5), dict(sigma=(0.5, 16.0), N=(3e5, 3e8))
+        dict(c=2e5, a=1.5, b=2e6, alpha=0.7, beta=0.5), dict(UTD=(0.5, 16.0), N=(3e5, 3e8))
     )
 
-    def __call__(self, sigma: Any, N: Any) -> Any:
-        """Return c (1 + (a / sigma)^alpha + (b / N)^beta)."""
-        return self.c * (1 + power(self.a / sigma, self.alpha) + power(self.b / N, self.beta))
+    def __call__(self, UTD: Any, N: Any) -> Any:
+        """Return c (1 + (a / UTD)^alpha + (b / N)^beta)."""
+        return self.c * (1 + power(self.a / UTD, self.alpha) + power(self.b / N, self.beta))
 
 
 class BatchForValues(Law):
-    """batch(sigma, N) = a sigma^-alpha / (1 + (b / N)^c).
+    """batch(UTD, N) = a UTD^-alpha / (1 + (b / N)^c).
 
-    The best batch of value-based reinforcement learning, with sigma updates per step of the
+    The best batch of value-based reinforcement learning, with UTD updates per step of the
     environment and N parameters.
 
-    Units: a as the batch times sigma^alpha, b as N.
+    Units: a as the batch times UTD^alpha, b as N.
 
     Known degeneracies: b against c, unless models are both smaller and larger than b.
 
     Source: arXiv:2508.14881.
     """
 
-    a: Scalar = coefficient("batch of the largest models", per=dict(sigma="alpha"))
+    a: Scalar = coefficient("batch of the largest models", per=dict(UTD="alpha"))
     alpha: Scalar = exponent("exponent of updates")
     b: Scalar = scale("N of half that batch", per=dict(N=1))
     c: Scalar = exponent("model-size exponent")
-    example = Example(dict(a=900.0, alpha=0.3, b=4e6, c=0.6), dict(sigma=(0.5, 16.0), N=(3e5, 3e8)))
+    example = Example(dict(a=900.0, alpha=0.3, b=4e6, c=0.6), dict(UTD=(0.5, 16.0), N=(3e5, 3e8)))
 
-    def __call__(self, sigma: Any, N: Any) -> Any:
-        """Return a sigma^-alpha / (1 + (b / N)^c)."""
-        return self.a * power(sigma, -self.alpha) / (1 + power(self.b / N, self.c))
+    def __call__(self, UTD: Any, N: Any) -> Any:
+        """Return a UTD^-alpha / (1 + (b / N)^c)."""
+        return self.a * power(UTD, -self.alpha) / (1 + power(self.b / N, self.c))
