@@ -57,7 +57,7 @@ class Composed(Law):
     """
 
     example = Example(
-        dict(epsilon=0.85, k=2.1, gamma=0.75, E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.36),
+        dict(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.36, epsilon=0.85, k=2.1, gamma=0.75),
         dict(stage=(0.0, 1.0)),
         arguments=("ErrorFromLoss", "Chinchilla", "stage"),
     )

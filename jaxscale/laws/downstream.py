@@ -29,7 +29,7 @@ class ErrorFromLoss(Law):
     the C4 loss.
     """
 
-    epsilon: Scalar = offset("error at infinite loss", positive=False)
+    epsilon: Scalar = offset("error as L grows without end", positive=False)
     k: Scalar = coefficient("how far the error falls")
     gamma: Scalar = scale("rate", per=dict(L=-1), start=(-3.0, 2.0))
     example = Example(dict(epsilon=0.85, k=2.1, gamma=0.75), dict(L=(2.3, 6.0)))
@@ -79,10 +79,10 @@ class AccuracyFromLoss(Law):
     Source: Bhagia et al. 2024, arXiv:2412.04403.
     """
 
-    b: Scalar = offset("accuracy at no loss", positive=False)
+    b: Scalar = offset("accuracy of a perfect model", positive=False)
     a: Scalar = coefficient("accuracy of a guess less that", positive=False)
     k: Scalar = scale("steepness", per=dict(L=-1), start=(-0.5, 3.5))
-    L0: Scalar = scale("loss of the middle", per=dict(L=1), start=(-0.7, 0.7))
+    L0: Scalar = scale("L of the middle", per=dict(L=1), start=(-0.7, 0.7))
     example = Example(dict(b=0.95, a=-0.7, k=5.0, L0=1.0), dict(L=(0.3, 2.0)))
 
     def __call__(self, L: Any) -> Any:
@@ -105,7 +105,7 @@ class TwoStep(Law):
     Source: Bhagia et al. 2024, arXiv:2412.04403.
     """
 
-    b: Scalar = offset("accuracy at no loss", positive=False)
+    b: Scalar = offset("accuracy of a perfect model", positive=False)
     a: Scalar = coefficient("accuracy of a guess less that", positive=False)
     c: Scalar = scale("logit of endless N and D", positive=False, start=(-6.0, 2.0))
     A: Scalar = scale("model-size coefficient", per=dict(N="alpha"))

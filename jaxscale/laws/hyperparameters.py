@@ -142,18 +142,18 @@ class BatchSizeByCompute(Law):
 
 
 class LearningRateByWidth(Law):
-    """lr(D, d, B) = c D^a d^w B^s.
+    """lr(D, width, B) = c D^a width^w B^s.
 
-    d the width of the model, B tokens per batch; s is 1/2 where noise sets the rate.
+    The width of the model, and B tokens per batch; s is 1/2 where noise sets the rate.
 
-    Units: c as lr times D^-a d^-w B^-s.
+    Units: c as lr times D^-a width^-w B^-s.
 
     Known degeneracies: exponents of inputs that follow each other.
 
     Source: marin-community/marin (github.com), issue 5951.
     """
 
-    c: Scalar = coefficient("height", per=dict(D="-a", d="-w", B="-s"))
+    c: Scalar = coefficient("height", per=dict(D="-a", width="-w", B="-s"))
     a: Scalar = exponent("data-size exponent", **EITHER_SIGN)
     w: Scalar = exponent("exponent of the width", **EITHER_SIGN)
     s: Scalar = exponent("exponent of the batch", **EITHER_SIGN)
@@ -163,11 +163,13 @@ class LearningRateByWidth(Law):
             {"c": 0.06602, "a": -0.395, "w": -0.150, "s": 0.5},
         )
     }
-    example = Example(dict(c=0.07, a=-0.4, w=-0.15, s=0.5), dict(d=(256.0, 4096.0), B=(1e5, 1e7)))
+    example = Example(
+        dict(c=0.07, a=-0.4, w=-0.15, s=0.5), dict(width=(256.0, 4096.0), B=(1e5, 1e7))
+    )
 
-    def __call__(self, D: Any, d: Any, B: Any) -> Any:
-        """Return c D^a d^w B^s."""
-        return self.c * power(D, self.a) * power(d, self.w) * power(B, self.s)
+    def __call__(self, D: Any, width: Any, B: Any) -> Any:
+        """Return c D^a width^w B^s."""
+        return self.c * power(D, self.a) * power(width, self.w) * power(B, self.s)
 
 
 class PowerLines(Law):
