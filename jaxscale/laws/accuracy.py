@@ -83,7 +83,8 @@ class DirectAccuracy(Law):
 class DirectAccuracyND(Law):
     """Q(N, D) = Q_min + (1 - Q_min) exp(-E - A N^-alpha - B D^-beta).
 
-    Q_min is a constant, 0 until it is given: the accuracy of a guess. The paper has E = 0.
+    Q_min is a constant, 0 until it is given: the accuracy of a guess. The paper has E = 0, a
+    ceiling of 1.
 
     Units: A as N^alpha, B as D^beta, E a number; Q_min and `one` as Q.
 
@@ -112,7 +113,7 @@ class GoldLikelihood(Law):
     """Q(nll) = exp(-xi - K nll^kappa).
 
     The chance that a sample is right, at the negative log-likelihood of the answer known to be
-    right.
+    right; exp(-xi) is its ceiling.
 
     Units: xi a number, K as nll^-kappa; `one` as Q.
 
@@ -136,7 +137,7 @@ class RepeatedSampling(Law):
     """c(k) = exp(-a k^-b).
 
     Coverage, the share of problems that one of k samples solves. It fails on some sets of problems
-    (MiniF2F).
+    (MiniF2F). The ceiling is 1.
 
     Units: a as k^b; `one` as c.
 
@@ -158,7 +159,7 @@ class RepeatedSampling(Law):
 class PassAtK(Law):
     """Q(C, k) = exp(-A C^-alpha k^-(beta + delta log(C / C0))).
 
-    pass@k in compute and samples. C0 is a constant, at which beta is measured.
+    pass@k in compute and samples, with a ceiling of 1. C0 is a constant, at which beta is measured.
 
     Units: A as C^alpha, beta and delta numbers; C0 as C, `one` as Q.
 
@@ -187,7 +188,8 @@ class PassAtK(Law):
 class Observational(Law):
     """Q(S1, S2, S3) = 1 / (1 + exp(-alpha - b1 S1 - b2 S2 - b3 S3)).
 
-    A benchmark's score in three principal components of what models of all families can do.
+    A benchmark's score in three principal components of what models of all families can do; floor
+    and ceiling are 0 and 1.
 
     Units: alpha a number, b1 to b3 per unit of S1 to S3; `one` as Q.
 
@@ -216,8 +218,8 @@ class RetrievalInference(Law):
     """P(k, m, n) = 1 / (1 + exp(-c - a_k log k - a_m log m - a_n log n)).
 
     A task's score with k documents retrieved, m examples shown and n rounds of retrieval, each 1
-    or more. Across tasks the slopes a are themselves a + b i in how informative documents and
-    examples are for the task.
+    or more; the ceiling is 1. Across tasks the slopes a are themselves a + b i in how informative
+    documents and examples are for the task.
 
     Units: all parameters are numbers; `one` as P.
 

@@ -96,7 +96,8 @@ class TwoStep(Law):
     Both steps of the ladder as one law of accuracies: the task's loss in N and D, and
     `AccuracyFromLoss` of it. Accuracies alone do not show the scale of that loss: A and B are
     steepness times the loss's coefficients, c is steepness times what its floor lies above the
-    middle. Losses and accuracies in one table: `Composed[AccuracyFromLoss,Chinchilla,stage]`.
+    middle; b is the ceiling. Losses and accuracies in one table:
+    `Composed[AccuracyFromLoss,Chinchilla,stage]`.
 
     Units: a and b as Q, A as N^alpha, B as D^beta, c a number.
 
