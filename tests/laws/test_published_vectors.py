@@ -111,6 +111,7 @@ def test_fine_tuning_on_nothing_gives_the_loss_before_it():
     runs |= dict(loss=jaxscale.predict(law, **runs))
     fit = jaxscale.fit(LAWS["RectifiedFineTuning"], runs, starts=64)
     assert fit.law.values == pytest.approx(law.values, rel=1e-5)
+    assert not any("billions" in warning for warning in fit.warnings)
 
 
 def at_moe_sizes(law, preset, **others):
