@@ -337,7 +337,8 @@ def _suspicious(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> list[str
         column = runs.columns.get(name)
         often = "1e6" if name == "N" else "1e9"
         said = header(runs.names.get(name, name)).factor != 1
-        if name in inputs and column is not None and np.min(column) < least and not said:
+        sized = name in inputs and law.kinds[name] == "positive"  # else it may well be none
+        if sized and column is not None and np.min(column) < least and not said:
             counted = False
             found.append(
                 f"column {runs.label(name)} begins at {np.min(column):g}, and {name} counts "

@@ -32,7 +32,7 @@ def whole_inputs(fit: FitResult, at: Mapping[str, float]) -> dict[str, float]:
 
 
 def together(fit: FitResult, at: Mapping[str, float]) -> float:
-    """Return how far a place lies outside the runs, all inputs of the law taken together.
+    """Return how far a place lies outside the runs, positive inputs of the law taken together.
 
     Args:
         fit: the fit.
@@ -40,11 +40,11 @@ def together(fit: FitResult, at: Mapping[str, float]) -> float:
 
     Returns:
         The largest factor by which an input changes on the way to the nearest point of the runs'
-        convex hull in logarithms; 1 within it, and for a law of one input.
+        convex hull in logarithms; 1 within it, and for a law of one such input.
 
     Source: Wolfe 1976, Mathematical Programming 11, 128-149 (the nearest point of a polytope).
     """
-    names = fit.law.inputs
+    names = [name for name in fit.law.inputs if fit.law.kinds[name] == "positive"]
     if len(names) < 2 or not set(names) <= set(at):
         return 1.0
     flops = fit.law.flops

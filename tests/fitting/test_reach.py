@@ -73,6 +73,19 @@ def test_a_note_says_it_only_where_each_input_is_within(fitted, name, at, said):
     assert len(notes) == said and (not said or "N 100 M, D 50 B: each is within" in notes[0])
 
 
+@pytest.mark.parametrize(
+    "name, column, own",
+    [("SparseMoE", "S", 0.0), ("JointMoE", "E", 1.0), ("QuantizationAware", "G", 2.0)],
+)
+def test_an_input_that_has_no_logarithm_takes_no_part(fitted, name, column, own):
+    N, D = DESIGNS["a ridge"]
+    law = jaxscale.CATALOGUE[name](**jaxscale.CATALOGUE[name].example.values)
+    runs = jaxscale.Runs(N=N, D=D, loss=fitted.law(N, D), **{column: np.full(len(N), own)})
+    one = dataclasses.replace(fitted, law=law, runs=runs)
+    at = {"N": 1e8, "D": 2e9 * 25, column: own}
+    assert together(one, at) == pytest.approx(5.0, rel=1e-6)
+
+
 def test_a_law_of_one_input_has_no_corner(fitted):
     law = jaxscale.PowerLaw(a=30.0, b=-0.35, c=1.0, of="D")
     one = dataclasses.replace(fitted, law=law)
