@@ -134,7 +134,8 @@ def _fit_of(line: Line, sweep: Sequence[Line]) -> Published:
     runs = jaxscale.Runs(N=_of(of, "params"), D=_of(of, "tokens"), loss=_of(of, name))
     goal = Goal(Huber(1e-3), "log", "mean of Huber (δ = 1e-3) of log residuals", 1 / len(of))
     return Published(
-        f"loss-to-loss {line['data']}", f"Loss to loss, loss on C4 after {line['data']}",
+        f"loss-to-loss {line['data']}", 
+        f"Loss to loss, {name.split('/')[-2 if name == C4_LOSS else -1]} after {line['data']}",
         BRANDFONBRENER, law=KaplanE() if kaplan else Chinchilla(), runs=runs, goal=goal,
         printed={k: line[k] for k in ("A", "B", "E", "alpha", "beta")}, stated=line["loss"],
         make=kaplan_from if kaplan else from_values, read=kaplan_values if kaplan else plain,
@@ -164,7 +165,7 @@ def _all_of(group: Sequence[Published], name: str) -> Row:
         verdicts, formula=first.law.formula(), goal=first.goal.words,
         runs=sum(map(len, tables.values())),
         reason=f"published objectives lie {quarter:.1g}, {half:.1g} and {most:.2g} above ours, "
-        f"relatively (lower quartile, median, most: {group[worst].key})",
+        f"relatively (lower quartile, median, most: {group[worst].title})",
         search=f"{STARTS} starts each, one call of fit_many, {trusted} of {len(group)} certified",
     )  # fmt: skip
 

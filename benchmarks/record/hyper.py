@@ -166,8 +166,8 @@ def step_law(data: Path) -> Iterator[Row]:
             rule="mean of 1,000 bootstrap replicates, none seeded",
             note=f"The released code on the released dense runs: up to {off:.2g} standard "
             "deviations of the replicates apart, so not by chance. Neither their other loss "
-            "column nor thresholds of 0, .1 and .5 % give the printed means; which runs that fit had is not "
-            "said",
+            "column nor thresholds of 0, .1 and .5 % give the printed means; which runs that fit "
+            "had is not said",
         )  # fmt: skip
 
 
