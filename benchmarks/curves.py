@@ -182,11 +182,11 @@ def report(rows: Sequence[Judged], seconds: Mapping[str, Mapping[str, float]], s
         "NMT, language modelling LM, BIG-Bench BB), each fitted to its small scales and judged on",
         f"its large ones; least squares of the log loss, {starts:,} starts per curve and law, each",
         "law one call of `fit_many`. The authors' estimators stand beside it: M1 and M3 minimize",
-        "the same objective; M2 and M4 that of the logarithm of the *excess* over the limit, and M4",
-        "fits eps0 too, which is 1 here. BNSL (one break) has no reference.",
+        "the same objective; M2 and M4 that of the logarithm of the *excess* over the limit, and",
+        "M4 fits eps0 too, which is 1 here. BNSL (one break) has no reference.",
         "",
-        f"jaxscale {of['jaxscale']}, jax {of['jax']}, {of['dtype']}; {of['device']}, two cores that",
-        "were shared with other work: the times are upper bounds.",
+        f"jaxscale {of['jaxscale']}, jax {of['jax']}, {of['dtype']}; {of['device']}, two cores",
+        "shared with other work: the times are upper bounds.",
         "",
         "## Time",
         "",
@@ -238,8 +238,8 @@ def _worse(ratio: float) -> bool:
 def _far(rows: Sequence[Judged]) -> list[str]:
     """Return the extrapolation errors by domain, beside the reference."""
     lines = [
-        "Median RMSLE of the large scales over the curves of a domain; in brackets the reference's,",
-        "and on how many curves ours is smaller or larger by more than both standard errors.",
+        "Median RMSLE of the large scales over the curves of a domain; in brackets that of the",
+        "reference, and on how many curves ours is smaller or larger by more than both standard errors.",
         "",
     ]
     laws = list(dict.fromkeys(row.law for row in rows))

@@ -82,7 +82,7 @@ def epoch(data: Path) -> Iterator[Row]:
     of = dict(law=Chinchilla(), runs=runs, goal=HUBER, starts=at(classic_starts()), rule=GRID)
     values = dict(make=from_values, read=plain)
     yield row(Published(
-        "besiroglu", "Besiroglu et al., the fit of their Table and of Epoch's page",
+        "besiroglu", "Besiroglu et al., the fit of the notebook",
         f"{BESIROGLU}; {EPOCH}, cells 24-26",
         printed=dict(A="482.00572", B="2085.43420", E="1.81686", alpha="0.34781", beta="0.36585"),
         other=LAD, **of, **values,
@@ -112,8 +112,8 @@ def epoch(data: Path) -> Iterator[Row]:
         printed=dict(a="6.0073404", b="6.0179186", e="0.5267228", alpha="0.33917084",
                      beta="0.2849083"),
         **of, make=from_logs, read=logs,
-        note="Their own table of runs is not public; these are read off its Figure 4, 5 of 245 "
-        "left out. Reading errors are of some 1e-3 of the loss and cannot move an optimum that far",
+        note="Their own table of runs is not public; these are read off their Figure 4, 5 of 245 "
+        "left out. Besiroglu et al. reject the printed values on them by a likelihood ratio",
     ))  # fmt: skip
 
 

@@ -10,10 +10,13 @@ import numpy as np
 
 import jaxscale
 from jaxscale import Chinchilla, Huber, Law, Square
+from jaxscale.laws.downstream import ErrorFromLoss
+from jaxscale.laws.finetuning import RectifiedFineTuning
+from jaxscale.laws.overtraining import OverTraining
 
 from .chinchilla import from_values, plain
 from .entry import Goal, Published, Row, judged
-from .forms import ErrorOfLoss, KaplanE, OverTraining, Rectified
+from .forms import KaplanE
 from .refit import Fitter, descended, of_numbers, row, summary
 from .rmsd import RMSD
 
@@ -60,10 +63,9 @@ def over_training(data: Path) -> Iterator[Row]:
     law = jaxscale.fit(OverTraining(), loss, loss=Square(), residual="absolute").law
     six = five + [r for r in every if r["model"] == "open_lm_1b" and _times(r) == 1]
     error = jaxscale.Runs(L=_of(six, "loss_c4_val"), loss=_of(six, "err_avg_17"))
-    link = jaxscale.fit(ErrorOfLoss(), error, loss=Square(), residual="absolute").law
+    link = jaxscale.fit(ErrorFromLoss(), error, loss=Square(), residual="absolute").law
     far = [r for r in every if (r["model"], _times(r)) in (("open_lm_1b", 32), ("open_lm_7b", 1))]
-    N, D = _of(far, "params"), _of(far, "tokens")
-    told = np.asarray(law.loss(N, D))
+    told = np.asarray(law.loss(*_compute(far).values()))
     names = [f"{r['model'][-2:]}, M = {20 * _times(r):g}" for r in far]
     off = 100 * np.abs(told / _of(far, "loss_c4_val") - 1)
     missed = 100 * np.abs(np.asarray(link.loss(told)) / _of(far, "err_avg_17") - 1)
@@ -89,6 +91,12 @@ def over_training(data: Path) -> Iterator[Row]:
         note="With the run of 1.4 B at 20",
         runs=len(six), rule="one start, curve_fit",
     )  # fmt: skip
+
+
+def _compute(chosen: Sequence[Line]) -> dict[str, np.ndarray]:
+    """Return C and M, tokens per parameter."""
+    N, D = _of(chosen, "params"), _of(chosen, "tokens")
+    return {"C": 6 * N * D, "M": D / N}
 
 
 def _times(line: Line) -> float:
@@ -181,8 +189,8 @@ def fine_tuning(data: Path) -> Row:
             key = f"{line['task']} {line['model']}"
             tables.setdefault(key, []).append((float(line["examples"]), float(line["loss"])))
     known = {k: np.array(v) for k, v in tables.items() if k in RMSD}
-    runs = {k: jaxscale.Runs(x=v[:, 0], loss=v[:, 1]) for k, v in known.items()}
-    found = jaxscale.fit_many(Rectified(), runs, loss=Square())
+    runs = {k: jaxscale.Runs(D=v[:, 0], loss=v[:, 1]) for k, v in known.items()}
+    found = jaxscale.fit_many(RectifiedFineTuning(), runs, loss=Square())
     ours = {k: float(np.sqrt(np.mean((np.log(found[k].prediction / v[:, 1])) ** 2)))
             for k, v in known.items()}  # fmt: skip
     words = [
@@ -194,7 +202,7 @@ def fine_tuning(data: Path) -> Row:
         dict(key="fine-tuning", title=f"Rectified fine-tuning law, {len(known)} models and tasks",
              source="Lin et al. 2024, arXiv:2402.02314; github linhaowei1/Fine-tuning-Scaling-Law, "
              "results/rmsd.csv"),
-        words, formula=Rectified.formula(), runs=sum(map(len, runs.values())),
+        words, formula=RectifiedFineTuning.formula(), runs=sum(map(len, runs.values())),
         goal="root mean square of log residuals",
         rule="one start; a surrogate in 18 unknowns, then A and E alone (fit_law.py)",
         reason=f"their error is {100 * np.median(more):.2g} % above ours in the median, "

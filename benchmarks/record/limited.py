@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import jaxscale
 from jaxscale import Chinchilla, Huber
+from jaxscale.laws.repeated import DataConstrained, Saturation
+from jaxscale.laws.vocabulary import Vocabulary, vocabulary_tokens
 
 from .chinchilla import COLUMNS, HUBER, from_logs, logs
 from .entry import Goal, Published, Row
-from .forms import Decay, Vocabulary
 from .refit import row
 
 MUENNIGHOFF = (
     "Muennighoff et al. 2023, arXiv:2305.16264; github huggingface/datablations, "
     "utils/parametric_fit.ipynb"
 )
-C4 = dict(E=math.exp(0.6254804), A=math.exp(6.255414), B=math.exp(7.3049974), alpha=0.3526596)
+C4 = {k: v for k, v in Chinchilla.presets["muennighoff_2023"].values.items()}
 """Their fit of C4, which the two stages after it hold fixed."""
 
 
@@ -41,17 +42,17 @@ def constrained(data: Path) -> Iterator[Row]:
               read=lambda law: {k: law.values[k] for k in ("R_D", "R_N")})  # fmt: skip
     yield row(Published(
         "data-constrained", "Data-constrained law, R_D and R_N", **of,
-        law=Decay(**C4), make=lambda v: Decay(**C4, **v),
+        law=DataConstrained(**C4), make=lambda v: DataConstrained(**C4, **v),
         printed=dict(R_D="15.387756", R_N="5.309743"), stated="0.0158259366",
-        starts=Decay(**C4, R_D=corner[:, 0], R_N=corner[:, 1]),
+        starts=DataConstrained(**C4, R_D=corner[:, 0], R_N=corner[:, 1]),
         rule="16 starts (4 x 4 on [0, 20]²), L-BFGS in float32; E, A, B, alpha held fixed",
         note="The deeper minima lie outside of the box of their starts, R_D at 95",
     ))  # fmt: skip
-    far = 1e12
     yield row(Published(
         "data-constrained-D", "Data-constrained law, decay of data only", source=MUENNIGHOFF,
-        runs=runs, goal=HUBER, law=Decay(**C4, R_N=far), make=lambda v: Decay(**C4, R_N=far, **v),
-        read=lambda law: {"R_D": law.values["R_D"]}, printed=dict(R_D="2.9157"),
+        runs=runs, goal=HUBER, law=Saturation(**C4),
+        make=lambda v: Saturation(**C4, rate=1 / v["R_D"]),
+        read=lambda law: {"R_D": 1 / law.rate}, printed=dict(R_D="2.9157"),
         stated="0.016922351",
     ))  # fmt: skip
     early = jaxscale.read_runs(folder / "datablations_all.csv", map=COLUMNS, where="epochs <= 2.5")
@@ -67,21 +68,18 @@ def vocabulary(data: Path) -> Row:
     """Return the row of the vocabulary law."""
     table = jaxscale.read_runs(
         data / "vocab" / "vocab_runs.csv",
-        map=dict(M="params_non_vocab", V="vocab_size", W="embed_dim", H="characters",
+        map=dict(N_nv="params_non_vocab", V="vocab_size", W="embed_dim", H="characters",
                  loss="loss_unigram_normalised"),
         where="in_paper_fit == 1",
     )  # fmt: skip
     column = table.columns
-    V = column["V"] / 1e3
-    per_character = 0.00639222 * np.log(V) ** 2 - 0.15811069 * np.log(V) + 1.20470122
-    runs = jaxscale.Runs(
-        M=column["M"] / 1e6, V=V * column["W"] / 1e3, D=column["H"] / 1e9 * per_character,
-        loss=table.loss,
-    )  # fmt: skip
+    D = np.asarray(vocabulary_tokens(column["H"], column["V"]))
+    runs = jaxscale.Runs(N_nv=column["N_nv"], N_v=column["V"] * column["W"], D=D, loss=table.loss)
     return row(Published(
         "vocabulary", "Vocabulary law",
         "Tao et al. 2024, arXiv:2407.13623; github sail-sg/scaling-with-vocab, optimal_Nv_predict",
-        law=Vocabulary(), runs=runs, make=lambda v: Vocabulary(**v), read=lambda law: law.values,
+        law=Vocabulary(), runs=runs, make=_from_units, read=_in_units,
+        options=dict(tie={"beta": "alpha1"}),
         goal=Goal(Huber(1e-3), "absolute", "sum of Huber (δ = 1e-3) of the losses"),
         printed=dict(E="5.5327847", A1="1.8313852", A2="0.1958424", B="2.1241123",
                      alpha2="0.6707375", beta="0.4466063"),
@@ -93,13 +91,27 @@ def vocabulary(data: Path) -> Row:
     ))  # fmt: skip
 
 
+def _from_units(values: Mapping[str, Any]) -> Vocabulary:
+    """Return the law at values for N_nv and N_v in millions and D in billions."""
+    v = values
+    return Vocabulary(
+        E=v["E"], A1=v["A1"] * 1e6 ** v["beta"], A2=v["A2"] * 1e6 ** v["alpha2"],
+        B=v["B"] * 1e9 ** v["beta"], alpha1=v["beta"], alpha2=v["alpha2"], beta=v["beta"],
+    )  # fmt: skip
+
+
+def _in_units(law: jaxscale.Law) -> dict[str, float]:
+    """Return those values of a law."""
+    v = law.values
+    small = {"A1": 1e6 ** -v["alpha1"], "A2": 1e6 ** -v["alpha2"], "B": 1e9 ** -v["beta"]}
+    return {**v, **{name: v[name] * by for name, by in small.items()}}
+
+
 def _grid() -> Vocabulary:
     """Return the starts of approach3_isoloss.py: logs of A1, A2, B, E and two exponents."""
     coefficient, offset, power = np.linspace(0, 5, 3), np.linspace(0, 2, 2), np.linspace(0, 1, 3)
     axes = (coefficient, coefficient, coefficient, offset, power, power)
     a1, a2, b, e, alpha2, beta = np.array(list(itertools.product(*axes))).T
-    least = 1e-6
-    return Vocabulary(
-        E=np.exp(e), A1=np.exp(a1), A2=np.exp(a2), B=np.exp(b),
-        alpha2=np.maximum(alpha2, least), beta=np.maximum(beta, least),
-    )  # fmt: skip
+    alpha2, beta = np.maximum(alpha2, 1e-6), np.maximum(beta, 1e-6)
+    units = dict(E=np.exp(e), A1=np.exp(a1), A2=np.exp(a2), B=np.exp(b), alpha2=alpha2, beta=beta)
+    return _from_units(units)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 import jaxscale
 from jaxscale import Huber, Square
+from jaxscale.laws.broken import BrokenPower
 
 from .downstream import Line, lines
 from .entry import UNCHECKED, Goal, Published, Row, as_printed, judged
-from .forms import Exponential, OneBreak
+from .forms import Exponential, Mixed
 from .refit import row, summary
 
 YE = (
@@ -53,12 +52,13 @@ def bnsl(data: Path) -> Row:
     """Return the row of the broken power law of four-digit addition."""
     of = [r for r in lines(data / "bnsl" / "four_digit_addition.csv") if r["training"] == "1"]
     x, y = (np.array([float(r[k]) for r in of]) for k in ("examples", "loss"))
-    runs = jaxscale.Runs(x=x, loss=1 + y)
+    runs = jaxscale.Runs(S=x, loss=1 + y)
     return row(Published(
         "bnsl", "Broken power law, four-digit addition",
         "Caballero et al. 2023, arXiv:2210.14891, Figure 4; github ethancaballero/"
         "broken_neural_scaling_laws, the noiseless script",
-        law=OneBreak(), runs=runs, make=lambda v: OneBreak(**v), read=lambda law: law.values,
+        law=BrokenPower(), runs=runs, make=lambda v: BrokenPower(**{**v, "a": 1 + v["a"]}),
+        read=lambda law: {**law.values, "a": law.a - 1},
         goal=Goal(Square(), "log", "sum of squares of log(1 + y)", 2.0),
         printed=dict(a="0.41388453", b="2.27727229", c0="0.0550773484", c1="5.66290382",
                      d1="612.583617", f1="0.0591930364"),
@@ -122,18 +122,6 @@ def _mixture(runs: Sequence[Line], size: str, domain: str, step: int) -> dict[st
     value = _huber(np.asarray(law.loss(p)) - (y - c))
     return {"x": p, "excess": y - c, "k": float(law.t), "b": float(np.log(law.k)), "value": value,
             "joint": _huber(np.asarray(joint.loss(p)) - y)}  # fmt: skip
-
-
-class Mixed(jaxscale.Law):
-    """L(p) = c + k exp(t p), the data mixing law of two domains. Source: Ye et al. 2024."""
-
-    c: jaxscale.Scalar = jaxscale.offset("limit")
-    k: jaxscale.Scalar = jaxscale.coefficient("excess at p = 0")
-    t: jaxscale.Scalar = jaxscale.scale("rate", per=dict(p=-1), positive=False, start=(-4.0, 1.0))
-
-    def __call__(self, p: Any) -> Any:
-        """Return the loss."""
-        return self.c + self.k * jnp.exp(self.t * p)
 
 
 # --- not at hand ------------------------------------------------------------------------------

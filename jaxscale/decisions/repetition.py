@@ -19,6 +19,7 @@ from jaxscale.decisions.inverse import Numbers, Plan, additive, loss_of, partner
 from jaxscale.decisions.optimum import LOG_N, budgets_of, optimum
 from jaxscale.flops import Flops, tokens_for
 from jaxscale.laws import Law
+from jaxscale.laws.repeated import share
 
 DATA_WORTH, SIZE_WORTH = 15.387756, 5.309743
 """R*_D and R*_N of Muennighoff et al. for language models on C4."""
@@ -39,8 +40,7 @@ def effective(seen: Any, fresh: Any, worth: Any) -> Array:
     Source: Muennighoff et al. 2023, arXiv:2305.16264; with rate 1 / R* the saturation of ATLAS,
     2025, arXiv:2510.22037.
     """
-    repeats = jnp.maximum(seen / fresh - 1, 0.0)
-    worth_of_all: Array = jnp.minimum(seen, fresh) - fresh * worth * jnp.expm1(-repeats / worth)
+    worth_of_all: Array = seen * share(seen / fresh, worth)
     return worth_of_all
 
 

@@ -22,8 +22,8 @@ EITHER_SIGN = dict(start=(-1.5, 1.5), bounds=(-5.0, 5.0))
 class PowerLaw(Law):
     """P(S) = a S^b + c.
 
-    A saturating power law. Loss: a > 0, b < 0, c the irreducible loss. Accuracy: a < 0, b < 0,
-    c the ceiling. Units: c as P, a as P times S^-b.
+    A saturating power law, M2 of Alabdulmohsin et al. 2022. Loss: a > 0, b < 0, c the irreducible
+    loss. Accuracy: a < 0, b < 0, c the ceiling. Units: c as P, a as P times S^-b.
 
     Known degeneracy: c against b over short ranges of S; b -> 0 is the logarithmic law.
 
@@ -48,7 +48,8 @@ class PowerLaw(Law):
 class PurePowerLaw(Law):
     """P(S) = a S^b.
 
-    The power law without a bound (c = 0); a line in log-log axes. Units: a as P times S^-b.
+    The power law without a bound (c = 0), M1 of Alabdulmohsin et al. 2022; a line in log-log axes.
+    Units: a as P times S^-b.
 
     Source: Hestness et al. 2017, arXiv:1712.00409.
     """

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import inputs, law_class
+from cases import inputs, law_class, residual_for
 from nist_forms import FORMS
 
 import jaxscale
@@ -518,7 +518,8 @@ def test_laws_of_the_catalogue_are_as_they_say(name, monkeypatch):
     law = law_class(name)(**law_class(name).example.values)
     xs = inputs(law)
     free = law.replace(**dict.fromkeys(law.example.values))
-    prepare(free, Runs(loss=predict(law, **xs), **xs), Huber(1e-3), "log")
+    loss = predict(law, **xs)
+    prepare(free, Runs(loss=loss, **xs), Huber(1e-3), residual_for(loss))
 
 
 # --- the fitted law, by itself --------------------------------------------------------------------
