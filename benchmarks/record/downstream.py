@@ -57,9 +57,7 @@ def over_training(data: Path) -> Iterator[Row]:
     small = ("d=96_l=8_h=4", "d=512_l=8_h=4", "d=576_l=24_h=8", "d=1024_l=24_h=8")
     five = [r for r in every if r["model"] in small and _times(r) == 1]
     five += [r for r in every if r["model"] == small[0] and _times(r) == 16]
-    loss = jaxscale.Runs(
-        N=_of(five, "params"), D=_of(five, "tokens"), loss=_of(five, "loss_c4_val")
-    )
+    loss = jaxscale.Runs(**_compute(five), loss=_of(five, "loss_c4_val"))
     law = jaxscale.fit(OverTraining(), loss, loss=Square(), residual="absolute").law
     six = five + [r for r in every if r["model"] == "open_lm_1b" and _times(r) == 1]
     error = jaxscale.Runs(L=_of(six, "loss_c4_val"), loss=_of(six, "err_avg_17"))
