@@ -175,6 +175,15 @@ class Judged(NamedTuple):
         """Whether the fitted part is fitted worse than by the reference."""
         return self.near > self.reference_near * (1 + SAME)
 
+    @property
+    def apart(self) -> float:
+        """How far the error of what was predicted lies above the reference's, in both's noise.
+
+        0 where one point was predicted, which has none.
+        """
+        noise = self.error + self.reference_error
+        return (self.far - self.reference_far) / noise if noise > 0 else 0.0
+
 
 def judged(
     name: str, curves: Mapping[Key, Curve], fits: ManyFits, known: Mapping[Any, Any]
@@ -234,8 +243,8 @@ def report(rows: Sequence[Judged], seconds: Mapping[str, Mapping[str, float]], s
         "",
         "## Time",
         "",
-        "Warm: without compiling, which is of one program for all curves: they are filled up to one",
-        "length by runs of no weight.",
+        "Warm: without compiling, which is of one program for all curves; they are filled up to",
+        "one length by runs of no weight.",
         "",
         "| law | compiling, s | warm, s | CPU s, both | certified |",
         "|---|---|---|---|---|",
@@ -286,8 +295,8 @@ def _far(rows: Sequence[Judged]) -> list[str]:
     """Return the extrapolation errors by domain, beside the reference."""
     lines = [
         "Median RMSLE of the large scales over the curves of a domain; in brackets that of the",
-        "reference, and on how many curves ours is smaller or larger by more than both standard",
-        "errors together.",
+        "reference, and on how many curves ours is smaller (<) or larger (>) by more than both",
+        "standard errors together.",
         "",
     ]
     laws = list(dict.fromkeys(row.law for row in rows))
@@ -307,8 +316,7 @@ def _cell(rows: Sequence[Judged]) -> str:
     ours = f"{np.median([row.far for row in rows]):.4f}"
     if not np.isfinite(rows[0].reference_far):
         return ours
-    apart = [(row.far - row.reference_far) / (row.error + row.reference_error) for row in rows]
-    less, more = sum(a < -1 for a in apart), sum(a > 1 for a in apart)
+    less, more = (sum(sign * row.apart > 1 for row in rows) for sign in (-1, 1))
     return f"{ours} ({np.median([row.reference_far for row in rows]):.4f}; {less} <, {more} >)"
 
 
