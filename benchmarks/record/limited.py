@@ -86,8 +86,8 @@ def vocabulary(data: Path) -> Row:
         starts=_grid(), rule="486 starts, L-BFGS-B with numeric gradients; of the ends with "
         "exponents in (.1, 1) that with the least relative squared error, not with the least "
         "objective",
-        note="Units: M in 1e6, V in 1e3 x 1e3, D = H / 1e9 times tokens per character, which their "
-        "code takes at V / 1000; with f(V) itself the printed values do not fit",
+        note="Units: N_nv and N_v in millions, D in billions of tokens, H characters times f(V / "
+        "1000) as in their code; with f(V) of the paper the printed values do not fit",
     ))  # fmt: skip
 
 

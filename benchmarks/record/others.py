@@ -88,7 +88,7 @@ def mixtures(data: Path) -> Row:
         goal="mean of Huber (δ = .02) of the excess over c; c from 1,000 values, where the "
         "correlation of p and log(L - c) is best",
         rule="121 starts, L-BFGS in float32, at most 100 steps",
-        reason=f"k and b under their own c lie at most {max(far):.1g} above ours, relatively, and "
+        reason=f"under their own c, k and b lie at most {max(far):.1g} above ours, relatively, and "
         "share three or four digits. But c is held from the first stage, chosen by a correlation "
         "of logarithms: with c, k and b fitted together the Huber mean falls by a factor of "
         f"{1 + np.median(together):.2f} in the median, {1 + max(together):.1f} at most. Five runs "

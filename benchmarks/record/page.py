@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -26,6 +27,13 @@ def document(rows: Sequence[Row]) -> dict[str, Any]:
     """Return everything as plain data."""
     listed = [{**dataclasses.asdict(row), "digits": row.digits} for row in rows]
     return {"setting": setting(), "verdicts": dict(WORDS), "rows": json.loads(json.dumps(listed))}
+
+
+def read(path: Path) -> list[Row]:
+    """Return the rows of a record.json."""
+    fields = {field.name for field in dataclasses.fields(Row)}
+    listed = json.loads(path.read_text())["rows"]
+    return [Row(**{k: v for k, v in row.items() if k in fields}) for row in listed]
 
 
 def setting() -> dict[str, str]:
@@ -60,7 +68,7 @@ def page(rows: Sequence[Row]) -> str:
 
 
 def _glance(row: Row) -> tuple[str, ...]:
-    title = f"[{row.title}](#{anchor(row.key)})"
+    title = f"[{_plain(row.title)}](#{anchor(row.key)})"
     return title, f"{row.runs:,}", _verdict(row), row.digits, _ratio(row)
 
 
@@ -72,12 +80,13 @@ def anchor(key: str) -> str:
 
 def section(row: Row) -> list[str]:
     """Return the lines of one row."""
-    lines = [f"### {row.key}", "", f"**{row.title}: {_verdict(row)}.** {_capital(row.reason)}", ""]
+    said = f"**{_plain(row.title)}: {_verdict(row)}.** {_plain(_capital(row.reason))}".rstrip()
+    lines = [f"### {row.key}", "", said, ""]
     facts = {
-        "source": row.source,
+        "source": _plain(row.source),
         "law": f"`{row.formula}`" if row.formula else "",
-        "objective": row.goal,
-        "their search": row.rule,
+        "objective": _plain(row.goal),
+        "their search": _plain(row.rule),
         "our search": row.search,
         "objective as they print it": row.stated,
     }
@@ -98,6 +107,11 @@ def section(row: Row) -> list[str]:
             cells[2].append("")
         lines += ["", *_table(head, cells)]
     return lines
+
+
+def _plain(text: str) -> str:
+    """Return text whose asterisks are no emphasis: N*."""
+    return text.replace("*", r"\*")
 
 
 def _like(text: str, value: float) -> str:
@@ -128,8 +142,3 @@ def _table(head: Sequence[Any], rows: Sequence[Sequence[Any]]) -> list[str]:
         return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
 
     return [line(head), "|" + "---|" * len(head), *map(line, rows)]
-
-
-def counts(rows: Sequence[Row]) -> Mapping[str, int]:
-    """Return how often each verdict came."""
-    return Counter(row.verdict for row in rows)
