@@ -4,8 +4,8 @@
 
 Every published fit of the public tables in DIR (default $JAXSCALE_DATA), refitted under its
 authors' own objective. Writes record.md and record.json into the folder `--out`; without it prints
-the page. With --only the rows of one group are made anew, and the others of the record in the
-folder stay. Exit 1: some printed values have a lower objective than our optimum, a defect of jaxscale.
+the page. With --only the rows of one group are made anew, the others of the folder's record stay.
+Exit 1: some printed values have a lower objective than our optimum, a defect of jaxscale.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ WORDS = {
     CONFIRMED: "our optimum has the printed values, digit for digit (or to nine digits)",
     FLAT: "the same objective to 1e-9; later digits differ, which the runs hardly see",
     OTHER: "the printed values are the optimum of another objective than the one stated",
-    MIXED: "some printed values are of that optimum, the others of another objective's",
+    MIXED: "some printed values are of our optimum, the others of another objective's",
     LOCAL: "a descent from the printed values ends in a minimum that is not the lowest",
     ROUNDED: "right before it was printed: rounding or cutting moves what follows from it",
     STOPPED: "no minimum: a descent from the printed values goes on, to the optimum found here",
