@@ -1,5 +1,6 @@
 """The record: verdicts follow from the numbers, digits are those printed, the page says all."""
 
+import json
 import math
 
 import numpy as np
@@ -103,14 +104,15 @@ def test_a_row_says_what_the_printed_values_are(a, b, word):
     assert f"**A tiny fit: {word}.**" in text and a in text and "[A tiny fit](#tiny)" in text
 
 
-def test_numbers_that_do_not_come_out_and_many_fits_have_rows():
+def test_numbers_that_do_not_come_out_and_many_fits_have_rows(tmp_path):
     head = dict(key="k", title="T", source="here")
     assert refit.of_numbers(head, {"x": "1.25"}, {"x": 1.2549}).verdict == CONFIRMED
     assert refit.of_numbers(head, {"x": "1.25"}, {"x": 1.2551}).verdict == DIFFERS
     row = refit.summary(head, [STOPPED, CONFIRMED, STOPPED], reason="two of three")
     assert row.verdict == STOPPED and row.counts == {STOPPED: 2, CONFIRMED: 1}
     assert f"{STOPPED} 2, {CONFIRMED} 1" in page.page([row])
-    assert page.document([row])["rows"][0]["counts"] == {STOPPED: 2, CONFIRMED: 1}
+    (tmp_path / "record.json").write_text(json.dumps(page.document([row])))
+    assert page.read(tmp_path / "record.json") == [row]
 
 
 @pytest.mark.slow
