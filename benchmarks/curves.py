@@ -305,11 +305,23 @@ def _far(rows: Sequence[Judged]) -> list[str]:
         mine = [row for row in rows if row.curve[0] == domain]
         cells = [_cell([row for row in mine if row.law == law]) for law in laws]
         lines.append(f"| {domain} | {len(mine) // len(laws)} | {' | '.join(cells)} |")
+    count = len(laws)
+    lines += ["", f"Over all domains: {_totals(rows, laws)}. A better fit of the small"]
     lines += [
+        "scales is not yet a better prediction: what is minimized matters as much as how well.",
         "",
-        "Curves on which a law has the least error of the five: " + _wins(rows, laws) + ".",
     ]
+    lines += [f"Curves on which a law has the least error of the {count}: {_wins(rows, laws)}."]
     return lines
+
+
+def _totals(rows: Sequence[Judged], laws: Sequence[str]) -> str:
+    found = []
+    for law in laws:
+        mine = [row for row in rows if row.law == law and np.isfinite(row.reference_far)]
+        less, more = (sum(sign * row.apart > 1 for row in mine) for sign in (-1, 1))
+        found += [f"{law} {less} <, {more} >"] if mine else []
+    return "; ".join(found)
 
 
 def _cell(rows: Sequence[Judged]) -> str:
