@@ -133,9 +133,11 @@ class Space:
     def coordinates(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the coordinates of the free parameters at `values`; inverse of `physical`.
 
-        A positive parameter given as zero becomes the lower bound.
+        A positive parameter given as zero becomes the lower bound. A tied one is what the other
+        is, whatever is given for it.
         """
         result = []
+        values = {**values, **{name: values[other] for name, other in self.tied}}
         for name, spec in zip(self.free, self.specs, strict=True):
             value = values[name] - self._shift(spec, values)
             loss = self._loss_unit(spec, values)

@@ -11,9 +11,11 @@ from cases import TRUTH
 
 import jaxscale
 from jaxscale import Chinchilla, DataError, Runs, Square
+from jaxscale._numerics.precision import scope
 from jaxscale.fitting.constraints import with_errors
 from jaxscale.objective.residuals import residual_named
 from jaxscale.uncertainty.covariance import covariance
+from jaxscale.varpro.starts import given_starts
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +50,15 @@ def test_a_tied_law_is_the_law_with_one_exponent(noisy, tied):
     np.testing.assert_array_equal(draws.law.beta, draws.law.alpha)
     errors = {i.name: i.error for i in covariance(tied).intervals()}
     assert "beta" not in errors and errors["A"] == pytest.approx(tied.errors["A"], rel=1e-9)
+
+
+@pytest.mark.parametrize("beta", [None, 0.9], ids=["no value", "another value"])
+def test_a_start_of_a_tied_law_takes_the_value_of_the_other(tied, beta):
+    values = {name: np.array([float(value)]) for name, value in tied.law.values.items()}
+    start = tied.law.replace(**values).replace(beta=None if beta is None else np.array([beta]))
+    with scope(np.float64):
+        z = given_starts(tied.problem.objective, start)
+    np.testing.assert_allclose(z[0], tied.optimum, rtol=1e-12)
 
 
 def test_constraints_come_back_from_the_file(tied, tmp_path):

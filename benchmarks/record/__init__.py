@@ -1,0 +1,1 @@
+"""The record: published fits of public tables, refitted under their authors' own objective."""
