@@ -24,7 +24,7 @@ _WORDS = {
     "bits per byte": "bpb bitsperbyte",
     "bits per character": "bpc bitspercharacter bitsperchar",
     "reward": "reward rewards 奖励",
-    "score": "score scores f1 auc auroc 得分",
+    "score": "score scores f1 auc auroc bleu sacrebleu chrf rouge rougel meteor 得分",
 }
 WORDS = {word: kind for kind, words in _WORDS.items() for word in words.split()}
 SPREAD = {"stderr", "std", "stdev", "se", "sem", "sd", "var", "variance", "ci", "sigma"}
@@ -34,6 +34,8 @@ EXPRESSION = re.compile(rf"[+*`]|\s[-/]\s|^[\d.]+\s*[-/]|\b(?:{'|'.join(FUNCTION
 """What no name of a column has, as far as one can tell."""
 FRACTIONS = ("accuracy", "error rate")
 """Kinds that lie between 0 and 1, or 0 and 100 %."""
+CORRECT = ("correct", "ncorrect", "numcorrect", "right", "passed", "solved", "hits", "successes")
+"""Names, in lower case without punctuation, of counts that are an accuracy over their trials."""
 
 
 class Response(NamedTuple):
@@ -115,6 +117,9 @@ def response_of(column: str) -> Response:
         kind = kind_of(match[1].strip("`"))
         if kind in opposite:
             return Response(opposite[kind], column)
+    if match := re.fullmatch(r"(1\s*-\s*)?(`.+`|\w+)\s*/\s*(?:`.+`|[A-Za-z_]\w*)", column):
+        if re.sub(r"[^a-z]", "", match[2].lower()) in CORRECT:
+            return Response("error rate" if match[1] else "accuracy", column)
     if EXPRESSION.search(column) and (names := names_in(column)):
         kinds = {kind_of(name) for name in names}
         return Response("loss" if kinds <= {"loss", None} else column, column)
