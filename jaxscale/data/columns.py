@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from jaxscale.data.cells import MISSING, all_numbers, number, read_cell, unread
-from jaxscale.data.expressions import backticks, names_in, worked_out
+from jaxscale.data.expressions import as_name, backticks, names_in, worked_out
 from jaxscale.data.headers import COUNTED, unit_for
 from jaxscale.data.hints import shape_hint
 from jaxscale.data.melt import chart_of
@@ -173,7 +173,7 @@ def recognize(table: Table, given: Mapping[str, str]) -> tuple[dict[str, str], l
     notes = []
     right = [c for c in free if canonical(c) in CORRECT]
     if "loss" not in names and "trials" in names and len(right) == 1:
-        names["loss"] = f"`{right[0]}` / `{names['trials']}`"
+        names["loss"] = f"{as_name(right[0])} / {as_name(names['trials'])}"
         notes.append(f"no column is called loss: the accuracy {names['loss']} is taken")
     if "loss" not in names and not chart_of(table):
         numbers = [c for c in free if c not in names.values() and _mostly_numbers(table, c)]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxscale.data.expressions import FUNCTIONS, names_in
+from jaxscale.data.expressions import FUNCTIONS, as_name, names_in
 from jaxscale.data.headers import header, made_from
 
 _WORDS = {
@@ -34,6 +34,12 @@ EXPRESSION = re.compile(rf"[+*`]|\s[-/]\s|^[\d.]+\s*[-/]|\b(?:{'|'.join(FUNCTION
 """What no name of a column has, as far as one can tell."""
 FRACTIONS = ("accuracy", "error rate")
 """Kinds that lie between 0 and 1, or 0 and 100 %."""
+BOUNDED = ("score",)
+"""Kinds that often do."""
+COUNTED_TOP = re.compile(
+    r"(?:pass|maj|top|hits?|recall|precision|em)(?:at)?\d*k?(?:acc(?:uracy)?)?"
+)
+"""Words of accuracies with a number in them: pass@10, maj@64, top-3, recall at 5."""
 CORRECT = ("correct", "ncorrect", "numcorrect", "right", "passed", "solved", "hits", "successes")
 """Names, in lower case without punctuation, of counts that are an accuracy over their trials."""
 
@@ -54,6 +60,12 @@ class Response(NamedTuple):
         """Whether it is to be called a loss."""
         return self.kind == "loss"
 
+    @property
+    def of_perplexity(self) -> bool:
+        """Whether it is the logarithm of a perplexity, so that its exponential is one."""
+        match = re.fullmatch(r"log\((.+)\)", self.column)
+        return match is not None and kind_of(match[1].strip(" `")) == "perplexity"
+
 
 def kind_of(name: str) -> str | None:
     """Return what the name of a column says that it measures; None where it says nothing."""
@@ -73,6 +85,8 @@ def _kind(word: str) -> str | None:
         return WORDS[word]
     if match := PREFIX.match(word):
         return WORDS.get(word[match.end() :])
+    if COUNTED_TOP.fullmatch(word) and re.search(r"\dk?|k$", word):
+        return "accuracy"
     return next((k for w, k in WORDS.items() if not w.isascii() and word.endswith(w)), None)
 
 
@@ -87,6 +101,12 @@ def candidates(columns: Sequence[str]) -> dict[str, str]:
         others = {c: kind for c, kind in kinds.items() if not re.fullmatch(spared, c.lower())}
         kinds = others or kinds
     return kinds
+
+
+def written(column: str) -> str:
+    """Return how an expression writes a response: as a name, or in brackets."""
+    worked_out = "`" in column or " / " in column
+    return f"({column})" if worked_out else as_name(column)
 
 
 def ceiling(column: str, values: np.ndarray) -> tuple[int, int]:

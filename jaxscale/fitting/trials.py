@@ -95,7 +95,6 @@ def require_fractions(runs: Runs, residual: Residual, good: np.ndarray) -> None:
     if not len(bad):
         return
     y, column = runs.loss, runs.names.get("loss", "loss")
-    kind = runs.response.kind
     given = f"{y[bad[0]]:g}" if np.isfinite(y[bad[0]]) else "an empty or NaN cell"
     cure = "correct the table, or select rows with where (--where)"
     if y[bad[0]] > 1 and 1.5 < np.max(y) <= 100 and ceiling(column, y)[0] == 100:
@@ -110,6 +109,6 @@ def require_fractions(runs: Runs, residual: Residual, good: np.ndarray) -> None:
     raise DataError(
         f"{runs.where(int(bad[0]))}, column {runs.label('loss')}: expected {residual.rule} under "
         f"{residual} residuals, got {given}"
-        + (f" ({len(bad)} rows; a {kind})" if len(bad) > 1 else "")
+        + (f" ({len(bad)} rows)" if len(bad) > 1 else "")
         + f"; {cure}"
     )

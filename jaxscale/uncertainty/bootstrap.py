@@ -21,6 +21,7 @@ from jaxscale.errors import FitError
 from jaxscale.fitting.linearized import Linearized, linearize
 from jaxscale.fitting.refit import Refits, refit
 from jaxscale.fitting.result import FitResult
+from jaxscale.fitting.trials import weighs_trials
 from jaxscale.laws import Law
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.resampling import (
@@ -206,6 +207,8 @@ def bootstrap(
     elif sharing:
         labels, drawn = sharing.labels, shares(at, sharing.labels, trend.size)
         noise = drawn.new_run
+    elif method == "trials" and weighs_trials(runs):
+        freedom = math.inf  # the noise of counts is known, and not estimated
     table = _Table(fit, at, labels, seed, draws, trend, drawn)
     versions: dict[str, Any] = scheme.versions(table)
     found = refit(fit, **versions, guards=guards, seed=seed, progress=progress)
