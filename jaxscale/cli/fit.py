@@ -72,6 +72,8 @@ def run(options: argparse.Namespace) -> int:
     """Fit a law to a table; print the result."""
     if options.bootstrap is not None and options.bootstrap < 2:
         raise ValueError(f"--bootstrap must be at least 2, got {options.bootstrap}")
+    if options.delta == "auto" and options.by is not None:
+        raise ValueError("--delta auto is of one fit; give a width beside --by")
     loss, mapping = robust_loss(options), column_map(options)
     error = error_column(options, mapping)
     if options.by is not None:
@@ -103,8 +105,6 @@ def run(options: argparse.Namespace) -> int:
         "error": error,
     }
     if options.delta == "auto":
-        if options.by is not None:
-            raise ValueError("--delta auto is of one fit; give a width beside --by")
         asked["delta"] = "auto"
     if options.by is not None:
         return fit_by(options, law, runs, asked)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from jaxscale.data.responses import BOUNDED, FRACTIONS, Response, ceiling, written
+from jaxscale.data.responses import BOUNDED, FRACTIONS, ceiling, written
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import PowerLaw
 from jaxscale.text import quantity
@@ -22,34 +22,12 @@ def beyond_a_fraction(
         predicted: predictions, or the ends of intervals of some.
         what: how to say what they are of; default what was measured.
     """
-    if fit is None:
+    if fit is None or fit.runs.response.kind not in (*FRACTIONS, *BOUNDED):
         return []
-    response, power = fit.runs.response, isinstance(fit.law, PowerLaw)
-    return beyond_ends(response, fit.runs.loss, predicted, what=what, power=power)
-
-
-def beyond_ends(
-    response: Response,
-    loss: np.ndarray,
-    predicted: Iterable[float],
-    *,
-    what: str = "",
-    power: bool = False,
-) -> list[str]:
-    """Return the same note without a fit.
-
-    Args:
-        response: what was measured.
-        loss: what was measured of it [n].
-        predicted: predictions, or the ends of intervals of some.
-        what: how to say what they are of; default what was measured.
-        power: whether they are by a power law of a bound.
-    """
-    called, column = response
-    if called not in (*FRACTIONS, *BOUNDED):
-        return []
+    called, column = fit.runs.response
+    loss = fit.runs.loss
     most, cells = ceiling(column, loss)
-    wrong = [float(x) for x in predicted if not 0 <= x <= most]
+    wrong = [float(x) for x in predicted if np.isfinite(x) and not 0 <= x <= most]
     if not wrong or not ((loss >= 0) & (loss <= most)).all():
         return []
     worst = quantity(max(wrong, key=lambda x: max(x - most, -x)))
@@ -65,9 +43,11 @@ def beyond_ends(
             f"{article} {called} of {worst} is {side}, where no run is: if that is where this "
             f"{called} ends, the law does not know it"
         ]
-    held = f" --bound c=0:{most}" if power else ""
-    cure = f": the law has no such bound; hold it,{held}" if held else ""
-    if called == "accuracy":
+    named = "ceiling" if "ceiling" in fit.law.parameters else "c"
+    bounded = named == "ceiling" or isinstance(fit.law, PowerLaw)
+    held = f" --bound {named}=0:{most}" if bounded else ""
+    cure = f": hold the law there,{held}" if bounded else ""
+    if called == "accuracy" and named != "ceiling":
         cure = (
             ": the law has no ceiling; fit the errors instead, "
             f"--column 'loss={cells}-{written(column)}'{held}"
