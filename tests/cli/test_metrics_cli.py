@@ -1,6 +1,7 @@
 """Accuracies on the command line: counts, rates, per cent, and what a loss or a width may be."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,6 +92,6 @@ def test_counts_rates_and_standard_errors_are_one_fit(capsys):
     assert main([*written(table()), "--json"]) == 0
     assert "(trials) is not used" in json.dumps(json.loads(capsys.readouterr().out))
     assert main([*written(table()), "--loss", "quantile:.1", "--out", "q.json"]) == 0
-    stated = json.load(open("q.json"))["objective"]
+    stated = json.loads(Path("q.json").read_text())["objective"]
     assert stated["loss"] == "quantile" and stated["fields"] == {"tau": 0.1}
     assert main(["predict", "q.json", "--C", "1e20"]) == 0
