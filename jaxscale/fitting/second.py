@@ -14,7 +14,7 @@ from jaxscale.fitting.dispersion import dispersion, overdispersion
 from jaxscale.fitting.preparation import Problem
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.trials import weighs_trials
-from jaxscale.objective.fractions import BetaBinomial
+from jaxscale.objective.fractions import BetaBinomial, Binomial
 from jaxscale.objective.loss import Loss
 
 EFFICIENT = 1.345
@@ -79,7 +79,7 @@ def second(first: FitResult, problem: Problem, delta: float | str | None) -> Sec
             )
         settings["delta"] = "auto"
         again = problem.under(loss=problem.loss.with_threshold(EFFICIENT * spread))
-    if weighs_trials(first.runs):
+    if weighs_trials(first.runs) and isinstance(problem.residual, Binomial):
         more = dispersion(first)
         freedom = max(int((first.runs.weights > 0).sum()) - len(first.free), 1)
         wide = more > 1 + NORMAL_TAIL * (2 / freedom) ** 0.5

@@ -10,6 +10,9 @@ Source: empirical logits, Haldane 1956, Annals of Human Genetics 20(4); Anscombe
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 
 from jaxscale._numerics.digits import decimal_unit
@@ -63,16 +66,29 @@ def counted(runs: Runs, residual: Residual) -> Runs:
             "under logit residuals k of n is held as (k + 1/2) / (n + 1), so that 0 and 1 have "
             "log odds; residual='binomial' (--residual binomial) takes them as they are"
         )
-    columns = {name: x for name, x in runs.columns.items() if name != TRIALS}
-    kept = {name: getattr(runs, name) for name in ("group", "rows", "source", "dropped")}
-    kept |= {"unread": runs.unread, "called": runs.called}
-    kept["names"] = {**runs.names, TRIALS: runs.names.get(TRIALS, TRIALS)}
-    return Runs(
+    return weighed(
+        runs,
+        runs.weights * weight,
         loss=y,
-        weight=runs.weights * weight,
         warnings=(*runs.warnings, *notes),
-        **{**kept, **columns},
+        by=runs.names.get(TRIALS, TRIALS),
     )
+
+
+def weighed(runs: Runs, weight: np.ndarray, *, by: str, **changes: Any) -> Runs:
+    """Return runs whose weights are trials, without the column of those.
+
+    Args:
+        runs: the runs, n of them.
+        weight: [n].
+        by: what the weights come from.
+        **changes: further ones, as of `Runs.replace`.
+    """
+    columns = {name: x for name, x in runs.columns.items() if name != TRIALS}
+    kept = {f.name: getattr(runs, f.name) for f in dataclasses.fields(runs)}
+    kept |= {"weight": weight, "names": {**runs.names, TRIALS: by}, **changes}
+    del kept["columns"]
+    return Runs(**{**kept, **columns})
 
 
 def weighs_trials(runs: Runs) -> bool:

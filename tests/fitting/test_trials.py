@@ -106,6 +106,8 @@ def test_standard_errors_are_worth_the_trials_that_have_them():
     np.testing.assert_allclose(found.weight, N)
     np.testing.assert_allclose(with_errors(given, sem, LOGIT).weight, N * y * (1 - y))
     assert weighs_trials(found)
+    both = with_errors(given.replace(trials=N), sem, BINOMIAL)  # errors that are given count alone
+    np.testing.assert_allclose(counted(both, BINOMIAL).weight, N)
 
 
 @dataclasses.dataclass
