@@ -110,7 +110,15 @@ if TYPE_CHECKING:
         offset,
         scale,
     )
-    from jaxscale.objective.losses import Absolute, Huber, Loss, Square
+    from jaxscale.objective.losses import (
+        Absolute,
+        Asymmetric,
+        Huber,
+        Loss,
+        Quantile,
+        Square,
+        StudentT,
+    )
     from jaxscale.objective.objective import Objective
     from jaxscale.objective.residuals import Residual
     from jaxscale.optimizers import newton
@@ -166,7 +174,7 @@ _ROOMS = {
         "Translog predict"
     ),
     "laws.parameters": "breakpoint_at coefficient constant exponent offset scale",
-    "objective.losses": "Absolute Huber Loss Square",
+    "objective.losses": "Absolute Asymmetric Huber Loss Quantile Square StudentT",
     "objective.objective": "Objective",
     "objective.residuals": "Residual",
     "optimizers": "newton",
@@ -215,6 +223,7 @@ __all__ = [
     "Absolute",
     "AffineCost",
     "Allocation",
+    "Asymmetric",
     "CATALOGUE",
     "Certificate",
     "Chinchilla",
@@ -245,6 +254,7 @@ __all__ = [
     "PowerCost",
     "PowerLaw",
     "PurePowerLaw",
+    "Quantile",
     "Reduced",
     "Refits",
     "Report",
@@ -256,6 +266,7 @@ __all__ = [
     "Solver",
     "Specifications",
     "Square",
+    "StudentT",
     "Sum",
     "SweepResult",
     "Term",

@@ -1,6 +1,7 @@
 """Public functions say what they take: where there are three parameters or more, each by name."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -35,20 +36,30 @@ def decorators(function: ast.FunctionDef) -> set[str]:
 
 
 def overrides(method: str, owner: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> bool:
-    """Whether a base class of the same file has the method, and explains it."""
+    """Whether a base class of the same wing has the method, and explains it."""
     bases = [classes[b.id] for b in owner.bases if isinstance(b, ast.Name) and b.id in classes]
     own = {node.name for base in bases for node in base.body if isinstance(node, ast.FunctionDef)}
     return method in own or any(overrides(method, base, classes) for base in bases)
 
 
+@functools.cache
+def classes_of(path: Path) -> tuple[ast.ClassDef, ...]:
+    """The classes at the top of a file."""
+    body = ast.parse(path.read_text()).body
+    return tuple(node for node in body if isinstance(node, ast.ClassDef))
+
+
 def public(path: Path):
     """Yield (name, node, parameters) of the functions and methods of a file without underscore."""
     tree = ast.parse(path.read_text())
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    own = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    near = path.parent.glob("*.py") if path.parent != PACKAGE else ()
+    classes = {node.name: node for other in near for node in classes_of(other)}
+    classes |= {node.name: node for node in own}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name[0] != "_":
             yield node.name, node, parameters(node, bound=False)
-    for owner in classes.values():
+    for owner in own:
         for node in owner.body:
             if not isinstance(node, ast.FunctionDef) or "_" in (node.name[0], owner.name[0]):
                 continue

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxscale.data.expressions import as_name
 from jaxscale.data.headers import COUNTED, power_of_ten, unit_for
-from jaxscale.data.responses import EXPRESSION, ceiling
+from jaxscale.data.responses import EXPRESSION, FRACTIONS, ceiling
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.flops import SIX_ND, SixND, power_form
@@ -107,6 +107,22 @@ def own_accounting(law: Law, runs: Runs) -> tuple[Law, list[str]]:
 def on_response(law: Law, runs: Runs) -> list[str]:
     """Return notes on what a law of the catalogue cannot know of a response that is no loss."""
     kind, column = runs.response
+    unused: list[str] = []
+    if "trials" in runs.columns and kind in FRACTIONS:  # which residuals of fractions take out
+        unused = [
+            f"column {runs.label('trials')} is not used: residual='binomial' (--residual binomial) "
+            "weighs each run by its trials, and takes 0 and 1"
+        ]
+    return unused + _on_kind(law, runs)
+
+
+def has_ceiling(law: Law) -> bool:
+    """Whether the law says that it ends somewhere above, other than by the sign of its terms."""
+    return "ceiling" in (type(law).__doc__ or "") and not isinstance(law, PowerLaw)
+
+
+def _on_kind(law: Law, runs: Runs) -> list[str]:
+    kind, column = runs.response
     name = as_name(column)
     if not CATALOGUE.has(type(law)) or EXPRESSION.search(column):
         return []
@@ -115,7 +131,7 @@ def on_response(law: Law, runs: Runs) -> list[str]:
             f"{type(law).__name__} is a law of losses, and a perplexity is the exponential of one: "
             f"--column 'loss=log({name})' fits that"
         ]
-    if kind == "accuracy":
+    if kind == "accuracy" and not has_ceiling(law):
         most, cells = ceiling(column, runs.loss)
         held = f", with --bound c=0:{most}" if isinstance(law, PowerLaw) else ""
         return [

@@ -36,6 +36,7 @@ from jaxscale.decisions.allocation import allocate as of_law
 from jaxscale.decisions.near import WITHIN, Near, near_optimal
 from jaxscale.decisions.question import Question, ask
 from jaxscale.decisions.repetition import DATA_WORTH, SIZE_WORTH
+from jaxscale.fitting.fractions import beyond_a_fraction
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import UNIT, unit_of
 from jaxscale.laws import Law
@@ -127,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
             **answer.document(options),
             **built.document(),
         },
-        notes=[] if found is None else list(found.notes),
+        notes=[] if found is None else [*found.notes, *answer.beyond(result)],
         told=[*doubt_sentences(result), *refused],
         files=_figures(options, result, asked, draws) if found is not None else [],
     )
@@ -196,6 +197,12 @@ class _Answer:
         order = ("compute", "N", "D", "tokens_per_parameter", "loss", *AMOUNTS[5:])
         have = [name for name in order if getattr(found, name) is not None]
         return [name for name in have if name not in ("excess", "overhead") or not self.asked.plain]
+
+    def beyond(self, result: FitResult | None) -> list[str]:
+        """Return a note on losses that are of a fraction, and none."""
+        return beyond_a_fraction(
+            result, np.atleast_1d(self.found.loss if self.found is not None else 0.5)
+        )
 
     def at(self, name: str, k: int) -> float:
         """Return an amount of the answer to question k."""

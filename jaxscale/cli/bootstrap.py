@@ -37,6 +37,7 @@ from jaxscale.cli.options import (
 from jaxscale.cli.outputs import check_figure, deliver, with_progress
 from jaxscale.decisions.allocation import allocate
 from jaxscale.decisions.frontier import scale_name
+from jaxscale.fitting.fractions import beyond_a_fraction
 from jaxscale.fitting.reach import FAR, note_together, whole_inputs
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import unit_of
@@ -262,6 +263,10 @@ class _Answer:
                 said.append(f"{section.title}: {', '.join(words)} outside the range of the runs")
             if section.kind == "prediction":
                 said += note_together(self.fit, section.about["inputs"])
+        for section, found in zip(self.sections, self.found, strict=True):
+            ends = [x for i in found.values() for x in (i.low, i.estimate, i.high)]
+            if section.kind == "prediction":
+                said += beyond_a_fraction(self.fit, ends, section.title)
         limits = [(i.low, i.high) for found in self.found for i in found.values()]
         if np.isinf(limits).any():
             said.append("an infinite limit: the runs do not bound that side")

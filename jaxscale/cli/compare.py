@@ -24,6 +24,7 @@ from jaxscale.comparison.sensitivity import DELTAS
 from jaxscale.data.columns import check_map
 from jaxscale.data.runs import Runs
 from jaxscale.laws import Law
+from jaxscale.objective.losses import Loss
 
 EXAMPLES = (
     "jaxscale compare runs.csv --law Chinchilla,Kaplan,PowerLaw:C --figure rollout.png",
@@ -67,7 +68,7 @@ def options(sub: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Compare laws on a table; print the result."""
     loss, mapping = robust_loss(options), _mapping(options)
-    deltas = _deltas(options, loss.width is not None)
+    deltas = _deltas(options, loss)
     check_figure("--figure", options.figure)
     runs = table(options, mapping)
     laws, columns = _laws(options, runs)
@@ -133,11 +134,11 @@ def _mapping(options: argparse.Namespace) -> dict[str, str]:
     return mapping
 
 
-def _deltas(options: argparse.Namespace, width: bool) -> list[float]:
+def _deltas(options: argparse.Namespace, loss: Loss) -> list[float]:
     if options.deltas is None:
-        return list(DELTAS) if width else []
-    if not width and options.deltas:
-        raise ValueError(f"--deltas goes with a loss that has a width, not with {options.loss}")
+        return list(DELTAS) if loss.width is not None else []
+    if loss.width is None and options.deltas:
+        raise ValueError(f"--deltas goes with a loss that has a width, not with {loss.name}")
     found = []
     for text in filter(None, options.deltas.split(",")):
         try:

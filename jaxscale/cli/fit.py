@@ -58,6 +58,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--max-steps", type=int, metavar="K", help="evaluations per start; default by the optimizer"
     )
+    sub.set_defaults(two_fits=True)
     table_options(sub)
     text = "refit the law to B bootstrap tables, and print intervals; see jaxscale bootstrap"
     sub.add_argument("--bootstrap", type=int, metavar="B", help=text)
@@ -71,6 +72,8 @@ def run(options: argparse.Namespace) -> int:
     """Fit a law to a table; print the result."""
     if options.bootstrap is not None and options.bootstrap < 2:
         raise ValueError(f"--bootstrap must be at least 2, got {options.bootstrap}")
+    if options.delta == "auto" and options.by is not None:
+        raise ValueError("--delta auto is of one fit; give a width beside --by")
     loss, mapping = robust_loss(options), column_map(options)
     error = error_column(options, mapping)
     if options.by is not None:
@@ -101,6 +104,8 @@ def run(options: argparse.Namespace) -> int:
         "tie": pairs(options.tie, "--tie"),
         "error": error,
     }
+    if options.delta == "auto":
+        asked["delta"] = "auto"
     if options.by is not None:
         return fit_by(options, law, runs, asked)
     result = with_progress(options, lambda progress: fit(law, runs, **asked, progress=progress))

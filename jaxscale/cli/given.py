@@ -30,7 +30,8 @@ from jaxscale.laws.names import (
     split_law,
     split_laws,
 )
-from jaxscale.objective.losses import NAMES, Loss
+from jaxscale.objective.losses import NAMES, Loss, loss_named, usual_loss
+from jaxscale.objective.residuals import RESIDUALS, residual_named
 from jaxscale.text import count, listing
 
 SCALES = ("S", "N", "D", "C")
@@ -38,14 +39,27 @@ SCALES = ("S", "N", "D", "C")
 
 
 def robust_loss(options: argparse.Namespace) -> Loss:
-    """Return the loss that `--loss` and `--delta` name."""
-    width, cls = options.delta, loss_class(options.loss)
-    if width is not None and cls.width is None:
-        raise ValueError(f"--delta goes with a loss that has a width, not with {options.loss}")
+    """Return the loss that `--loss` and `--delta` name; "auto" is worked out by `fit`."""
+    width = options.delta
+    if options.loss is None:
+        loss = usual_loss(residual_named(options.residual))
+    elif options.loss.partition(":")[0] in NAMES:
+        try:
+            loss = loss_named(options.loss)
+        except ValueError as error:
+            raise ValueError(f"--loss {options.loss}: {error}") from error
+    else:
+        cls = loss_class(options.loss)
+        with running(f"{cls.__name__}()"):
+            loss = cls()
+    if width is not None and loss.width is None:
+        raise ValueError(f"--delta goes with a loss that has a width, not with {loss.name}")
+    if width == "auto":
+        if not options.two_fits:
+            raise ValueError("--delta auto takes two fits: it goes with jaxscale fit; give a width")
+        return loss
     if width is not None and not width > 0:
         raise ValueError(f"--delta must be positive, got {width:g}")
-    with running(f"{cls.__name__}()"):
-        loss = cls()
     return loss if width is None else loss.with_threshold(width)
 
 
@@ -58,9 +72,10 @@ def loss_class(text: str) -> type[Loss]:
     path = law_file(text)
     if path is not None:
         return class_in_file(path, text.partition(".py:")[2], Loss)  # type: ignore[no-any-return]
-    if text not in NAMES:
-        raise ValueError(f"--loss {text}: there are {', '.join(NAMES)}, or FILE.py:CLASS")
-    return NAMES[text]
+    if text.partition(":")[0] not in NAMES:
+        hint = f"; {text} is a residual: --residual {text}" if text in RESIDUALS else ""
+        raise ValueError(f"--loss {text}: there are {', '.join(NAMES)}, or FILE.py:CLASS{hint}")
+    return NAMES[text.partition(":")[0]]
 
 
 def pairs(given: Sequence[tuple[str, Any]], flag: str) -> dict[str, Any]:

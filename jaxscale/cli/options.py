@@ -39,11 +39,16 @@ def fitting_options(sub: argparse.ArgumentParser) -> None:
         type=pair,
         help="hold a parameter at a value; repeatable",
     )
-    text = f"the robust loss: {', '.join(NAMES)}, or FILE.py:CLASS; {RUNS_FILE}"
-    sub.add_argument("--loss", default="huber", metavar="LOSS", help=text)
-    text = "width of the loss; default its own, 1e-3 for huber"
-    sub.add_argument("--delta", type=float, metavar="X", help=text)
-    sub.add_argument("--residual", choices=RESIDUALS, default="log", help="what the loss is of")
+    numbers = "asymmetric:PENALTY, quantile:TAU and student:NU set their number"
+    text = f"the robust loss: {', '.join(NAMES)}, or FILE.py:CLASS; {numbers}; {RUNS_FILE}"
+    text += "; default huber, of fractions square"
+    sub.add_argument("--loss", metavar="LOSS", help=text)
+    text = "width of the loss; default its own, 1e-3 for huber; auto, by jaxscale fit, for 1.345 "
+    text += "robust standard deviations of the residuals"
+    sub.add_argument("--delta", type=width, metavar="X", help=text)
+    text = "what the loss is of; of fractions between 0 and 1, logit, binomial, beta-binomial"
+    sub.add_argument("--residual", choices=RESIDUALS, default="log", help=text)
+    sub.set_defaults(two_fits=False)
     sub.add_argument("--starts", type=int, default=1024, metavar="S", help="random starts")
     sub.add_argument("--precision", choices=PRECISIONS, default="float64", help="of the search")
 
@@ -110,7 +115,7 @@ def shape_options(sub: argparse.ArgumentParser) -> None:
 
 def table_options(sub: argparse.ArgumentParser) -> None:
     """Add how a table of runs is read."""
-    text = "N, D, C, S, loss, weight, group, or an input of an own law"
+    text = "N, D, C, S, loss, weight, group, trials, or an input of an own law"
     column_option(sub, "N=params, or an expression, 'loss=log(val_ppl)'", text)
     sub.add_argument(
         "--scale",
@@ -268,6 +273,14 @@ def folder_option(sub: argparse.ArgumentParser, what: str, required: bool = Fals
 def quiet_option(sub: argparse.ArgumentParser) -> None:
     """Add `--quiet`."""
     sub.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def width(text: str) -> float | str:
+    """Return a width of residuals, or "auto"."""
+    try:
+        return text if text == "auto" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a width or auto, got {text!r}") from None
 
 
 def pair(text: str) -> tuple[str, float]:

@@ -10,6 +10,7 @@ from jaxscale.cli.given import code, doubt_sentences, doubts, source
 from jaxscale.cli.options import figure_option, own_flops_option, source_options
 from jaxscale.cli.outputs import check_figure, deliver
 from jaxscale.fitting.exponent_grid import ExponentGrid, exponent_grid
+from jaxscale.fitting.fractions import predictions_beyond
 from jaxscale.fitting.result import FitResult
 from jaxscale.text import one_line
 
@@ -55,10 +56,10 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("plot needs a fit with its runs: write one with jaxscale fit --out")
     check_figure("--figure", options.figure)
     draw: Callable[[], None] = functools.partial(draw_fit, result, options.figure, options.kind)
-    notes: list[str] = []
+    notes = predictions_beyond(result)
     if options.kind == "surface":
         grid = _surface(result)
-        notes = [line.removeprefix("note: ") for line in str(grid).splitlines()]
+        notes += [line.removeprefix("note: ") for line in str(grid).splitlines()]
         draw = functools.partial(_draw_surface, grid, options.figure)
     deliver(
         options,

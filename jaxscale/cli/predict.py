@@ -19,7 +19,7 @@ from jaxscale.cli.given import (
 )
 from jaxscale.cli.options import input_options, out_option, own_flops_option, source_options
 from jaxscale.cli.outputs import deliver
-from jaxscale.cli.response import beyond_a_fraction
+from jaxscale.fitting.fractions import beyond_a_fraction
 from jaxscale.fitting.reach import APART, lonely, note_together, ratio, together, whole_inputs
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import predict
@@ -56,11 +56,17 @@ def run(options: argparse.Namespace) -> int:
             row["extrapolation"], said = _outside(result, at)
             notes += said
     called = "loss" if result is None else result.runs.response.kind
-    notes += beyond_a_fraction(called, losses, result)
-    head = [*table, called] + (["outside the runs"] if result is not None else [])
+    notes += beyond_a_fraction(result, losses)
+    perplexed = result is not None and result.runs.response.of_perplexity
+    for row in rows if perplexed else ():
+        row["perplexity"] = float(np.exp(row["loss"]))
+    head = [*table, called, *(["perplexity"] if perplexed else [])] + (
+        ["outside the runs"] if result is not None else []
+    )
     body = []
     for row in rows:
         cells = [*(count(row[name]) for name in table), f"{row['loss']:.6g}"]
+        cells += [f"{row['perplexity']:.6g}"] if perplexed else []
         if result is not None:
             far = {n: f for n, f in row["extrapolation"].items() if f > 1.0000001}
             cells.append(", ".join(f"{n} x {f:.3g}" for n, f in far.items()) or "within")

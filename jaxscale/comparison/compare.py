@@ -23,7 +23,7 @@ from jaxscale.engine.dispatch import Progress
 from jaxscale.errors import DataError
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
-from jaxscale.objective.losses import Huber, Loss
+from jaxscale.objective.losses import Loss, usual_loss
 from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.uncertainty.resampling import require_draws
 
@@ -80,7 +80,8 @@ def compare(
     """
     begin = time.perf_counter()
     named = labelled(laws)
-    loss, residual = Huber(1e-3) if loss is None else loss, residual_named(residual)
+    residual = residual_named(residual)
+    loss = usual_loss(residual) if loss is None else loss
     require_draws(draws or 19, len(runs), 19, "0 for no tests, or ")
     along = _size(by, named.values(), runs)
     widths = tuple(deltas) if loss.width is not None else ()

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from jaxscale.data.cells import MISSING, all_numbers, number, read_cell, unread
-from jaxscale.data.expressions import backticks, names_in, worked_out
+from jaxscale.data.expressions import as_name, backticks, names_in, worked_out
 from jaxscale.data.headers import COUNTED, unit_for
 from jaxscale.data.hints import shape_hint
 from jaxscale.data.melt import chart_of
-from jaxscale.data.responses import EXPRESSION, candidates
+from jaxscale.data.responses import CORRECT, EXPRESSION, candidates
 from jaxscale.data.table import Table
 from jaxscale.errors import DataError
 from jaxscale.text import listing, short
@@ -41,6 +41,7 @@ _NAMES = {
     "crossentropyloss celoss 损失 损失值 验证损失 验证集损失 测试损失 测试集损失 交叉熵 交叉熵损失",
     "weight": "weight weights 权重",
     "group": "group 分组 组别",
+    "trials": "trials ntrials numtrials questions nquestions numquestions 题数 题目数",
 }
 ALIASES: dict[str, tuple[str, ...]] = {k: tuple(v.split()) for k, v in _NAMES.items()}
 """Names that people use, in lower case without punctuation, by the letter they mean."""
@@ -170,6 +171,10 @@ def recognize(table: Table, given: Mapping[str, str]) -> tuple[dict[str, str], l
         if letter not in names and (found := _by_name(table, letter, free)):
             names[letter] = found
     notes = []
+    right = [c for c in free if canonical(c) in CORRECT]
+    if "loss" not in names and "trials" in names and len(right) == 1:
+        names["loss"] = f"{as_name(right[0])} / {as_name(names['trials'])}"
+        notes.append(f"no column is called loss: the accuracy {names['loss']} is taken")
     if "loss" not in names and not chart_of(table):
         numbers = [c for c in free if c not in names.values() and _mostly_numbers(table, c)]
         measured = candidates(numbers)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxscale.data.expressions import FUNCTIONS, names_in
+from jaxscale.data.expressions import FUNCTIONS, as_name, names_in
 from jaxscale.data.headers import header, made_from
 
 _WORDS = {
@@ -24,7 +24,7 @@ _WORDS = {
     "bits per byte": "bpb bitsperbyte",
     "bits per character": "bpc bitspercharacter bitsperchar",
     "reward": "reward rewards 奖励",
-    "score": "score scores f1 auc auroc 得分",
+    "score": "score scores f1 auc auroc bleu sacrebleu chrf rouge rougel meteor 得分",
 }
 WORDS = {word: kind for kind, words in _WORDS.items() for word in words.split()}
 SPREAD = {"stderr", "std", "stdev", "se", "sem", "sd", "var", "variance", "ci", "sigma"}
@@ -34,6 +34,14 @@ EXPRESSION = re.compile(rf"[+*`]|\s[-/]\s|^[\d.]+\s*[-/]|\b(?:{'|'.join(FUNCTION
 """What no name of a column has, as far as one can tell."""
 FRACTIONS = ("accuracy", "error rate")
 """Kinds that lie between 0 and 1, or 0 and 100 %."""
+BOUNDED = ("score",)
+"""Kinds that often do."""
+COUNTED_TOP = re.compile(
+    r"(?:pass|maj|top|hits?|recall|precision|em)(?:at)?\d*k?(?:acc(?:uracy)?)?"
+)
+"""Words of accuracies with a number in them: pass@10, maj@64, top-3, recall at 5."""
+CORRECT = ("correct", "ncorrect", "numcorrect", "right", "passed", "solved", "hits", "successes")
+"""Names, in lower case without punctuation, of counts that are an accuracy over their trials."""
 
 
 class Response(NamedTuple):
@@ -51,6 +59,12 @@ class Response(NamedTuple):
     def is_loss(self) -> bool:
         """Whether it is to be called a loss."""
         return self.kind == "loss"
+
+    @property
+    def of_perplexity(self) -> bool:
+        """Whether it is the logarithm of a perplexity, so that its exponential is one."""
+        match = re.fullmatch(r"log\((.+)\)", self.column)
+        return match is not None and kind_of(match[1].strip(" `")) == "perplexity"
 
 
 def kind_of(name: str) -> str | None:
@@ -71,6 +85,8 @@ def _kind(word: str) -> str | None:
         return WORDS[word]
     if match := PREFIX.match(word):
         return WORDS.get(word[match.end() :])
+    if COUNTED_TOP.fullmatch(word) and re.search(r"\dk?|k$", word):
+        return "accuracy"
     return next((k for w, k in WORDS.items() if not w.isascii() and word.endswith(w)), None)
 
 
@@ -85,6 +101,12 @@ def candidates(columns: Sequence[str]) -> dict[str, str]:
         others = {c: kind for c, kind in kinds.items() if not re.fullmatch(spared, c.lower())}
         kinds = others or kinds
     return kinds
+
+
+def written(column: str) -> str:
+    """Return how an expression writes a response: as a name, or in brackets."""
+    worked_out = "`" in column or " / " in column
+    return f"({column})" if worked_out else as_name(column)
 
 
 def ceiling(column: str, values: np.ndarray) -> tuple[int, int]:
@@ -115,6 +137,9 @@ def response_of(column: str) -> Response:
         kind = kind_of(match[1].strip("`"))
         if kind in opposite:
             return Response(opposite[kind], column)
+    if match := re.fullmatch(r"(1\s*-\s*)?(`.+`|\w+)\s*/\s*(?:`.+`|[A-Za-z_]\w*)", column):
+        if re.sub(r"[^a-z]", "", match[2].lower()) in CORRECT:
+            return Response("error rate" if match[1] else "accuracy", column)
     if EXPRESSION.search(column) and (names := names_in(column)):
         kinds = {kind_of(name) for name in names}
         return Response("loss" if kinds <= {"loss", None} else column, column)

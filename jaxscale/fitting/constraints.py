@@ -12,6 +12,7 @@ import numpy as np
 from jaxscale.data.runs import Runs
 from jaxscale.data.seeds import AVERAGED
 from jaxscale.errors import DataError
+from jaxscale.fitting.trials import weighed
 from jaxscale.laws import Law
 from jaxscale.laws.parameters import Parameter, exponent_of
 from jaxscale.objective.residuals import Residual
@@ -177,6 +178,8 @@ def with_errors(runs: Runs, error: Any, residual: Residual) -> Runs:
         )
     with np.errstate(all="ignore"):
         spread = np.abs(residual.moved(runs.loss, runs.loss, sigma))
+    if residual.fraction:  # of which the sizes matter: so many trials
+        return weighed(runs, runs.weights / spread**2, by=f"by {name}")
     used = runs.weights > 0  # a run that is left out decides no scale
     if not used.any():
         return runs

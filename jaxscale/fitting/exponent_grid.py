@@ -23,9 +23,9 @@ from jaxscale.data.runs import Runs
 from jaxscale.errors import FitError
 from jaxscale.fitting.preparation import prepare
 from jaxscale.laws import Law
-from jaxscale.objective.losses import Huber, Loss
+from jaxscale.objective.losses import Loss, usual_loss
 from jaxscale.objective.objective import Objective
-from jaxscale.objective.residuals import Residual
+from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.varpro.grid import coordinates, surface
 from jaxscale.varpro.separation import separates
 
@@ -155,7 +155,7 @@ def exponent_grid(
     if not isinstance(runs, Runs):
         raise TypeError(f"runs must be jaxscale.Runs, got {type(runs).__name__}")
     refuse_tracers((law, runs.loss, weights), "exponent_grid")
-    loss = Huber(1e-3) if loss is None else loss
+    loss = usual_loss(residual_named(residual)) if loss is None else loss
     names = _exponents(law)
     axes = _axes(law, names, resolution, ranges or {})
     runs = runs if weights is None else runs.replace(weight=weights)

@@ -24,9 +24,10 @@ from jaxscale.fitting.assembly import assembled
 from jaxscale.fitting.constraints import Constraints, with_errors
 from jaxscale.fitting.preparation import Problem, prepare, runs_given
 from jaxscale.fitting.result import FitResult
+from jaxscale.fitting.second import second, sized
 from jaxscale.laws import Law
 from jaxscale.laws.names import law_given
-from jaxscale.objective.losses import Huber, Loss
+from jaxscale.objective.losses import Loss, usual_loss
 from jaxscale.objective.objective import Objective
 from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.optimizers import name_of, row_of, transformation
@@ -73,9 +74,9 @@ class Stated(NamedTuple):
             raise TypeError(f"loss must be one such as Huber(1e-3), got {type(loss).__name__}")
         if precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
-        law = law_given(law)
-        loss = Huber(1e-3) if loss is None else loss
-        return cls(law, loss, residual_named(residual), Constraints.of(law, bounds, tie))
+        law, residual = law_given(law), residual_named(residual)
+        loss = usual_loss(residual) if loss is None else loss
+        return cls(law, loss, residual, Constraints.of(law, bounds, tie))
 
     def on(self, runs: Any, error: Any = None) -> Problem:
         """Return the problem of runs that `fit` takes; errors as `fit`."""
@@ -98,6 +99,7 @@ def fit(
     bounds: Mapping[str, tuple[float, float]] | None = None,
     tie: Mapping[str, str] | None = None,
     error: Any = None,
+    delta: float | str | None = None,
     progress: Progress | None = None,
     mesh: Mesh | None = None,
 ) -> FitResult:
@@ -111,9 +113,11 @@ def fit(
             in the catalogue, "PowerLaw:C".
         runs: the runs, n of them; or a dataframe, or a dict of arrays, whose columns are
             recognized by their names.
-        loss: robust loss; default `Huber(1e-3)`. `Square()` and `Absolute()` are the others, and
-            whatever else subclasses `Loss`.
-        residual: "log", "relative" or "absolute", or a `Residual`.
+        loss: robust loss; default `Huber(1e-3)`, of fractions `Square()`. Others are `Absolute()`,
+            `Asymmetric()`, `Quantile(tau)`, `StudentT()`, and whatever subclasses `Loss`.
+        residual: "log", "relative" or "absolute"; of fractions "logit", or "binomial", which is
+            their likelihood, every run weighted by the column `trials`, or "beta-binomial", where
+            runs vary by more than counts do; or a `Residual`.
         optimizer: a name of `optimizers.OPTIMIZERS` or an optax transformation; default "newton".
             Build a transformation once and reuse it: every fresh closure compiles anew.
         starts: how many random starts, or the starts themselves: a law whose free parameters
@@ -131,6 +135,8 @@ def fit(
         tie: parameters that are to be what another one is, {"beta": "alpha"}.
         error: standard errors [n] of the losses, or the name of their column: runs are weighted
             by their inverse squares, beside their own weights.
+        delta: width of the loss, in place of its own; "auto" for 1.345 robust standard deviations
+            of the residuals of a first fit. What it came to is the width of the result's loss.
         progress: called between chunks with (starts done, starts in all).
         mesh: devices over which the starts are split, all their processes taking part. Default
             one device, and on a CPU all its cores.
@@ -150,19 +156,28 @@ def fit(
     """
     begin = time.perf_counter()
     stated = Stated.of(law, loss, residual, bounds=bounds, tie=tie, precision=precision)
+    stated = stated._replace(loss=sized(stated.loss, delta))
     refuse_tracers((stated.law, runs.loss if isinstance(runs, Runs) else runs), "fit")
+
+    def solved(problem: Problem) -> FitResult:
+        return fit_problem(
+            problem,
+            optimizer=optimizer,
+            starts=starts,
+            seed=seed,
+            precision=precision,
+            max_steps=max_steps,
+            progress=progress,
+            mesh=mesh,
+            begin=begin,
+        )
+
     problem = stated.on(runs, error)
-    return fit_problem(
-        problem,
-        optimizer=optimizer,
-        starts=starts,
-        seed=seed,
-        precision=precision,
-        max_steps=max_steps,
-        progress=progress,
-        mesh=mesh,
-        begin=begin,
-    )
+    result = solved(problem)
+    told = second(result, problem, delta)
+    result = result if told.problem is None else solved(told.problem)
+    settings, warnings = {**result.settings, **told.settings}, (*result.warnings, *told.notes)
+    return dataclasses.replace(result, settings=settings, warnings=warnings)
 
 
 def fit_problem(

@@ -27,6 +27,7 @@ from jaxscale.fitting.informed import left_open_of
 from jaxscale.fitting.many_result import ManyFits, Solved
 from jaxscale.fitting.preparation import Problem
 from jaxscale.laws import Law
+from jaxscale.objective.fractions import BetaBinomial
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
 from jaxscale.optimizers import name_of, row_of, transformation
@@ -83,6 +84,11 @@ def fit_many(
     begin = time.perf_counter()
     stated = Stated.of(law, loss, residual, bounds=bounds, tie=tie, precision=precision)
     refuse_tracers(stated.law, "fit_many")
+    if isinstance(stated.residual, BetaBinomial):
+        raise ValueError(
+            "beta-binomial residuals take two fits of a table: fit one at a time, or all with "
+            "residual='binomial' (--residual binomial), whose errors allow for overdispersion too"
+        )
     if isinstance(starts, bool) or not isinstance(starts, int | np.integer):
         raise TypeError(f"starts must be a number of them, got {type(starts).__name__}")
     if not 0 <= starts <= MAX_STARTS:

@@ -26,10 +26,11 @@ from jaxscale.data.headers import header
 from jaxscale.data.runs import LETTERS, Runs
 from jaxscale.errors import DataError
 from jaxscale.fitting.constraints import FREE, Constraints
+from jaxscale.fitting.trials import TRIALS, counted, require_fractions
 from jaxscale.flops import SixND
 from jaxscale.laws import CATALOGUE, Law
 from jaxscale.objective.inputs import log_unit, normalized
-from jaxscale.objective.losses import Loss
+from jaxscale.objective.losses import Loss, usual_loss
 from jaxscale.objective.objective import Objective
 from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.objective.space import Space
@@ -115,7 +116,7 @@ def runs_given(law: Law, given: Any) -> Runs:
         raise TypeError(f"{str(given)!r} is a path; read it: jaxscale.read_runs(path)")
     runs = Runs.of(given)
     if isinstance(given, Mapping):
-        used = {*law.inputs, *LETTERS}
+        used = {*law.inputs, *LETTERS, TRIALS}
         unused = [runs.label(name) for name in runs.columns if name not in used]
         if unused:
             raise DataError(
@@ -143,7 +144,7 @@ def bucket(n: int) -> int:
 def prepare(
     law: Law,
     runs: Runs,
-    loss: Loss,
+    loss: Loss | None,
     residual: str | Residual,
     constraints: Constraints = FREE,
 ) -> Problem:
@@ -152,7 +153,7 @@ def prepare(
     Args:
         law: the law; parameters with a value are fixed.
         runs: the runs, n of them.
-        loss: the robust loss.
+        loss: the robust loss; None for the usual one of the residual.
         residual: the kind of residual, or its name.
         constraints: bounds and ties.
 
@@ -162,6 +163,7 @@ def prepare(
         ValueError: an option is not one of those allowed.
     """
     residual = residual_named(residual)
+    runs = counted(runs, residual)
     if not law.free:
         raise ValueError(f"{type(law).__name__} has no free parameter: nothing to fit")
     if len(law.free) > LIMIT:
@@ -177,8 +179,7 @@ def prepare(
                 f"{type(law).__name__}: {name} is held at {short(value)}, which is no number"
             )
     read = list(law.inputs)  # and what the others are worked out from, first
-    known = (*runs.columns, *runs.unread)
-    if any(name in LETTERS and name not in known for name in read):
+    if any(name in LETTERS and name not in (*runs.columns, *runs.unread) for name in read):
         read = [*(name for name in LETTERS if name in runs.columns), *read]
     inputs = {}
     for name in dict.fromkeys(read):
@@ -190,19 +191,19 @@ def prepare(
             )
         inputs[name] = column
     inputs = _wholes(law, runs, {name: inputs[name] for name in law.inputs})
-    y = runs.loss
-    _require(runs, "loss", y, np.isfinite(y), "a finite number")
+    _require(runs, "loss", runs.loss, np.isfinite(runs.loss), "a finite number")
     _require_losses(runs, residual)
     weight = runs.weights
     _require(runs, "weight", weight, np.isfinite(weight) & (weight >= 0), "a weight >= 0")
     units = unread_units(law, runs)
     refuse_unidentified(law, runs, inputs)
-    law, counted = own_accounting(law, runs)
+    law, accounting = own_accounting(law, runs)
     warnings = (
         *(*runs.warnings, *units, *_suspicious(law, runs, inputs)),
-        *(*counted, *on_response(law, runs)),
+        *(*accounting, *on_response(law, runs)),
     )
-    objective = _objective(law, inputs, y, weight, loss=loss, residual=residual)
+    loss = usual_loss(residual) if loss is None else loss
+    objective = _objective(law, inputs, runs.loss, weight, loss=loss, residual=residual)
     check_formula(objective, inputs, runs.rows)
     return Problem(
         law=law,
@@ -267,6 +268,8 @@ def _require_losses(runs: Runs, residual: Residual) -> None:
     if residual.positive:
         rule = f"a positive loss under {residual} residuals (or use residual='absolute')"
         _require(runs, "loss", runs.loss, runs.loss > 0, rule)
+    elif residual.fraction:
+        require_fractions(runs, residual, residual.allows(runs.loss))
 
 
 def _wholes(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -307,8 +307,8 @@ def _runs(data: Field, law: Law, residual: Residual, n: int) -> Runs:
     for name in read & set(columns):
         if law.kinds.get(name, "positive") == "positive":
             _require(data["values"][name], columns[name] > 0, "a positive number")
-    if residual.positive:
-        _require(data["loss"], runs.loss > 0, f"a positive loss under {residual} residuals")
+    allowed = residual.allows(runs.loss)
+    _require(data["loss"], allowed, f"{residual.rule} under {residual} residuals")
     _require(weight, runs.weights >= 0, "a weight >= 0")
     if not runs.weights.any():
         raise weight.wrong("a weight above 0")

@@ -18,7 +18,7 @@ from jaxscale.engine.loop import Limits, solve
 from jaxscale.fitting.preparation import prepare
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
-from jaxscale.objective.losses import Huber, Loss
+from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import Objective
 from jaxscale.objective.residuals import Residual
 from jaxscale.optimizers import OPTIMIZERS, method
@@ -124,5 +124,5 @@ def solver(
     if not isinstance(law, Law) or runs is None:
         raise TypeError("give a law and runs, solver(Chinchilla(), runs), or a fit")
     refuse_tracers((law, runs.loss), "solver")
-    problem = prepare(law, runs, Huber(1e-3) if loss is None else loss, residual)
+    problem = prepare(law, runs, loss, residual)
     return Solver(problem.objective, random_starts(problem.objective, starts, seed), max_steps)

@@ -18,6 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 from jaxscale._numerics.bandwidth import binary_unit
+from jaxscale._numerics.digits import decimal_unit
 from jaxscale._numerics.student import student_t
 from jaxscale.fitting.linearized import Linearized
 
@@ -32,8 +33,6 @@ ROUNDS = 30
 """Reweighted solves towards least absolute deviations, at most."""
 CHUNK = 1024
 """Residuals that are judged at a time."""
-DIGITS = 12
-"""Significant digits up to which losses count as rounded."""
 
 
 def suspects(at: Linearized, prediction: np.ndarray, loss: np.ndarray) -> np.ndarray:
@@ -132,33 +131,3 @@ def _least_absolute(r: np.ndarray, basis: np.ndarray) -> np.ndarray:
             break
         best, least = r, total
     return best
-
-
-def decimal_unit(y: np.ndarray) -> np.ndarray:
-    """Return by what each loss [n] may have been rounded: units of its last digit.
-
-    Tables are rounded to so many decimals, or to so many digits; the larger of the two units
-    counts. A loss is taken to have at most 12 digits.
-    """
-    size = np.abs(y[y != 0])
-    if size.size == 0:
-        return np.zeros(len(y))
-    top = np.floor(np.log10(np.maximum(np.abs(y), size.min()))).astype(int)
-    digits = decimals = DIGITS
-    for count in range(DIGITS - 1, 0, -1):
-        if not _rounded(y, top - count + 1):
-            break
-        digits = count
-    for count in range(DIGITS - 1, 0, -1):
-        if not _rounded(y, np.full(len(y), top.max() - count + 1)):
-            break
-        decimals = count
-    places, figures = top.max() - decimals + 1, top - digits + 1
-    unit: np.ndarray = 10.0 ** np.maximum(figures, places).astype(float)
-    return unit
-
-
-def _rounded(y: np.ndarray, power: np.ndarray) -> bool:
-    """Return whether every loss [n] is a multiple of its power [n] of ten."""
-    steps = y / 10.0 ** power.astype(float)
-    return bool(np.all(np.abs(steps - np.round(steps)) <= 4 * np.finfo(float).eps * np.abs(steps)))

@@ -1,15 +1,9 @@
-"""Residuals: how a prediction p is held against a loss y.
-
-A residual says all of itself: what the solver needs (the residual, its slope and its bend at a
-prediction), what resampling needs (the losses that have given residuals), what a likelihood needs
-(its Jacobian) and what a figure calls it. Predictions and losses of the solver are divided by a
-mean loss, `unit`; those of the host are in the units of the runs.
-"""
+"""The residuals that have a name: of losses of any size, and of fractions."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,89 +13,10 @@ from jax import Array
 from jaxscale._numerics import sums
 from jaxscale._numerics.logarithm import log
 from jaxscale._numerics.positive import Positive
+from jaxscale.objective.fractions import BetaBinomial, Binomial, Logit
+from jaxscale.objective.residual import Residual
 
-
-@dataclasses.dataclass(frozen=True)
-class Residual:
-    """Base of all residuals; an instance is static, and two of a class are equal.
-
-    Attributes:
-        name: what options and files call it.
-        label: what the axis of a figure calls it.
-        positive: whether losses and predictions must be positive.
-        has_unit: whether it is in the unit of the loss; else it is a pure number.
-    """
-
-    name: ClassVar[str]
-    label: ClassVar[str]
-    positive: ClassVar[bool] = True
-    has_unit: ClassVar[bool] = False
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def linear(self) -> Residual:
-        """The residual that is linear in the prediction and agrees with this one near zero."""
-        return self
-
-    def link(self, p: Array, y: Positive, unit: Any, stored: bool = False) -> Any:
-        """Return the residual r, dr/dp, and the number (d²r/dp²) / (dr/dp)²; pure.
-
-        Args:
-            p: predictions [..., n], divided by `unit`.
-            y: losses [n], divided by `unit`.
-            unit: the mean loss.
-            stored: static; whether r has many users, so that it pays to work it out once.
-        """
-        slope = self.slope(y.value, unit) * jnp.ones_like(y.value)
-        return (p - y.value) * slope, slope, 0.0
-
-    def slope(self, y: Array, unit: Any) -> Any:
-        """Return dr/dp where the prediction is the loss `y` [n], both divided by `unit`."""
-        raise NotImplementedError
-
-    def rough(self, p: Array, y: Array, slope: Array) -> tuple[Array, Array | None]:
-        """Return a cheap r [..., n], and its derivative over that of the linear residual.
-
-        None stands for 1. For the cells of a grid, which ask for weights, not for digits.
-
-        Args:
-            p: predictions [..., n], some of which may be negative.
-            y: losses [n].
-            slope: `slope` at y [n].
-        """
-        return (p - y) * slope, None
-
-    def rounding(self, y: Array, unit: Any) -> Array:
-        """Return the residual [n] that rounding alone can leave."""
-        raise NotImplementedError
-
-    def between(self, prediction: np.ndarray, loss: np.ndarray) -> np.ndarray:
-        """Return the residuals [n]; NumPy, in the units of the runs."""
-        raise NotImplementedError
-
-    def losses(self, prediction: np.ndarray, r: np.ndarray) -> np.ndarray:
-        """Return the losses [..., n] that have residuals `r` against a prediction [n]."""
-        raise NotImplementedError
-
-    def moved(self, prediction: np.ndarray, loss: np.ndarray, change: np.ndarray) -> np.ndarray:
-        """Return by how much a change of the prediction moves the residual [n].
-
-        Args:
-            prediction: [n], in the units of the runs.
-            loss: [n], in the units of the runs.
-            change: [n] of the prediction, 0 or more.
-        """
-        raise NotImplementedError
-
-    def log_jacobian(self, prediction: np.ndarray, loss: np.ndarray) -> np.ndarray:
-        """Return log |dr/dy| [n], which turns a density of residuals into one of losses."""
-        raise NotImplementedError
-
-    def noise(self, s: float, loss: np.ndarray) -> np.ndarray:
-        """Return the standard deviations of losses [m] whose residuals have that of `s`."""
-        raise NotImplementedError
+__all__ = ["RESIDUALS", "Absolute", "Log", "Relative", "Residual", "residual_named"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,7 +151,9 @@ class Absolute(Residual):
         return np.full_like(loss, s)
 
 
-RESIDUALS: dict[str, Residual] = {one.name: one for one in (Log(), Relative(), Absolute())}
+RESIDUALS: dict[str, Residual] = {
+    one.name: one for one in (Log(), Relative(), Absolute(), Logit(), Binomial(), BetaBinomial())
+}
 """The residuals that have a name on the command line and in files. Another one is a line here."""
 
 

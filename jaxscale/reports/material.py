@@ -6,9 +6,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from jaxscale.decisions.allocation import answers
 from jaxscale.decisions.question import ask
 from jaxscale.errors import JaxscaleError
+from jaxscale.fitting.fractions import beyond_a_fraction
 from jaxscale.fitting.nesting import Nesting
 from jaxscale.fitting.reach import beyond, beyond_note
 from jaxscale.fitting.result import FitResult, notes
@@ -122,6 +125,9 @@ def _of_answers(fit: FitResult, along: Frontier | None) -> tuple[list[str], bool
     if len(fit.law.inputs) > 1:
         asked = ask(fit.law, {"compute": scales})
         found = doubted(fit, fit.law, asked, answers(fit.law, asked))
-        return list(found.notes), found.trusted
+        told = beyond_a_fraction(fit, np.atleast_1d(found.loss))
+        return [*found.notes, *told], found.trusted
+    told = beyond_a_fraction(fit, [along.answers["loss"][k].estimate for k in along.asked])
     places = [{along.name: float(scale)} for scale in scales]
-    return [text for at in places for text in beyond_note(fit, at, beyond(fit, at))], True
+    far = [text for at in places for text in beyond_note(fit, at, beyond(fit, at))]
+    return [*told, *far], True

@@ -133,8 +133,8 @@ class Solving:
         weight = runs.weights
         used = weight > 0
         columns = [np.asarray(runs.column(name, self.flops))[used] for name in ("N", "D")]
-        if residual.positive and not (runs.loss[used] > 0).all():
-            return Answer(*NONE, False, f"{residual} residuals need positive losses")
+        if not residual.allows(runs.loss[used]).all():
+            return Answer(*NONE, False, f"{residual} residuals need {residual.rule}")
         outer = isinstance(law, Skaling)
         if used.sum() < 6 + outer:
             return Answer(*NONE, False, f"{int(used.sum())} runs are too few")

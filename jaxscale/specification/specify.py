@@ -194,7 +194,11 @@ def _choices(
 
     others = _others(fit, laws)
     losses = [loss for loss in LOSSES if loss.document() != fit.loss.document()]
-    residuals = [each for each in RESIDUALS.values() if each != fit.residual]
+    residuals = [
+        each
+        for each in RESIDUALS.values()
+        if each != fit.residual and each.fraction <= fit.residual.fraction
+    ]
     yield from (choice("law", law, *own[1:]) for law in others)
     yield from (choice("loss", own[0], loss, own[2]) for loss in losses)
     yield from (choice("residual", own[0], own[1], each) for each in residuals)

@@ -21,6 +21,7 @@ from jaxscale.errors import FitError
 from jaxscale.fitting.linearized import Linearized, linearize
 from jaxscale.fitting.refit import Refits, refit
 from jaxscale.fitting.result import FitResult
+from jaxscale.fitting.trials import weighs_trials
 from jaxscale.laws import Law
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.resampling import (
@@ -30,6 +31,7 @@ from jaxscale.uncertainty.resampling import (
     cluster_weights,
     require_draws,
     residual_losses,
+    trial_losses,
     wild_losses,
 )
 from jaxscale.uncertainty.shared import (
@@ -77,6 +79,10 @@ def _residuals(t: _Table) -> dict[str, np.ndarray]:
     return {"losses": residual_losses(t.at, t.fit.prediction, t.seed, 0, t.draws)}
 
 
+def _trials(t: _Table) -> dict[str, np.ndarray]:
+    return {"losses": trial_losses(t.fit, t.at.weight, t.seed, 0, t.draws)}
+
+
 def _wild(t: _Table) -> dict[str, np.ndarray]:
     return {"losses": wild_losses(t.at, t.fit.prediction, t.seed, 0, t.draws, labels=t.labels)}
 
@@ -104,6 +110,7 @@ SCHEMES = {
     "bayesian": _weights(bayesian_weights),
     "cluster": _Scheme(_clusters, clustered=True, widening=_cluster_widening),
     "wild": _Scheme(_wild),
+    "trials": _Scheme(_trials),
     "wild-cluster": _Scheme(_wild, clustered=True),
     "shared-noise": _Scheme(
         _shared, widening=lambda t: _case_widening(t.at) if t.trend.said else 1.0
@@ -111,6 +118,8 @@ SCHEMES = {
 }
 """Every scheme by its name; another one is a line here."""
 METHODS = ("auto", *SCHEMES)
+COUNTS = ("binomial", "beta-binomial")
+"""Residuals of counts, whose noise is known."""
 CLUSTERED = tuple(name for name, scheme in SCHEMES.items() if scheme.clustered)
 GROUPED = (*CLUSTERED, "shared-noise")
 """Those that take groups."""
@@ -136,7 +145,9 @@ def bootstrap(
             budget, size or group move together, case where the size of the residuals moves with
             an input or the loss, else residual), "bayesian" (smooth case weights), "cluster"
             (groups of runs drawn whole), "wild" (each residual at its place with a random
-            sign; least squares only), "wild-cluster" (one sign per group), "shared-noise" (noise
+            sign; least squares only), "wild-cluster" (one sign per group), "trials" (counts of
+            right answers drawn at the law's own rate; under binomial residuals what "auto" takes
+            in place of "residual"), "shared-noise" (noise
             drawn per group and per run, of any sizes; works with few groups).
         draws: B.
         seed: draw b depends on the seed and b only.
@@ -171,6 +182,11 @@ def bootstrap(
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if method == "trials" and fit.residual.name not in COUNTS:
+        raise ValueError(
+            "method 'trials' draws counts anew: it goes with residual='binomial' "
+            f"(--residual binomial), not with {fit.residual} residuals"
+        )
     require_draws(draws, len(fit.runs), 2)
     if group is not None and method not in GROUPED:
         raise ValueError(
@@ -182,7 +198,8 @@ def bootstrap(
     sharing, trend = _seen(fit, at, method, group)
     tested = method == "auto" and runs.group is not None and tells(at, runs.group)
     if method == "auto":
-        method = "shared-noise" if sharing else "case" if trend.said else "residual"
+        plain = "trials" if fit.residual.name in COUNTS else "residual"
+        method = "shared-noise" if sharing else "case" if trend.said else plain
     scheme = SCHEMES[method]
     if scheme.clustered:
         labels = cluster_labels(runs, group, method)
@@ -190,6 +207,8 @@ def bootstrap(
     elif sharing:
         labels, drawn = sharing.labels, shares(at, sharing.labels, trend.size)
         noise = drawn.new_run
+    elif method == "trials" and weighs_trials(runs):
+        freedom = math.inf  # the noise of counts is known, and not estimated
     table = _Table(fit, at, labels, seed, draws, trend, drawn)
     versions: dict[str, Any] = scheme.versions(table)
     found = refit(fit, **versions, guards=guards, seed=seed, progress=progress)

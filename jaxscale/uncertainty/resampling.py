@@ -11,7 +11,10 @@ import numpy as np
 
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError, FitError
+from jaxscale.fitting.dispersion import dispersion
 from jaxscale.fitting.linearized import Linearized
+from jaxscale.fitting.result import FitResult
+from jaxscale.fitting.trials import weighs_trials
 
 FEWEST = {"cluster": 8, "wild-cluster": 5}
 """Clusters below which a scheme is refused."""
@@ -164,6 +167,27 @@ def residual_losses(
     noise = at.noise()
     draws = [noise.draw((n,), rng) / relative for rng in generators(seed, first, count)]
     return at.objective.residual.losses(prediction, np.array(draws).reshape(count, n))
+
+
+def trial_losses(
+    fit: FitResult, weight: np.ndarray, seed: int, first: int, count: int
+) -> np.ndarray:
+    """Return [count, n] fractions: as many right answers as so many trials at the law's own give.
+
+    Of fewer trials where the runs vary by more than counts do, so that the variance is theirs.
+
+    Args:
+        fit: of fractions, whose runs are weighted by trials.
+        weight: [n] trials.
+        seed: with the number of a draw, its random numbers.
+        first: number of the first draw.
+        count: how many.
+    """
+    excess = max(1.0, dispersion(fit)) if weighs_trials(fit.runs) else dispersion(fit)
+    trials = np.maximum(np.round(weight / max(excess, 1e-9)), 1.0).astype(np.int64)
+    p = np.clip(fit.prediction, 0.0, 1.0)
+    draws = [rng.binomial(trials, p) / trials for rng in generators(seed, first, count)]
+    return np.array(draws).reshape(count, len(p))
 
 
 def wild_losses(

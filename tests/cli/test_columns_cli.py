@@ -11,7 +11,7 @@ import pytest
 
 import jaxscale
 from jaxscale.cli.parser import main
-from jaxscale.cli.response import beyond_a_fraction
+from jaxscale.fitting.fractions import beyond_a_fraction
 
 N, D = (x.ravel() for x in np.meshgrid([2e7, 8e7, 3e8, 1e9], [1e9, 5e9, 2e10, 8e10]))
 LOSS = 1.8 + 480 * N**-0.35 + 2100 * D**-0.37
@@ -111,6 +111,12 @@ FRACTIONS = {  # column, share of the losses, prediction -> what is said
     ("1-acc", 0.1, -0.2): "an error rate of -0.2 is none, it lies in 0 to 1$",
     ("acc", 0.1, 0.9): None,
     ("reward", 0.1, 1.4): None,
+    ("pass@10", 0.1, 1.4): "an accuracy of 1.4 is none, it lies in 0 to 1: ",
+    ("win_rate", 20, 140): "an accuracy of 140 is none, it lies in 0 to 100: ",
+    ("right / asked", 0.1, 1.4): r"--column 'loss=1-\(right / asked\)'",
+    ("f1", 0.1, 1.4): "a score of 1.4 is outside 0 to 1, where no run is: if that is where",
+    ("bleu", 20, 140): "a score of 140 is above 100, where no run is",
+    ("score", 50, 140): None,  # runs of more than 100 themselves
     ("loss", 0.1, 1.4): None,
 }
 
@@ -120,8 +126,9 @@ def test_a_fraction_beyond_its_ends_is_said(fitted, column, share, predicted):
     runs = fitted.runs.replace(loss=share * fitted.runs.loss, names={"loss": column})
     fit = dataclasses.replace(fitted, runs=runs)
     held = dataclasses.replace(fit, law=jaxscale.PowerLaw(1.0, -0.1, 0.0, of="N"))
-    assert all("--bound c=0:1" in s for s in beyond_a_fraction(runs.response.kind, [-1.0], held))
-    said = beyond_a_fraction(runs.response.kind, [0.5, predicted], fit)
+    if runs.response.kind != "score":
+        assert all("--bound c=0:1" in s for s in beyond_a_fraction(held, [-1.0]))
+    said = beyond_a_fraction(fit, [0.5, predicted])
     want = FRACTIONS[column, share, predicted]
     assert said == [] if want is None else re.search(want, said[0])
 

@@ -8,8 +8,9 @@ import pytest
 import jaxscale
 from benchmarks import flags
 from jaxscale import Absolute, Huber, Square
+from jaxscale._numerics.digits import decimal_unit
 from jaxscale.fitting.passing import passed_through
-from jaxscale.fitting.suspects import decimal_unit, outliers
+from jaxscale.fitting.suspects import outliers
 
 SIGMA = 0.004
 

@@ -15,7 +15,7 @@ TEXTS = (
     "9" * 400, "9" * 5000, "x" * 50_000, "None", "true", "1;2", "1\0", "\ud800", ESCAPE, "=1", "1 2", "1%", "\u00bd",
 )  # fmt: skip
 NUMERIC = (int, float)
-NAMED = ("pair", "limits", "step_count")
+NAMED = ("pair", "limits", "step_count", "width")
 REQUIRED = {
     "fit": ["a.csv"],
     "bootstrap": ["fit.json"],

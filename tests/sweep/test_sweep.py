@@ -510,10 +510,13 @@ WRONG = [
     ("SWEEP laws = ['Kaplan:C']", "'C' after the colon does not apply"),
     ("SWEEP laws = ['my.py:Mine']", "no such file"),
     ("SWEEP laws = ['Kaplan', 'kaplan']", "two cells would be called a-Kaplan-huber0.001"),
-    ("LAWS losses = ['huber', 'cubic']", "of huber, square, absolute, got 'cubic' in it"),
+    (
+        "LAWS losses = ['huber', 'cubic']",
+        "of huber, square, absolute, asymmetric, quantile, student, got 'cubic' in it",
+    ),
     (
         "LAWS losses = ['square']\ndeltas = [0.1]",
-        "deltas in [sweep]: goes with losses of a width (huber)",
+        "deltas in [sweep]: goes with losses of a width (huber, asymmetric, student)",
     ),
     ("LAWS deltas = [0.1, -1]", "expected a list of positive numbers, got -1 in it"),
     ("LAWS deltas = [[1]]", "got [1] in it"),
