@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import inputs, law_class, residual_for
+from cases import inputs, law_class
 
 import jaxscale
 from jaxscale._numerics.precision import scope
