@@ -7,10 +7,12 @@ that few widths, and thus few compiled programs, serve all of them.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import inspect
 import math
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -119,8 +121,9 @@ def judged_from_file(order: Order) -> Judged:
     Raises:
         ValueError: the file cannot be run, or defines no such law.
     """
-    law, sha256 = law_called(order.text, order.folder)
-    return judge(law, order.tables, order.trials, order.search, sha256)
+    with contextlib.redirect_stdout(sys.stderr):  # stdout is for the answer
+        law, sha256 = law_called(order.text, order.folder)
+        return judge(law, order.tables, order.trials, order.search, sha256)
 
 
 def law_called(text: str, folder: Path = Path()) -> tuple[Law, str]:

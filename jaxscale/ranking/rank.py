@@ -39,7 +39,6 @@ from jaxscale.ranking.judging import (
 from jaxscale.ranking.result import Place, Ranking
 from jaxscale.ranking.standing import standing
 from jaxscale.ranking.trials import Trial, trials_of
-from jaxscale.text import short
 
 BASELINE = ("Chinchilla", "PowerLaw")
 """Laws that every error is divided by: the first that applies to a trial."""
@@ -226,9 +225,8 @@ def contestants(
 
 def _contestant(law: Proposed, proposed: bool, folder: Path) -> Contestant:
     if isinstance(law, str):
-        path = law_file(law, folder)
-        if path is not None:
-            return Contestant(f"{path.name}:{law.partition('.py:')[2]}", None, law, "", proposed)
+        if law_file(law, folder) is not None:
+            return Contestant(label_of_file(law, folder), None, law, "", proposed)
         found, sha256 = law_called(law, folder)
         label = type(found).__name__ + (f":{found.of}" if split_law(law)[1] else "")
         return Contestant(label, found, law, sha256, proposed)
@@ -236,6 +234,13 @@ def _contestant(law: Proposed, proposed: bool, folder: Path) -> Contestant:
         return _contestant(law.__name__, proposed, folder)
     found = law_given(law)
     return Contestant(label_of(found), found, "", source_of(type(found)), proposed)
+
+
+def label_of_file(text: str, folder: Path = Path()) -> str:
+    """Return what a law of a person's own file is called in a ranking: its file's name and it."""
+    path = law_file(text, folder)
+    assert path is not None
+    return f"{path.name}:{text.partition('.py:')[2]}"
 
 
 def reads(law: Law | None, runs: Runs) -> bool:
@@ -289,7 +294,10 @@ def _ranking(
     asked = dict(draws=settings["draws"], seed=settings["seed"], level=settings["level"])
     first = standing(error, base, sources, **asked)
     order = np.argsort(np.where(first.rank > 0, first.rank, len(places) + 1), kind="stable")
+    kinds = dict.fromkeys(trial.by for trial in trials)
     error, places = error[order], [places[k] for k in order]
+    base_of = {by: np.where([trial.by == by for trial in trials], base, np.nan) for by in kinds}
+    along = {by: standing(error, own, sources, **asked) for by, own in base_of.items()}
     against = {
         place.label: standing(error, error[k], sources, **asked)
         for k, place in enumerate(places)
@@ -301,6 +309,7 @@ def _ranking(
     return Ranking(
         places=tuple(places),
         standing=ordered,
+        along=along,
         against=against,
         tables=tables,
         trials=trials,
@@ -309,14 +318,3 @@ def _ranking(
         settings=settings,
         seconds=time.perf_counter() - begin,
     )
-
-
-def named_twice(names: Sequence[str]) -> None:
-    """Raise for a table that is named twice.
-
-    Raises:
-        ValueError: one is.
-    """
-    twice = [name for name in names if list(names).count(name) > 1]
-    if twice:
-        raise ValueError(f"the table {short(twice[0])} is named twice")

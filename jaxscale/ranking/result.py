@@ -73,6 +73,7 @@ class Ranking:
     Attributes:
         places: the laws, the best first; those without a rank last.
         standing: arrays [L] in this order.
+        along: by the column that trials extrapolate along, the standing on these alone.
         against: by label of a proposed law, the standing of all laws with it as the baseline.
         tables: by name, {"runs", "sha256", "source"}.
         trials: what was fitted and predicted.
@@ -84,6 +85,7 @@ class Ranking:
 
     places: tuple[Place, ...]
     standing: Standing
+    along: Mapping[str, Standing]
     against: Mapping[str, Standing]
     tables: Mapping[str, Mapping[str, Any]]
     trials: tuple[Trial, ...]
@@ -223,14 +225,8 @@ class Ranking:
             "certified": place.certified,
             "usable": place.usable,
             "failure": place.judged.failure,
-            "against": {
-                label: {
-                    "relative_error": float(other.relative[k]),
-                    "interval": [float(other.low[k]), float(other.high[k])],
-                    "trials": int(other.shared[k]),
-                }
-                for label, other in self.against.items()
-            },
+            "along": {by: _brief(own, k) for by, own in self.along.items()},
+            "against": {label: _brief(own, k) for label, own in self.against.items()},
         }
 
     def _results(self) -> list[dict[str, Any]]:
@@ -241,6 +237,14 @@ class Ranking:
             for k, outcome in enumerate(place.judged.outcomes)
             if math.isfinite(outcome.error)
         ]
+
+
+def _brief(own: Standing, k: int) -> dict[str, Any]:
+    return {
+        "relative_error": float(own.relative[k]),
+        "interval": [float(own.low[k]), float(own.high[k])],
+        "trials": int(own.shared[k]),
+    }
 
 
 def digest_of(document: Mapping[str, Any]) -> str:
