@@ -203,6 +203,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"jaxscale.{_WHERE[name]}"), name)
     elif not name.startswith("_") and find_spec(f"jaxscale.{_MODULES.get(name, name)}"):
         value = importlib.import_module(f"jaxscale.{_MODULES.get(name, name)}")
+    elif name[:1].isupper() and name in importlib.import_module("jaxscale.laws").CATALOGUE:
+        value = importlib.import_module("jaxscale.laws").CATALOGUE[name]
     else:
         raise AttributeError(f"module 'jaxscale' has no attribute {name!r}")
     globals()[name] = value

@@ -9,6 +9,7 @@ import pytest
 import jaxscale
 from jaxscale.comparison.held_out import HeldOut
 from jaxscale.comparison.splits import Split
+from jaxscale.laws import CATALOGUE, RANGES
 
 TRUTH = jaxscale.Chinchilla(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.36)
 
@@ -24,6 +25,22 @@ class TokensFirst(jaxscale.Law):
 
     def __call__(self, D, N):
         return self.B * D**-self.beta + self.A * N**-self.alpha + self.E
+
+
+def law_class(name):
+    """The class of a law, with the arguments of its example where it takes some."""
+    cls = CATALOGUE[name]
+    return cls[cls.example.arguments] if cls.example.arguments else cls
+
+
+def inputs(law, n=60):
+    """Inputs [n] of a law, drawn from the ranges of its example."""
+    rng, drawn = np.random.default_rng(1), {}
+    for name, kind in law.kinds.items():
+        low, high = {**RANGES, **law.example.inputs}[name]
+        even = rng.uniform(*(np.log((low, high)) if kind == "positive" else (low, high)), n)
+        drawn[name] = np.exp(even) if kind == "positive" else even
+    return drawn
 
 
 def data_folder() -> Path | None:

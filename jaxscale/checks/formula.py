@@ -56,7 +56,7 @@ def check_formula(objective: Objective, inputs: dict[str, np.ndarray], rows: np.
     Cost: a few evaluations of the law on 32 rows, uncompiled.
     """
     law = objective.law
-    if type(law) in CATALOGUE.values():
+    if CATALOGUE.has(type(law)):
         return
     used = np.flatnonzero(np.asarray(objective.weight)[: len(rows)] > 0)
     tried = used[np.unique(np.linspace(0, len(used) - 1, ROWS).astype(int))]

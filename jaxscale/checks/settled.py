@@ -33,7 +33,7 @@ def settled(cases: Sequence[Information]) -> np.ndarray:
     Cost: some 50 microseconds each for Chinchilla on 50 runs, many at a time.
     """
     law, surely = cases[0].law, np.zeros(len(cases), bool)
-    known = type(law) in CATALOGUE.values() and isinstance(law.flops, SixND)
+    known = CATALOGUE.has(type(law)) and isinstance(law.flops, SixND)
     if not known or set(law.inputs) != {"N", "D"}:
         return surely
     free = np.array([at.moving.all() and at.freedom > 0 for at in cases])

@@ -108,7 +108,7 @@ def on_response(law: Law, runs: Runs) -> list[str]:
     """Return notes on what a law of the catalogue cannot know of a response that is no loss."""
     kind, column = runs.response
     name = as_name(column)
-    if type(law) not in CATALOGUE.values() or EXPRESSION.search(column):
+    if not CATALOGUE.has(type(law)) or EXPRESSION.search(column):
         return []
     if kind == "perplexity" and {"N", "D"} <= set(law.inputs):
         return [

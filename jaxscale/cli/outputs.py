@@ -19,7 +19,7 @@ from jaxscale.cli.console import BarStream, UndeliveredError, say, show
 from jaxscale.data.loss_curves import EVENTS
 from jaxscale.files.document import plain, versions
 from jaxscale.files.durable import same_file, write_atomically
-from jaxscale.laws.names import law_file
+from jaxscale.laws.names import law_file, split_laws
 
 INPUTS = ("runs", "fit", "metrics", "learn", "spec", "about", "check")
 OUTPUTS = ("out", "figure", "joint")
@@ -106,7 +106,7 @@ def inputs_of(options: argparse.Namespace) -> Iterator[Path]:
 
 def law_names(given: Sequence[str]) -> list[str]:
     """Return the laws of a `--law` that is repeatable, and takes several with commas between."""
-    return [name.strip() for text in given for name in text.split(",") if name.strip()]
+    return [name for text in given for name in split_laws(text) if name]
 
 
 def _writable(flag: str, path: Path) -> None:

@@ -271,7 +271,7 @@ def _some(runs: Runs, which: np.ndarray) -> str:
 
 def _otherwise(law: Law, name: str) -> str:
     """Return how a law of the user's own says that an input may be zero or negative."""
-    if type(law) in CATALOGUE.values() or name not in law.inputs:
+    if CATALOGUE.has(type(law)) or name not in law.inputs:
         return ""
     argument = "S" if name == law.of else name
     return (

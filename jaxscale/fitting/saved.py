@@ -106,7 +106,10 @@ def fit_of(
         raise TypeError(f"loss must be a class of losses such as Huber, got {short(loss)}")
     name = document.value.get("law") if isinstance(document.value, dict) else None
     if isinstance(name, str):
-        law = law or CATALOGUE.get(name)
+        try:
+            law = law or CATALOGUE.get(name)
+        except ValueError as error:  # arguments that the law does not take
+            raise DataError(f"{where}: {error}") from error
         if law is None or law.__name__ != name:
             shown = name if name.isidentifier() else short(name)
             raise DataError(

@@ -1,69 +1,61 @@
-"""The catalogue of scaling laws, one module per family of inputs."""
+"""The catalogue of scaling laws, one module per family of inputs.
+
+Every public law in these modules is an attribute here, `jaxscale.laws.Chinchilla`, without being
+imported before it is asked for.
+"""
 
 from __future__ import annotations
 
-from jaxscale.laws.chinchilla import Chinchilla, ChinchillaNDC
-from jaxscale.laws.closed_form import Sum, Term
-from jaxscale.laws.kaplan import (
-    Kaplan,
-    KaplanC,
-    KaplanD,
-    KaplanN,
-    KaplanSteps,
-    critical_batch,
-    minimum_steps,
-)
-from jaxscale.laws.law import Fitted, Law, Preset, Scalar, derived, law_of, predict
-from jaxscale.laws.nested import Skaling
-from jaxscale.laws.power import Henighan, LogLaw, Piecewise, PowerLaw, PurePowerLaw
-from jaxscale.laws.translog import Translog
+from typing import TYPE_CHECKING, Any
 
-CATALOGUE: dict[str, type[Law]] = {
-    law.__name__: law
-    for law in (
-        PowerLaw,
-        PurePowerLaw,
-        LogLaw,
-        Piecewise,
-        Henighan,
-        KaplanN,
-        KaplanD,
-        KaplanC,
-        Kaplan,
-        KaplanSteps,
-        Chinchilla,
-        ChinchillaNDC,
-        Skaling,
-        Translog,
-    )
-}
-"""Every built-in law by its name."""
+from jaxscale.laws.catalogue import CATALOGUE
+from jaxscale.laws.closed_form import Sum, Term
+from jaxscale.laws.law import RANGES, Example, Law, Preset, Scalar
+from jaxscale.laws.prediction import Fitted, derived, law_of, predict
+
+if TYPE_CHECKING:
+    from jaxscale.laws.chinchilla import Chinchilla, ChinchillaNDC
+    from jaxscale.laws.kaplan import Kaplan, KaplanC, KaplanD, KaplanN, KaplanSteps
+    from jaxscale.laws.nested import Skaling
+    from jaxscale.laws.power import Henighan, LogLaw, Piecewise, PowerLaw, PurePowerLaw
+    from jaxscale.laws.translog import Translog
+
+
+def __getattr__(name: str) -> Any:
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    raise AttributeError(f"module 'jaxscale.laws' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *CATALOGUE})
+
 
 __all__ = [
     "CATALOGUE",
     "Chinchilla",
     "ChinchillaNDC",
+    "Example",
+    "Fitted",
     "Henighan",
     "Kaplan",
     "KaplanC",
     "KaplanD",
     "KaplanN",
     "KaplanSteps",
-    "Fitted",
     "Law",
     "LogLaw",
     "Piecewise",
     "PowerLaw",
     "Preset",
     "PurePowerLaw",
+    "RANGES",
     "Scalar",
     "Skaling",
     "Sum",
     "Term",
     "Translog",
-    "critical_batch",
     "derived",
     "law_of",
-    "minimum_steps",
     "predict",
 ]

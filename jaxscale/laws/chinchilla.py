@@ -9,7 +9,7 @@ from jaxscale._numerics.positive import power
 from jaxscale._numerics.pytree import static
 from jaxscale.flops import SIX_ND, Flops, best_powers, complete
 from jaxscale.laws.closed_form import Sum, Term
-from jaxscale.laws.law import Law, Preset, Scalar
+from jaxscale.laws.law import Example, Law, Preset, Scalar
 from jaxscale.laws.parameters import coefficient, exponent, offset
 
 PRESETS = {
@@ -61,6 +61,7 @@ class Chinchilla(Law):
     flops: Flops = static(default=SIX_ND, repr=False)
     presets = PRESETS
     derived_docs = {"a": "best N grows as C^a", "b": "best D grows as C^b"}
+    example = Example(dict(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.36))
 
     def __call__(self, N: Any, D: Any) -> Any:
         """Return E + A N^-alpha + B D^-beta."""

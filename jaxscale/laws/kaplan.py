@@ -12,7 +12,7 @@ from jaxscale._numerics.positive import power
 from jaxscale._numerics.pytree import static
 from jaxscale.flops import SIX_ND, Flops
 from jaxscale.laws.closed_form import Sum, Term
-from jaxscale.laws.law import Law, Preset, Scalar
+from jaxscale.laws.law import Example, Law, Preset, Scalar
 from jaxscale.laws.parameters import coefficient, exponent
 
 SOURCE = "Kaplan et al. 2020, arXiv:2001.08361"
@@ -33,6 +33,7 @@ class KaplanN(Law):
     alpha_N: Scalar = exponent("model-size exponent")
     presets = {"kaplan_2020": Preset(SOURCE, {"A": 8.8e13**0.076, "alpha_N": 0.076})}
     derived_docs = {"N_c": "scale of N, parameters"}
+    example = Example(dict(A=11.0, alpha_N=0.076))
 
     def __call__(self, N: Any) -> Any:
         """Return A N^-alpha_N."""
@@ -59,6 +60,7 @@ class KaplanD(Law):
     alpha_D: Scalar = exponent("data-size exponent")
     presets = {"kaplan_2020": Preset(SOURCE, {"B": 5.4e13**0.095, "alpha_D": 0.095})}
     derived_docs = {"D_c": "scale of D, tokens"}
+    example = Example(dict(B=18.0, alpha_D=0.095))
 
     def __call__(self, D: Any) -> Any:
         """Return B D^-alpha_D."""
@@ -92,6 +94,7 @@ class KaplanC(Law):
         )
     }
     derived_docs = {"C_c": "scale of C, FLOPs"}
+    example = Example(dict(K=28.0, alpha_C=0.05))
 
     def __call__(self, C: Any) -> Any:
         """Return K C^-alpha_C."""
@@ -128,6 +131,7 @@ class Kaplan(Law):
         )
     }
     derived_docs = {"N_c": "scale of N, parameters", "D_c": "scale of D, tokens"}
+    example = Example(dict(A=11.0, B=23.0, alpha_N=0.08, alpha_D=0.11))
 
     def __call__(self, N: Any, D: Any) -> Any:
         """Return the loss of an early-stopped model of N parameters on D tokens."""
@@ -163,6 +167,7 @@ class KaplanSteps(Law):
     alpha_N: Scalar = exponent("model-size exponent")
     alpha_S: Scalar = exponent("step exponent")
     derived_docs = {"N_c": "scale of N, parameters", "S_c": "scale of S, steps"}
+    example = Example(dict(A=11.0, K=300.0, alpha_N=0.077, alpha_S=0.76))
 
     def __call__(self, N: Any, S: Any) -> Any:
         """Return A N^-alpha_N + K S^-alpha_S."""

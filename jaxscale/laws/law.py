@@ -12,16 +12,12 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol, Self, dataclass_transform, runtime_checkable
-
-import jax
-import numpy as np
+from typing import Any, ClassVar, Self, dataclass_transform
 
 from jaxscale._numerics.positive import exp
-from jaxscale._numerics.precision import scope
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale.errors import LawError
-from jaxscale.flops import SIX_ND, Flops, complete
+from jaxscale.flops import SIX_ND, Flops
 from jaxscale.laws.closed_form import Sum
 from jaxscale.laws.parameters import Parameter
 
@@ -40,6 +36,26 @@ class Preset:
     source: str
     values: Mapping[str, float]
     note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """Plausible values and inputs of a law: what its tests, simulated runs and pictures are of.
+
+    Attributes:
+        values: of every parameter that is no constant.
+        inputs: range of each input, positive ones evenly by their logarithms; those of `RANGES`
+            need not be said.
+        arguments: of a law with arguments, e.g. ("2",) for `BrokenPower[2]`.
+    """
+
+    values: Mapping[str, float]
+    inputs: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+
+
+RANGES = dict(N=(1e7, 1e10), D=(1e8, 1e11), C=(1e18, 1e22), S=(1e7, 1e10))
+"""Inputs of an `Example` that does not say others."""
 
 
 @functools.lru_cache(maxsize=512)  # asked for some twenty times in a fit
@@ -151,6 +167,17 @@ def _owner(cls: type, name: str) -> int:
     return next(k for k, base in enumerate(cls.__mro__) if name in vars(base))
 
 
+@functools.lru_cache(maxsize=256)
+def _made(cls: Any, arguments: tuple[str, ...]) -> type[Law]:
+    body = {"__module__": cls.__module__, "__doc__": cls.__doc__, **cls.variant(*arguments)}
+    return type(f"{cls.__name__}[{','.join(arguments)}]", (cls,), body)
+
+
+def made(cls: Any, arguments: tuple[str, ...]) -> type[Law]:
+    """Return the law `cls[arguments]`, the same class every time."""
+    return _made(cls, arguments)
+
+
 @dataclass_transform(frozen_default=True)
 class Law:
     """Base of all laws: declare fields, write `__call__`, add a docstring with the source.
@@ -187,6 +214,8 @@ class Law:
     """
 
     presets: ClassVar[dict[str, Preset]] = {}
+    example: ClassVar[Example | None] = None
+    """Plausible values; every law of the catalogue has them."""
     derived_docs: ClassVar[dict[str, str]] = {}
     """What each derived quantity means, in a few words."""
     input_kinds: ClassVar[Mapping[str, str]] = {}
@@ -217,6 +246,25 @@ class Law:
         # Another formula is another closed form: none, unless the class declares its own.
         if min(_owner(cls, "__call__"), _owner(cls, "response")) < _owner(cls, "closed_form"):
             cls.closed_form = Law.closed_form  # type: ignore[method-assign]
+
+    def __class_getitem__(cls, arguments: str | int | tuple[str | int, ...]) -> type[Law]:
+        """Return the law of some arguments, one class for each: `BrokenPower[2]`.
+
+        Raises:
+            ValueError: it takes none, or not these.
+        """
+        given = arguments if isinstance(arguments, tuple) else (arguments,)
+        return made(cls, tuple(str(one).strip() for one in given))
+
+    @classmethod
+    def variant(cls, *arguments: str) -> dict[str, Any]:
+        """Return what the class body of `cls[arguments]` holds beside that of `cls`.
+
+        Raises:
+            ValueError: the law takes no such arguments. They may come from a file of a fit: what is
+                too long or no name is refused.
+        """
+        raise ValueError(f"{cls.__name__} takes no arguments in brackets")
 
     def __call__(self, *inputs: Any) -> Any:
         """Return the formula at broadcastable inputs, in raw counts: the law's `response`."""
@@ -315,78 +363,3 @@ class Law:
         text = inspect.getdoc(cls) or ""
         made_up = f"{cls.__name__}{inspect.signature(cls)}".replace(" -> None", "")
         return "" if text.split() == made_up.split() else text
-
-
-@runtime_checkable
-class Fitted(Protocol):
-    """What has a law, such as a fit: it is taken wherever a law is."""
-
-    @property
-    def law(self) -> Law:
-        """The law."""
-
-    @property
-    def doubts(self) -> tuple[str, ...]:
-        """Why not to trust it; empty if nothing speaks against it."""
-
-
-def law_of(source: Law | Fitted) -> Law:
-    """Return a law, or that of a fit.
-
-    Raises:
-        TypeError: it is neither.
-    """
-    law = source.law if isinstance(source, Fitted) else source
-    if not isinstance(law, Law):
-        raise TypeError(
-            f"expected a law such as Chinchilla.preset('hoffmann_2022'), or a fit, got "
-            f"{type(source).__name__}"
-        )
-    return law
-
-
-def predict(law: Law | Fitted, **inputs: Any) -> Any:
-    """Evaluate a law at named inputs.
-
-    Args:
-        law: a law without free parameters, or a fit; leaves may have a leading sample axis, then
-            map over it with `jax.vmap`.
-        **inputs: one array per input of the law, broadcastable, in raw counts (N parameters,
-            D tokens, C FLOPs), of either sign where the law says so (`Law.input_kinds`). A law of
-            N and D takes any two of N, D, C (C = 6 N D, or the law's own `flops`).
-
-    Returns:
-        The predicted loss, in the units of the runs: NumPy float64, or a tracer under `jit`,
-        `vmap` or `grad`, in the dtype of the inputs.
-
-    Raises:
-        ValueError: an input is missing or unknown, or a parameter is still free.
-    """
-    law = law_of(law)
-    if law.free:
-        raise ValueError(f"{type(law).__name__}: {', '.join(law.free)} is free; fit the law first")
-    if {"N", "D"} <= set(law.inputs) and "C" in inputs and len(inputs.keys() & set("NDC")) == 2:
-        known = {name: inputs.pop(name, None) for name in "NDC"}
-        inputs["N"], inputs["D"], _ = complete(**known, flops=law.flops)
-    missing = [name for name in law.inputs if name not in inputs]
-    extra = [name for name in inputs if name not in law.inputs]
-    if missing or extra:
-        raise ValueError(
-            f"{type(law).__name__} takes {', '.join(law.inputs)}"
-            + (f"; missing {', '.join(missing)}" if missing else "")
-            + (f"; unknown {', '.join(extra)}" if extra else "")
-        )
-    arguments = [inputs[name] for name in law.inputs]
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((law, arguments))):
-        return law.loss(*arguments)
-    # Concrete values are worked out in float64 whatever the global flag says.
-    with scope(np.float64):
-        wide = [np.asarray(x, float) for x in arguments]
-        return np.asarray(jax.device_get(law.loss(*wide)), float)[()]
-
-
-def derived(law: Law) -> dict[str, float]:
-    """Return the derived quantities of a fitted law as floats, worked out in float64."""
-    with scope(np.float64), np.errstate(all="ignore"):  # what does not exist is NaN
-        values = law.replace(**{k: np.asarray(v, float) for k, v in law.values.items()}).derived()
-        return {name: float(value) for name, value in values.items()}

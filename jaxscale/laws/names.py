@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import hashlib
 import importlib.util
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from typing import Any
 from jaxscale.errors import JaxscaleError
 from jaxscale.files.reading import read_bytes
 from jaxscale.laws import CATALOGUE, Law
+from jaxscale.laws.law import made
 from jaxscale.text import listing, short
 
 ANY = (Exception, SystemExit, GeneratorExit, BaseExceptionGroup)
@@ -29,6 +31,10 @@ EVERYTHING = (BaseException,)
 """That, Ctrl-C, and kinds of its own that are no Exception."""
 OWN_FILE = "jaxscale_own_file_"
 """Beginning of the module names of users' files: json.py must not take the library's place."""
+NAME = re.compile(r"([^:\[]*(?:\[[^\]]*\]?[^:]*)?)(?::(.*))?", re.DOTALL)
+"""A law and its column."""
+COMMA = re.compile(r",(?![^\[]*\])")
+"""What separates laws: a comma that no bracket holds."""
 MAX_BYTES = 1 << 22
 """Largest file of laws that is run."""
 
@@ -142,10 +148,20 @@ def named_law(text: str, folder: Path = Path()) -> NamedLaw:
 
 
 def split_law(text: str) -> tuple[str, str]:
-    """Return the law and the column of `LAW[:COLUMN]` or `FILE.py:CLASS[:COLUMN]`."""
+    """Return the law and the column of `LAW[:COLUMN]` or `FILE.py:CLASS[:COLUMN]`.
+
+    A law may have arguments in square brackets, which may have colons: `BrokenPower[2]:C`.
+    """
     file, mark, rest = text.partition(".py:")
-    name, _, column = (rest if mark else text).partition(":")
-    return (f"{file}.py:{name}" if mark else name), column
+    found = NAME.match(rest if mark else text)
+    assert found is not None
+    name, column = found.groups()
+    return (f"{file}.py:{name}" if mark else name), column or ""
+
+
+def split_laws(text: str) -> list[str]:
+    """Return the laws of `LAW,LAW,...`, whose brackets may hold commas."""
+    return [law.strip() for law in COMMA.split(text)]
 
 
 def one_scale(cls: type[Law], column: str = "") -> bool:
@@ -180,14 +196,18 @@ def find_law(text: str, folder: Path = Path()) -> type[Law]:
 
 
 def _from_catalogue(name: str) -> type[Law]:
-    by_name = {known.lower(): law for known, law in CATALOGUE.items()}
-    if name.lower() not in by_name:
-        near = difflib.get_close_matches(name.lower(), by_name, n=1)
-        hint = f"did you mean {by_name[near[0]].__name__}? " if near else ""
+    by_name = {known.lower(): known for known in CATALOGUE}
+    base, bracket, arguments = name.partition("[")
+    if base.lower() not in by_name:
+        near = difflib.get_close_matches(base.lower(), by_name, n=1)
+        hint = f"did you mean {by_name[near[0]]}? " if near else ""
         raise ValueError(
-            f"no law {name!r}; {hint}there are {', '.join(CATALOGUE)}, or FILE.py:CLASS"
+            f"no law {base!r}; {hint}there are {listing(list(CATALOGUE), 60)}, or FILE.py:CLASS"
         )
-    return by_name[name.lower()]
+    law = CATALOGUE.get(by_name[base.lower()] + bracket + arguments)
+    if law is None:
+        raise ValueError(f"{name!r} opens a bracket and does not close it; write {base}[...]")
+    return law
 
 
 def module_of(cls: type) -> str:
@@ -254,8 +274,12 @@ def _run(path: Path, name: str) -> tuple[ModuleType, Any]:
 
 
 def _from_file(path: Path, name: str) -> type[Law]:
-    found: type[Law] = class_in_file(path, name, Law)
+    base, bracket, arguments = name.partition("[")
+    found: type[Law] = class_in_file(path, base, Law)
     file = path.absolute()
+    if bracket:
+        with running(f"{path}: {name}", file):
+            found = made(found, tuple(arguments.removesuffix("]").split(",")))
     with running(f"{path}: {name}() fails", file):
         law = found()
         inputs, free = law.inputs, law.free

@@ -8,7 +8,7 @@ from jaxscale._numerics.positive import power
 from jaxscale._numerics.pytree import static
 from jaxscale.flops import SIX_ND, Flops, best_powers
 from jaxscale.laws.closed_form import Sum, Term
-from jaxscale.laws.law import Law, Scalar
+from jaxscale.laws.law import Example, Law, Scalar
 from jaxscale.laws.parameters import coefficient, exponent, offset
 
 K_RANGE = (0.05, 3.0)
@@ -41,6 +41,7 @@ class Skaling(Law):
     k: Scalar = exponent("outer exponent; 1 is the additive law", start=(0.3, 1.3), bounds=K_RANGE)
     flops: Flops = static(default=SIX_ND, repr=False)
     derived_docs = {"a": "best N grows as C^a", "b": "best D grows as C^b"}
+    example = Example(dict(E=0.9, A=4100.0, B=13000.0, alpha=0.45, beta=0.44, k=0.6))
 
     def __call__(self, N: Any, D: Any) -> Any:
         """Return E + (A N^-alpha + B D^-beta)^k."""

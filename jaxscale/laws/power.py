@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxscale._numerics.positive import log, power
 from jaxscale._numerics.pytree import static
 from jaxscale.laws.closed_form import Sum, Term
-from jaxscale.laws.law import Law, Scalar
+from jaxscale.laws.law import Example, Law, Scalar
 from jaxscale.laws.parameters import breakpoint_at, coefficient, exponent, offset
 
 EITHER_SIGN = dict(start=(-1.5, 1.5), bounds=(-5.0, 5.0))
@@ -34,6 +34,7 @@ class PowerLaw(Law):
     b: Scalar = exponent("rate", **EITHER_SIGN)
     c: Scalar = offset("bound", positive=False)
     of: str = static(default="S")
+    example = Example(dict(a=40.0, b=-0.2, c=1.7))
 
     def __call__(self, S: Any) -> Any:
         """Return a S^b + c."""
@@ -55,6 +56,7 @@ class PurePowerLaw(Law):
     a: Scalar = coefficient("height", per=dict(S="-b"))
     b: Scalar = exponent("rate", **EITHER_SIGN)
     of: str = static(default="S")
+    example = Example(dict(a=30.0, b=-0.15))
 
     def __call__(self, S: Any) -> Any:
         """Return a S^b."""
@@ -78,6 +80,7 @@ class LogLaw(Law):
     a: Scalar = coefficient("change of P per e-fold of S", positive=False)
     b: Scalar = offset("P at S = 1", positive=False, shift=dict(S="-a"))
     of: str = static(default="S")
+    example = Example(dict(a=-0.21, b=7.0))
 
     def __call__(self, S: Any) -> Any:
         """Return a log S + b."""
@@ -102,6 +105,7 @@ class Piecewise(Law):
     c2: Scalar = offset("bound above the break", positive=False)
     S0: Scalar = breakpoint_at("break", of="S")
     of: str = static(default="S")
+    example = Example(dict(a1=-2e-9, b1=6.0, a2=40.0, b2=-0.15, c2=1.0, S0=2.3e8))
 
     def __call__(self, S: Any) -> Any:
         """Return the line up to S0, the power law above."""
@@ -125,6 +129,7 @@ class Henighan(Law):
     alpha: Scalar = exponent("rate")
     of: str = static(default="S")
     derived_docs = {"x0": "scale of x, where the reducible loss is 1"}
+    example = Example(dict(L_inf=1.7, A=60.0, alpha=0.25))
 
     def __call__(self, S: Any) -> Any:
         """Return L_inf + A S^-alpha."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from jaxscale._numerics.positive import log
 from jaxscale._numerics.pytree import static
 from jaxscale.flops import SIX_ND, Flops
-from jaxscale.laws.law import Law, Scalar
+from jaxscale.laws.law import Example, Law, Scalar
 from jaxscale.laws.parameters import coefficient, constant, offset
 
 
@@ -37,6 +37,7 @@ class Translog(Law):
     D0: Scalar = constant(1e10, per=dict(D=1), doc="D of reference")
     flops: Flops = static(default=SIX_ND, repr=False)
     response: ClassVar[str] = "log"
+    example = Example(dict(c=1.1, a=-0.05, b=-0.06, p=0.013, q=-0.005, r=0.011))
 
     def __call__(self, N: Any, D: Any) -> Any:
         """Return the logarithm of the loss."""

@@ -8,44 +8,33 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from cases import inputs, law_class
 
 import jaxscale
 from jaxscale._numerics.precision import scope
-from jaxscale.laws import CATALOGUE, critical_batch, derived, minimum_steps
+from jaxscale.laws import CATALOGUE, derived
+from jaxscale.laws.kaplan import critical_batch, minimum_steps
+from jaxscale.laws.names import find_law, split_law, split_laws
 from jaxscale.objective.space import Space
 
 RNG = np.random.default_rng(0)
-TRUTHS = {
-    "PowerLaw": dict(a=40.0, b=-0.2, c=1.7),
-    "PurePowerLaw": dict(a=30.0, b=-0.15),
-    "LogLaw": dict(a=-0.21, b=7.0),
-    "Piecewise": dict(a1=-2e-9, b1=6.0, a2=40.0, b2=-0.15, c2=1.0, S0=2.3e8),
-    "Henighan": dict(L_inf=1.7, A=60.0, alpha=0.25),
-    "KaplanN": dict(A=11.0, alpha_N=0.076),
-    "KaplanD": dict(B=18.0, alpha_D=0.095),
-    "KaplanC": dict(K=28.0, alpha_C=0.05),
-    "Kaplan": dict(A=11.0, B=23.0, alpha_N=0.08, alpha_D=0.11),
-    "KaplanSteps": dict(A=11.0, K=300.0, alpha_N=0.077, alpha_S=0.76),
-    "Chinchilla": dict(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.36),
-    "ChinchillaNDC": dict(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.36),
-    "Skaling": dict(E=0.9, A=4100.0, B=13000.0, alpha=0.45, beta=0.44, k=0.6),
-    "Translog": dict(c=1.1, a=-0.05, b=-0.06, p=0.013, q=-0.005, r=0.011),
-}
-SCALES = dict(N=(1e7, 1e10), D=(1e8, 1e11), C=(1e18, 1e22), S=(1e7, 1e10))
+
+
+TRUTHS = {name: dict(cls.example.values) for name, cls in CATALOGUE.items()}
 NAMES = sorted(CATALOGUE)
 
 
 def truth(name):
-    return CATALOGUE[name](**TRUTHS[name])
+    return law_class(name)(**TRUTHS[name])
 
 
-def inputs(law, n=60):
-    rng = np.random.default_rng(1)
-    return {k: np.exp(rng.uniform(*np.log(SCALES[k]), n)) for k in law.inputs}
-
-
-def test_every_law_has_a_truth_here():
-    assert NAMES == sorted(TRUTHS)
+def test_the_catalogue_has_every_class_of_its_files_and_each_has_an_example():
+    assert all(CATALOGUE[name].__name__ == name for name in NAMES)
+    assert {"PowerLaw", "Chinchilla", "ChinchillaNDC"} <= set(NAMES)
+    for name in NAMES:
+        constants = [k for k, p in law_class(name)().parameters.items() if p.role == "constant"]
+        assert {*TRUTHS[name], *constants} == set(law_class(name)().parameters)
+    assert not {"Law", "Term", "Preset"} & set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -55,7 +44,7 @@ def test_docstring_gives_formula_units_and_source(name):
     assert first.count("=") >= 1 and first.endswith(".")
     assert "Source:" in doc and "Units:" in doc or "Units as" in doc
     assert "arXiv" in doc or "specification" in doc
-    for parameter in CATALOGUE[name]().parameters.values():
+    for parameter in law_class(name)().parameters.values():
         assert parameter.doc
 
 
@@ -66,7 +55,7 @@ def test_law_is_a_pytree_that_keeps_free_and_fixed(name):
     assert len(leaves) == len(law.parameters)
     again = jax.tree.unflatten(structure, leaves)
     assert again.values == law.values and again.inputs == law.inputs
-    empty = CATALOGUE[name]()
+    empty = law_class(name)()
     constants = [s for s in law.parameters.values() if s.role == "constant"]
     assert empty.free == tuple(TRUTHS[name]) and len(jax.tree.leaves(empty)) == len(constants)
     first = next(iter(TRUTHS[name]))
@@ -92,7 +81,7 @@ def test_declared_dimensions_are_those_of_the_formula(name, fixed):
     xs = inputs(law)
     held = list(TRUTHS[name])[:1] if fixed else []
     with scope(np.float64):
-        space = space_for(law, xs, 2.5, [*CATALOGUE[name]().fixed, *held])
+        space = space_for(law, xs, 2.5, [*law_class(name)().fixed, *held])
         z = [jnp.asarray(c, float) for c in space.coordinates(law.values)]
         assert len(z) == len(TRUTHS[name]) - len(held)
         small = law.replace(**space.normalized(z))
@@ -127,7 +116,7 @@ def test_fit_recovers_the_truth_without_noise(name):
     xs = inputs(law)
     runs = jaxscale.Runs(loss=jaxscale.predict(law, **xs), **xs)
     of = {"of": law.of} if law.of else {}
-    fit = jaxscale.fit(CATALOGUE[name](**of), runs, starts=256)
+    fit = jaxscale.fit(law_class(name)(**of), runs, starts=256)
     np.testing.assert_allclose(fit.prediction, runs.loss, rtol=1e-7)
     for key, value in law.values.items():
         if key in fit.intervals:
@@ -241,3 +230,78 @@ def test_positive_behaves_as_its_value(x):
         for got, want in pairs:
             np.testing.assert_allclose(got, want, rtol=1e-14)
         assert bool(p > x / 2) and bool(p <= x) and p.shape == ()
+
+
+class Bent(jaxscale.Law):
+    """y(x) = E + A x^-alpha, A x^-alpha x^-alpha2, ..."""
+
+    E: jaxscale.Scalar = jaxscale.offset("asymptote")
+    alpha: jaxscale.Scalar = jaxscale.exponent("rate")
+
+    @classmethod
+    def variant(cls, count):
+        if count not in ("2", "3"):
+            raise ValueError(f"Bent takes 2 or 3, not {count!r}")
+        extra = {f"alpha{k}": jaxscale.exponent("rate") for k in range(2, int(count) + 1)}
+        return {"__annotations__": dict.fromkeys(extra, "Scalar"), **extra}
+
+    def __call__(self, x):
+        rates = [v for k, v in self.values.items() if k.startswith("alpha")]
+        return self.E + jaxscale.power(x, -sum(rates))
+
+
+def test_a_law_with_arguments_is_one_class_for_each():
+    assert Bent[2] is Bent["2"] and Bent[2] is not Bent[3]
+    assert Bent[2].__name__ == "Bent[2]" and issubclass(Bent[2], Bent)
+    assert Bent[3]().free == ("E", "alpha", "alpha2", "alpha3") and Bent[3]().inputs == ("x",)
+    law = Bent[2](E=1.0, alpha=0.1, alpha2=0.2)
+    assert jaxscale.predict(law, x=100.0) == pytest.approx(1 + 100**-0.3)
+    assert jax.tree.map(lambda leaf: 2 * leaf, law).alpha2 == 0.4
+    with pytest.raises(ValueError, match="takes 2 or 3, not '4'"):
+        Bent[4]
+    with pytest.raises(ValueError, match="takes no arguments"):
+        jaxscale.Chinchilla["2"]
+
+
+@pytest.mark.parametrize(
+    "text, parts",
+    [
+        ("Chinchilla", ("Chinchilla", "")),
+        ("PowerLaw:C", ("PowerLaw", "C")),
+        ("Bent[2]:x", ("Bent[2]", "x")),
+        ("Mix[a:b,c]", ("Mix[a:b,c]", "")),
+        ("Mix[a:b,c]:d e", ("Mix[a:b,c]", "d e")),
+        ("a.py:Bent[2]:x", ("a.py:Bent[2]", "x")),
+        ("a.py:Bent", ("a.py:Bent", "")),
+        ("Bent[2", ("Bent[2", "")),
+        ("", ("", "")),
+    ],
+)
+def test_a_law_is_told_from_its_column(text, parts):
+    assert split_law(text) == parts
+
+
+@pytest.mark.parametrize(
+    "text, laws",
+    [
+        ("A,B:C", ["A", "B:C"]),
+        ("A[1,2]:x, B", ["A[1,2]:x", "B"]),
+        ("A[1,2],B[3]", ["A[1,2]", "B[3]"]),
+        ("A[1,2", ["A[1", "2"]),
+    ],
+)
+def test_laws_are_parted_at_commas_outside_of_brackets(text, laws):
+    assert split_laws(text) == laws
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("Chinchilla[2]", "takes no arguments in brackets"),
+        ("chinchilla[", "does not close it"),
+        ("Chinchila[2]", "did you mean Chinchilla"),
+    ],
+)
+def test_a_bracket_in_vain_is_a_sentence(text, message):
+    with pytest.raises(ValueError, match=message):
+        find_law(text)
