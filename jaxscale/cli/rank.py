@@ -127,7 +127,8 @@ def _tables(options: argparse.Namespace, texts: list[str]) -> dict[str, Runs]:
         ValueError: one is named twice.
         DataError: a table cannot be read, or there is none of this name.
     """
-    mapping, found = column_map(options), {}
+    mapping = column_map(options)
+    found: dict[str, Runs] = {}
     for text in texts:
         file = text == "-" or any(mark in text for mark in "./*\\") or Path(text).exists()
         if file:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from jaxscale.plotting.labels import as_written
 from jaxscale.plotting.style import HUES, LAW, MUTED, RUN, STYLE, axes_or_new, round_axis
+from jaxscale.text import many
 
 if TYPE_CHECKING:
     from jaxscale.ranking.result import Ranking
@@ -46,7 +47,7 @@ def plot_ranking(found: Ranking, ax: Axes | None = None) -> Axes:
         for place, (by, own) in enumerate(found.along.items()):
             mark, hue = MARKS[place % len(MARKS)], hues[place % len(hues)]
             label = f"along {as_written(by, 20)}"
-            shown = dict(ms=3.2, color=hue, mec="none", alpha=0.9, zorder=4, label=label)
+            shown: Any = dict(ms=3.2, color=hue, mec="none", alpha=0.9, zorder=4, label=label)
             ax.plot(own.relative[ranked], np.arange(len(ranked)), mark, **shown)
         names = [as_written(found.places[k].label, 32) for k in ranked]
         ax.set_yticks(range(len(ranked)), labels=names)
@@ -56,6 +57,6 @@ def plot_ranking(found: Ranking, ax: Axes | None = None) -> Axes:
         round_axis(ax, "x", each.min() / 1.08, each.max() * 1.08, log=True, most=8)
         said = " or ".join(found.baseline)
         ax.set_xlabel(f"error on the runs held out / that of {said}, geometric mean")
-        title = f"{len(found.trials)} trials of {len(found.tables)} tables"
+        title = f"{many(len(found.trials), 'trial')} of {many(len(found.tables), 'table')}"
         ax.legend(title=title, loc="upper left", bbox_to_anchor=(1, 1), alignment="left")
     return ax

@@ -1,4 +1,4 @@
-"""Does the file of a ranking hold? Hashes of what went into it, its own digest, and a second run."""
+"""Does the file of a ranking hold? Hashes of what went into it, its digest, and a second run."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Checked:
         return {"holds": self.holds, "findings": rows}
 
     def __str__(self) -> str:
-        lines = [f"{'ok' if good else 'NO':<3} {what}: {said}" for what, good, said in self.findings]
+        lines = [f"{'ok ' if good else 'NO '} {what}: {said}" for what, good, said in self.findings]
         end = "the ranking holds" if self.holds else "the ranking does not hold"
         return "\n".join([*lines, end]) + marked(self.notes)
 
@@ -90,9 +90,12 @@ def read_ranking(path: str | Path) -> dict[str, Any]:
         if "results" not in field.value:
             raise DataError("results is missing: --json prints a summary; check the file of --out")
         for each in field["results"].elements():
-            each["law"].text(), each["trial"].whole(), each["error"].number(), each[
-                "certified"
-            ].flag()
+            (
+                each["law"].text(),
+                each["trial"].whole(),
+                each["error"].number(),
+                each["certified"].flag(),
+            )
         field["digest"].text()
     except DataError as error:
         raise DataError(f"{path}: not a ranking: {error}") from error
@@ -236,8 +239,9 @@ def _compared(document: Mapping[str, Any], fresh: Ranking) -> tuple[str, bool, s
     off = []
     for key in sorted({*before, *now}):
         one, two = before.get(key), now.get(key)
-        good = one is not None and two is not None and one["certified"] == two["certified"]
-        if not (good and math.isclose(one["error"], two["error"], rel_tol=SAME, abs_tol=1e-12)):
+        if one is None or two is None or one["certified"] != two["certified"]:
+            off.append(key)
+        elif not math.isclose(one["error"], two["error"], rel_tol=SAME, abs_tol=1e-12):
             off.append(key)
     if not off:
         return "results", True, f"all {len(before)} are found again"

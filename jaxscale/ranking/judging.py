@@ -28,7 +28,6 @@ from jaxscale.errors import DataError, FitError, JaxscaleError
 from jaxscale.fitting.fit import Stated
 from jaxscale.fitting.linearized import linearize
 from jaxscale.fitting.many import fit_many
-from jaxscale.fitting.many_result import ManyFits
 from jaxscale.fitting.preparation import bucket
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.sandwich import inverse_curvature, run_scores
@@ -146,13 +145,13 @@ def law_called(text: str, folder: Path = Path()) -> tuple[Law, str]:
 
 
 def source_of(cls: type[Law]) -> str:
-    """Return the SHA-256 of the source of a law and of the laws that it extends; "" without one."""
-    own = [base for base in cls.__mro__ if issubclass(base, Law) and base is not Law]
-    try:
-        text = "\n".join(inspect.getsource(base) for base in own)
-    except (OSError, TypeError):  # of a session, of a frozen program
-        return ""
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Return the SHA-256 of the source of a law and of the laws that it extends, and its name."""
+    parts = [cls.__name__]
+    for base in cls.__mro__:
+        if issubclass(base, Law) and base is not Law:
+            with contextlib.suppress(OSError, TypeError):  # of a session; made by arguments, [2]
+                parts.append(inspect.getsource(base))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def judge(
@@ -214,7 +213,11 @@ def _outcomes(
             precision=search.precision,
         )
         for k in places:
-            found[k] = _outcome(own, fits, str(k), filled[str(k)], trials[k], search)
+            name = str(k)
+            if name in fits:
+                found[k] = _outcome(fits[name], trials[k], search.level)
+            else:
+                found[k] = _refused(own, filled[name], fits.refused[name], search)
     return [each for each in found if each is not None]
 
 
@@ -260,13 +263,8 @@ def widened(runs: Runs, train: np.ndarray, width: int) -> Runs:
     )
 
 
-def _outcome(
-    law: Law, fits: ManyFits, name: str, runs: Runs, trial: Trial, search: Search
-) -> Outcome:
-    test = np.flatnonzero(trial.test)
-    if name not in fits:
-        return _refused(law, runs, fits.refused[name], search)
-    fit = fits[name]
+def _outcome(fit: FitResult, trial: Trial, level: float) -> Outcome:
+    test, runs = np.flatnonzero(trial.test), fit.runs
     with np.errstate(all="ignore"):
         off = np.log(fit.prediction[test]) - np.log(runs.loss[test])
     off = np.abs(np.where(np.isfinite(off), off, ABSURD))
@@ -274,7 +272,7 @@ def _outcome(
         error=float(np.sqrt(np.mean(off**2))),
         median=float(np.median(off)),
         largest=float(off.max()),
-        covered=covered(fit, test, search.level),
+        covered=covered(fit, test, level),
         certified=fit.certificate.trusted,
         reason=next(iter(fit.certificate.reasons), ""),
     )

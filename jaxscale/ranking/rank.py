@@ -39,6 +39,7 @@ from jaxscale.ranking.judging import (
 from jaxscale.ranking.result import Place, Ranking
 from jaxscale.ranking.standing import standing
 from jaxscale.ranking.trials import Trial, trials_of
+from jaxscale.varpro.starts import MAX_STARTS
 
 BASELINE = ("Chinchilla", "PowerLaw")
 """Laws that every error is divided by: the first that applies to a trial."""
@@ -108,7 +109,7 @@ def rank(
     Cost: a batched search per law, beside compiling (`python -m benchmarks.laws`).
     """
     begin = time.perf_counter()
-    search = _search(starts, seed, loss, residual, precision, level)
+    search = _checked(Search(starts, seed, loss, residual, precision, level))
     if not 19 <= draws <= MOST_DRAWS:
         raise ValueError(f"draws must be between 19 and {MOST_DRAWS:,}, got {draws}")
     if not (limit > 0 and math.isfinite(limit)):
@@ -144,18 +145,20 @@ def rank(
         "limit": limit,
         "by": list(by),
     }
-    return _ranking(places, trials, named, skipped, settings, begin)
+    found = _ranked(places, trials, named, settings)
+    return dataclasses.replace(found, skipped=skipped, seconds=time.perf_counter() - begin)
 
 
-def _search(
-    starts: int, seed: int, loss: Loss | None, residual: str, precision: str, level: float
-) -> Search:
-    if isinstance(starts, bool) or not isinstance(starts, int | np.integer) or starts < 1:
-        raise ValueError(f"starts must be a whole number >= 1, got {starts}")
+def _checked(search: Search) -> Search:
+    starts, level = search.starts, search.level
+    if isinstance(starts, bool) or not isinstance(starts, int | np.integer):
+        raise TypeError(f"starts must be a number of them, got {type(starts).__name__}")
+    if not 1 <= starts <= MAX_STARTS:
+        raise ValueError(f"starts must be between 1 and {MAX_STARTS:,}, got {starts}")
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, got {level:g}")
-    residual_named(residual)
-    return Search(int(starts), seed, loss, residual, precision, level)
+    residual_named(search.residual)
+    return search
 
 
 def _trials(
@@ -276,21 +279,20 @@ def _judged(
     return Judged(none, 0, "", "", time.perf_counter() - begin, why)
 
 
-def _ranking(
+def _ranked(
     places: Sequence[Place],
     trials: tuple[Trial, ...],
     tables: Mapping[str, Mapping[str, Any]],
-    skipped: Mapping[str, str],
     settings: Mapping[str, Any],
-    begin: float,
 ) -> Ranking:
     error = np.array([[o.error for o in place.judged.outcomes] for place in places])
     sources = [str(tables[trial.table]["source"]) for trial in trials]
     labels = [place.label for place in places]
-    base = np.full(len(trials), np.nan)
+    base, serving = np.full(len(trials), np.nan), []
     for name in BASELINE:
-        if name in labels:
-            base = np.where(np.isfinite(base), base, error[labels.index(name)])
+        own = error[labels.index(name)] if name in labels else base
+        serving += [name] if (np.isnan(base) & np.isfinite(own)).any() else []
+        base = np.where(np.isfinite(base), base, own)
     asked = dict(draws=settings["draws"], seed=settings["seed"], level=settings["level"])
     first = standing(error, base, sources, **asked)
     order = np.argsort(np.where(first.rank > 0, first.rank, len(places) + 1), kind="stable")
@@ -313,8 +315,8 @@ def _ranking(
         against=against,
         tables=tables,
         trials=trials,
-        skipped=skipped,
-        baseline=tuple(name for name in BASELINE if name in labels),
+        skipped={},
+        baseline=tuple(serving),
         settings=settings,
-        seconds=time.perf_counter() - begin,
+        seconds=0.0,
     )

@@ -78,7 +78,7 @@ class Ranking:
         tables: by name, {"runs", "sha256", "source"}.
         trials: what was fitted and predicted.
         skipped: by name, why a table has no trial.
-        baseline: labels of the laws whose error every error is divided by, the first that applies.
+        baseline: labels of the laws that errors are divided by, the first that applies.
         settings: starts, seed, loss, residual, precision, level, draws, limit.
         seconds: wall time of all.
     """
@@ -157,10 +157,10 @@ class Ranking:
                     _s(judged),
                 ]
             )
+        base = " or ".join(self.baseline) or "a baseline"
         said = (
-            f"error: geometric mean of the error over that of {' or '.join(self.baseline)}, on "
-            f"the runs held out of {many(len(self.trials), 'trial')} of "
-            f"{many(len(self.tables), 'table')}"
+            f"error: geometric mean of the error over that of {base}, on the runs held out of "
+            f"{many(len(self.trials), 'trial')} of {many(len(self.tables), 'table')}"
         )
         lines = [columns(rows, "><<" + ">" * 10), said, *self._sentences()]
         return "\n".join(lines) + marked(self.notes)
@@ -178,8 +178,8 @@ class Ranking:
             x, low, high = (1 / v[k] for v in (there.relative, there.high, there.low))
             found.append(
                 f"{place.label}: {quantity(x, 3)} times the error of {self.places[k].label} "
-                f"({quantity(low, 3)} to {quantity(high, 3)}) on {many(int(there.shared[k]), 'trial')} "
-                "that both apply to"
+                f"({quantity(low, 3)} to {quantity(high, 3)}) on "
+                f"{many(int(there.shared[k]), 'trial')} that both apply to"
             )
         return found
 
