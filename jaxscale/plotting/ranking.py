@@ -36,7 +36,7 @@ def plot_ranking(found: Ranking, ax: Axes | None = None) -> Axes:
     if len(ranked) == 0:
         raise ValueError("no law of this ranking has a place: none applies to a trial")
     with matplotlib.rc_context(STYLE):
-        ax = axes_or_new(ax, (7.2, 1.1 + 0.2 * len(ranked)))
+        ax = axes_or_new(ax, (7.2, 1.4 + 0.2 * len(ranked)))
         ax.axvline(1, color=MUTED, lw=0.8, zorder=1)
         for height, k in enumerate(ranked):
             color = LAW if found.places[k].proposed else RUN
@@ -55,8 +55,9 @@ def plot_ranking(found: Ranking, ax: Axes | None = None) -> Axes:
         each = np.concatenate([x[ranked] for x in (s.relative, s.low, s.high)])
         each = np.append(each[np.isfinite(each)], 1.0)
         round_axis(ax, "x", each.min() / 1.08, each.max() * 1.08, log=True, most=8)
-        said = " or ".join(found.baseline)
-        ax.set_xlabel(f"error on the runs held out / that of {said}, geometric mean")
+        ax.set_ylabel("law")
+        said = " or ".join(as_written(name, 20) for name in found.baseline)
+        ax.set_xlabel(f"error on the runs held out, relative to {said}")
         title = f"{many(len(found.trials), 'trial')} of {many(len(found.tables), 'table')}"
         ax.legend(title=title, loc="upper left", bbox_to_anchor=(1, 1), alignment="left")
     return ax

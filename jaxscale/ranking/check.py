@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -15,11 +14,10 @@ from jaxscale.engine.dispatch import Progress
 from jaxscale.errors import DataError
 from jaxscale.files.document import versions
 from jaxscale.files.fields import Field
-from jaxscale.files.reading import parse_json, read_bytes, read_text
-from jaxscale.laws.names import MAX_BYTES as LAW_BYTES
+from jaxscale.files.reading import parse_json, read_text
 from jaxscale.laws.names import law_file
 from jaxscale.objective.losses import loss_named
-from jaxscale.ranking.judging import law_called
+from jaxscale.ranking.judging import hash_of_file, law_called
 from jaxscale.ranking.rank import label_of_file, rank
 from jaxscale.ranking.result import SCHEMA, Ranking, digest_of
 from jaxscale.ranking.tables import named_tables
@@ -187,11 +185,7 @@ def _laws(
             if path is None:
                 findings.append((what, False, "not given: name its FILE.py:CLASS"))
                 continue
-            try:
-                source = hashlib.sha256(read_bytes(path, LAW_BYTES, "FILE.py:CLASS")).hexdigest()
-            except OSError as error:
-                raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-            text = files[label]
+            source, text = hash_of_file(path), files[label]
         else:
             try:
                 source, text = law_called(label)[1], label

@@ -25,6 +25,7 @@ from jaxscale.comparison.held_out import ABSURD
 from jaxscale.comparison.splits import identified
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError, FitError, JaxscaleError
+from jaxscale.files.reading import read_bytes
 from jaxscale.fitting.fit import Stated
 from jaxscale.fitting.linearized import linearize
 from jaxscale.fitting.many import fit_many
@@ -32,12 +33,14 @@ from jaxscale.fitting.preparation import bucket
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.sandwich import inverse_curvature, run_scores
 from jaxscale.laws import Law
-from jaxscale.laws.names import find_law, named_law, one_scale, running, split_law
+from jaxscale.laws.names import MAX_BYTES, find_law, law_file, one_scale, running, split_law
 from jaxscale.objective.losses import Loss
 from jaxscale.ranking.trials import Trial
 
-SPREAD = 10
-"""Tables of up to so many times the length of the shortest share a width."""
+SHARED = 384
+"""Width up to which all shorter tables share it: a search there takes less than compiling."""
+SPREAD = 4
+"""Beyond it, tables of up to so many times the length of the shortest share a width."""
 SCALES = ("C", "S", "N", "D")
 """Columns that a law of one scale reads where none is named, in this order."""
 
@@ -138,10 +141,21 @@ def law_called(text: str, folder: Path = Path()) -> tuple[Law, str]:
         ValueError: there is no such law, or the column is out of place.
     """
     name, of = split_law(text)
-    free = one_scale(find_law(name, folder), of) and not of
-    named = named_law(f"{name}:S" if free else text, folder)
-    law = named.law().replace(of="") if free else named.law()
-    return law, named.source or source_of(named.cls)
+    cls, path = find_law(name, folder), law_file(text, folder)
+    law = cls(of=of) if one_scale(cls, of) else cls()  # type: ignore[call-arg]
+    return law, source_of(cls) if path is None else hash_of_file(path)
+
+
+def hash_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file of laws.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        return hashlib.sha256(read_bytes(path, MAX_BYTES, "FILE.py:CLASS")).hexdigest()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def source_of(cls: type[Law]) -> str:
@@ -234,7 +248,7 @@ def widths(lengths: Mapping[str, int]) -> dict[str, int]:
     found: dict[str, int] = {}
     wide = 0
     for name, length in sorted(lengths.items(), key=lambda item: (-item[1], item[0])):
-        if wide == 0 or length * SPREAD < wide:
+        if wide == 0 or length * SPREAD < wide > SHARED:
             wide = bucket(length)
         found[name] = wide
     return found

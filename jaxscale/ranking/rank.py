@@ -155,6 +155,8 @@ def _checked(search: Search) -> Search:
         raise TypeError(f"starts must be a number of them, got {type(starts).__name__}")
     if not 1 <= starts <= MAX_STARTS:
         raise ValueError(f"starts must be between 1 and {MAX_STARTS:,}, got {starts}")
+    if search.seed < 0:
+        raise ValueError(f"seed must be a whole number >= 0, got {search.seed}")
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, got {level:g}")
     residual_named(search.residual)
@@ -228,7 +230,10 @@ def contestants(
 
 def _contestant(law: Proposed, proposed: bool, folder: Path) -> Contestant:
     if isinstance(law, str):
-        if law_file(law, folder) is not None:
+        path = law_file(law, folder)
+        if path is not None:
+            if not path.is_file():
+                raise ValueError(f"{path}: there is no such file")
             return Contestant(label_of_file(law, folder), None, law, "", proposed)
         found, sha256 = law_called(law, folder)
         label = type(found).__name__ + (f":{found.of}" if split_law(law)[1] else "")
@@ -268,7 +273,7 @@ def _judged(
     if each.law is not None:
         return judge(each.law, tables, trials, search, each.sha256)
     begin = time.perf_counter()
-    order = Order(each.text, folder.absolute(), tables, trials, search)
+    order = Order(each.text, folder, tables, trials, search)
     try:
         return within(limit, judged_from_file, order)
     except TimeoutError:

@@ -115,7 +115,7 @@ class Ranking:
                 found.append(f"{place.label}: {place.judged.failure}")
             elif not len(place.of_fitted("error")):
                 found.append(f"{place.label} applies to no trial: {outcomes[0].reason}")
-            elif not place.usable and place.proposed:
+            elif not place.usable and place.proposed and len(lost) < len(place.of_fitted("error")):
                 share = f"{100 * place.certified:.0f} %"
                 first = next((e.reason for e in outcomes if e.reason and not e.certified), "")
                 found.append(f"{place.label}: only {share} of its fits are certified: {first}")
@@ -140,20 +140,20 @@ class Ranking:
         for k, place in enumerate(self.places):
             s, judged = self.standing, place.judged
             if not s.rank[k]:
-                rows.append(["-", "", place.label, *["-"] * 8, str(judged.free), _s(judged)])
+                rows.append(["-", "", place.label, *["-"] * 8, _free(judged), _s(judged)])
                 continue
             rows.append(
                 [
                     str(s.rank[k]),
                     f"({s.best[k]:.0f} to {s.worst[k]:.0f})",
                     place.label,
-                    *(f"{x:.3f}" for x in (s.relative[k], s.low[k], s.high[k])),
+                    *map(_figures, (s.relative[k], s.low[k], s.high[k])),
                     f"{100 * s.better[k]:.0f} %",
                     str(s.shared[k]),
                     f"{100 * place.median:.2f} %",
-                    "-" if math.isnan(place.coverage) else f"{100 * place.coverage:.0f} %",
+                    _percent(place.coverage),
                     f"{100 * place.certified:.0f} %",
-                    str(judged.free),
+                    _free(judged),
                     _s(judged),
                 ]
             )
@@ -175,11 +175,11 @@ class Ranking:
             if there is None or not others:
                 continue
             k = min(others, key=lambda k: (self.standing.rank[k] or 10**6, k))
-            x, low, high = (1 / v[k] for v in (there.relative, there.high, there.low))
+            x, low, high = (1 / float(v[k]) for v in (there.relative, there.high, there.low))
+            sure = f" ({quantity(low, 3)} to {quantity(high, 3)})" if math.isfinite(low) else ""
             found.append(
-                f"{place.label}: {quantity(x, 3)} times the error of {self.places[k].label} "
-                f"({quantity(low, 3)} to {quantity(high, 3)}) on "
-                f"{many(int(there.shared[k]), 'trial')} that both apply to"
+                f"{place.label}: {quantity(x, 3)} times the error of {self.places[k].label}{sure} "
+                f"on {many(int(there.shared[k]), 'trial')} that both apply to"
             )
         return found
 
@@ -262,6 +262,18 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "predicted": int(trial.test.sum()),
         "factor": trial.factor,
     }
+
+
+def _figures(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else "-"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if math.isfinite(share) else "-"
+
+
+def _free(judged: Judged) -> str:
+    return str(judged.free or "-")
 
 
 def _whole(value: float) -> int | None:

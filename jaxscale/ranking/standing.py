@@ -15,6 +15,8 @@ import numpy as np
 
 EXACT = 1e-9
 """Log error below which two laws are both exact: noise-free tables are told apart no further."""
+ALIKE = 1e-6
+"""Difference of log errors up to which they are equal: what solvers leave."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +84,7 @@ def standing(
     places = np.stack([_ranks(row) for row in drawn]) if draws else np.zeros((0, len(error)))
     best, worst = _quantiles(np.where(places > 0, places, np.nan), ends)
     rank = _ranks(relative)
-    smaller = np.where(np.isfinite(ratio), ratio < 0, False).sum(axis=1)
+    smaller = np.where(np.isfinite(ratio), ratio < -ALIKE, False).sum(axis=1)
     return Standing(
         relative=np.exp(relative),
         low=np.where(sure, np.exp(low), np.nan),
@@ -133,5 +135,5 @@ def _quantiles(values: np.ndarray, ends: Sequence[float]) -> np.ndarray:
 def _ranks(values: np.ndarray) -> np.ndarray:
     """Return the place of every value [L], equal ones alike; 0 where there is none."""
     known = np.isfinite(values)
-    place = 1 + (values[None, :] < values[:, None]).sum(axis=1)
+    place = 1 + (values[None, :] < values[:, None] - ALIKE).sum(axis=1)
     return np.where(known, place, 0)
