@@ -43,6 +43,11 @@ def inputs(law, n=60):
     return drawn
 
 
+def residual_for(loss):
+    """The residual that a fit of such losses takes: one of either sign has no logarithm."""
+    return "log" if np.all(loss > 0) else "absolute"
+
+
 def data_folder() -> Path | None:
     """The folder of public tables, where a checkout has one beside it."""
     root = Path(os.environ.get("JAXSCALE_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -39,6 +39,15 @@ PRESETS = {
             "beta": 0.3526596,
         },
     ),
+    "sardana_2024": Preset(
+        "Sardana et al. 2024, arXiv:2401.00448, all runs, up to 10,000 tokens per parameter",
+        {"E": 1.45, "A": 33.66, "B": 138.9, "alpha": 0.18, "beta": 0.24},
+    ),
+    "llama3_2024": Preset(
+        "refitted to the isoFLOP points of Llama 3, arXiv:2407.21783, as digitized; Huber, 1e-3",
+        {"E": 0.594193, "A": 38.329, "B": 160.226, "alpha": 0.283517, "beta": 0.315656},
+        note="the unit of its loss is not stated; it is no loss per token of other models",
+    ),
 }
 
 

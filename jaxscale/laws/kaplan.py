@@ -16,6 +16,7 @@ from jaxscale.laws.law import Example, Law, Preset, Scalar
 from jaxscale.laws.parameters import coefficient, exponent
 
 SOURCE = "Kaplan et al. 2020, arXiv:2001.08361"
+PROTEIN = "Cheng et al. 2024 (protein language models), arXiv:2411.02142"
 PF_DAY = 8.64e19
 """FLOPs in one petaFLOP/s-day."""
 
@@ -91,10 +92,25 @@ class KaplanC(Law):
             SOURCE,
             {"K": (3.1e8 * PF_DAY) ** 0.050, "alpha_C": 0.050},
             note="C_min, the compute at small batch: 3.1e8 PF-days",
-        )
+        ),
+        "dit_2024": Preset(
+            "Liang et al. 2024 (diffusion transformers), arXiv:2410.08184",
+            {"K": 2.3943, "alpha_C": 0.0273},
+            note="the best N is .0009 C^.5681, the best D 186.8535 C^.4319",
+        ),
+        "protein_clm_2024": Preset(
+            PROTEIN,
+            {"K": 2.3606, "alpha_C": 0.02493},
+            note="causal; the best N is .0033057 C^.5561, the best D 130.2 C^.4261",
+        ),
+        "protein_mlm_2024": Preset(
+            PROTEIN,
+            {"K": 2.1261, "alpha_C": 0.02873},
+            note="masked; the best N is 1.36464e-7 C^.7598, the best D 6.149e5 C^.25613",
+        ),
     }
     derived_docs = {"C_c": "scale of C, FLOPs"}
-    example = Example(dict(K=28.0, alpha_C=0.05))
+    example = Example(dict(K=28.0, alpha_C=0.05), inputs=dict(C=(1e18, 5e21)))
 
     def __call__(self, C: Any) -> Any:
         """Return K C^-alpha_C."""

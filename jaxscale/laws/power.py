@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxscale._numerics.positive import log, power
 from jaxscale._numerics.pytree import static
 from jaxscale.laws.closed_form import Sum, Term
-from jaxscale.laws.law import Example, Law, Scalar
+from jaxscale.laws.law import Example, Law, Preset, Scalar
 from jaxscale.laws.parameters import breakpoint_at, coefficient, exponent, offset
 
 EITHER_SIGN = dict(start=(-1.5, 1.5), bounds=(-5.0, 5.0))
@@ -22,8 +22,8 @@ EITHER_SIGN = dict(start=(-1.5, 1.5), bounds=(-5.0, 5.0))
 class PowerLaw(Law):
     """P(S) = a S^b + c.
 
-    A saturating power law. Loss: a > 0, b < 0, c the irreducible loss. Accuracy: a < 0, b < 0,
-    c the ceiling. Units: c as P, a as P times S^-b.
+    A saturating power law, M2 of Alabdulmohsin et al. 2022. Loss: a > 0, b < 0, c the irreducible
+    loss. Accuracy: a < 0, b < 0, c the ceiling. Units: c as P, a as P times S^-b.
 
     Known degeneracy: c against b over short ranges of S; b -> 0 is the logarithmic law.
 
@@ -48,7 +48,8 @@ class PowerLaw(Law):
 class PurePowerLaw(Law):
     """P(S) = a S^b.
 
-    The power law without a bound (c = 0); a line in log-log axes. Units: a as P times S^-b.
+    The power law without a bound (c = 0), M1 of Alabdulmohsin et al. 2022; a line in log-log axes.
+    Units: a as P times S^-b.
 
     Source: Hestness et al. 2017, arXiv:1712.00409.
     """
@@ -128,6 +129,13 @@ class Henighan(Law):
     A: Scalar = coefficient("reducible loss at x = 1", per=dict(S="alpha"))
     alpha: Scalar = exponent("rate")
     of: str = static(default="S")
+    presets = {
+        "kim_2025": Preset(
+            "Kim et al. 2025, arXiv:2509.14786",
+            {"L_inf": 3.43, "A": 0.05 * 1e9**1.02, "alpha": 1.02},
+            note="of N in parameters, on 2e8 tokens seen as often as is best",
+        )
+    }
     derived_docs = {"x0": "scale of x, where the reducible loss is 1"}
     example = Example(dict(L_inf=1.7, A=60.0, alpha=0.25))
 

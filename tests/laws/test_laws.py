@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import inputs, law_class
+from cases import inputs, law_class, residual_for
 
 import jaxscale
 from jaxscale._numerics.precision import scope
@@ -64,10 +64,17 @@ def test_law_is_a_pytree_that_keeps_free_and_fixed(name):
         empty.replace(nonsense=1.0)
 
 
+def unit(x, kind):
+    """Logarithm of what a fit divides an input by."""
+    if kind == "raw":
+        return 0.0
+    return float(np.log(x).mean() if kind == "positive" else np.log(np.mean(x**2)) / 2)
+
+
 def space_for(law, xs, loss_scale, fixed=()):
     return Space(
         fixed={k: getattr(law, k) for k in fixed},
-        log_scale={k: float(np.log(x).mean()) for k, x in xs.items()},
+        log_scale={k: unit(x, law.kinds[k]) for k, x in xs.items()},
         loss_scale=loss_scale,
         parameters=tuple(law.parameters.items()),
     )
@@ -116,7 +123,8 @@ def test_fit_recovers_the_truth_without_noise(name):
     xs = inputs(law)
     runs = jaxscale.Runs(loss=jaxscale.predict(law, **xs), **xs)
     of = {"of": law.of} if law.of else {}
-    fit = jaxscale.fit(law_class(name)(**of), runs, starts=256)
+    residual = residual_for(runs.loss)
+    fit = jaxscale.fit(law_class(name)(**of), runs, starts=256, residual=residual)
     np.testing.assert_allclose(fit.prediction, runs.loss, rtol=1e-7)
     for key, value in law.values.items():
         if key in fit.intervals:
@@ -131,8 +139,13 @@ def test_presets_are_complete_and_give_a_sane_loss(name, preset):
     law = CATALOGUE[name].preset(preset)
     assert not law.free
     assert "arXiv" in CATALOGUE[name].presets[preset].source
-    loss = jaxscale.predict(law, **inputs(law))
-    assert np.all((loss > 0.5) & (loss < 12))
+    loss, usual = (jaxscale.predict(each, **inputs(law)) for each in (law, truth(name)))
+    if np.all((usual > 0.5) & (usual < 12)):
+        assert np.all((loss > 0.5) & (loss < 12))
+    else:  # a learning rate, a batch, an accuracy: as large as those of the example
+        low, high = np.sort(np.abs(usual))[[0, -1]]
+        assert np.all(np.sign(loss) == np.sign(usual))
+        assert np.all((np.abs(loss) > low / 30) & (np.abs(loss) < 30 * high))
 
 
 @pytest.mark.parametrize(
