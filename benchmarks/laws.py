@@ -52,12 +52,12 @@ def tables(folder: Path) -> dict[str, Runs]:
 def line(result: Ranking, k: int) -> list[str]:
     """Return the cells of a law."""
     place, s = result.places[k], result.standing
-    if not s.rank[k]:
+    if not s.shared[k]:
         why = place.judged.failure or place.judged.outcomes[0].reason
         return ["-", place.label, why[:80], *["-"] * (len(HEAD) - 3)]
     along = [result.along[by].relative[k] if by in result.along else np.nan for by in "CND"]
     return [
-        f"{s.rank[k]} ({s.best[k]:.0f} to {s.worst[k]:.0f})",
+        f"{s.rank[k]} ({s.best[k]:.0f} to {s.worst[k]:.0f})" if s.rank[k] else "-",
         place.label,
         f"{s.relative[k]:.3f}",
         f"{s.low[k]:.3f} to {s.high[k]:.3f}",

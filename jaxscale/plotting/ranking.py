@@ -32,9 +32,9 @@ def plot_ranking(found: Ranking, ax: Axes | None = None) -> Axes:
         ValueError: no law has a place.
     """
     s = found.standing
-    ranked = np.flatnonzero(s.rank > 0)
+    ranked = np.flatnonzero(s.shared > 0)
     if len(ranked) == 0:
-        raise ValueError("no law of this ranking has a place: none applies to a trial")
+        raise ValueError("no law of this ranking applies to a trial")
     with matplotlib.rc_context(STYLE):
         ax = axes_or_new(ax, (7.2, 1.4 + 0.2 * len(ranked)))
         ax.axvline(1, color=MUTED, lw=0.8, zorder=1)

@@ -300,7 +300,7 @@ def _ranked(
         base = np.where(np.isfinite(base), base, own)
     asked = dict(draws=settings["draws"], seed=settings["seed"], level=settings["level"])
     first = standing(error, base, sources, **asked)
-    order = np.argsort(np.where(first.rank > 0, first.rank, len(places) + 1), kind="stable")
+    order = np.lexsort((first.relative, np.where(first.rank > 0, first.rank, len(places) + 1)))
     kinds = dict.fromkeys(trial.by for trial in trials)
     error, places = error[order], [places[k] for k in order]
     base_of = {by: np.where([trial.by == by for trial in trials], base, np.nan) for by in kinds}

@@ -71,7 +71,7 @@ class Ranking:
     """Laws ranked by how well they predict the largest runs of tables from the smaller ones.
 
     Attributes:
-        places: the laws, the best first; those without a rank last.
+        places: the laws, the best first; those without a place last.
         standing: arrays [L] in this order.
         along: by the column that trials extrapolate along, the standing on these alone.
         against: by label of a proposed law, the standing of all laws with it as the baseline.
@@ -139,13 +139,13 @@ class Ranking:
         rows = [head]
         for k, place in enumerate(self.places):
             s, judged = self.standing, place.judged
-            if not s.rank[k]:
+            if not s.shared[k]:
                 rows.append(["-", "", place.label, *["-"] * 8, _free(judged), _s(judged)])
                 continue
             rows.append(
                 [
-                    str(s.rank[k]),
-                    f"({s.best[k]:.0f} to {s.worst[k]:.0f})",
+                    str(s.rank[k] or "-"),
+                    f"({s.best[k]:.0f} to {s.worst[k]:.0f})" if s.rank[k] else "",
                     place.label,
                     *map(_figures, (s.relative[k], s.low[k], s.high[k])),
                     f"{100 * s.better[k]:.0f} %",

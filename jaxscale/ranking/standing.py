@@ -15,6 +15,8 @@ import numpy as np
 
 EXACT = 1e-9
 """Log error below which two laws are both exact: noise-free tables are told apart no further."""
+FEW = 0.5
+"""Share of the trials that have a baseline below which a law has no place among those with more."""
 ALIKE = 1e-6
 """Difference of log errors up to which they are equal: what solvers leave."""
 
@@ -28,7 +30,7 @@ class Standing:
             both.
         low: [L] lower end of its interval.
         high: [L] upper end.
-        rank: [L] place, 1 for the least; 0 where there is none.
+        rank: [L] place, 1 for the least; 0 for a law that shares fewer than half of the trials.
         best: [L] lowest place within the interval.
         worst: [L] highest.
         better: [L] share of the trials with both on which the law has the smaller error.
@@ -70,6 +72,8 @@ def standing(
     every = np.ones((1, len(member)))
     once = np.ones((1, len(names)))
     relative = _mean(ratio, member, every, once)[0]
+    shared = np.isfinite(ratio).sum(axis=1)
+    places_for = (shared > 0) & (shared >= FEW * np.isfinite(baseline).sum())
     rng = np.random.default_rng(seed)
     within = np.zeros((draws, len(member)))
     for k in range(len(names)):
@@ -78,20 +82,19 @@ def standing(
     across = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), draws)
     drawn = _mean(ratio, member, within, across.astype(float))
     ends = [(1 - level) / 2, (1 + level) / 2]
-    shared = np.isfinite(ratio).sum(axis=1)
     sure = shared > 1
     low, high = _quantiles(drawn, ends)
-    places = np.stack([_ranks(row) for row in drawn]) if draws else np.zeros((0, len(error)))
+    places = np.stack([_ranks(np.where(places_for, row, np.nan)) for row in drawn])
     best, worst = _quantiles(np.where(places > 0, places, np.nan), ends)
-    rank = _ranks(relative)
+    rank = _ranks(np.where(places_for, relative, np.nan))
     smaller = np.where(np.isfinite(ratio), ratio < -ALIKE, False).sum(axis=1)
     return Standing(
         relative=np.exp(relative),
         low=np.where(sure, np.exp(low), np.nan),
         high=np.where(sure, np.exp(high), np.nan),
         rank=rank,
-        best=np.where(sure, best, rank),
-        worst=np.where(sure, worst, rank),
+        best=np.where(sure & places_for, best, rank),
+        worst=np.where(sure & places_for, worst, rank),
         better=smaller / np.maximum(shared, 1),
         shared=shared,
     )

@@ -192,6 +192,13 @@ def test_standings_do_not_depend_on_how_hard_a_trial_is(scale):
     assert one.relative == pytest.approx(two.relative) and one.low == pytest.approx(two.low)
 
 
+def test_a_law_that_applies_to_fewer_than_half_of_the_trials_has_an_error_and_no_place():
+    error = np.array([[1.0] * 5, [0.5, 0.5, *[np.nan] * 3], [2.0] * 3 + [np.nan] * 2])
+    found = standing(error, error[0], list("abcde"))
+    assert found.rank.tolist() == [1, 0, 2] and found.relative == pytest.approx([1, 0.5, 2])
+    assert found.best.tolist() == [1, 0, 2] and np.isfinite(found.high[1])
+
+
 def test_equal_laws_share_a_place_and_rounding_tells_none_apart():
     error = np.array([[1.0, 2.0], [1.0 + 1e-9, 2.0], [3.0, 3.0]])
     found = standing(error, error[0], ["a", "b"])
