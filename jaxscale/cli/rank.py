@@ -28,7 +28,7 @@ from jaxscale.ranking.tables import named_tables, source_of, tables_at_hand
 
 EXAMPLES = (
     "jaxscale rank Skaling stdlib_ladder --law Kaplan,PowerLaw:C --starts 64",
-    "jaxscale rank mylaws.py:Mine --out rank.json --figure rank.png",
+    "jaxscale rank KaplanD runs.csv --law KaplanN --out rank.json --figure rank.png",
 )
 SHOWN = 50
 """Trials that the summary has; the file of `--out` has all."""
@@ -50,8 +50,8 @@ def options(sub: argparse.ArgumentParser) -> None:
         help="whom to rank them with; repeatable; default the laws of the catalogue that read "
         "what the tables have; Chinchilla or PowerLaw, the baseline, always takes part",
     )
-    text = "columns along which runs are extrapolated; default C,N,D and a date, year or order"
-    sub.add_argument("--by", metavar="COLUMN,...", help=text)
+    text = "what makes a run large; repeatable; default C, N and D, and a date, time, year or order"
+    sub.add_argument("--by", action="append", default=[], metavar="COLUMN", help=text)
     text = "random starts of every fit; default 256"
     sub.add_argument("--starts", type=int, default=256, metavar="S", help=text)
     text = "bootstrap tables that the intervals come from"
@@ -81,15 +81,14 @@ def run(options: argparse.Namespace) -> int:
     rivals = law_names(options.law)
     if options.law and not rivals:
         raise ValueError("--law names no law; give e.g. --law Chinchilla,Kaplan,PowerLaw:C")
-    by = [name.strip() for name in (options.by or "").split(",") if name.strip()]
-    _check_columns(options, laws, rivals, given, by)
+    _check_columns(options, laws, rivals, given)
     result = with_progress(
         options,
         lambda progress: rank(
             laws,
             given,
             rivals=rivals or None,
-            by=by,
+            by=options.by,
             sources={name: source_of(name) for name in given},
             starts=options.starts,
             seed=options.seed,
@@ -148,7 +147,6 @@ def _check_columns(
     laws: list[str],
     rivals: list[str],
     tables: dict[str, Runs],
-    by: list[str],
 ) -> None:
     """Raise for a `--column` that nothing uses, as far as the laws are at hand."""
     mapping = column_map(options)
@@ -156,7 +154,7 @@ def _check_columns(
         return
     taking = contestants(laws, rivals or None, tables, Path())
     used = [name for each in taking if each.law is not None for name in each.law.inputs]
-    check_map(mapping, [*used, *by], options.where)
+    check_map(mapping, [*used, *options.by], options.where)
 
 
 def _brief(document: dict[str, Any]) -> dict[str, Any]:
