@@ -21,7 +21,7 @@ FITTED, PREDICTED = 8, 3
 """Runs that a trial fits and predicts, at least."""
 SIZES = ("C", "N", "D")
 TIMES = ("date", "time", "year", "order")
-"""Columns that say when a run was made."""
+"""Columns that say when a run was made: their order counts, and zero is a time too."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Trial:
         by: the column that says what is large, or late.
         train: [n] bool.
         test: [n] bool; disjoint from `train`.
-        factor: the largest predicted size over the largest fitted one.
+        factor: the largest predicted size over the largest fitted one; of times, counted from the
+            first.
     """
 
     table: str
@@ -50,7 +51,7 @@ def sizes_of(runs: Runs) -> list[str]:
         have = list(SIZES)
     if not have and "S" in runs.columns:
         have = ["S"]
-    return have + [name for name in runs.columns if name.lower() in TIMES]
+    return have + [name for name in runs.columns if _times(name)]
 
 
 def trials_of(table: str, runs: Runs, by: Sequence[str] = ()) -> list[Trial]:
@@ -70,7 +71,12 @@ def trials_of(table: str, runs: Runs, by: Sequence[str] = ()) -> list[Trial]:
     asked = [runs.column_called(name) for name in by] or sizes_of(runs)
     found: list[Trial] = []
     for name in asked:
-        trial = _along(table, runs, name)
+        try:
+            trial = _along(table, runs, name)
+        except DataError:
+            if by or name in SIZES:
+                raise
+            continue  # nobody asked for it
         if trial is not None and not any((trial.train == one.train).all() for one in found):
             found.append(trial)
     if not found:
@@ -84,8 +90,9 @@ def trials_of(table: str, runs: Runs, by: Sequence[str] = ()) -> list[Trial]:
 
 
 def _along(table: str, runs: Runs, by: str) -> Trial | None:
-    size, used = size_of(runs, by), runs.weights > 0
-    level = levels_along(size)
+    used = runs.weights > 0
+    size = _since(runs, by) if _times(by) else size_of(runs, by)
+    level = levels_along(np.unique(size, return_inverse=True)[1] + 1.0 if _times(by) else size)
     best, off = None, np.inf
     for cut in range(1, level.max()):
         train, test = used & (level <= cut), used & (level > cut)
@@ -98,3 +105,22 @@ def _along(table: str, runs: Runs, by: str) -> Trial | None:
         return None
     train, test = best
     return Trial(table, by, train, test, float(size[test].max() / size[train].max()))
+
+
+def _times(name: str) -> bool:
+    return name.lower() in TIMES
+
+
+def _since(runs: Runs, by: str) -> np.ndarray:
+    """Return times [n], counted from the first.
+
+    Raises:
+        DataError: one is not finite.
+    """
+    column = runs.column(by)
+    bad = np.flatnonzero(~np.isfinite(column))
+    if len(bad):
+        at = int(bad[0])
+        raise DataError(f"{runs.where(at)}, column {by!r}: {column[at]:g} is no time")
+    since: np.ndarray = column - column.min()
+    return since

@@ -94,6 +94,21 @@ def test_trials_along_sizes_that_rise_together_are_one_trial():
     assert len(trials_of("t", table(**SQUARE))) == 3
 
 
+@pytest.mark.parametrize("first", [0, -3, 1995, 2015])
+def test_a_trial_in_time_predicts_the_latest_runs_whatever_the_calendar(first):
+    year = first + np.repeat(np.arange(5.0), 4)
+    (trial,) = trials_of("t", jaxscale.Runs(loss=np.linspace(4, 3, 20), x=year, year=year))
+    assert trial.by == "year" and trial.test.sum() == 4 and trial.factor == pytest.approx(4 / 3)
+    assert year[trial.test].min() == first + 4
+
+
+def test_times_that_are_none_are_left_out_unless_asked_for():
+    runs = table(**SQUARE, time=np.where(np.arange(16) == 3, np.nan, 1.0))
+    assert [trial.by for trial in trials_of("t", runs)] == ["C", "N", "D"]
+    with pytest.raises(jaxscale.DataError, match="column 'time': nan is no time"):
+        trials_of("t", runs, ["time"])
+
+
 def test_runs_without_weight_take_no_part_in_a_trial():
     weight = np.ones(16)
     weight[[0, 15]] = 0
