@@ -21,8 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxscale import Ranking, Runs, rank, read_runs
+from jaxscale import CATALOGUE, Ranking, Runs, rank, read_runs
 from jaxscale.errors import DataError
+from jaxscale.laws.names import one_scale
+from jaxscale.ranking.rank import TWINS
 from jaxscale.ranking.tables import source_of, tables_at_hand
 
 from .document import environment
@@ -31,6 +33,8 @@ from .tables import markdown
 COMPILING, PER_TRIAL = 14.0, 0.12
 """CPU seconds of a law to compile, and per trial of 256 starts: what is predicted from."""
 CORPORA = "loss_to_loss/loss_to_loss_sweep.csv"
+ERROR_RATES = ("Rosenfeld",)
+"""Laws that are bounded by 1, so no laws of a loss in nats."""
 HEAD = ("place", "law", "error", "90 %", "better", "trials", "along C", "along N", "along D",
         "median error", "coverage", "certified", "free", "s")  # fmt: skip
 
@@ -47,6 +51,13 @@ def tables(folder: Path) -> dict[str, Runs]:
         runs = Runs(loss=runs.loss, group=runs.group, source="loss_to_loss", **keep)
         found |= {f"loss_to_loss/{label}": part for label, part in runs.by_group().items()}
     return {name: runs for name, runs in found.items() if len({*runs.columns} & set("NDC")) > 1}
+
+
+def laws() -> list[str]:
+    """Return the laws of the catalogue that read N and D or one scale."""
+    aside = (*TWINS, *ERROR_RATES)
+    read = {name: {*law().inputs} for name, law in CATALOGUE.items() if name not in aside}
+    return [name for name, own in read.items() if one_scale(CATALOGUE[name]) or own <= {*"NDC"}]
 
 
 def line(result: Ranking, k: int) -> list[str]:
@@ -84,6 +95,11 @@ def learnt(result: Ranking) -> list[str]:
     both = [k for k in ranked if {"N", "D"} <= reading(places[k].judged.formula)]
     whole = error[both][:, np.isfinite(error[both]).all(axis=0)]
     best = whole.argmin(axis=0)
+    first = {
+        by: min(both, key=lambda k, by=by: result.along[by].relative[k])
+        for by in "CND"
+        if by in result.along
+    }
     wins = sorted(((int((best == i).sum()), places[k].label) for i, k in enumerate(both)))[::-1]
     gap = np.median(error[named["Chinchilla"]][np.isfinite(error[named["Chinchilla"]])])
     coverage = [(places[k].coverage, places[k].label) for k in both]
@@ -94,6 +110,12 @@ def learnt(result: Ranking) -> list[str]:
         f"{', '.join(above) or 'none'} worse.",
         f"On the {whole.shape[1]} trials that every law of N and D applies to, the least error has "
         + ", ".join(f"{label} on {count}" for count, label in wins if count) + ".",
+        "The least mean error has "
+        + ", ".join(
+            f"along {by} {places[k].label} ({result.along[by].relative[k]:.2f} of Chinchilla's)"
+            for by, k in first.items()
+        )
+        + ".",
         f"Chinchilla's median error on runs held out is {100 * gap:.1f} %; its 90 % intervals hold "
         f"{100 * chinchilla.coverage:.0f} % of them. Over the laws of N and D the coverage is "
         f"{100 * min(coverage)[0]:.0f} % ({min(coverage)[1]}) to {100 * max(coverage)[0]:.0f} % "
@@ -191,7 +213,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{done} of {total} laws, {time.perf_counter() - begin:.0f} s", file=sys.stderr,
               flush=True)  # fmt: skip
 
-    rivals = None if options.law is None else options.law.split(",")
+    rivals = options.law.split(",") if options.law else laws()
     try:
         result = rank([], every, rivals=rivals, starts=options.starts, progress=progress,
                       sources={name: source_of(name) for name in every})  # fmt: skip

@@ -509,6 +509,18 @@ def test_a_file_that_is_no_ranking_says_what_it_lacks(document, tmp_path, change
         read_ranking(path)
 
 
+def test_the_page_of_the_bench_has_every_law_and_what_was_learnt(judged):
+    from benchmarks.laws import laws, page
+
+    judged |= {"Skaling": 0.05, "Kaplan": 0.2, "KaplanN": outcomes(*[math.nan] * 3)}
+    text = page(rank([], {"t": table(**SQUARE)}, rivals=laws()), "the command", (1.0, 2.0, 3.0))
+    for name in laws():
+        assert f"| {name} |" in text
+    assert "Skaling extrapolates better than Chinchilla" in text and "nan" not in text
+    assert "| t | t | 16 | C 10, 6, x 1000.0; N 12, 4, x 10.0; D 12, 4, x 10.0 |" in text
+    assert not {"ChinchillaNDC", "Rosenfeld", "KaplanSteps"} & {*laws()}
+
+
 # --- one bench, whole -----------------------------------------------------------------------------
 
 
