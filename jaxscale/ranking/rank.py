@@ -62,7 +62,7 @@ class Contestant(NamedTuple):
 
 def rank(
     proposed: Proposed | Sequence[Proposed],
-    tables: Mapping[str, Runs],
+    tables: Mapping[str, Runs] | Runs,
     *,
     rivals: Sequence[Proposed] | None = None,
     by: Sequence[str] = (),
@@ -84,7 +84,7 @@ def rank(
         proposed: the laws that it is about, as classes, with fixed parameters, or by name; one of
             a file, "FILE.py:CLASS", runs in a process of its own (a script then needs
             `if __name__ == "__main__":`). May be empty.
-        tables: runs by name; losses must be positive.
+        tables: runs by name, or those of one table; losses must be positive.
         rivals: whom to rank them with; default all laws of the catalogue that read what the tables
             have. The baselines, Chinchilla and PowerLaw, always take part.
         by: columns to extrapolate along; default C, N, D, else S, and a date, time, year or order.
@@ -109,6 +109,7 @@ def rank(
     Cost: a batched search per law, beside compiling (`python -m benchmarks.laws`).
     """
     begin = time.perf_counter()
+    tables = {tables.source: tables} if isinstance(tables, Runs) else tables
     search = _checked(Search(starts, seed, loss, residual, precision, level))
     if not 19 <= draws <= MOST_DRAWS:
         raise ValueError(f"draws must be between 19 and {MOST_DRAWS:,}, got {draws}")

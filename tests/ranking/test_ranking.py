@@ -350,6 +350,7 @@ def ranked(proposed, **options):
 def test_the_best_law_is_first_and_the_baseline_always_takes_part(judged):
     judged |= {"Skaling": 0.05, "Kaplan": 0.2}
     found = ranked("Skaling")
+    assert str(rank("Skaling", table(**SQUARE), rivals=["Kaplan"])) == str(found)
     assert [each.label for each in found.places] == ["Skaling", "Chinchilla", "PowerLaw", "Kaplan"]
     assert found.standing.rank.tolist() == [1, 2, 2, 4] and found.trusted
     assert found.standing.relative == pytest.approx([0.5, 1, 1, 2])
