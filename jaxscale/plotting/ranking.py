@@ -26,7 +26,8 @@ def plot_ranking(found: Ranking, ax: Axes | None = None) -> Axes:
 
     Returns:
         The axes; to the right is worse, and the line is the baseline. Small marks are the means
-        over the trials along one size each; a proposed law has a color of its own.
+        over the trials along one size each; a proposed law has a color of its own, and a law that
+        applies to fewer than half of the trials a hollow mark.
 
     Raises:
         ValueError: no law has a place.
@@ -42,7 +43,9 @@ def plot_ranking(found: Ranking, ax: Axes | None = None) -> Axes:
             color = LAW if found.places[k].proposed else RUN
             if np.isfinite(s.low[k]):
                 ax.plot([s.low[k], s.high[k]], [height] * 2, color=color, lw=1.6, zorder=3)
-            ax.plot(s.relative[k], height, "o", ms=5.5, color=color, mec="w", mew=0.5, zorder=5)
+            full = dict(mfc=color, mec="w", mew=0.5) if s.rank[k] else dict(mfc="w", mec=color)
+            look: Any = dict(ms=5.5, zorder=5, **full)
+            ax.plot(s.relative[k], height, "o", **look)
         hues = (HUES[0], HUES[3], HUES[6], HUES[1], HUES[5], MUTED)
         for place, (by, own) in enumerate(found.along.items()):
             mark, hue = MARKS[place % len(MARKS)], hues[place % len(hues)]
