@@ -185,7 +185,6 @@ def page(result: Ranking, command: str, cost: Sequence[float]) -> str:
         ),
         "",
         *(f"- {name}: {why}" for name, why in result.skipped.items()),
-        f"- digest of the ranking: `{result.to_dict()['digest']}`",
     ]
     return "\n".join(lines) + "\n"
 
