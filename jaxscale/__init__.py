@@ -122,6 +122,8 @@ if TYPE_CHECKING:
     from jaxscale.objective.objective import Objective
     from jaxscale.objective.residuals import Residual
     from jaxscale.optimizers import newton
+    from jaxscale.ranking.rank import rank
+    from jaxscale.ranking.result import Ranking
     from jaxscale.recipes.multiplier import compute_multiplier
     from jaxscale.recipes.speedup import effective_speedup
     from jaxscale.reports.page import Report, report
@@ -178,6 +180,8 @@ _ROOMS = {
     "objective.objective": "Objective",
     "objective.residuals": "Residual",
     "optimizers": "newton",
+    "ranking.rank": "rank",
+    "ranking.result": "Ranking",
     "recipes.multiplier": "compute_multiplier",
     "recipes.speedup": "effective_speedup",
     "specification.result": "Specifications",
@@ -255,6 +259,7 @@ __all__ = [
     "PowerLaw",
     "PurePowerLaw",
     "Quantile",
+    "Ranking",
     "Reduced",
     "Refits",
     "Report",
@@ -310,6 +315,7 @@ __all__ = [
     "predict",
     "profile",
     "quantities",
+    "rank",
     "read_runs",
     "read_spec",
     "refit",

@@ -314,3 +314,24 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def within(seconds: float, function: Callable[[Item], Result], argument: Item) -> Result:
+    """Return `function(argument)` of a process of its own, which has so long and no longer.
+
+    Args:
+        seconds: from now, the start of the process included; then it is ended.
+        function: of module level, so that the process finds it.
+        argument: what it is called with.
+
+    Raises:
+        TimeoutError: it was not done by then.
+        WorkerError: the process died of it.
+    """
+    own = _Processes(1)
+    try:
+        return own.submit(function, argument).result(seconds)  # type: ignore[no-any-return]
+    except BrokenExecutor as error:
+        raise WorkerError("its process died (it ended itself, or ran out of memory)") from error
+    finally:
+        own.end()

@@ -17,7 +17,7 @@ ROWS = [
     {"fitting"},
     {"uncertainty"},
     {"comparison", "isoflops", "recipes", "sweep"},
-    {"specification", "designs"},
+    {"specification", "designs", "ranking"},
     {"plotting"},
     {"reports"},
     {"cli"},

@@ -164,7 +164,7 @@ class Information:
             rows[:, k] = steep * change / (2 * STEP)
             beside.append((up, down))
         unit = np.linalg.norm(rows, axis=0)
-        if not (np.isfinite(rows).all() and (unit > 0).all()):
+        if not (moving.any() and np.isfinite(rows).all() and (unit > 0).all()):
             return _Slopes(law, beside, unit, unit, None)
         # Of the triangle: that of all runs would be worked out with their left vectors.
         triangle = np.linalg.qr(rows / unit, mode="r")

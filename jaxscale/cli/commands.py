@@ -44,6 +44,7 @@ COMMANDS = {
     "bootstrap": Row("Confidence intervals of a fit."),
     "influence": Row("Say which runs decide an answer of a fit."),
     "compare": Row("Compare laws, extrapolation first."),
+    "rank": Row("Try a law against the catalogue on every table at hand."),
     "isoflop": Row(
         "The best N and D of a budget by three approaches, from isoFLOP runs or curves."
     ),

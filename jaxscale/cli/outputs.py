@@ -21,7 +21,7 @@ from jaxscale.files.document import plain, versions
 from jaxscale.files.durable import same_file, write_atomically
 from jaxscale.laws.names import law_file, split_laws
 
-INPUTS = ("runs", "fit", "metrics", "learn", "spec", "about")
+INPUTS = ("runs", "fit", "metrics", "learn", "spec", "about", "check")
 OUTPUTS = ("out", "figure", "joint")
 """Attributes of the options that name files, in every command."""
 SCHEMA = 1

@@ -8,6 +8,6 @@ variable JAXSCALE_DATA names, else downloaded once from their source where that 
 
 from __future__ import annotations
 
-from jaxscale.datasets.loading import card, content_digest, load, load_curves, names
+from jaxscale.datasets.loading import at_hand, card, content_digest, load, load_curves, names
 
-__all__ = ["card", "content_digest", "load", "load_curves", "names"]
+__all__ = ["at_hand", "card", "content_digest", "load", "load_curves", "names"]

@@ -30,6 +30,11 @@ def names() -> list[str]:
     return list(ENTRIES)
 
 
+def at_hand() -> list[str]:
+    """Return the names whose tables are here: the shipped one, and those with a local copy."""
+    return [name for name, entry in ENTRIES.items() if entry.source is None or _local(entry)]
+
+
 def load(name: str, *, progress: bool = False) -> Runs:
     """Return the runs of a named table.
 

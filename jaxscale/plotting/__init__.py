@@ -36,6 +36,7 @@ from jaxscale.plotting.isoflop import plot_isoflop, plot_optima
 from jaxscale.plotting.multiplier import plot_multiplier
 from jaxscale.plotting.overhead import plot_overhead
 from jaxscale.plotting.profiles import plot_asymptote, plot_profiles
+from jaxscale.plotting.ranking import plot_ranking
 from jaxscale.plotting.residual_inputs import plot_residual_inputs
 from jaxscale.plotting.rollout import plot_rollout
 from jaxscale.plotting.specification import plot_specification
@@ -43,6 +44,7 @@ from jaxscale.plotting.starts import plot_starts, plot_waterfall
 from jaxscale.plotting.style import save
 from jaxscale.plotting.surface import plot_surface
 from jaxscale.plotting.tuning import plot_tuning
+from jaxscale.ranking.result import Ranking
 from jaxscale.recipes.multiplier import Multiplier
 from jaxscale.specification.result import Specifications
 from jaxscale.uncertainty.asymptote import AsymptoteProfile
@@ -72,6 +74,7 @@ __all__ = [
     "plot_overhead",
     "plot_optima",
     "plot_profiles",
+    "plot_ranking",
     "plot_residual_inputs",
     "plot_residuals",
     "plot_rollout",
@@ -115,6 +118,7 @@ FIGURES = {
     "asymptote": Drawing(plot_asymptote, AsymptoteProfile, "what the runs say of an asymptote"),
     "influence": Drawing(plot_influence, Influence, "the runs that decide an answer"),
     "rollout": Drawing(plot_rollout, HeldOut, "the errors of laws on larger runs"),
+    "ranking": Drawing(plot_ranking, Ranking, "where laws stand, with their intervals"),
     "multiplier": Drawing(plot_multiplier, Multiplier, "the compute multiplier of two recipes"),
     "specification": Drawing(
         plot_specification, Specifications, "the answer under every choice, in order"

@@ -219,3 +219,15 @@ def test_columns_that_are_others_than_they_are_called_are_said(change, words):
     runs = Runs(N=N, D=D, loss=loss)
     said = [x for x in prepare(Chinchilla(), runs, Huber(1e-3), "log").warnings if "only" not in x]
     assert len(said) == bool(words) and words in "".join(said)
+
+
+@pytest.mark.parametrize("far", [-1e3, 1e3])
+@pytest.mark.parametrize("law", [PLANTED, KAPLAN], ids=["additive", "Kaplan"])
+def test_a_law_whose_every_parameter_is_at_a_bound_leaves_the_best_size_open(law, far):
+    N, D = rectangle(4, 4)
+    runs = Runs(N=N, D=D, loss=np.linspace(4, 3, 16))
+    problem = prepare(type(law)(), runs, Huber(), "log")
+    lower, upper = map(np.array, problem.objective.space.bounds())
+    at = information(problem, np.clip(np.full(len(lower), far), lower, upper))
+    assert not at.moving.any() and np.isinf(at.at_optimum(lambda law: lambda other: 0.0))
+    undetermined(at)

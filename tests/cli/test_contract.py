@@ -308,7 +308,7 @@ def test_an_option_has_one_meaning():
     told = {
         # a kind of figure, a kind of interval
         "--kind": {"plot", "bootstrap", "allocate", "isoflop"},
-        "--law": {"compare"},  # several laws
+        "--law": {"compare", "rank"},  # several laws
     }
     seen = {}
     for name in NAMES:

@@ -21,6 +21,7 @@ REQUIRED = {
     "bootstrap": ["fit.json"],
     "influence": ["fit.json"],
     "compare": ["a.csv"],
+    "rank": ["a.csv", "--law", "PurePowerLaw:N", "--quiet"],
     "warmup": ["--n", "20"],
     "predict": ["fit.json"],
     "allocate": ["fit.json"],

@@ -35,6 +35,10 @@ from jaxscale.isoflops.result import IsoFlop
 from jaxscale.laws import predict
 from jaxscale.plotting import FIGURES, draw_fit, figures_of_a_fit, save
 from jaxscale.plotting.style import ENDINGS, axes_or_new
+from jaxscale.ranking.judging import Judged, Outcome
+from jaxscale.ranking.result import Place, Ranking
+from jaxscale.ranking.standing import standing
+from jaxscale.ranking.trials import Trial
 from jaxscale.recipes.multiplier import Multiplier
 from jaxscale.specification.result import Specification, Specifications
 from jaxscale.text import CONTROLS
@@ -292,6 +296,21 @@ def specifications_of(fit, name):
     return Specifications(tuple(rows), 1e21, fit, {"N": near}, f"40 draws of {name}", 10.0, 1.0)
 
 
+def ranking_of(name):
+    """Three laws on four trials, one of them on no trial."""
+    mask = np.ones(3, bool)
+    trials = tuple(Trial(table, by, mask, ~mask, 3.0) for table in "ab" for by in ("C", name))
+    error = np.array([[0.1, 0.2, 0.1, 0.3], [0.2, 0.1, 0.2, np.nan], [np.nan] * 4])
+    judged = [Judged([Outcome(x) for x in row], 3, "L(N)", "", 1.0) for row in error]
+    places = [Place(f"{name}{k}", k == 0, each) for k, each in enumerate(judged)]
+    found = standing(error, error[1], ["a", "a", "b", "b"], draws=20)
+    return Ranking(
+        places=tuple(places), standing=found, along={"C": found, name: found}, against={},
+        tables={"a": {"source": "a"}, name: {"source": name}}, trials=trials, skipped={},
+        baseline=(name,), settings={"level": 0.9}, seconds=1.0,
+    )  # fmt: skip
+
+
 def arguments(figure, fit, name):
     """Return what a figure's function takes, made from a fit."""
     made = {
@@ -308,6 +327,7 @@ def arguments(figure, fit, name):
         Design: lambda: (design_of(fit, name),),
         Forecast: lambda: forecast_of(name),
         Specifications: lambda: (specifications_of(fit, name),),
+        Ranking: lambda: (ranking_of(name),),
     }
     return made[FIGURES[figure].takes]()
 

@@ -1,0 +1,1 @@
+"""A bench for laws: proposed ones against the catalogue, on every table at hand."""
