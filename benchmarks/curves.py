@@ -24,26 +24,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import jaxscale
-from jaxscale import Law, ManyFits, Scalar, Square, exponent
+from jaxscale import Law, ManyFits, Square
 from jaxscale.laws.broken import M4
 
 from .record.page import setting
-
-
-class LowM4(M4):
-    """P(S) = P of (P - eps_inf) / (eps0 - P)^alpha = beta S^-c, alpha down to .001: nearly M2.
-
-    Source: Alabdulmohsin et al. 2022, arXiv:2209.06640, whose estimator has alpha >= 0.
-    """
-
-    alpha: Scalar = exponent("power of the ceiling", start=(0.02, 3.0), bounds=(0.001, 20.0))
-
 
 LAWS: dict[str, str | Law] = {
     "M1": "PurePowerLaw:S",
     "M2": "Henighan:S",
     "M3": "M3:S",
-    "M4": LowM4(),
+    "M4": M4(),
     "BNSL": "BrokenPower:S",
 }
 """The paper's names, and the catalogue's. M2 is the one whose limit is positive."""

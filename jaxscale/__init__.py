@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from jaxscale.comparison.held_out import cross_validate, rollout
     from jaxscale.data.runs import Runs, read_runs
     from jaxscale.decisions.allocation import Allocation
+    from jaxscale.decisions.mixing import best_mixture
     from jaxscale.decisions.near import near_optimal
     from jaxscale.decisions.question import Lifetime
     from jaxscale.designs.design import design
@@ -148,6 +149,7 @@ _ROOMS = {
     "comparison.held_out": "cross_validate rollout",
     "data.runs": "Runs read_runs",
     "decisions.allocation": "Allocation",
+    "decisions.mixing": "best_mixture",
     "decisions.near": "near_optimal",
     "decisions.question": "Lifetime",
     "designs.design": "design",
@@ -282,6 +284,7 @@ __all__ = [
     "__version__",
     "allocate",
     "asymptote_profile",
+    "best_mixture",
     "bootstrap",
     "breakpoint_at",
     "coefficient",

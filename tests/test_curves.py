@@ -13,7 +13,7 @@ POINTS = {
     "M2": jaxscale.Henighan(L_inf=0.3, A=30.0, alpha=0.25),
     "M3": jaxscale.CATALOGUE["M3"](beta=60.0, gamma=1e-8, c=0.2),
     "BNSL": jaxscale.CATALOGUE["BrokenPower"](a=0.1, b=20.0, c0=0.15, c1=0.3, d1=1e8, f1=0.3),
-    "M4": curves.LowM4(eps_inf=0.2, b=1200.0, c=0.4, alpha=0.7),
+    "M4": curves.M4(eps_inf=0.2, b=1200.0, c=0.4, alpha=0.7),
 }
 
 

@@ -155,7 +155,7 @@ class M4(Law):
     eps_inf: Scalar = offset("limit")
     b: Scalar = coefficient("height of the excess", per=dict(S="c"), units=0, linear=False)
     c: Scalar = exponent("rate")
-    alpha: Scalar = exponent("power of the ceiling", start=(0.1, 3.0), bounds=(0.02, 20.0))
+    alpha: Scalar = exponent("power of the ceiling", start=(0.02, 3.0), bounds=(1e-3, 20.0))
     eps0: Scalar = constant(1.0, units=1, doc="what chance gives, where S is nothing")
     of: str = static(default="S")
     derived_docs = {"beta": "the paper's coefficient"}
