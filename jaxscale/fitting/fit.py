@@ -22,9 +22,11 @@ from jaxscale.engine.loop import Solution, Status
 from jaxscale.errors import FitError
 from jaxscale.fitting.assembly import assembled
 from jaxscale.fitting.constraints import Constraints, with_errors
+from jaxscale.fitting.families import with_families
 from jaxscale.fitting.preparation import Problem, prepare, runs_given
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
+from jaxscale.laws.grouped import Grouped
 from jaxscale.laws.names import law_given
 from jaxscale.objective.losses import Huber, Loss
 from jaxscale.objective.objective import Objective
@@ -85,7 +87,7 @@ class Stated(NamedTuple):
 
 
 def fit(
-    law: Law | type[Law] | str,
+    law: Law | type[Law] | str | Grouped,
     runs: Runs | Any,
     *,
     loss: Loss | None = None,
@@ -108,7 +110,7 @@ def fit(
 
     Args:
         law: e.g. `Chinchilla()`, whose parameters with a value stay fixed; its class, or its name
-            in the catalogue, "PowerLaw:C".
+            in the catalogue, "PowerLaw:C"; or `Grouped`, a law of families of runs.
         runs: the runs, n of them; or a dataframe, or a dict of arrays, whose columns are
             recognized by their names.
         loss: robust loss; default `Huber(1e-3)`. `Square()` and `Absolute()` are the others, and
@@ -149,6 +151,8 @@ def fit(
     of compiling the first time (`python -m benchmarks run --suite epoch`).
     """
     begin = time.perf_counter()
+    if isinstance(law, Grouped):
+        law, runs = with_families(law, runs)
     stated = Stated.of(law, loss, residual, bounds=bounds, tie=tie, precision=precision)
     refuse_tracers((stated.law, runs.loss if isinstance(runs, Runs) else runs), "fit")
     problem = stated.on(runs, error)
