@@ -29,25 +29,58 @@ def with_families(asked: Grouped, given: Any) -> tuple[FamilyLaw, Runs]:
     Raises:
         DataError: no such column, an empty label, or one family only.
     """
-    runs, labels = _labelled(given, asked.by)
-    texts = np.array([_text(label) for label in labels])
-    for k in np.flatnonzero(np.isin(np.char.strip(texts), ("", "nan", "None")))[:1]:
-        raise DataError(
-            f"{runs.where(int(k))}, column {asked.by!r}: an empty cell, so it is not known which "
-            "family the run belongs to; fill it in, or select rows with where (--where)"
-        )
-    found, first, which = np.unique(texts, return_index=True, return_inverse=True)
+    runs, labels = _labels(given, asked.by)
+    found, first = np.unique(labels, return_index=True)
     if len(found) < 2:
         raise DataError(
             f"{runs.source}, {runs.span()}: column {asked.by!r} has one value, "
             f"{listing([str(x) for x in found])}: there are no families to tell apart; fit "
             f"{type(asked.law).__name__} by itself (leave --own out)"
         )
-    order = np.argsort(first)  # families in the order of their first rows
-    codes = np.argsort(order)[which.reshape(-1)].astype(float)
-    law = asked.over([str(found[k]) for k in order])
-    names = {**runs.names, FAMILY: asked.by}
-    return law, runs.replace(**{FAMILY: codes}, group=texts, names=names)
+    law = asked.over([str(found[k]) for k in np.argsort(first)])  # in the order of their first rows
+    return law, _coded(law, runs, labels)
+
+
+def with_codes(law: FamilyLaw, given: Any) -> Runs:
+    """Return runs with the code of each one's family, as a law over families reads it.
+
+    Args:
+        law: over families.
+        given: the runs, with the column of labels.
+
+    Raises:
+        DataError: no such column, an empty label, or a family that the law does not have.
+    """
+    runs, labels = _labels(given, law.by)
+    for k in np.flatnonzero(~np.isin(labels, law.labels))[:1]:
+        raise DataError(
+            f"{runs.where(int(k))}, column {law.by!r}: {short(str(labels[k]))} is no family of "
+            f"the law; there are {listing(law.labels)}"
+        )
+    return _coded(law, runs, labels)
+
+
+def _coded(law: FamilyLaw, runs: Runs, labels: np.ndarray) -> Runs:
+    place = {label: float(k) for k, label in enumerate(law.labels)}
+    codes = np.array([place[str(label)] for label in labels])
+    names, group = {**runs.names, FAMILY: law.by}, runs.group
+    if law.by in ("group", names.get("group")):
+        # What a family shares is in its own parameters; other groups are kept.
+        names.pop("group", None)
+        group = None
+    return runs.replace(**{FAMILY: codes}, group=group, names=names)
+
+
+def _labels(given: Any, by: str) -> tuple[Runs, np.ndarray]:
+    """Return runs and the label [n] of each, as text."""
+    runs, labels = _labelled(given, by)
+    texts = np.array([_text(label) for label in labels])
+    for k in np.flatnonzero(np.isin(np.char.strip(texts), ("", "nan", "None")))[:1]:
+        raise DataError(
+            f"{runs.where(int(k))}, column {by!r}: an empty cell, so it is not known which "
+            "family the run belongs to; fill it in, or select rows with where (--where)"
+        )
+    return runs, texts
 
 
 def _text(label: Any) -> str:
@@ -92,8 +125,13 @@ class FamilyFit(FitResult):
         label: of the family.
     """
 
-    whole: FitResult | None = None
-    label: str = ""
+    whole: FitResult = dataclasses.field(kw_only=True, repr=False)
+    label: str = dataclasses.field(kw_only=True)
+
+    @property
+    def code(self) -> int:
+        """Of the family, as the law over families reads it."""
+        return self.whole.law.code(self.label)  # type: ignore[attr-defined, no-any-return]
 
     @property
     def problem(self) -> Problem:
@@ -142,7 +180,7 @@ def family_of(fit: FitResult, label: str) -> FamilyFit:
     law, prediction = whole[label], fit.prediction[here]
     runs = fit.runs.select(here, f"another {whole.by}")
     columns = {name: x for name, x in runs.columns.items() if name != FAMILY}
-    kept = {f.name: getattr(runs, f.name) for f in dataclasses.fields(runs)} | {"group": None}
+    kept = {f.name: getattr(runs, f.name) for f in dataclasses.fields(runs)}
     del kept["columns"]
     runs = Runs(**{**kept, "dropped": fit.runs.dropped}, **columns)
     names = {name: whole.field(name, label) for name in law.parameters}
@@ -150,7 +188,9 @@ def family_of(fit: FitResult, label: str) -> FamilyFit:
     names |= {name: f"{name}_{slug[1][slug[0] :]}" for name in derived(law)}
     fields = {f.name: getattr(fit, f.name) for f in dataclasses.fields(FitResult)}
     with scope(np.float64), np.errstate(all="ignore"):
-        rho = np.asarray(fit.loss.rho(fit.residual.between(prediction, runs.loss)), float)
+        r = fit.residual.between(prediction, runs.loss)
+        rho = np.asarray(fit.loss.rho(r), float)
+    inside = 0 if fit.loss.threshold is None else int(np.sum(np.abs(r) <= fit.loss.threshold))
     return FamilyFit(**{
         **fields,
         "law": law,
@@ -160,6 +200,7 @@ def family_of(fit: FitResult, label: str) -> FamilyFit:
             name: fit.errors.get(field, fit.errors.get(name, np.nan))
             for name, field in names.items()
         },
+        "certificate": dataclasses.replace(fit.certificate, inside_delta=inside),
         "statistics": statistics(runs, prediction),
         "runs": runs,
         "prediction": prediction,

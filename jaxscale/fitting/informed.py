@@ -9,8 +9,10 @@ import numpy as np
 from jaxscale.checks.determined import size_within, undetermined
 from jaxscale.checks.information import Information
 from jaxscale.checks.settled import settled
+from jaxscale.fitting.families import FamilyFit
 from jaxscale.fitting.preparation import Problem
 from jaxscale.fitting.result import FitResult
+from jaxscale.laws.grouped import FAMILY
 
 
 def information(problem: Problem, z: np.ndarray) -> Information:
@@ -59,4 +61,7 @@ def left_open_of(
 
 def best_size_within(fit: FitResult, compute: float) -> float:
     """Return the factor within which a fit knows the best N of a budget, at 98 %; NumPy only."""
-    return size_within(information(fit.problem, fit.optimum), compute)
+    held = None
+    if isinstance(fit, FamilyFit):
+        held, fit = {FAMILY: fit.code}, fit.whole
+    return size_within(information(fit.problem, fit.optimum), compute, held)
