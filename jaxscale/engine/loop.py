@@ -158,9 +158,15 @@ def _advance(
     lower, upper = objective.bounds()
     # All at once, so that the parts share every exponential; unused parts are not computed.
     value, grad, influence, curvature = objective.lazy_model(lane.z)
+    structured = objective.solver()
 
     def value_fn(
-        z: Array, *, curvature_fn: Any = None, lower: Any = None, upper: Any = None
+        z: Array,
+        *,
+        curvature_fn: Any = None,
+        lower: Any = None,
+        upper: Any = None,
+        solve_fn: Any = None,
     ) -> Array:
         """Accept what `update` is given: optax's line searches insist that somebody does."""
         return objective.value(z)
@@ -175,6 +181,7 @@ def _advance(
         curvature_fn=lambda _: (influence, curvature),
         lower=lower,
         upper=upper,
+        **({} if structured is None else {"solve_fn": structured}),
     )
     trial = jnp.clip(lane.z + updates, lower, upper)
     improved = jnp.isfinite(value) & (value < lane.value)

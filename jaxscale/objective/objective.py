@@ -10,6 +10,7 @@ given exponents. Both are pure, follow the dtype of their data, and never raise 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ from jaxscale._numerics.positive import Positive
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale._numerics.smallmat import MAX_ORDER
 from jaxscale.laws import Law
-from jaxscale.objective import wide
+from jaxscale.objective import arrow, wide
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Log, Residual
 from jaxscale.objective.space import Space
@@ -66,7 +67,7 @@ class LazyModel(NamedTuple):
         return cls(value, grad, influence, lambda one: jnp.where(one, exact, gauss_newton))
 
 
-class _Slopes(NamedTuple):
+class Slopes(NamedTuple):
     """What the model of an objective is made of."""
 
     value: Array
@@ -141,7 +142,10 @@ class Objective:
         and the blocks strip by strip, since taking one out costs as much as it has neighbours.
 
         Beyond a dozen coordinates the second curvature lacks the law's own bends; see `wide`.
+        That of families has them, and is summed up family by family; see `arrow`.
         """
+        if arrow.layout(self):
+            return arrow.model(self, z)
         if len(z) > MAX_ORDER:
             return wide.model(self, z)
         n = self.weight.shape[0]
@@ -173,16 +177,16 @@ class Objective:
     def exact_model(self, z: Array) -> tuple[Array, Array, Array, Array]:
         """Return what `model` does, with the exact Hessian however many coordinates there are."""
         value, grad, gauss_newton, exact = self.model(z)
-        if len(z) > MAX_ORDER:
+        if len(z) > MAX_ORDER and arrow.layout(self) is None:
             exact = exact + wide.bends(self, z)
         return value, grad, gauss_newton, exact
 
     def lazy_model(self, z: Array) -> LazyModel:
         """Return value, gradient and the one curvature that is asked for; see `LazyModel`."""
         n = self.weight.shape[0]
-        if len(z) > MAX_ORDER or (n >= LONG and n % BLOCK == 0):
+        if len(z) > MAX_ORDER or (n >= LONG and n % BLOCK == 0) or arrow.layout(self):
             return LazyModel.of(*self.model(z))
-        s = self._slopes(z)
+        s = self.slopes_at(tuple(z))
         influence = total(s.rows * s.rows * s.irls)
 
         def curvature(exact: Array) -> Array:
@@ -192,13 +196,26 @@ class Objective:
 
         return LazyModel(s.value, s.grad, influence, curvature)
 
+    def solver(self) -> Callable[[Array, Array], tuple[Array, Array]] | None:
+        """Return what solves a system of the structure of the curvatures; None for a dense one."""
+        found = arrow.layout(self)
+        return None if found is None else functools.partial(arrow.solve, found)
+
     def _model(self, z: Array) -> tuple[Array, Array, Array, Array]:
-        s = self._slopes(z)
+        s = self.slopes_at(tuple(z))
         gauss_newton = _gram(s.rows, s.irls, {})
         return s.value, s.grad, gauss_newton, _gram(s.rows, s.inner, s.second)
 
-    def _slopes(self, z: Array) -> _Slopes:
-        point, order = tuple(z), len(z)
+    def slopes_at(
+        self, point: tuple[Array, ...], add: Callable[[Array], Array] | None = None
+    ) -> Slopes:
+        """Return what a model is made of.
+
+        Args:
+            point: P coordinates, each a scalar, or [n] where runs differ in it.
+            add: sums [..., n] up; default over all runs, else to [..., G].
+        """
+        add, order = add or total, len(point)
         along = [partial(self.prediction, k) for k in range(order)]
         r, slope, bend = self.linked(self.prediction(*point), stored=True)
         weight = self.weight / self.loss.scale
@@ -208,9 +225,9 @@ class Objective:
         rows = jnp.stack([derivative(*point) * slope for derivative in along])
         rows = jax.lax.optimization_barrier(rows)
         inner = weight * self.loss.curvature(r) + bend * psi
-        grad = total(rows * psi)
-        second = self._second(point, along, psi * slope, grad)
-        return _Slopes(total(weight * self.loss.rho(r)), grad, rows, irls, inner, second)
+        grad = add(rows * psi)
+        second = self._second(point, along, psi * slope, grad, add)
+        return Slopes(add(weight * self.loss.rho(r)), grad, rows, irls, inner, second)
 
     def _second(
         self,
@@ -218,6 +235,7 @@ class Objective:
         slopes: list[Callable[..., Array]],
         pull: Array,
         grad: Array,
+        add: Callable[[Array], Array],
     ) -> dict[tuple[int, int], Array]:
         """Return sums over runs of `pull` times the second derivatives of the law.
 
@@ -230,7 +248,7 @@ class Objective:
         bends = [partial(slopes[k], m) for k, m in left]
         for pair, bend, gone in zip(left, bends, vanishing(bends, point), strict=True):
             if not gone:
-                value[pair] = total(bend(*point) * pull)
+                value[pair] = add(bend(*point) * pull)
         return value
 
     def shares(self, z: Array, which: Sequence[int] | None = None) -> Array:
