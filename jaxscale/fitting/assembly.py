@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxscale._numerics.precision import scope
 from jaxscale.checks.formula import check_fit
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Search
@@ -202,7 +203,7 @@ def concluded(found: Found, certificate: Certificate) -> FitResult:
     errors, unstated = standard_errors(around, names, slopes_of)
     return FitResult(
         law=_filled(problem.law, law),
-        value=float(at.value),
+        value=float(at.value) - _prior(objective, found.z),
         loss=problem.loss,
         residual=problem.residual,
         fixed=tuple(problem.law.fixed),
@@ -222,6 +223,14 @@ def concluded(found: Found, certificate: Certificate) -> FitResult:
         constraints=problem.constraints,
         prepared=problem,
     )
+
+
+def _prior(objective: Objective, z: np.ndarray) -> float:
+    """Return what the prior of pooled families adds to the plain sum."""
+    if objective.prior is None:
+        return 0.0
+    with scope(np.float64):
+        return float(objective.prior.value(np.asarray(z, float)))
 
 
 def _no_underflow(objective: Objective, runs: Runs) -> None:

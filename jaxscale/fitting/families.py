@@ -104,7 +104,7 @@ def _labelled(given: Any, by: str) -> tuple[Runs, np.ndarray]:
     if runs.group is not None and by in ("group", runs.names.get("group")):
         return runs, runs.group
     name = runs.column_called(by)
-    if name in runs.columns and name != FAMILY:
+    if name in runs.columns:
         return runs, runs.columns[name]
     raise DataError(
         f"{runs.source}: no column {short(by)} says which family a run belongs to; read the runs "

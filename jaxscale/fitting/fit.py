@@ -26,7 +26,7 @@ from jaxscale.fitting.families import with_families
 from jaxscale.fitting.preparation import Problem, prepare, runs_given
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
-from jaxscale.laws.grouped import Grouped
+from jaxscale.laws.grouped import FamilyLaw, Grouped
 from jaxscale.laws.names import law_given
 from jaxscale.objective.losses import Huber, Loss
 from jaxscale.objective.objective import Objective
@@ -155,9 +155,7 @@ def fit(
         law, runs = with_families(law, runs)
     stated = Stated.of(law, loss, residual, bounds=bounds, tie=tie, precision=precision)
     refuse_tracers((stated.law, runs.loss if isinstance(runs, Runs) else runs), "fit")
-    problem = stated.on(runs, error)
-    return fit_problem(
-        problem,
+    options: dict[str, Any] = dict(
         optimizer=optimizer,
         starts=starts,
         seed=seed,
@@ -167,6 +165,13 @@ def fit(
         mesh=mesh,
         begin=begin,
     )
+    if isinstance(stated.law, FamilyLaw) and stated.law.pooled:
+        from jaxscale.fitting.pooling import fit_pooled, weak  # which fits by this module
+
+        held = stated.constraints
+        stated = stated._replace(constraints=held._replace(pooled=weak(stated.law, len(runs))))
+        return fit_pooled(stated.on(runs, error), held, **options)
+    return fit_problem(stated.on(runs, error), **options)
 
 
 def fit_problem(

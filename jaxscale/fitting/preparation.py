@@ -221,9 +221,10 @@ def _weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[st
 
 
 def _constrained(objective: Objective, constraints: Constraints) -> Objective:
-    if constraints == FREE:
-        return objective
-    return dataclasses.replace(objective, space=constraints.applied(objective.space))
+    if constraints != FREE:
+        objective = dataclasses.replace(objective, space=constraints.applied(objective.space))
+    prior = constraints.prior(objective.law, objective.space.free)
+    return objective if prior is None else dataclasses.replace(objective, prior=prior)
 
 
 def _objective(

@@ -235,8 +235,9 @@ class FitResult:
         return written
 
     def _held(self) -> dict[str, Any]:
-        bounds, tied = self.constraints
+        bounds, tied, pooled = self.constraints
         found: dict[str, Any] = {"fixed": list(self.fixed)}
+        found |= {"pooled": {name: list(both) for name, *both in pooled}} if pooled else {}
         found |= {"tied": dict(tied)} if tied else {}
         return found | ({"bounds": {name: list(x) for name, x in bounds}} if bounds else {})
 

@@ -26,7 +26,7 @@ from jaxscale.fitting.constraints import Constraints
 from jaxscale.fitting.families import family_of
 from jaxscale.fitting.result import SCHEMA, FitResult
 from jaxscale.fitting.saved_certificate import certificate_of
-from jaxscale.fitting.saved_families import families_class, has_families, law_name
+from jaxscale.fitting.saved_families import families_class, has_families, law_name, pooled_of
 from jaxscale.fitting.saved_runs import called_of, dropped_of, group_of, suspects_of
 from jaxscale.fitting.verification import SAME, check_document
 from jaxscale.flops import FORMS, Cost, Flops, SixND
@@ -39,7 +39,7 @@ from jaxscale.text import listing, short
 
 MAX_BYTES = 1 << 28
 """Largest file that is read: some two million runs."""
-OWN = ("of", "flops", "fixed", "tied", "bounds", "families")
+OWN = ("of", "flops", "fixed", "tied", "bounds", "families", "pooled")
 """Settings that have fields of their own in a result."""
 
 
@@ -275,7 +275,8 @@ def _constraints(settings: Field, law: Law, fixed: Sequence[str]) -> Constraints
         for name, (low, high) in ((name, pair.elements(2)) for name, pair in ranges.items())
     }
     try:
-        found = Constraints.of(free, limits, pairs)
+        found = Constraints.of(free, limits, pairs)._replace(pooled=pooled_of(settings, free))
+        found.prior(free, free.free)
     except ValueError as error:
         raise DataError(f"settings: {error}") from error
     for name, other in found.tied:

@@ -57,9 +57,28 @@ def families_class(document: Field, base: type[Law]) -> type[FamilyLaw]:
     labels = stated["labels"].texts()
     if len(labels) > LIMIT:
         raise stated["labels"].wrong(f"at most {LIMIT} labels")
-    own, by, pool = stated["own"].texts(), stated["by"].text(), stated["pooled"].flag()
+    own, by, pooled = stated["own"].texts(), stated["by"].text(), stated["pooled"]
+    pool = pooled.flag() if isinstance(pooled.value, bool) else pooled.positive()
     try:
         one = base(of="S") if one_scale(base) else base()
         return type(Grouped(one, by, own, pool).over(labels))
     except ValueError as error:
         raise DataError(f"{field.name}: {error}") from error
+
+
+def pooled_of(settings: Field, law: Law) -> tuple[tuple[str, float, float], ...]:
+    """Return (name, width, strength) of the prior that a file states; empty without one.
+
+    Args:
+        settings: of the document.
+        law: that it states.
+    """
+    field = settings.get("pooled")
+    if field.value is None:
+        return ()
+    if not (isinstance(law, FamilyLaw) and law.pooled):
+        raise field.wrong("null, since no families are pooled")
+    stated = field.only(law.own, all_of_them=True)
+    return tuple(
+        (name, *(x.positive() for x in both.elements(2))) for name, both in stated.items()
+    )  # type: ignore[return-value]

@@ -96,7 +96,7 @@ class Grouped:
         labels = tuple(labels)
         if len(labels) < 2 or len(set(labels)) < len(labels):
             raise ValueError(f"families need two labels or more, each once, got {listing(labels)}")
-        cls = _made(type(self.law), self.by, self.own, labels, bool(self.pool))
+        cls = _made(type(self.law), self.by, self.own, labels, self.pool)
         statics = {name: getattr(self.law, name) for name in _statics(type(self.law))}
         return cls(**self.law.fixed, **statics)
 
@@ -110,7 +110,7 @@ class FamilyLaw(Law):
         own: names of the own parameters, in the base.
         labels: of the families; the code of a family is its place.
         names: by own parameter, its name in every family.
-        pooled: whether own parameters lean on each other.
+        pooled: whether own parameters lean on each other; or the width of the prior.
     """
 
     base: ClassVar[type[Law]] = Law
@@ -118,7 +118,7 @@ class FamilyLaw(Law):
     own: ClassVar[tuple[str, ...]] = ()
     labels: ClassVar[tuple[str, ...]] = ()
     names: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    pooled: ClassVar[bool] = False
+    pooled: ClassVar[bool | float] = False
 
     def __getitem__(self, label: str) -> Law:
         """Return the law of one family.
@@ -211,7 +211,7 @@ def _statics(cls: type[Law]) -> list[str]:
 
 @functools.lru_cache(maxsize=256)
 def _made(
-    base: type[Law], by: str, own: tuple[str, ...], labels: tuple[str, ...], pooled: bool
+    base: type[Law], by: str, own: tuple[str, ...], labels: tuple[str, ...], pooled: bool | float
 ) -> type[FamilyLaw]:
     """Return the class of a law over families; the same one for the same question."""
     known = _fields(base)

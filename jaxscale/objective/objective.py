@@ -25,6 +25,7 @@ from jaxscale._numerics.smallmat import MAX_ORDER
 from jaxscale.laws import Law
 from jaxscale.objective import arrow, wide
 from jaxscale.objective.losses import Loss
+from jaxscale.objective.prior import Prior
 from jaxscale.objective.residuals import Log, Residual
 from jaxscale.objective.space import Space
 
@@ -91,6 +92,7 @@ class Objective:
         weight: w [n]; zero removes a run.
         loss: the robust loss.
         residual: static; how predictions are held against losses.
+        prior: what else own parameters of families are held to; None for nothing.
     """
 
     law: Law
@@ -100,6 +102,7 @@ class Objective:
     weight: Any
     loss: Loss
     residual: Residual = static(default=Log())
+    prior: Prior | None = None
 
     def prediction(self, *z: Any) -> Array:
         """Return the dimensionless prediction [n] at P scalar coordinates."""
@@ -119,7 +122,7 @@ class Objective:
     def value(self, z: Array) -> Array:
         """Return sum w rho(r) / scale at `z` [P]."""
         total: Array = jnp.sum(self.weight * self.loss.rho(self.residuals(z))) / self.loss.scale
-        return total
+        return total if self.prior is None else total + self.prior.value(z) / self.loss.scale
 
     def plain(self, z: Array) -> Array:
         """Return the unscaled sum w rho(r) that papers report."""
@@ -144,6 +147,8 @@ class Objective:
         Beyond a dozen coordinates the second curvature lacks the law's own bends; see `wide`.
         That of families has them, and is summed up family by family; see `arrow`.
         """
+        if self.prior is not None:
+            return self._held(z, self.prior)
         if arrow.layout(self):
             return arrow.model(self, z)
         if len(z) > MAX_ORDER:
@@ -184,7 +189,8 @@ class Objective:
     def lazy_model(self, z: Array) -> LazyModel:
         """Return value, gradient and the one curvature that is asked for; see `LazyModel`."""
         n = self.weight.shape[0]
-        if len(z) > MAX_ORDER or (n >= LONG and n % BLOCK == 0) or arrow.layout(self):
+        some_way = self.prior is not None or arrow.layout(self) is not None
+        if some_way or len(z) > MAX_ORDER or (n >= LONG and n % BLOCK == 0):
             return LazyModel.of(*self.model(z))
         s = self.slopes_at(tuple(z))
         influence = total(s.rows * s.rows * s.irls)
@@ -198,8 +204,15 @@ class Objective:
 
     def solver(self) -> Callable[[Array, Array], tuple[Array, Array]] | None:
         """Return what solves a system of the structure of the curvatures; None for a dense one."""
-        found = arrow.layout(self)
+        found = None if self.prior is not None else arrow.layout(self)  # which ties families
         return None if found is None else functools.partial(arrow.solve, found)
+
+    def _held(self, z: Array, prior: Prior) -> tuple[Array, Array, Array, Array]:
+        """Return the model with that of the prior, which has one curvature."""
+        value, grad, *curvatures = dataclasses.replace(self, prior=None).model(z)
+        scale, bend = self.loss.scale, prior.hessian(len(z)) / self.loss.scale
+        gauss_newton, exact = (curvature + bend for curvature in curvatures)
+        return value + prior.value(z) / scale, grad + prior.grad(z) / scale, gauss_newton, exact
 
     def _model(self, z: Array) -> tuple[Array, Array, Array, Array]:
         s = self.slopes_at(tuple(z))
