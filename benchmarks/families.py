@@ -130,9 +130,7 @@ def run(cell: Cell, sets: int, draws: int, seed: int, starts: int) -> dict[str, 
             off[name].append(float(getattr(fit.law, name)) - value)
             each[name] += values
             mean[name].append(float(np.mean(values)))
-    rms = {
-        name: [_spread(part[name]) for part in (off, each, mean)] for name in ("alpha", "beta")
-    }
+    rms = {name: [_spread(part[name]) for part in (off, each, mean)] for name in ("alpha", "beta")}
     return {
         "cell": cell.name,
         "tables": len(off["alpha"]),

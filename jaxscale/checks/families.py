@@ -39,9 +39,7 @@ def refuse_small_families(law: FamilyLaw, runs: Runs, inputs: dict[str, np.ndarr
             )
 
 
-def family_weaknesses(
-    law: FamilyLaw, runs: Runs, inputs: dict[str, np.ndarray]
-) -> tuple[str, ...]:
+def family_weaknesses(law: FamilyLaw, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str, ...]:
     """Return what the runs of all families, and those of each, cannot determine; see `weaknesses`.
 
     Shared parameters are judged by all runs, own ones by those of their family.

@@ -82,6 +82,7 @@ class Information:
         weight: [n] of these runs, above 0.
         residual: how predictions are held against losses.
         quadratic: whether the fit is one of least squares.
+        leaning: [m, P] slopes of what a prior adds, over its widths; None without one.
     """
 
     law: Law
@@ -92,6 +93,7 @@ class Information:
     weight: np.ndarray
     residual: Residual
     quadratic: bool
+    leaning: np.ndarray | None = None
 
     def within(self, answer: Answer) -> tuple[float, np.ndarray]:
         """Return how far off a number may be, and the coordinates [P] that move with it.
@@ -163,6 +165,8 @@ class Information:
             change = predicted(up, self.inputs) - predicted(down, self.inputs)
             rows[:, k] = steep * change / (2 * STEP)
             beside.append((up, down))
+        if self.leaning is not None:  # as known as runs that scatter like the others would tell
+            rows = np.vstack([rows, self.scatter * self.leaning[:, moving]])
         unit = np.linalg.norm(rows, axis=0)
         if not (np.isfinite(rows).all() and (unit > 0).all()):
             return _Slopes(law, beside, unit, unit, None)
@@ -300,9 +304,7 @@ def counting(
     return answer(a), answer(b)
 
 
-def tangled(
-    at: Information, a: str, b: str, held: Mapping[str, float] | None = None
-) -> float:
+def tangled(at: Information, a: str, b: str, held: Mapping[str, float] | None = None) -> float:
     """Return how far off it may be how much two inputs count, where they stand in for each other.
 
     Half an interval of the log of their ratio; 0 where each is known by itself as well as beside

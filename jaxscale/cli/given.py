@@ -210,9 +210,7 @@ def fixed_values(options: argparse.Namespace) -> dict[str, float]:
     return pairs(options.fix, "--fix")
 
 
-def source(
-    options: argparse.Namespace, *, whole: bool = False
-) -> tuple[Law, FitResult | None]:
+def source(options: argparse.Namespace, *, whole: bool = False) -> tuple[Law, FitResult | None]:
     """Return the law to use, and the fit it came from (None for a preset).
 
     Args:

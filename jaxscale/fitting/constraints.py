@@ -80,7 +80,6 @@ class Constraints(NamedTuple):
         ]
         return dataclasses.replace(space, parameters=tuple(specs), tied=self.tied)
 
-
     def prior(self, law: Law, free: tuple[str, ...]) -> Prior | None:
         """Return the prior of own parameters, of a law over families.
 

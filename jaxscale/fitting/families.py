@@ -152,6 +152,14 @@ class FamilyFit(FitResult):
         """Not asked of one family."""
         return
 
+    def to_dict(self, nested: bool = True) -> dict[str, Any]:
+        """Refused: read back, it would pass for a fit of these runs alone.
+
+        Raises:
+            ValueError: always.
+        """
+        self._refuse()
+
     def _refuse(self) -> NoReturn:
         raise ValueError(
             f"{self.label!r} is one family of a fit that shares parameters between families, and "

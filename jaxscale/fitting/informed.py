@@ -27,7 +27,21 @@ def information(problem: Problem, z: np.ndarray) -> Information:
         weight=problem.runs.weights[used],
         residual=problem.residual,
         quadratic=problem.loss.quadratic,
+        leaning=_leaning(problem),
     )
+
+
+def _leaning(problem: Problem) -> np.ndarray | None:
+    """Return the slopes [K G, P] of the prior of pooled families; None without one."""
+    prior = problem.objective.prior
+    if prior is None:
+        return None
+    place = np.array(prior.place)
+    K, G = place.shape
+    rows = np.zeros((K, G, len(problem.objective.space.specs)))
+    for k, (_, width, _) in enumerate(problem.constraints.pooled):
+        rows[k][:, place[k]] = (np.eye(G) - 1 / G) / width
+    return rows.reshape(K * G, -1)
 
 
 def left_open(problem: Problem, z: np.ndarray, *, exact: bool) -> tuple[str, ...]:

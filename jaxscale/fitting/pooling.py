@@ -78,9 +78,7 @@ def weak(law: FamilyLaw, runs: int) -> tuple[tuple[str, float, float], ...]:
     return tuple((name, 1.0, WEAK * runs / len(law.labels)) for name in law.own)
 
 
-def _under(
-    problem: Problem, constraints: Constraints, width: np.ndarray, ratio: float
-) -> Problem:
+def _under(problem: Problem, constraints: Constraints, width: np.ndarray, ratio: float) -> Problem:
     """Return the problem under a prior of widths [K]."""
     law = problem.law
     assert isinstance(law, FamilyLaw)

@@ -79,6 +79,4 @@ def pooled_of(settings: Field, law: Law) -> tuple[tuple[str, float, float], ...]
     if not (isinstance(law, FamilyLaw) and law.pooled):
         raise field.wrong("null, since no families are pooled")
     stated = field.only(law.own, all_of_them=True)
-    return tuple(
-        (name, *(x.positive() for x in both.elements(2))) for name, both in stated.items()
-    )  # type: ignore[return-value]
+    return tuple((name, *(x.positive() for x in both.elements(2))) for name, both in stated.items())  # type: ignore[return-value]

@@ -81,6 +81,14 @@ class Grouped:
                 )
         if not own:
             raise ValueError(f"own= is empty: say what each family has for itself; {free}")
+        for name, spec in law.parameters.items():
+            powers = (spec.units, *(power for _, power in (*spec.per, *spec.shift)))
+            follows = {exponent_of(power) for power in powers} & set(own)
+            if name not in own and follows:
+                raise ValueError(
+                    f"own={', '.join(own)}: the unit of {name} follows {follows.pop()}, so one {name} "
+                    f"for all families means nothing; make {name} own as well"
+                )
         if FAMILY in law.inputs:
             raise ValueError(f"{called} has an input {FAMILY!r} already, which families need")
         width = self.pool

@@ -335,9 +335,7 @@ def _ground(
     return _Ground(held, size, near & (state.gain < settings.switch))
 
 
-def _propose(
-    state: NewtonState, ground: _Ground, units: Array | None, solve: Solve
-) -> _Step:
+def _propose(state: NewtonState, ground: _Ground, units: Array | None, solve: Solve) -> _Step:
     """Work out the step from the best point.
 
     Where the exact Hessian is due but not definite at its damping, the step is a short one down

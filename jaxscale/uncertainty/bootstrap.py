@@ -132,7 +132,9 @@ def family_draws(draws: Draws, fit: FamilyFit) -> Draws:
         fit: of the family.
     """
     law: Any = draws.law
-    labels = None if draws.labels is None else draws.labels[draws.fit.runs.column(FAMILY) == fit.code]
+    labels = (
+        None if draws.labels is None else draws.labels[draws.fit.runs.column(FAMILY) == fit.code]
+    )
     return dataclasses.replace(draws, law=law[fit.label], fit=fit, labels=labels)
 
 
