@@ -143,7 +143,7 @@ def run(cell: Cell, sets: int, draws: int, seed: int, starts: int) -> dict[str, 
 
 
 def _spread(values: list[float]) -> float:
-    """Return a robust root mean square: half the width that holds 68 %, which no failed fit moves."""
+    """Return half the width that holds 68 %, which no failed fit moves."""
     return float(np.quantile(np.abs(values), 0.683))
 
 
@@ -172,7 +172,7 @@ def report(cells: list[dict[str, Any]], command: str) -> str:
         "Errors of the shared exponents (68 % of them are smaller): of one fit over all families, "
         "of a fit of one family alone, of the mean of those; and the ratios to the first.",
         "",
-        "| planted | exponent | over families | alone | mean of alone | alone / over | mean / over |",
+        "| planted | exponent | over families | alone | mean of alone | alone/over | mean/over |",
         "|---|---|---|---|---|---|---|",
     ]
     for c in cells:

@@ -44,7 +44,7 @@ def by_column(options: argparse.Namespace, mapping: dict[str, str]) -> None:
 def together(
     options: argparse.Namespace, law: Law, runs: Runs, fixed: Mapping[str, float]
 ) -> tuple[Law, Runs]:
-    """Return the law over the tables of `--by` with the parameters of `--own` for each, and its runs.
+    """Return the law over the tables of `--by`, the parameters of `--own` for each, and its runs.
 
     Args:
         options: of `fit`.

@@ -230,7 +230,7 @@ def _prior(objective: Objective, z: np.ndarray) -> float:
     if objective.prior is None:
         return 0.0
     with scope(np.float64):
-        return float(objective.prior.value(np.asarray(z, float)))
+        return float(objective.prior.value(jnp.asarray(z, float)))
 
 
 def _no_underflow(objective: Objective, runs: Runs) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, NoReturn, final
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxscale._numerics.precision import scope
@@ -131,7 +132,8 @@ class FamilyFit(FitResult):
     @property
     def code(self) -> int:
         """Of the family, as the law over families reads it."""
-        return self.whole.law.code(self.label)  # type: ignore[attr-defined, no-any-return]
+        law: Any = self.whole.law
+        return int(law.code(self.label))
 
     @property
     def problem(self) -> Problem:
@@ -148,7 +150,7 @@ class FamilyFit(FitResult):
         self._refuse()
 
     @property
-    def nesting(self) -> None:  # type: ignore[override]
+    def nesting(self) -> None:
         """Not asked of one family."""
         return
 
@@ -188,16 +190,16 @@ def family_of(fit: FitResult, label: str) -> FamilyFit:
     law, prediction = whole[label], fit.prediction[here]
     runs = fit.runs.select(here, f"another {whole.by}")
     columns = {name: x for name, x in runs.columns.items() if name != FAMILY}
-    kept = {f.name: getattr(runs, f.name) for f in dataclasses.fields(runs)}
+    kept: dict[str, Any] = {f.name: getattr(runs, f.name) for f in dataclasses.fields(runs)}
     del kept["columns"]
-    runs = Runs(**{**kept, "dropped": fit.runs.dropped}, **columns)
+    runs = Runs(**{**kept, **columns, "dropped": fit.runs.dropped})
     names = {name: whole.field(name, label) for name in law.parameters}
     slug = len(whole.own[0]) + 1, whole.field(whole.own[0], label)
     names |= {name: f"{name}_{slug[1][slug[0] :]}" for name in derived(law)}
     fields = {f.name: getattr(fit, f.name) for f in dataclasses.fields(FitResult)}
     with scope(np.float64), np.errstate(all="ignore"):
         r = fit.residual.between(prediction, runs.loss)
-        rho = np.asarray(fit.loss.rho(r), float)
+        rho = np.asarray(fit.loss.rho(jnp.asarray(r)))
     inside = 0 if fit.loss.threshold is None else int(np.sum(np.abs(r) <= fit.loss.threshold))
     return FamilyFit(**{
         **fields,

@@ -90,7 +90,8 @@ class Linearized:
         And that of the prior, where there is one.
         """
         curvature: np.ndarray = (self.rows * (self.weight * self.smoothed)[:, None]).T @ self.rows
-        return curvature + self.held
+        whole: np.ndarray = curvature + self.held
+        return whole
 
     def noise(self) -> Noise:
         """Return the distribution of residuals freed from the fit's adaptation to them."""

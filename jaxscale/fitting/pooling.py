@@ -13,7 +13,7 @@ width that is zero there, proportional to the width, keeps it off; five families
 feel it. Two or three tell next to nothing of a width, and the fit says so.
 
 Source: Morris 1983, JASA 78(381) (empirical Bayes); Patterson & Thompson 1971, Biometrika 58(3)
-(REML); Chung, Rabe-Hesketh, Dorie, Gelman & Liu 2013, Psychometrika 78(4) (the width kept off zero).
+(REML); Chung, Rabe-Hesketh, Dorie, Gelman & Liu 2013, Psychometrika 78(4) (off zero).
 """
 
 from __future__ import annotations
@@ -104,6 +104,7 @@ def _widths(at: Linearized, ratio: float, law: FamilyLaw) -> np.ndarray:
     if not isinstance(law.pooled, bool):
         return np.full(own, float(law.pooled))
     prior = at.objective.prior
+    assert prior is not None
     place = np.array(prior.place)
     data = (at.curvature_matrix() - at.held) / ratio
     # Of the data alone, in units of the log likelihood; at the optimum it is the prior's pull.

@@ -150,8 +150,8 @@ def verify(
     steps = settings.get("max_steps")
     if steps == row_of(transformation(name)).lap(len(fit.free)):
         steps = None  # which makes the leaders go on, as it did
-    families = isinstance(fit.law, FamilyLaw)
-    table = with_codes(fit.law, runs) if families else Runs.of(runs)
+    law = fit.law
+    table = with_codes(law, runs) if isinstance(law, FamilyLaw) else Runs.of(runs)
     again = fit_again(
         fit.unfitted,
         table,

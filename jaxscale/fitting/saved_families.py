@@ -60,7 +60,7 @@ def families_class(document: Field, base: type[Law]) -> type[FamilyLaw]:
     own, by, pooled = stated["own"].texts(), stated["by"].text(), stated["pooled"]
     pool = pooled.flag() if isinstance(pooled.value, bool) else pooled.positive()
     try:
-        one = base(of="S") if one_scale(base) else base()
+        one = base(**{"of": "S"}) if one_scale(base) else base()
         return type(Grouped(one, by, own, pool).over(labels))
     except ValueError as error:
         raise DataError(f"{field.name}: {error}") from error
@@ -78,5 +78,8 @@ def pooled_of(settings: Field, law: Law) -> tuple[tuple[str, float, float], ...]
         return ()
     if not (isinstance(law, FamilyLaw) and law.pooled):
         raise field.wrong("null, since no families are pooled")
-    stated = field.only(law.own, all_of_them=True)
-    return tuple((name, *(x.positive() for x in both.elements(2))) for name, both in stated.items())  # type: ignore[return-value]
+    found = []
+    for name, both in field.only(law.own, all_of_them=True).items():
+        width, strength = both.elements(2)
+        found.append((name, width.positive(), strength.positive()))
+    return tuple(found)

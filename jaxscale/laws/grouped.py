@@ -86,8 +86,8 @@ class Grouped:
             follows = {exponent_of(power) for power in powers} & set(own)
             if name not in own and follows:
                 raise ValueError(
-                    f"own={', '.join(own)}: the unit of {name} follows {follows.pop()}, so one {name} "
-                    f"for all families means nothing; make {name} own as well"
+                    f"own={', '.join(own)}: the unit of {name} follows {follows.pop()}, so one "
+                    f"{name} for all families means nothing; make {name} own as well"
                 )
         if FAMILY in law.inputs:
             raise ValueError(f"{called} has an input {FAMILY!r} already, which families need")
@@ -104,7 +104,8 @@ class Grouped:
         labels = tuple(labels)
         if len(labels) < 2 or len(set(labels)) < len(labels):
             raise ValueError(f"families need two labels or more, each once, got {listing(labels)}")
-        cls = _made(type(self.law), self.by, self.own, labels, self.pool)
+        base: Any = type(self.law)
+        cls = _made(base, self.by, self.own, labels, self.pool)
         statics = {name: getattr(self.law, name) for name in _statics(type(self.law))}
         return cls(**self.law.fixed, **statics)
 
@@ -173,7 +174,8 @@ class FamilyLaw(Law):
         """
         each = {label: self[label].derived() for label in self.labels}
         found: dict[str, Any] = {}
-        for key, (name, label) in _derived(type(self)).items():
+        own_class: Any = type(self)
+        for key, (name, label) in _derived(own_class).items():
             if name.startswith("rho "):
                 _, coefficient, exponent = name.split(" ")
                 fields = self.names[coefficient]
@@ -219,7 +221,7 @@ def _statics(cls: type[Law]) -> list[str]:
 
 @functools.lru_cache(maxsize=256)
 def _made(
-    base: type[Law], by: str, own: tuple[str, ...], labels: tuple[str, ...], pooled: bool | float
+    base: Any, by: str, own: tuple[str, ...], labels: tuple[str, ...], pooled: bool | float
 ) -> type[FamilyLaw]:
     """Return the class of a law over families; the same one for the same question."""
     known = _fields(base)
@@ -238,7 +240,7 @@ def _made(
             fields[names[name][code]] = dataclasses.field(metadata={"parameter": own_spec})
             fields[names[name][code]].default = None
     annotations: dict[str, Any] = dict.fromkeys(fields, Scalar)
-    for field in dataclasses.fields(base):  # type: ignore[arg-type]
+    for field in dataclasses.fields(base):
         if field.metadata.get("static"):
             annotations[field.name] = field.type
             fields[field.name] = dataclasses.field(
@@ -316,7 +318,7 @@ def _renamed(spec: Parameter, mine: Mapping[str, str]) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=256)
-def _derived(cls: type[FamilyLaw]) -> dict[str, tuple[str, str]]:
+def _derived(cls: Any) -> dict[str, tuple[str, str]]:
     """Return by derived name (what it is of the base, the family whose law says it).
 
     What follows from shared parameters alone is there once. "rho A alpha" is the worth of an input.
@@ -347,7 +349,7 @@ def _moves(base: type[Law], name: str, own: tuple[str, ...]) -> bool:
     """Return whether a derived quantity depends on an own parameter."""
     rng = np.random.default_rng(0)
     values = {key: rng.uniform(0.3, 0.9) for key in _fields(base)}
-    other = {key: value * (1.1 if key in own else 1.0) for key, value in values.items()}
+    other = {key: rng.uniform(0.3, 0.9) if key in own else x for key, x in values.items()}
     law = base()
     try:
         with np.errstate(all="ignore"):
@@ -360,7 +362,7 @@ def _moves(base: type[Law], name: str, own: tuple[str, ...]) -> bool:
     return one != two
 
 
-def _derived_docs(cls: type[FamilyLaw]) -> dict[str, str]:
+def _derived_docs(cls: Any) -> dict[str, str]:
     docs = {}
     for key, (name, label) in _derived(cls).items():
         if name.startswith("rho "):

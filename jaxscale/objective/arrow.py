@@ -22,7 +22,6 @@ from jaxscale.laws import Law
 from jaxscale.laws.grouped import FamilyLaw
 from jaxscale.objective import wide
 
-
 HIGHEST = jax.lax.Precision.HIGHEST
 
 

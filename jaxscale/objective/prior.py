@@ -32,7 +32,8 @@ class Prior:
 
     def _apart(self, z: Array) -> Array:
         own = z[np.array(self.place)] - self.center
-        return own - jnp.mean(own, axis=1, keepdims=True)
+        apart: Array = own - jnp.mean(own, axis=1, keepdims=True)
+        return apart
 
     def value(self, z: Array) -> Array:
         """Return the term of the plain objective at `z` [P]."""
