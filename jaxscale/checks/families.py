@@ -14,18 +14,18 @@ from jaxscale.laws import Law
 from jaxscale.laws.grouped import FAMILY, FamilyLaw
 
 
-def refuse_small_families(law: FamilyLaw, runs: Runs, inputs: dict[str, np.ndarray]) -> None:
+def refuse_small_families(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> None:
     """Raise where a family has too few runs for its own parameters; none is too few if pooled.
 
     Args:
-        law: over families.
+        law: over families; of any other nothing is asked.
         runs: of all of them.
         inputs: [n] each, of the law.
 
     Raises:
         DataError: naming the family.
     """
-    if law.pooled:
+    if not isinstance(law, FamilyLaw) or law.pooled:
         return
     for label, own, here in _parts(law, runs, inputs):
         free = len(own.free)

@@ -158,7 +158,6 @@ def _advance(
     lower, upper = objective.bounds()
     # All at once, so that the parts share every exponential; unused parts are not computed.
     value, grad, influence, curvature = objective.lazy_model(lane.z)
-    structured = objective.solver()
 
     def value_fn(
         z: Array,
@@ -181,7 +180,7 @@ def _advance(
         curvature_fn=lambda _: (influence, curvature),
         lower=lower,
         upper=upper,
-        **({} if structured is None else {"solve_fn": structured}),
+        solve_fn=objective.solver(),
     )
     trial = jnp.clip(lane.z + updates, lower, upper)
     improved = jnp.isfinite(value) & (value < lane.value)
@@ -190,7 +189,6 @@ def _advance(
     best_value = jnp.where(improved, value, lane.value)
     flat = jnp.where(change <= limits.decrease * best_value, lane.flat + 1, 0)
     steps = lane.steps + 1
-
     decrement = getattr(opt_state, "decrement", None)
     if decrement is None:
         held = ((lane.z <= lower) & (grad > 0)) | ((lane.z >= upper) & (grad < 0))

@@ -19,6 +19,7 @@ from jaxscale.engine.dispatch import Search
 from jaxscale.engine.loop import Solution
 from jaxscale.errors import FitError
 from jaxscale.fitting.certificate import Certificate, Local, certify, local
+from jaxscale.fitting.families import result_class
 from jaxscale.fitting.informed import left_open
 from jaxscale.fitting.linearized import Slopes, linearized, slopes
 from jaxscale.fitting.preparation import Problem
@@ -201,7 +202,7 @@ def concluded(found: Found, certificate: Certificate) -> FitResult:
     names = (*objective.space.free, *derived(law))[: len(slopes_of)]
     around = linearized(problem, found.z, found.smooth.slopes)
     errors, unstated = standard_errors(around, names, slopes_of)
-    return FitResult(
+    return result_class(law)(
         law=_filled(problem.law, law),
         value=float(at.value) - _prior(objective, found.z),
         loss=problem.loss,

@@ -170,6 +170,25 @@ class FamilyFit(FitResult):
         )
 
 
+@final
+@dataclasses.dataclass(frozen=True)
+class FamiliesFit(FitResult):
+    """A fit over families: `fit.family("c4")` is what it says of one, `fit.law["c4"]` its law."""
+
+    def family(self, label: str) -> FamilyFit:
+        """Return what the fit says of one family.
+
+        Raises:
+            ValueError: there is no such family.
+        """
+        return family_of(self, label)
+
+
+def result_class(law: Law) -> type[FitResult]:
+    """Return the class of the fits of a law."""
+    return FamiliesFit if isinstance(law, FamilyLaw) else FitResult
+
+
 def family_of(fit: FitResult, label: str) -> FamilyFit:
     """Return what a fit over families says of one of them; see `FamilyFit`.
 

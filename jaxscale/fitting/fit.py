@@ -23,6 +23,7 @@ from jaxscale.errors import FitError
 from jaxscale.fitting.assembly import assembled
 from jaxscale.fitting.constraints import Constraints, with_errors
 from jaxscale.fitting.families import with_families
+from jaxscale.fitting.pooling import fit_pooled, weak
 from jaxscale.fitting.preparation import Problem, prepare, runs_given
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
@@ -166,11 +167,9 @@ def fit(
         begin=begin,
     )
     if isinstance(stated.law, FamilyLaw) and stated.law.pooled:
-        from jaxscale.fitting.pooling import fit_pooled, weak  # which fits by this module
-
         held = stated.constraints
         stated = stated._replace(constraints=held._replace(pooled=weak(stated.law, len(runs))))
-        return fit_pooled(stated.on(runs, error), held, **options)
+        return fit_pooled(stated.on(runs, error), held, fit_problem, **options)
     return fit_problem(stated.on(runs, error), **options)
 
 

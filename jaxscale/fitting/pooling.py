@@ -19,12 +19,12 @@ Source: Morris 1983, JASA 78(381) (empirical Bayes); Patterson & Thompson 1971, 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from jaxscale.fitting.constraints import Constraints
-from jaxscale.fitting.fit import fit_problem
 from jaxscale.fitting.linearized import Linearized, linearize
 from jaxscale.fitting.preparation import Problem
 from jaxscale.fitting.result import FitResult
@@ -43,19 +43,22 @@ FEW = 5
 """Families below which a width is poorly known."""
 
 
-def fit_pooled(problem: Problem, constraints: Constraints, **options: Any) -> FitResult:
+def fit_pooled(
+    problem: Problem, constraints: Constraints, solve: Callable[..., FitResult], **options: Any
+) -> FitResult:
     """Fit a law over families that lean on each other.
 
     Args:
         problem: with the weakest prior of `weak`.
         constraints: of the fit, without a prior.
-        options: of `fit_problem`.
+        solve: `fit_problem`.
+        options: of it.
 
     Cost: two searches from all starts, and a few solves between them from one.
     """
     law = problem.law
     assert isinstance(law, FamilyLaw)
-    found, width = fit_problem(problem, **options), None
+    found, width = solve(problem, **options), None
     for _ in range(ROUNDS):
         at = linearize(found)
         ratio = noise_ratio(at)
@@ -64,8 +67,8 @@ def fit_pooled(problem: Problem, constraints: Constraints, **options: Any) -> Fi
         if before is not None and np.all(np.abs(np.log(width / before)) < SETTLED):
             break
         again = {**options, "starts": at.z[None]}
-        found = fit_problem(problem, **again)
-    return fit_problem(_told(problem, law), **options)
+        found = solve(problem, **again)
+    return solve(_told(problem, law), **options)
 
 
 def weak(law: FamilyLaw, runs: int) -> tuple[tuple[str, float, float], ...]:

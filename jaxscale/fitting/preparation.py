@@ -194,8 +194,6 @@ def prepare(
     _require(runs, "weight", weight, np.isfinite(weight) & (weight >= 0), "a weight >= 0")
     units = unread_units(law, runs)
     refuse_unidentified(law, runs, inputs)
-    if isinstance(law, FamilyLaw):
-        refuse_small_families(law, runs, inputs)
     law, counted = own_accounting(law, runs)
     warnings = (
         *(*runs.warnings, *units, *_suspicious(law, runs, inputs)),
@@ -216,6 +214,7 @@ def prepare(
 
 def _weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str, ...]:
     if isinstance(law, FamilyLaw):
+        refuse_small_families(law, runs, inputs)
         return family_weaknesses(law, runs, inputs)
     return weaknesses(law, runs, inputs)
 

@@ -150,12 +150,6 @@ class FitResult:
             self, fixed=(*self.fixed, *names), prepared=self.problem.pinned(**values)
         )
 
-    def family(self, label: str) -> FitResult:
-        """Return what a fit of a `Grouped` law says of one family."""
-        from jaxscale.fitting.families import family_of
-
-        return family_of(self, label)
-
     def predict(self, **inputs: Any) -> Any:
         """Evaluate the fitted law at named inputs; see `jaxscale.predict`."""
         return predict(self.law, **inputs)

@@ -23,7 +23,7 @@ from jaxscale.errors import DataError, SeveralFitsError
 from jaxscale.files.fields import Field
 from jaxscale.files.reading import parse_json, read_text
 from jaxscale.fitting.constraints import Constraints
-from jaxscale.fitting.families import family_of
+from jaxscale.fitting.families import family_of, result_class
 from jaxscale.fitting.result import SCHEMA, FitResult
 from jaxscale.fitting.saved_certificate import certificate_of
 from jaxscale.fitting.saved_families import families_class, has_families, law_name, pooled_of
@@ -160,7 +160,7 @@ def _result(
     if prediction.shape != (n,):
         raise ValueError(f"{cls.__name__} gives an array of shape {prediction.shape} for {n} runs")
     start_values, start_status, certificate = certificate_of(document, law, fixed, n)
-    result = FitResult(
+    result = result_class(law)(
         law=law,
         value=document["objective"]["value"].number(),
         loss=_loss(document["objective"], loss),

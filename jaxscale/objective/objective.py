@@ -21,7 +21,7 @@ from jax import Array
 
 from jaxscale._numerics.positive import Positive
 from jaxscale._numerics.pytree import pytree, static
-from jaxscale._numerics.smallmat import MAX_ORDER
+from jaxscale._numerics.smallmat import MAX_ORDER, solve_psd
 from jaxscale.laws import Law
 from jaxscale.objective import arrow, wide
 from jaxscale.objective.losses import Loss
@@ -202,10 +202,10 @@ class Objective:
 
         return LazyModel(s.value, s.grad, influence, curvature)
 
-    def solver(self) -> Callable[[Array, Array], tuple[Array, Array]] | None:
-        """Return what solves a system of the structure of the curvatures; None for a dense one."""
+    def solver(self) -> Callable[[Array, Array], tuple[Array, Array]]:
+        """Return what solves a system of the structure of the curvatures."""
         found = None if self.prior is not None else arrow.layout(self)  # which ties families
-        return None if found is None else functools.partial(arrow.solve, found)
+        return solve_psd if found is None else functools.partial(arrow.solve, found)
 
     def _held(self, z: Array, prior: Prior) -> tuple[Array, Array, Array, Array]:
         """Return the model with that of the prior, which has one curvature."""
