@@ -54,6 +54,7 @@ def families_class(document: Field, base: type[Law]) -> type[FamilyLaw]:
     """
     field = document["settings"]["families"]
     stated = field.only(FIELDS, all_of_them=True)
+    stated["law"].text()
     labels = stated["labels"].texts()
     if len(labels) > LIMIT:
         raise stated["labels"].wrong(f"at most {LIMIT} labels")
