@@ -15,6 +15,7 @@ The nouns, each with one meaning throughout:
     residual      how a prediction is held against a loss, and the number r that results
     objective     the sum over runs of weight times rho(r), as a function of the coordinates
     coordinates   z [P]: the free parameters without units, positive ones as logarithms
+    family        runs of one label, in a fit of a law that shares parameters between labels
     space         how parameters become coordinates and back, and their bounds
     problem       runs, law, Loss and residual as an objective that is ready to be minimized
     start         a point z from which the objective is minimized
@@ -103,6 +104,7 @@ if TYPE_CHECKING:
         Translog,
         predict,
     )
+    from jaxscale.laws.grouped import Grouped
     from jaxscale.laws.parameters import (
         breakpoint_at,
         coefficient,
@@ -177,6 +179,7 @@ _ROOMS = {
         "KaplanSteps Law LogLaw Piecewise PowerLaw PurePowerLaw Scalar Skaling Sum Term "
         "Translog predict"
     ),
+    "laws.grouped": "Grouped",
     "laws.parameters": "breakpoint_at coefficient constant exponent offset scale",
     "objective.losses": "Absolute Asymmetric Huber Loss Quantile Square StudentT",
     "objective.objective": "Objective",
@@ -240,6 +243,7 @@ __all__ = [
     "FitError",
     "FitResult",
     "Forecaster",
+    "Grouped",
     "Henighan",
     "Huber",
     "IsoFlop",

@@ -72,8 +72,8 @@ def refuse_unidentified(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> 
                 f"{column[used][0]:g}, so how the loss depends on {name} cannot be identified; "
                 f"use a law without {name}, or add runs with another {name}"
             )
-    settings = distinct(_settings(law, inputs, used))
-    different = distinct([*_settings(law, inputs, used), runs.loss[used]])
+    settings = distinct(settings_of(law, inputs, used))
+    different = distinct([*settings_of(law, inputs, used), runs.loss[used]])
     if different <= free:
         raise too_few(f"{have}, {different} of them distinct")
     if settings < free:  # repeats of a setting tell about noise only
@@ -92,9 +92,9 @@ def weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str
     logs = {name: np.log(inputs[name][used]) for name in inputs if law.kinds[name] == "positive"}
     tied = terms_of(law)
     line = _on_a_line(tied, logs, runs.weights[used])
-    few = _few_values(law, tied, logs) if len(inputs) > 1 else []  # one is counted as settings
+    few = too_few_values(law, logs) if len(inputs) > 1 else []  # one is counted as settings
     found = [*_mixed_units(runs, used), *(line or few)]
-    settings = distinct(_settings(law, inputs, used))
+    settings = distinct(settings_of(law, inputs, used))
     if settings == len(law.free):
         found.append(
             f"There are {settings} distinct settings of {listed(law.inputs)} for {settings} free "
@@ -103,9 +103,17 @@ def weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str
     return tuple(found)
 
 
-def _settings(law: Law, inputs: dict[str, np.ndarray], used: np.ndarray) -> list[np.ndarray]:
-    """Return the inputs of the runs used, on their own scales and without their rounding."""
-    return [np.round(spaced(x[used], law.kinds[name]), 9) for name, x in inputs.items()]
+def settings_of(law: Law, inputs: dict[str, np.ndarray], used: np.ndarray) -> list[np.ndarray]:
+    """Return the inputs of the runs used, on their own scales and without their rounding.
+
+    Args:
+        law: which reads them, or some of them.
+        inputs: [n] each.
+        used: [n] bool.
+    """
+    kinds = law.kinds
+    some = {name: x[used] for name, x in inputs.items() if name in kinds}
+    return [np.round(spaced(x, kinds[name]), 9) for name, x in some.items()]
 
 
 def _covariance(columns: list[np.ndarray], weight: np.ndarray) -> np.ndarray:
@@ -157,7 +165,9 @@ def terms_of(law: Law) -> dict[str, set[str]]:
     return tied
 
 
-def _few_values(law: Law, tied: dict[str, set[str]], logs: dict[str, np.ndarray]) -> list[str]:
+def too_few_values(law: Law, logs: dict[str, np.ndarray]) -> list[str]:
+    """Say of which inputs there are fewer values than it takes for the free parameters."""
+    tied = terms_of(law)
     constant = {
         key
         for key, spec in law.parameters.items()

@@ -7,12 +7,14 @@ design is then looked at for what to say of it.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
 
 from jaxscale.checks.design import counted, line_of, listed, terms_of
 from jaxscale.checks.information import COUNTS, FACTOR, Information, best_size, tangled
 from jaxscale.flops import UNIT, unit_of
+from jaxscale.laws.grouped import FAMILY, FamilyLaw
 from jaxscale.text import count
 
 WIDE = 0.6
@@ -25,17 +27,25 @@ def undetermined(at: Information) -> tuple[str, ...]:
     """Return sentences on what these runs leave open; empty for laws of one input.
 
     Args:
-        at: the law at its optimum.
+        at: the law at its optimum; one over families is asked of each.
 
     Cost: some hundred evaluations of the law, uncompiled.
     """
     law = at.law
+    if not isinstance(law, FamilyLaw):
+        return tuple(_undetermined(at))
+    said = {label: _undetermined(at, {FAMILY: k}) for k, label in enumerate(law.labels)}
+    return tuple(f"{law.by} {label}: {one}" for label, found in said.items() for one in found)
+
+
+def _undetermined(at: Information, held: Mapping[str, float] | None = None) -> list[str]:
+    law = at.law
     logs = {name: np.log(x) for name, x in at.inputs.items() if law.kinds[name] == "positive"}
     if len(logs) < 2:
-        return ()
+        return []
     found = []
-    budget = largest_budget(at)
-    size = None if budget is None else best_size(at, budget)
+    budget = largest_budget(at, held)
+    size = None if budget is None else best_size(at, budget, held)
     if size is not None and budget is not None:
         half, toward = at.within(size)
         if half > np.log(FACTOR):
@@ -48,22 +58,35 @@ def undetermined(at: Information) -> tuple[str, ...]:
             tied[a] - tied[b] and tied[b] - tied[a]
         ):
             continue
-        if (half := tangled(at, a, b)) > np.log(COUNTS):
+        if (half := tangled(at, a, b, held)) > np.log(COUNTS):
             open_ = f"how much {a} counts against {b} {_off(half)}"
             found.append(_sentence(at, (a, b), open_, np.zeros(len(at.z))))
-    return tuple(found)
+    return found
 
 
-def largest_budget(at: Information) -> float | None:
-    """Return the compute of the largest run; None for a law that does not read N and D."""
+def largest_budget(at: Information, held: Mapping[str, float] | None = None) -> float | None:
+    """Return the compute of the largest run; None for a law that does not read N and D.
+
+    Args:
+        at: the law at its optimum.
+        held: of the runs that have these inputs; default of all.
+    """
     if not {"N", "D"} <= set(at.inputs):
         return None
-    return float(np.max(np.asarray(at.law.flops(at.inputs["N"], at.inputs["D"]), float)))
+    C = np.asarray(at.law.flops(at.inputs["N"], at.inputs["D"]), float)
+    here = [at.inputs[name] == x for name, x in (held or {}).items()]
+    return float(np.max(C[np.all(here, axis=0)] if here else C))
 
 
-def size_within(at: Information, compute: float) -> float:
-    """Return the factor within which the best N of a budget is known, at 98 %; 1 if it has none."""
-    size = best_size(at, compute)
+def size_within(at: Information, compute: float, held: Mapping[str, float] | None = None) -> float:
+    """Return the factor within which the best N of a budget is known, at 98 %; 1 if it has none.
+
+    Args:
+        at: the law at its optimum.
+        compute: the budget.
+        held: where other inputs are held; default at their medians.
+    """
+    size = best_size(at, compute, held)
     return 1.0 if size is None else float(np.exp(min(at.within(size)[0], 700.0)))
 
 

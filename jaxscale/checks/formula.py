@@ -23,7 +23,8 @@ import numpy as np
 from jaxscale._numerics.precision import scope
 from jaxscale.checks.cure import Sides, cure
 from jaxscale.errors import LawError
-from jaxscale.laws import CATALOGUE, Law, Sum
+from jaxscale.laws import Law, Sum
+from jaxscale.laws.grouped import catalogued
 from jaxscale.laws.names import ANY
 from jaxscale.objective.objective import Objective
 from jaxscale.varpro.starts import random_starts
@@ -56,7 +57,7 @@ def check_formula(objective: Objective, inputs: dict[str, np.ndarray], rows: np.
     Cost: a few evaluations of the law on 32 rows, uncompiled.
     """
     law = objective.law
-    if CATALOGUE.has(type(law)):
+    if catalogued(law):
         return
     used = np.flatnonzero(np.asarray(objective.weight)[: len(rows)] > 0)
     tried = used[np.unique(np.linspace(0, len(used) - 1, ROWS).astype(int))]

@@ -82,6 +82,7 @@ class Information:
         weight: [n] of these runs, above 0.
         residual: how predictions are held against losses.
         quadratic: whether the fit is one of least squares.
+        leaning: [m, P] slopes of what a prior adds, over its widths; None without one.
     """
 
     law: Law
@@ -92,6 +93,7 @@ class Information:
     weight: np.ndarray
     residual: Residual
     quadratic: bool
+    leaning: np.ndarray | None = None
 
     def within(self, answer: Answer) -> tuple[float, np.ndarray]:
         """Return how far off a number may be, and the coordinates [P] that move with it.
@@ -163,6 +165,8 @@ class Information:
             change = predicted(up, self.inputs) - predicted(down, self.inputs)
             rows[:, k] = steep * change / (2 * STEP)
             beside.append((up, down))
+        if self.leaning is not None:  # as known as runs that scatter like the others would tell
+            rows = np.vstack([rows, self.scatter * self.leaning[:, moving]])
         unit = np.linalg.norm(rows, axis=0)
         if not (moving.any() and np.isfinite(rows).all() and (unit > 0).all()):
             return _Slopes(law, beside, unit, unit, None)
@@ -220,16 +224,19 @@ def predicted(law: Law, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.broadcast_to(found, np.shape(next(iter(inputs.values()))))
 
 
-def best_size(at: Information, compute: float) -> Answer | None:
+def best_size(
+    at: Information, compute: float, held: Mapping[str, float] | None = None
+) -> Answer | None:
     """Return log N of the best run of a budget; None for a law that has none of its own.
 
     Args:
         at: the law at its optimum.
         compute: the budget in FLOPs.
+        held: where other inputs are held; default at their medians.
     """
     if not {"N", "D"} <= set(at.law.inputs):
         return None
-    others = {k: float(np.median(x)) for k, x in at.inputs.items()}
+    others = {k: float(np.median(x)) for k, x in at.inputs.items()} | dict(held or {})
 
     def along(law: Law, log_N: np.ndarray) -> np.ndarray:
         N = np.exp(log_N)
@@ -257,7 +264,9 @@ def best_size(at: Information, compute: float) -> Answer | None:
         return answer if np.isfinite(answer(law)(law)) else None
 
 
-def counting(at: Information, a: str, b: str) -> tuple[Answer, Answer] | None:
+def counting(
+    at: Information, a: str, b: str, held: Mapping[str, float] | None = None
+) -> tuple[Answer, Answer] | None:
     """Return log |dL / dlog a| and log |dL / dlog b| in the middle of the runs.
 
     None where the loss falls and rises with one of them, as it does with a learning rate.
@@ -266,12 +275,13 @@ def counting(at: Information, a: str, b: str) -> tuple[Answer, Answer] | None:
         at: the law at its optimum.
         a: an input.
         b: another one.
+        held: where other inputs are held; default in the middle.
     """
     positive = {name for name, kind in at.law.kinds.items() if kind == "positive"}
     middle = {
         name: float(np.exp(np.mean(np.log(x))) if name in positive else np.median(x))
         for name, x in at.inputs.items()
-    }
+    } | dict(held or {})
 
     def effect(law: Law, name: str, low: float, high: float) -> float:
         inputs = {k: np.array([x, x]) for k, x in middle.items()} | {name: np.array([low, high])}
@@ -294,7 +304,7 @@ def counting(at: Information, a: str, b: str) -> tuple[Answer, Answer] | None:
     return answer(a), answer(b)
 
 
-def tangled(at: Information, a: str, b: str) -> float:
+def tangled(at: Information, a: str, b: str, held: Mapping[str, float] | None = None) -> float:
     """Return how far off it may be how much two inputs count, where they stand in for each other.
 
     Half an interval of the log of their ratio; 0 where each is known by itself as well as beside
@@ -304,8 +314,9 @@ def tangled(at: Information, a: str, b: str) -> float:
         at: the law at its optimum.
         a: an input.
         b: another one.
+        held: see `counting`.
     """
-    answers = counting(at, a, b)
+    answers = counting(at, a, b, held)
     if answers is None:
         return 0.0
     of_a, of_b = answers

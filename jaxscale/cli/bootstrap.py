@@ -101,7 +101,8 @@ def options(sub: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print confidence intervals of everything that was asked for."""
-    fit = fit_given(options)
+    asks = [options.compute, options.target_loss, *(getattr(options, name) for name in "NDCS")]
+    fit = fit_given(options, whole=not any(asks) and not options.at)
     check_level(options.level)
     _consistent(options, fit)
     sections = [_Section("law", "", {}, {q.name: q for q in asked_of(fit)}, {})]

@@ -1,17 +1,23 @@
-"""`fit --by COLUMN`: one table per label of a column, and the answers of a file of many fits."""
+"""`fit --by COLUMN`: one table per label of a column, and the answers of a file of many fits.
+
+With `--own NAMES` it is one fit, of a law whose parameters all tables share but those.
+"""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
 from jaxscale.cli.outputs import deliver, with_progress
 from jaxscale.cli.recorded import reading
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
+from jaxscale.fitting.families import with_families
 from jaxscale.fitting.many import fit_many
 from jaxscale.fitting.many_result import ManyFits, many_notes
 from jaxscale.laws import Law
+from jaxscale.laws.grouped import Grouped
 
 
 def by_column(options: argparse.Namespace, mapping: dict[str, str]) -> None:
@@ -35,6 +41,24 @@ def by_column(options: argparse.Namespace, mapping: dict[str, str]) -> None:
         options.best_of = f"{options.best_of},{options.by}"
     if mapping.setdefault("group", options.by) != options.by:
         raise ValueError(f"--by {options.by} and --column group={mapping['group']} differ")
+
+
+def together(
+    options: argparse.Namespace, law: Law, runs: Runs, fixed: Mapping[str, float]
+) -> tuple[Law, Runs]:
+    """Return the law over the tables of `--by`, the parameters of `--own` for each, and its runs.
+
+    Args:
+        options: of `fit`.
+        law: of one table.
+        runs: of all of them.
+        fixed: values of parameters, of all tables (alpha) or of one (E_c4).
+    """
+    own = tuple(name.strip() for name in options.own.split(",") if name.strip())
+    shared = {name: x for name, x in fixed.items() if name in law.parameters}
+    grouped = Grouped(law.replace(**shared), options.by, own, options.pool or False)
+    over, runs = with_families(grouped, runs)
+    return over.replace(**{name: x for name, x in fixed.items() if name not in shared}), runs
 
 
 def fit_by(options: argparse.Namespace, law: Law, runs: Runs, asked: dict[str, Any]) -> int:

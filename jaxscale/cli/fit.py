@@ -64,29 +64,43 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--bootstrap", type=int, metavar="B", help=text)
     text = "fit every table that this column tells apart by itself, all in one call"
     sub.add_argument("--by", metavar="COLUMN", help=text)
+    text = "with --by: one fit of all tables, which share all parameters but these, e.g. E,A"
+    sub.add_argument("--own", metavar="NAME,...", help=text)
+    text = "with --own: tables lean on each other (partial pooling); a width of the prior, in "
+    text += "logarithms, where it is known, else it is estimated"
+    sub.add_argument("--pool", nargs="?", const=True, type=float, metavar="WIDTH", help=text)
     out_option(sub)
     quiet_option(sub)
 
 
-def run(options: argparse.Namespace) -> int:
-    """Fit a law to a table; print the result."""
+def _consistent(options: argparse.Namespace) -> None:
+    """Raise before any work for options that do not go together."""
     if options.bootstrap is not None and options.bootstrap < 2:
         raise ValueError(f"--bootstrap must be at least 2, got {options.bootstrap}")
     if options.delta == "auto" and options.by is not None:
         raise ValueError("--delta auto is of one fit; give a width beside --by")
+    if options.own is not None and options.by is None:
+        raise ValueError("--own goes with --by COLUMN, which says what tells the tables apart")
+    if options.pool is not None and options.own is None:
+        raise ValueError("--pool goes with --by COLUMN --own NAMES")
+    if options.by is not None and options.bootstrap is not None and options.own is None:
+        raise ValueError(
+            "--bootstrap is of one fit; write the fits of --by with --out many.json, then run "
+            "jaxscale bootstrap many.json"
+        )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fit a law to a table; print the result."""
+    _consistent(options)
     loss, mapping = robust_loss(options), column_map(options)
     error = error_column(options, mapping)
     if options.by is not None:
-        if options.bootstrap is not None:
-            raise ValueError(
-                "--bootstrap is of one fit; write the fits of --by with --out many.json, then run "
-                "jaxscale bootstrap many.json"
-            )
-        from jaxscale.cli.by import by_column, fit_by  # a fit alone does not wait for it
+        from jaxscale.cli.by import by_column, fit_by, together  # a fit alone does not wait for it
 
         by_column(options, mapping)
-    runs = table(options, mapping)
-    _, law, column = law_given(options.law, fixed_values(options), runs)
+    runs, fixed = table(options, mapping), fixed_values(options)
+    _, law, column = law_given(options.law, {} if options.own else fixed, runs)
     law, runs = costed(options, law, runs)
     check_map(mapping, [*law.inputs, column, error or ""], options.where)
     if error is None and runs.weight is None and (name := likely_errors(runs.columns)):
@@ -106,7 +120,9 @@ def run(options: argparse.Namespace) -> int:
     }
     if options.delta == "auto":
         asked["delta"] = "auto"
-    if options.by is not None:
+    if options.own is not None:
+        law, runs = together(options, law, runs, fixed)
+    elif options.by is not None:
         return fit_by(options, law, runs, asked)
     result = with_progress(options, lambda progress: fit(law, runs, **asked, progress=progress))
     settings = {**result.settings, "law": options.law, **reading(options)}

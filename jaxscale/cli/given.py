@@ -15,10 +15,12 @@ from jaxscale.cli.console import say
 from jaxscale.cli.costs import cost_function, cost_given, fitted, is_number, said
 from jaxscale.data.columns import ERRORS, canonical
 from jaxscale.data.runs import Runs, read_runs
+from jaxscale.errors import SeveralFitsError
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.saved import load
 from jaxscale.flops import SIX_ND, Flops
 from jaxscale.laws import CATALOGUE, Law
+from jaxscale.laws.grouped import FamilyLaw
 from jaxscale.laws.names import (
     check_arguments,
     class_in_file,
@@ -248,8 +250,16 @@ def fixed_values(options: argparse.Namespace) -> dict[str, float]:
     return pairs(options.fix, "--fix")
 
 
-def source(options: argparse.Namespace) -> tuple[Law, FitResult | None]:
-    """Return the law to use, and the fit it came from (None for a preset)."""
+def source(options: argparse.Namespace, *, whole: bool = False) -> tuple[Law, FitResult | None]:
+    """Return the law to use, and the fit it came from (None for a preset).
+
+    Args:
+        options: the options.
+        whole: whether a fit over families will do, none of them named.
+
+    Raises:
+        SeveralFitsError: it is one, and will not.
+    """
     spec, column = split_law(options.law or "")
     cls = find_law(spec) if spec else None
     name, mark, preset = options.fit.partition(":")
@@ -262,6 +272,11 @@ def source(options: argparse.Namespace) -> tuple[Law, FitResult | None]:
     if result is None:
         own = loss_class(options.loss) if options.loss else None
         result = load(options.fit, cls, own_cost(options), loss=own, table=options.table)
+    if isinstance(result.law, FamilyLaw) and not whole:
+        raise SeveralFitsError(
+            f"{options.fit}: the fit is over {len(result.law.labels)} tables "
+            f"({listing(result.law.labels)}); say which: --table NAME"
+        )
     of = result.law.of
     if column and column != of:
         said = f"reads {', '.join(result.law.inputs)}" if of is None else f"was fitted along {of}"
@@ -296,9 +311,14 @@ def doubt_sentences(result: FitResult | None) -> list[str]:
     return [f"this fit is not certified: {reason}" for reason in reasons]
 
 
-def fit_given(options: argparse.Namespace) -> FitResult:
-    """Return the fit that the options name; raise for a preset."""
-    _, fit = source(options)
+def fit_given(options: argparse.Namespace, *, whole: bool = False) -> FitResult:
+    """Return the fit that the options name; raise for a preset.
+
+    Args:
+        options: the options.
+        whole: see `source`.
+    """
+    _, fit = source(options, whole=whole)
     if fit is None:
         raise ValueError(
             f"{options.fit} is a preset without runs; give a fit: jaxscale fit RUNS --out fit.json"

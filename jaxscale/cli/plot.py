@@ -33,6 +33,8 @@ EXAMPLES = (
     "jaxscale plot fit.json --kind surface --figure valley.svg",
 )
 KINDS = Kinds()
+WHOLE = ("all", "law", "residuals", "starts", "waterfall", "inputs", "joint")
+"""Kinds that draw a fit over families as one."""
 
 
 def options(sub: argparse.ArgumentParser) -> None:
@@ -51,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
             f"--figure {options.figure}: is a kind of figure; give --kind {options.figure} and "
             "--figure FILE"
         )
-    _, result = source(options)
+    _, result = source(options, whole=options.kind in WHOLE)
     if result is None:
         raise ValueError("plot needs a fit with its runs: write one with jaxscale fit --out")
     check_figure("--figure", options.figure)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from jaxscale.cli.commands import command_named
@@ -12,6 +13,10 @@ from jaxscale.cli.console import say_error
 from jaxscale.cli.given import loss_class
 from jaxscale.cli.outputs import deliver
 from jaxscale.errors import FitError, JaxscaleError
+from jaxscale.fitting.families import families_of
+from jaxscale.fitting.result import FitResult
+from jaxscale.fitting.saved import load, read_document
+from jaxscale.fitting.saved_families import has_families
 from jaxscale.fitting.saved_many import load_many
 from jaxscale.laws.names import find_law, split_law
 from jaxscale.text import columns
@@ -28,11 +33,17 @@ def of_every_table(options: argparse.Namespace) -> int:
             raise ValueError(f"--{flag} is of one fit; say which: --table NAME")
     name, _ = split_law(options.law or "")
     own = loss_class(options.loss) if options.loss else None
-    fits = load_many(options.fit, find_law(name) if name else None, loss=own)
+    cls = find_law(name) if name else None
+    if has_families(read_document(Path(options.fit))):
+        tables: Mapping[str, FitResult] = families_of(load(options.fit, cls, loss=own))
+        refused: Mapping[str, str] = {}
+    else:
+        many = load_many(options.fit, cls, loss=own)
+        tables, refused = many, many.refused
     answers: dict[str, Any] = {}
-    code = 1 if fits.refused else 0
-    notes = [f"{table} was refused: {why}" for table, why in fits.refused.items()]
-    for table, fit in fits.items():
+    code = 1 if refused else 0
+    notes = [f"{table} was refused: {why}" for table, why in refused.items()]
+    for table, fit in tables.items():
         given = {**vars(options), "table": table, "loaded": fit, "collected": []}
         one = argparse.Namespace(**given)
         try:

@@ -26,6 +26,7 @@ from jaxscale.cli.recorded import recorded
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.fitting.reproduction import stated_versions, verify
+from jaxscale.laws.grouped import FamilyLaw
 from jaxscale.text import one_line, short
 
 EXAMPLES = (
@@ -46,14 +47,14 @@ def options(sub: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Fit again; print whether the fit holds."""
-    fit = fit_given(options)
+    fit = fit_given(options, whole=True)
     read, by = recorded(options, fit.settings)
     mapping = column_map(read)
     error = error_column(read, mapping)
     if by is not None:
         mapping["group"] = by
     runs = table(read, mapping)
-    if by is not None:
+    if by is not None and not isinstance(fit.law, FamilyLaw):
         runs = _of_table(runs, options.table)
     found = with_progress(
         options,

@@ -14,6 +14,7 @@ from jaxscale.decisions.plans import PLANS
 from jaxscale.decisions.repetition import DATA_WORTH, SIZE_WORTH
 from jaxscale.flops import UNIT, Flops, unit_of
 from jaxscale.laws import Law
+from jaxscale.laws.grouped import FamilyLaw
 
 UNITS = {
     "N": "number of parameters",
@@ -186,9 +187,12 @@ def _askable(law: Law, asked: set[str]) -> None:
             raise ValueError(f"{type(law).__name__} reads no positive scale")
     elif set(law.inputs) != {"N", "D"}:
         more = "; a law of one scale has an inverse alone: target_loss"
+        more = more if len(law.inputs) == 1 else ""
+        if isinstance(law, FamilyLaw):
+            more = f"; say which {law.by}: fit.family({law.labels[0]!r}) (--table NAME)"
         raise ValueError(
             f"allocate() needs a law of N and D; {type(law).__name__} takes "
-            f"{', '.join(law.inputs)}{more if len(law.inputs) == 1 else ''}"
+            f"{', '.join(law.inputs)}{more}"
         )
     if law.free:
         raise ValueError(f"{type(law).__name__}: {', '.join(law.free)} is free; fit the law first")

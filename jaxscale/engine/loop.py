@@ -160,7 +160,12 @@ def _advance(
     value, grad, influence, curvature = objective.lazy_model(lane.z)
 
     def value_fn(
-        z: Array, *, curvature_fn: Any = None, lower: Any = None, upper: Any = None
+        z: Array,
+        *,
+        curvature_fn: Any = None,
+        lower: Any = None,
+        upper: Any = None,
+        solve_fn: Any = None,
     ) -> Array:
         """Accept what `update` is given: optax's line searches insist that somebody does."""
         return objective.value(z)
@@ -175,6 +180,7 @@ def _advance(
         curvature_fn=lambda _: (influence, curvature),
         lower=lower,
         upper=upper,
+        solve_fn=objective.solver(),
     )
     trial = jnp.clip(lane.z + updates, lower, upper)
     improved = jnp.isfinite(value) & (value < lane.value)
@@ -183,7 +189,6 @@ def _advance(
     best_value = jnp.where(improved, value, lane.value)
     flat = jnp.where(change <= limits.decrease * best_value, lane.flat + 1, 0)
     steps = lane.steps + 1
-
     decrement = getattr(opt_state, "decrement", None)
     if decrement is None:
         held = ((lane.z <= lower) & (grad > 0)) | ((lane.z >= upper) & (grad < 0))

@@ -12,12 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxscale._numerics.precision import scope
 from jaxscale.checks.formula import check_fit
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Search
 from jaxscale.engine.loop import Solution
 from jaxscale.errors import FitError
 from jaxscale.fitting.certificate import Certificate, Local, certify, local
+from jaxscale.fitting.families import result_class
 from jaxscale.fitting.informed import left_open
 from jaxscale.fitting.linearized import Slopes, linearized, slopes
 from jaxscale.fitting.preparation import Problem
@@ -200,9 +202,9 @@ def concluded(found: Found, certificate: Certificate) -> FitResult:
     names = (*objective.space.free, *derived(law))[: len(slopes_of)]
     around = linearized(problem, found.z, found.smooth.slopes)
     errors, unstated = standard_errors(around, names, slopes_of)
-    return FitResult(
+    return result_class(law)(
         law=_filled(problem.law, law),
-        value=float(at.value),
+        value=float(at.value) - _prior(objective, found.z),
         loss=problem.loss,
         residual=problem.residual,
         fixed=tuple(problem.law.fixed),
@@ -222,6 +224,14 @@ def concluded(found: Found, certificate: Certificate) -> FitResult:
         constraints=problem.constraints,
         prepared=problem,
     )
+
+
+def _prior(objective: Objective, z: np.ndarray) -> float:
+    """Return what the prior of pooled families adds to the plain sum."""
+    if objective.prior is None:
+        return 0.0
+    with scope(np.float64):
+        return float(objective.prior.value(jnp.asarray(z, float)))
 
 
 def _no_underflow(objective: Objective, runs: Runs) -> None:

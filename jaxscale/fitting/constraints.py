@@ -14,7 +14,9 @@ from jaxscale.data.seeds import AVERAGED
 from jaxscale.errors import DataError
 from jaxscale.fitting.trials import weighed
 from jaxscale.laws import Law
+from jaxscale.laws.grouped import FamilyLaw
 from jaxscale.laws.parameters import Parameter, exponent_of
+from jaxscale.objective.prior import Prior
 from jaxscale.objective.residuals import Residual
 from jaxscale.objective.space import Space
 from jaxscale.text import short
@@ -26,10 +28,13 @@ class Constraints(NamedTuple):
     Attributes:
         bounds: (name, (low, high)) of parameters, in the units of the runs.
         tied: (name, other) of parameters that are what another one is.
+        pooled: (name, width, strength) of own parameters of families that lean on each other; see
+            `pooling`.
     """
 
     bounds: tuple[tuple[str, tuple[float, float]], ...] = ()
     tied: tuple[tuple[str, str], ...] = ()
+    pooled: tuple[tuple[str, float, float], ...] = ()
 
     @classmethod
     def of(
@@ -76,6 +81,33 @@ class Constraints(NamedTuple):
             for name, spec in space.parameters
         ]
         return dataclasses.replace(space, parameters=tuple(specs), tied=self.tied)
+
+    def prior(self, law: Law, free: tuple[str, ...]) -> Prior | None:
+        """Return the prior of own parameters, of a law over families.
+
+        Args:
+            law: the law.
+            free: names of the coordinates.
+
+        Raises:
+            ValueError: the law is pooled and there is none, or an own parameter is not free.
+        """
+        if not isinstance(law, FamilyLaw) or not law.pooled:
+            return None
+        if not self.pooled:
+            raise ValueError(
+                f"{type(law).__name__} is pooled, which fit() alone does; leave pool=True out"
+            )
+        for name, _, _ in self.pooled:
+            for field in law.names[name]:
+                if field not in free:
+                    raise ValueError(
+                        f"pool: {field} is fixed or tied; families lean on each other where {name} "
+                        "is free in all of them"
+                    )
+        place = tuple(tuple(map(free.index, law.names[name])) for name, _, _ in self.pooled)
+        strength = np.array([x for _, _, x in self.pooled])
+        return Prior(strength, np.zeros((len(place), len(law.labels))), place)
 
 
 FREE = Constraints()

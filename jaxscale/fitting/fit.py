@@ -22,10 +22,13 @@ from jaxscale.engine.loop import Solution, Status
 from jaxscale.errors import FitError
 from jaxscale.fitting.assembly import assembled
 from jaxscale.fitting.constraints import Constraints, with_errors
+from jaxscale.fitting.families import with_families
+from jaxscale.fitting.pooling import fit_pooled, weak
 from jaxscale.fitting.preparation import Problem, prepare, runs_given
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.second import second, sized
 from jaxscale.laws import Law
+from jaxscale.laws.grouped import FamilyLaw, Grouped
 from jaxscale.laws.names import law_given
 from jaxscale.objective.losses import Loss, usual_loss
 from jaxscale.objective.objective import Objective
@@ -86,7 +89,7 @@ class Stated(NamedTuple):
 
 
 def fit(
-    law: Law | type[Law] | str,
+    law: Law | type[Law] | str | Grouped,
     runs: Runs | Any,
     *,
     loss: Loss | None = None,
@@ -110,7 +113,7 @@ def fit(
 
     Args:
         law: e.g. `Chinchilla()`, whose parameters with a value stay fixed; its class, or its name
-            in the catalogue, "PowerLaw:C".
+            in the catalogue, "PowerLaw:C"; or `Grouped`, a law of families of runs.
         runs: the runs, n of them; or a dataframe, or a dict of arrays, whose columns are
             recognized by their names.
         loss: robust loss; default `Huber(1e-3)`, of fractions `Square()`. Others are `Absolute()`,
@@ -155,27 +158,29 @@ def fit(
     of compiling the first time (`python -m benchmarks run --suite epoch`).
     """
     begin = time.perf_counter()
+    if isinstance(law, Grouped):
+        law, runs = with_families(law, runs)
     stated = Stated.of(law, loss, residual, bounds=bounds, tie=tie, precision=precision)
     stated = stated._replace(loss=sized(stated.loss, delta))
     refuse_tracers((stated.law, runs.loss if isinstance(runs, Runs) else runs), "fit")
-
-    def solved(problem: Problem) -> FitResult:
-        return fit_problem(
-            problem,
-            optimizer=optimizer,
-            starts=starts,
-            seed=seed,
-            precision=precision,
-            max_steps=max_steps,
-            progress=progress,
-            mesh=mesh,
-            begin=begin,
-        )
-
+    options: dict[str, Any] = dict(
+        optimizer=optimizer,
+        starts=starts,
+        seed=seed,
+        precision=precision,
+        max_steps=max_steps,
+        progress=progress,
+        mesh=mesh,
+        begin=begin,
+    )
+    if isinstance(stated.law, FamilyLaw) and stated.law.pooled:
+        held = stated.constraints
+        stated = stated._replace(constraints=held._replace(pooled=weak(stated.law, len(runs))))
+        return fit_pooled(stated.on(runs, error), held, fit_problem, **options)
     problem = stated.on(runs, error)
-    result = solved(problem)
+    result = fit_problem(problem, **options)
     told = second(result, problem, delta)
-    result = result if told.problem is None else solved(told.problem)
+    result = result if told.problem is None else fit_problem(told.problem, **options)
     settings, warnings = {**result.settings, **told.settings}, (*result.warnings, *told.notes)
     return dataclasses.replace(result, settings=settings, warnings=warnings)
 

@@ -9,8 +9,10 @@ import numpy as np
 from jaxscale.checks.determined import size_within, undetermined
 from jaxscale.checks.information import Information
 from jaxscale.checks.settled import settled
+from jaxscale.fitting.families import FamilyFit
 from jaxscale.fitting.preparation import Problem
 from jaxscale.fitting.result import FitResult
+from jaxscale.laws.grouped import FAMILY
 
 
 def information(problem: Problem, z: np.ndarray) -> Information:
@@ -25,7 +27,21 @@ def information(problem: Problem, z: np.ndarray) -> Information:
         weight=problem.runs.weights[used],
         residual=problem.residual,
         quadratic=problem.loss.quadratic,
+        leaning=_leaning(problem),
     )
+
+
+def _leaning(problem: Problem) -> np.ndarray | None:
+    """Return the slopes [K G, P] of the prior of pooled families; None without one."""
+    prior = problem.objective.prior
+    if prior is None:
+        return None
+    place = np.array(prior.place)
+    K, G = place.shape
+    rows = np.zeros((K, G, len(problem.objective.space.specs)))
+    for k, (_, width, _) in enumerate(problem.constraints.pooled):
+        rows[k][:, place[k]] = (np.eye(G) - 1 / G) / width
+    return rows.reshape(K * G, -1)
 
 
 def left_open(problem: Problem, z: np.ndarray, *, exact: bool) -> tuple[str, ...]:
@@ -59,4 +75,7 @@ def left_open_of(
 
 def best_size_within(fit: FitResult, compute: float) -> float:
     """Return the factor within which a fit knows the best N of a budget, at 98 %; NumPy only."""
-    return size_within(information(fit.problem, fit.optimum), compute)
+    held = None
+    if isinstance(fit, FamilyFit):
+        held, fit = {FAMILY: fit.code}, fit.whole
+    return size_within(information(fit.problem, fit.optimum), compute, held)

@@ -20,6 +20,7 @@ from jax import Array
 
 from jaxscale._numerics import programs
 from jaxscale._numerics.bandwidth import bandwidth, binary_unit
+from jaxscale._numerics.precision import scope
 from jaxscale.fitting.preparation import Problem
 from jaxscale.fitting.result import FitResult
 from jaxscale.objective.losses import Loss
@@ -63,6 +64,7 @@ class Linearized:
         smoothed: [n] rho'' averaged over the spread of the residuals.
         leverage: [n] share of a run's own residual in what the fit makes of it, under the exact
             curvature; its sum is the number of moving coordinates.
+        held: [P, P] curvature of the prior that families lean on; zero without.
     """
 
     objective: Objective
@@ -75,6 +77,7 @@ class Linearized:
     curvature: np.ndarray
     smoothed: np.ndarray
     leverage: np.ndarray
+    held: np.ndarray
 
     @property
     def freedom(self) -> int:
@@ -82,9 +85,13 @@ class Linearized:
         return int((self.weight > 0).sum() - self.moving.sum())
 
     def curvature_matrix(self) -> np.ndarray:
-        """Return [P, P]: sum of w times smoothed curvature times the outer product of slopes."""
+        """Return [P, P]: sum of w times smoothed curvature times the outer product of slopes.
+
+        And that of the prior, where there is one.
+        """
         curvature: np.ndarray = (self.rows * (self.weight * self.smoothed)[:, None]).T @ self.rows
-        return curvature
+        whole: np.ndarray = curvature + self.held
+        return whole
 
     def noise(self) -> Noise:
         """Return the distribution of residuals freed from the fit's adaptation to them."""
@@ -151,9 +158,11 @@ def linearized(problem: Problem, z: np.ndarray, found: Slopes) -> Linearized:
     moving = (z > lower) & (z < upper)
     width = np.asarray(bandwidth(residual[weight > 0]))
     smoothed, _ = programs.run(_smoothed, objective.loss, found[0], width, dtype=np.float64)
-    here = rows[:, moving] / binary_unit(rows)
+    unit = binary_unit(rows)
+    here, held = rows[:, moving] / unit, _held(objective, len(z))
     inner = weight * curvature
-    inverse = np.linalg.pinv((here * inner[:, None]).T @ here, hermitian=True)
+    matrix = (here * inner[:, None]).T @ here + held[np.ix_(moving, moving)] / unit**2
+    inverse = np.linalg.pinv(matrix, hermitian=True)
     leverage = np.clip(np.einsum("np,pq,nq->n", here, inverse, here) * inner, 0, 1)
     return Linearized(
         objective=objective,
@@ -166,7 +175,16 @@ def linearized(problem: Problem, z: np.ndarray, found: Slopes) -> Linearized:
         curvature=curvature,
         smoothed=np.asarray(smoothed)[:n],
         leverage=leverage,
+        held=held,
     )
+
+
+def _held(objective: Objective, order: int) -> np.ndarray:
+    """Return the curvature [P, P] of the prior; zeros without one."""
+    if objective.prior is None:
+        return np.zeros((order, order))
+    with scope(np.float64):
+        return np.asarray(objective.prior.hessian(order), float)
 
 
 def _location(loss: Loss, r: Array, share: Array) -> Array:

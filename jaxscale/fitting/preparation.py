@@ -19,6 +19,7 @@ from jaxscale._numerics.widemat import LIMIT
 from jaxscale.checks.alike import alike
 from jaxscale.checks.declaration import check_names
 from jaxscale.checks.design import refuse_unidentified, weaknesses
+from jaxscale.checks.families import family_weaknesses, refuse_small_families
 from jaxscale.checks.formula import check_formula
 from jaxscale.checks.repeats import sweep_notes
 from jaxscale.checks.table import on_response, own_accounting, swapped, unread_units
@@ -28,7 +29,8 @@ from jaxscale.errors import DataError
 from jaxscale.fitting.constraints import FREE, Constraints
 from jaxscale.fitting.trials import TRIALS, counted, require_fractions
 from jaxscale.flops import SixND
-from jaxscale.laws import CATALOGUE, Law
+from jaxscale.laws import Law
+from jaxscale.laws.grouped import FamilyLaw, catalogued
 from jaxscale.objective.inputs import log_unit, normalized
 from jaxscale.objective.losses import Loss, usual_loss
 from jaxscale.objective.objective import Objective
@@ -211,15 +213,23 @@ def prepare(
         objective=_constrained(objective, constraints),
         inputs=inputs,
         warnings=warnings,
-        weaknesses=weaknesses(law, runs, inputs),
+        weaknesses=_weaknesses(law, runs, inputs),
         constraints=constraints,
     )
 
 
+def _weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str, ...]:
+    if isinstance(law, FamilyLaw):
+        refuse_small_families(law, runs, inputs)
+        return family_weaknesses(law, runs, inputs)
+    return weaknesses(law, runs, inputs)
+
+
 def _constrained(objective: Objective, constraints: Constraints) -> Objective:
-    if constraints == FREE:
-        return objective
-    return dataclasses.replace(objective, space=constraints.applied(objective.space))
+    if constraints != FREE:
+        objective = dataclasses.replace(objective, space=constraints.applied(objective.space))
+    prior = constraints.prior(objective.law, objective.space.free)
+    return objective if prior is None else dataclasses.replace(objective, prior=prior)
 
 
 def _objective(
@@ -295,7 +305,7 @@ def _some(runs: Runs, which: np.ndarray) -> str:
 
 def _otherwise(law: Law, name: str) -> str:
     """Return how a law of the user's own says that an input may be zero or negative."""
-    if CATALOGUE.has(type(law)) or name not in law.inputs:
+    if catalogued(law) or name not in law.inputs:
         return ""
     argument = "S" if name == law.of else name
     return (

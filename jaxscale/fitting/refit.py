@@ -28,6 +28,7 @@ from jaxscale.fitting.certificate import SAME
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
 from jaxscale.objective.objective import Objective
+from jaxscale.objective.prior import Prior
 from jaxscale.objective.space import Space
 from jaxscale.optimizers import method
 from jaxscale.varpro.grid import cells, replicate_cells
@@ -72,6 +73,7 @@ def refit(
     weights: Any = None,
     losses: Any = None,
     fixed: Mapping[str, Any] | None = None,
+    centers: Any = None,
     guards: int = 1,
     seed: int = 0,
     precision: str = "float64",
@@ -85,6 +87,8 @@ def refit(
         weights: [B, n] weights of the runs, in place of the runs' own; zero leaves a run out.
         losses: [B, n] losses of the runs (nats per token, or as in the table).
         fixed: values [B] of parameters that are fixed in `fit`, by name.
+        centers: [B, K, G] what the K own parameters of G pooled families lean on, relative to
+            their common mean; see `objective.prior`.
         guards: 0 for no search for better basins; else random starts per replicate for a law
             that does not separate (one that does is scanned, whatever the number).
         seed: of the random starts; those of replicate b depend on the seed and b only.
@@ -112,6 +116,8 @@ def refit(
     if fit.certificate.at_bound or fit.certificate.degenerate:
         z = _alive(objective.space, z)
     fields, count = _fields(objective, fit, weights=weights, losses=losses, fixed=fixed or {})
+    if centers is not None:
+        fields["prior"] = _centered(objective, centers, count)
     search = Search(objective, method(), precision, mesh=mesh)
     every, alike = np.arange(count), _alike(objective, fields, count)
     solution = search.solve(np.tile(z, (count, 1)), progress, Problems(alike, every))
@@ -289,6 +295,18 @@ def _fields(
             loss_scale=np.full(count, float(space.loss_scale)),
         )
     return fields, count
+
+
+def _centered(objective: Objective, centers: Any, count: int) -> Prior:
+    """Return the prior of every replicate [B]."""
+    prior = objective.prior
+    if prior is None:
+        raise ValueError("centers go with a fit of pooled families")
+    center = _table("centers", centers, np.shape(prior.center), "any")
+    if len(center) != count:
+        raise ValueError(f"centers has {len(center)} replicates, the others have {count}")
+    strength = np.broadcast_to(prior.strength, (count, *np.shape(prior.strength)))
+    return dataclasses.replace(prior, strength=np.asarray(strength), center=center)
 
 
 def _alike(objective: Objective, fields: dict[str, Any], count: int) -> dict[str, Any]:

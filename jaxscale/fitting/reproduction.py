@@ -19,9 +19,11 @@ from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress
 from jaxscale.files.document import plain, versions
 from jaxscale.fitting.certificate import SAME, SAME_FLOAT32
+from jaxscale.fitting.families import with_codes
 from jaxscale.fitting.fit import fit as fit_again
 from jaxscale.fitting.result import NEWTON, FitResult, hashed_names, stored
 from jaxscale.fitting.saved import load, read_document
+from jaxscale.laws.grouped import FamilyLaw
 from jaxscale.optimizers import OPTIMIZERS
 from jaxscale.optimizers.named import row_of, transformation
 from jaxscale.text import columns, many, marked, quantity, short
@@ -148,7 +150,8 @@ def verify(
     steps = settings.get("max_steps")
     if steps == row_of(transformation(name)).lap(len(fit.free)):
         steps = None  # which makes the leaders go on, as it did
-    table = Runs.of(runs)
+    law = fit.law
+    table = with_codes(law, runs) if isinstance(law, FamilyLaw) else Runs.of(runs)
     again = fit_again(
         fit.unfitted,
         table,

@@ -27,6 +27,7 @@ from jaxscale.fitting.constraints import FREE, Constraints
 from jaxscale.fitting.nesting import Nesting, nesting
 from jaxscale.fitting.passing import passed_through
 from jaxscale.fitting.preparation import Problem, prepare
+from jaxscale.fitting.saved_families import stated_families
 from jaxscale.flops import SIX_ND, stated_cost
 from jaxscale.laws import ChinchillaNDC, Law, derived, predict
 from jaxscale.objective.losses import Loss
@@ -228,8 +229,9 @@ class FitResult:
         return written
 
     def _held(self) -> dict[str, Any]:
-        bounds, tied = self.constraints
+        bounds, tied, pooled = self.constraints
         found: dict[str, Any] = {"fixed": list(self.fixed)}
+        found |= {"pooled": {name: list(both) for name, *both in pooled}} if pooled else {}
         found |= {"tied": dict(tied)} if tied else {}
         return found | ({"bounds": {name: list(x) for name, x in bounds}} if bounds else {})
 
@@ -272,7 +274,7 @@ def hashed_names(runs: Runs) -> list[str]:
 
 def _law_settings(law: Law) -> dict[str, Any]:
     """Return what a law holds beside its parameters; a FLOPs function cannot be written down."""
-    settings: dict[str, Any] = {"of": law.of}
+    settings: dict[str, Any] = {"of": law.of, **stated_families(law)}
     if law.flops is not SIX_ND or isinstance(law, ChinchillaNDC):
         settings["flops"] = stated_cost(law.flops)
     return settings

@@ -59,6 +59,29 @@ def run_scores(at: Linearized, bread: np.ndarray) -> np.ndarray:
     return scores
 
 
+def noise_ratio(at: Linearized) -> float:
+    """Return lambda: the mean of psi² over that of the smoothed curvature, n / (n - P) times.
+
+    It turns twice the rise of the objective into a chi-square, and an inverse curvature into a
+    covariance; for least squares it is the residual variance.
+
+    Source: Hampel et al. 1986, Robust Statistics, section 7.3.
+    """
+    n = float((at.weight > 0).sum())
+    square = float(np.sum(at.weight**2 * at.psi**2))
+    return square / float(at.weight @ at.smoothed) * n / max(at.freedom, 1)
+
+
+def squared_scores(at: Linearized, score: np.ndarray) -> np.ndarray:
+    """Return [P, P]: the sum of squared scores [m, P] of runs or clusters, and of the prior.
+
+    What families lean on scatters as its width says: so where all noise is alike, the sandwich is
+    the posterior's covariance.
+    """
+    meat: np.ndarray = score.T @ score
+    return meat + noise_ratio(at) * at.held if at.held.any() else meat
+
+
 def standard_errors(
     at: Linearized, names: Sequence[str], slopes: np.ndarray
 ) -> tuple[dict[str, float], str]:
@@ -81,6 +104,7 @@ def standard_errors(
         rows=at.rows / size,
         psi=at.psi / size,
         weight=at.weight / heavy,
+        held=at.held / (size * size * heavy),
     )
     if held.freedom < 1:
         return dict.fromkeys(names, np.nan), "no run is left to estimate the noise from"
@@ -89,7 +113,7 @@ def standard_errors(
     except FitError as error:
         return dict.fromkeys(names, np.nan), str(error)
     score = run_scores(held, bread)
-    matrix = bread @ (score.T @ score) @ bread
+    matrix = bread @ squared_scores(held, score) @ bread
     stuck = [name for name, moves in zip(free, at.moving, strict=True) if not moves]
     gaps = {name for name, gap in zip(free, breaks, strict=True) if gap}  # told as intervals
     errors, without = {}, []

@@ -23,8 +23,10 @@ from jaxscale.errors import DataError, SeveralFitsError
 from jaxscale.files.fields import Field
 from jaxscale.files.reading import parse_json, read_text
 from jaxscale.fitting.constraints import Constraints
+from jaxscale.fitting.families import family_of, result_class
 from jaxscale.fitting.result import SCHEMA, FitResult
 from jaxscale.fitting.saved_certificate import certificate_of
+from jaxscale.fitting.saved_families import families_class, has_families, law_name, pooled_of
 from jaxscale.fitting.saved_runs import called_of, dropped_of, group_of, suspects_of
 from jaxscale.fitting.verification import SAME, check_document
 from jaxscale.flops import FORMS, Cost, Flops, SixND
@@ -37,7 +39,7 @@ from jaxscale.text import listing, short
 
 MAX_BYTES = 1 << 28
 """Largest file that is read: some two million runs."""
-OWN = ("of", "flops", "fixed", "tied", "bounds")
+OWN = ("of", "flops", "fixed", "tied", "bounds", "families", "pooled")
 """Settings that have fields of their own in a result."""
 
 
@@ -55,7 +57,8 @@ def load(
         law: the class of a user's own law; the file alone never makes code run.
         flops: the FLOPs function of a `ChinchillaNDC` that was fitted with a user's own.
         loss: the class of a user's own loss.
-        table: whose fit, of a file of several; see `load_many`.
+        table: whose fit, of a file of several (see `load_many`); or which family of a fit over
+            families.
 
     Raises:
         DataError: the file is missing, is no such result, or is damaged: a field is missing or of
@@ -78,9 +81,10 @@ def load(
             why = f"was refused: {refused}" if refused else f"is none of {listing(list(fits))}"
             raise DataError(f"{path}: table {short(table)} {why}")
         document, where = fits[table], f"{path}, table {short(table)}"
-    elif table is not None:
+    elif table is not None and not has_families(document):
         raise DataError(f"{path}: holds one fit, of no table {short(table)}; leave --table out")
-    return fit_of(document, where, law, flops=flops, loss=loss)
+    fit = fit_of(document, where, law, flops=flops, loss=loss)
+    return fit if table is None or not has_families(document) else family_of(fit, table)
 
 
 def fit_of(
@@ -104,7 +108,7 @@ def fit_of(
         raise TypeError(f"law must be a class of laws such as Chinchilla, got {short(law)}")
     if loss is not None and not (isinstance(loss, type) and issubclass(loss, Loss)):
         raise TypeError(f"loss must be a class of losses such as Huber, got {short(loss)}")
-    name = document.value.get("law") if isinstance(document.value, dict) else None
+    name = law_name(document)
     if isinstance(name, str):
         try:
             law = law or CATALOGUE.get(name)
@@ -116,7 +120,8 @@ def fit_of(
                 f"{where}: fitted with the law {short(name)}; give it with --law FILE.py:{shown}"
             )
     try:
-        return _result(document, law or Law, flops, loss)
+        cls = families_class(document, law or Law) if has_families(document) else law or Law
+        return _result(document, cls, flops, loss)
     except DataError as error:
         raise DataError(f"{where}: a damaged fit result: {error}") from error
     except ValueError as error:  # a law of the user's own
@@ -158,7 +163,7 @@ def _result(
     if prediction.shape != (n,):
         raise ValueError(f"{cls.__name__} gives an array of shape {prediction.shape} for {n} runs")
     start_values, start_status, certificate = certificate_of(document, law, fixed, n)
-    result = FitResult(
+    result = result_class(law)(
         law=law,
         value=document["objective"]["value"].number(),
         loss=_loss(document["objective"], loss),
@@ -273,7 +278,8 @@ def _constraints(settings: Field, law: Law, fixed: Sequence[str]) -> Constraints
         for name, (low, high) in ((name, pair.elements(2)) for name, pair in ranges.items())
     }
     try:
-        found = Constraints.of(free, limits, pairs)
+        found = Constraints.of(free, limits, pairs)._replace(pooled=pooled_of(settings, free))
+        found.prior(free, free.free)
     except ValueError as error:
         raise DataError(f"settings: {error}") from error
     for name, other in found.tied:

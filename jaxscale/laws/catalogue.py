@@ -17,6 +17,8 @@ from jaxscale.laws.law import Law, made
 CLASS = re.compile(r"^class (\w+)\((\w+)\)", re.MULTILINE)
 FIRST = ("power", "kaplan", "chinchilla", "nested", "translog")
 """Files whose laws come first in lists, in this order; the others follow by name."""
+OTHERS = {"grouped"}
+"""Files of what is made of other laws."""
 
 
 class Catalogue(Mapping[str, type[Law]]):
@@ -31,7 +33,7 @@ class Catalogue(Mapping[str, type[Law]]):
         found: dict[str, str] = {}
         bases = {"Law"}
         texts = {path.stem: path.read_text("utf-8") for path in Path(__file__).parent.glob("*.py")}
-        for file in (*FIRST, *sorted(texts.keys() - set(FIRST))):
+        for file in (*FIRST, *sorted(texts.keys() - set(FIRST) - OTHERS)):
             for name, base in CLASS.findall(texts[file]):
                 if base in bases:
                     bases.add(name)

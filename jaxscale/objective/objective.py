@@ -10,6 +10,7 @@ given exponents. Both are pure, follow the dtype of their data, and never raise 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -21,11 +22,12 @@ from jax import Array
 from jaxscale._numerics import sums
 from jaxscale._numerics.positive import Positive
 from jaxscale._numerics.pytree import pytree, static
-from jaxscale._numerics.smallmat import MAX_ORDER
+from jaxscale._numerics.smallmat import MAX_ORDER, solve_psd
 from jaxscale._numerics.sums import dot, total, totals
 from jaxscale.laws import Law
-from jaxscale.objective import wide
+from jaxscale.objective import arrow, wide
 from jaxscale.objective.losses import Loss
+from jaxscale.objective.prior import Prior
 from jaxscale.objective.residuals import Log, Residual
 from jaxscale.objective.space import Space
 
@@ -78,7 +80,7 @@ class _Terms(NamedTuple):
     bends: dict[tuple[int, int], Callable[[], Array]]  # of [n]: its other second derivatives
 
 
-class _Slopes(NamedTuple):
+class Slopes(NamedTuple):
     """What the model of an objective is made of."""
 
     value: Array
@@ -103,6 +105,7 @@ class Objective:
         weight: w [n]; zero removes a run.
         loss: the robust loss.
         residual: static; how predictions are held against losses.
+        prior: what else own parameters of families are held to; None for nothing.
     """
 
     law: Law
@@ -112,6 +115,7 @@ class Objective:
     weight: Any
     loss: Loss
     residual: Residual = static(default=Log())
+    prior: Prior | None = None
 
     def prediction(self, *z: Any) -> Array:
         """Return the dimensionless prediction [n] at P scalar coordinates."""
@@ -131,7 +135,7 @@ class Objective:
     def value(self, z: Array) -> Array:
         """Return sum w rho(r) / scale at `z` [P]."""
         total: Array = jnp.sum(self.weight * self.loss.rho(self.residuals(z))) / self.loss.scale
-        return total
+        return total if self.prior is None else total + self.prior.value(z) / self.loss.scale
 
     def plain(self, z: Array) -> Array:
         """Return the unscaled sum w rho(r) that papers report."""
@@ -155,7 +159,12 @@ class Objective:
         neighbours.
 
         Beyond a dozen coordinates the second curvature lacks the law's own bends; see `wide`.
+        That of families has them, and is summed up family by family; see `arrow`.
         """
+        if self.prior is not None:
+            return self._held(z, self.prior)
+        if arrow.layout(self):
+            return arrow.model(self, z)
         if len(z) > MAX_ORDER:
             return wide.model(self, z)
         n = self.weight.shape[0]
@@ -187,15 +196,16 @@ class Objective:
     def exact_model(self, z: Array) -> tuple[Array, Array, Array, Array]:
         """Return what `model` does, with the exact Hessian however many coordinates there are."""
         value, grad, gauss_newton, exact = self.model(z)
-        if len(z) > MAX_ORDER:
+        if len(z) > MAX_ORDER and arrow.layout(self) is None:
             exact = exact + wide.bends(self, z)
         return value, grad, gauss_newton, exact
 
     def lazy_model(self, z: Array) -> LazyModel:
         """Return value, gradient and the one curvature that is asked for; see `LazyModel`."""
-        if len(z) > MAX_ORDER or in_blocks(self.weight.shape[0]):
+        some_way = self.prior is not None or arrow.layout(self) is not None
+        if some_way or len(z) > MAX_ORDER or in_blocks(self.weight.shape[0]):
             return LazyModel.of(*self.model(z))
-        s = self._slopes(z)
+        s = self.slopes_at(tuple(z))
 
         def curvature(exact: Array) -> Array:
             second = {pair: jnp.where(exact, x, 0.0) for pair, x in s.second.items()}
@@ -204,24 +214,45 @@ class Objective:
 
         return LazyModel(s.value, s.grad, s.influence, curvature)
 
+    def solver(self) -> Callable[[Array, Array], tuple[Array, Array]]:
+        """Return what solves a system of the structure of the curvatures."""
+        found = None if self.prior is not None else arrow.layout(self)  # which ties families
+        return solve_psd if found is None else functools.partial(arrow.solve, found)
+
+    def _held(self, z: Array, prior: Prior) -> tuple[Array, Array, Array, Array]:
+        """Return the model with that of the prior, which has one curvature."""
+        value, grad, *curvatures = dataclasses.replace(self, prior=None).model(z)
+        scale, bend = self.loss.scale, prior.hessian(len(z)) / self.loss.scale
+        gauss_newton, exact = (curvature + bend for curvature in curvatures)
+        return value + prior.value(z) / scale, grad + prior.grad(z) / scale, gauss_newton, exact
+
     def _model(self, z: Array) -> tuple[Array, Array, Array, Array]:
-        s = self._slopes(z)
+        s = self.slopes_at(tuple(z))
         gauss_newton = _gram(s.rows, s.irls, {})
         return s.value, s.grad, gauss_newton, _gram(s.rows, s.inner, s.second)
 
-    def _slopes(self, z: Array) -> _Slopes:
-        t = self._terms(z)
-        if sums.one_pass():
+    def slopes_at(
+        self, point: tuple[Array, ...], add: Callable[[Array], Array] | None = None
+    ) -> Slopes:
+        """Return what a model is made of.
+
+        Args:
+            point: P coordinates, each a scalar, or [n] where runs differ in it.
+            add: sums [..., n] up; default over all runs, else to [..., G].
+        """
+        t = self._terms(point)
+        if add is None and sums.one_pass():
             return _summed(t)
+        add = add or total
         # The barrier keeps XLA from working out rows anew wherever a part of them is used.
         rows = jax.lax.optimization_barrier(jnp.stack(t.rows))
-        grad, influence = total(rows * t.psi), total(rows * rows * t.irls)
+        grad, influence = add(rows * t.psi), add(rows * rows * t.irls)
         second = {(k, k): grad[k] for k in t.affine}
-        second |= {pair: total(bend()) for pair, bend in t.bends.items()}
-        return _Slopes(total(t.value), grad, influence, rows, t.irls, t.inner, second)
+        second |= {pair: add(bend()) for pair, bend in t.bends.items()}
+        return Slopes(add(t.value), grad, influence, rows, t.irls, t.inner, second)
 
-    def _terms(self, z: Array) -> _Terms:
-        point, order = tuple(z), len(z)
+    def _terms(self, point: tuple[Array, ...]) -> _Terms:
+        order = len(point)
         along = [partial(self.prediction, k) for k in range(order)]
         r, slope, bend = self.linked(self.prediction(*point), stored=True)
         weight = self.weight / self.loss.scale
@@ -295,7 +326,7 @@ def in_blocks(n: int) -> bool:
     return n >= LONG and n % BLOCK == 0 and not sums.one_pass()
 
 
-def _summed(t: _Terms) -> _Slopes:
+def _summed(t: _Terms) -> Slopes:
     """Return all sums of the terms but those of a curvature, in one pass."""
     parts = [t.value, *(row * t.psi for row in t.rows), *(row * row * t.irls for row in t.rows)]
     value, *found = totals([*parts, *(bend() for bend in t.bends.values())])
@@ -303,7 +334,7 @@ def _summed(t: _Terms) -> _Slopes:
     grad, influence, bent = found[:order], found[order : 2 * order], found[2 * order :]
     second = {(k, k): grad[k] for k in t.affine} | dict(zip(t.bends, bent, strict=True))
     slopes = jnp.stack(grad), jnp.stack(influence)
-    return _Slopes(value, *slopes, t.rows, t.irls, t.inner, second)
+    return Slopes(value, *slopes, t.rows, t.irls, t.inner, second)
 
 
 def _gram(rows: Any, weight: Array, more: dict[tuple[int, int], Array]) -> Array:

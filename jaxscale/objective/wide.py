@@ -38,7 +38,7 @@ def model(objective: Any, z: Array) -> Model:
         objective: an `Objective`.
         z: the point [P].
     """
-    found: Model = _by_lane(_model)(objective, z)
+    found: Model = by_lane(_model)(objective, z)
     return found
 
 
@@ -64,11 +64,11 @@ def bends(objective: Any, z: Array) -> Array:
 
 def shares(objective: Any, z: Array) -> Array:
     """Return [P] as `Objective.shares` does; pure."""
-    found: Array = _by_lane(_shares)(objective, z)
+    found: Array = by_lane(_shares)(objective, z)
     return found
 
 
-def _by_lane(function: Callable[..., Any]) -> Callable[..., Any]:
+def by_lane(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that works on one lane after the other where it is mapped, on a CPU."""
     if jax.default_backend() != "cpu":
         return function

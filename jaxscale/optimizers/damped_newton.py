@@ -41,6 +41,9 @@ LEAST_SHARE = 1e-12
 
 Curvature = Callable[[Array], Array]
 """Of a boolean: the exact Hessian [P, P] if it holds, else Gauss-Newton."""
+Solve = Callable[[Array, Array], tuple[Array, Array]]
+"""Of a symmetric matrix [P, P] and a right side [P]: the solution [P], and whether the matrix is
+positive definite."""
 
 
 class NewtonState(NamedTuple):
@@ -121,6 +124,8 @@ def newton(
           semi-definite curvature (Gauss-Newton), and a function of a boolean that returns the
           curvature [P, P] itself, or where the boolean holds the exact Hessian.
         - `lower`, `upper`: bounds [P]; default none.
+        - `solve_fn`: of a damped curvature [P, P] and a right side [P], the solution, and whether
+          the curvature is positive definite; for curvatures of a structure. Default dense.
 
         Further arguments, such as optax's `grad`, are ignored. The best point so far is
         `state.best` [P], its loss `state.value`; `params` may be a rejected trial.
@@ -173,6 +178,7 @@ def _built(settings: Settings) -> Method:
         curvature_fn: Callable[[Any], tuple[Array, Curvature]] | None = None,
         lower: Array | None = None,
         upper: Array | None = None,
+        solve_fn: Solve = solve_psd,
         **extra: Any,
     ) -> tuple[Any, NewtonState]:
         del extra
@@ -199,7 +205,7 @@ def _built(settings: Settings) -> Method:
         if state.spare.size:
             spare = jnp.where(accepted, curvature(jnp.array(False)), state.spare)
             state = state._replace(spare=spare)
-        step = _propose(state, ground, units)
+        step = _propose(state, ground, units, solve_fn)
         trial = jnp.clip(state.best + step.move, low, high)
         state = state._replace(
             predicted=step.predicted,
@@ -329,7 +335,7 @@ def _ground(
     return _Ground(held, size, near & (state.gain < settings.switch))
 
 
-def _propose(state: NewtonState, ground: _Ground, units: Array | None) -> _Step:
+def _propose(state: NewtonState, ground: _Ground, units: Array | None, solve: Solve) -> _Step:
     """Work out the step from the best point.
 
     Where the exact Hessian is due but not definite at its damping, the step is a short one down
@@ -345,7 +351,7 @@ def _propose(state: NewtonState, ground: _Ground, units: Array | None) -> _Step:
     def solved(matrix: Array, lam: Array) -> tuple[Array, Array]:
         matrix = matrix if units is None else matrix * unit[:, None] * unit[None, :]
         padded = free[:, None] * free[None, :] * matrix + eye * jnp.where(held, size, lam)
-        return solve_psd(padded, grad)
+        return solve(padded, grad)
 
     lam = jnp.where(near, state.newton_damping, state.damping) * size
     step, ok = solved(state.curvature, lam)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import complete, unit_of
 from jaxscale.laws import Law
+from jaxscale.laws.grouped import FamilyLaw
 from jaxscale.plotting.labels import LONGEST_FORMULA, as_written, formula, symbol
 from jaxscale.plotting.style import LABELS, brief
 from jaxscale.uncertainty.draws import Draws
@@ -29,6 +30,9 @@ POWER = re.compile(r"\b([A-Z])\^(\w+)")
 
 def heading(law: Law) -> str:
     """Return the name of a law with its formula: one line, or two where they are long."""
+    if isinstance(law, FamilyLaw):
+        plain = f"{as_written(law.base.__name__)}:  {formula(law.base.formula())}"
+        return f"{plain}\n{', '.join(law.own)} of every {as_written(law.by)}"
     name, text = type(law).__name__, type(law).formula()
     gap = "  " if len(name) + len(text) <= LONGEST_FORMULA else "\n"
     return f"{as_written(name)}:{gap}{formula(text)}"

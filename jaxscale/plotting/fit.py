@@ -12,7 +12,9 @@ from matplotlib.figure import Figure
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import complete
 from jaxscale.laws import predict
+from jaxscale.laws.grouped import FamilyLaw
 from jaxscale.plotting.captions import column_of, heading, loss_label, scale_label, scale_of
+from jaxscale.plotting.families import draw_families
 from jaxscale.plotting.labels import as_written
 from jaxscale.plotting.starts import plot_starts
 from jaxscale.plotting.style import (
@@ -39,7 +41,8 @@ def plot_law(fit: FitResult, ax: Axes | None = None, by: str | None = None) -> A
     """Plot the runs and the fitted law against scale.
 
     Against compute for a law of N and D, at a few fixed sizes and at the best; as a curve for one
-    input, with its asymptote and its break; for any other law, predicted against observed.
+    input, with its asymptote and its break; for any other law, predicted against observed. A law
+    over families has a color, a marker and a curve for each.
 
     Args:
         fit: the result to draw.
@@ -59,7 +62,16 @@ def plot_law(fit: FitResult, ax: Axes | None = None, by: str | None = None) -> A
     with matplotlib.rc_context(STYLE):
         ax = axes_or_new(ax)
         joint = set(inputs) == {"N", "D"}
-        draw = _draw_joint if joint else _draw_curve if len(inputs) == 1 else _draw_observed
+        over = isinstance(fit.law, FamilyLaw)
+        draw = (
+            draw_families
+            if over
+            else _draw_joint
+            if joint
+            else _draw_curve
+            if len(inputs) == 1
+            else _draw_observed
+        )
         draw(fit, ax, by or ("N" if "N" in inputs else inputs[0]))
     return ax
 

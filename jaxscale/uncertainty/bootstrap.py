@@ -8,6 +8,7 @@ random starts is no error and does not appear here.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -15,14 +16,15 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress
 from jaxscale.errors import FitError
+from jaxscale.fitting.families import FamilyFit
 from jaxscale.fitting.linearized import Linearized, linearize
 from jaxscale.fitting.refit import Refits, refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.trials import weighs_trials
 from jaxscale.laws import Law
+from jaxscale.laws.grouped import FAMILY, FamilyLaw
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.resampling import (
     bayesian_weights,
@@ -68,9 +70,9 @@ class _Scheme(NamedTuple):
     """Factor by which its draws are too narrow."""
 
 
-def _weights(scheme: Callable[[Runs, int, int, int], np.ndarray]) -> _Scheme:
+def _weights(scheme: Callable[..., np.ndarray]) -> _Scheme:
     return _Scheme(
-        lambda t: {"weights": scheme(t.fit.runs, t.seed, 0, t.draws)},
+        lambda t: {"weights": scheme(t.fit.runs, t.seed, 0, t.draws, strata=strata(t.fit))},
         widening=lambda t: _case_widening(t.at),
     )
 
@@ -96,7 +98,50 @@ def _shared(t: _Table) -> dict[str, np.ndarray]:
     assert t.shares is not None
     uneven = bool(t.trend.said)
     found = {"losses": t.shares.losses(t.at, t.fit.prediction, t.seed, t.draws, own=not uneven)}
-    return found | ({"weights": case_weights(t.fit.runs, t.seed, 0, t.draws)} if uneven else {})
+    return found | ({"weights": _cases(t)} if uneven else {})
+
+
+def _cases(t: _Table) -> np.ndarray:
+    return case_weights(t.fit.runs, t.seed, 0, t.draws, strata=strata(t.fit))
+
+
+def _leanings(fit: FitResult, seed: int, draws: int) -> dict[str, np.ndarray]:
+    """Return what pooled families lean on in every draw [draws, K, G]; nothing without pooling.
+
+    A replicate that leaned on the same mean would scatter less than its parameter is unknown: so
+    its prior is drawn too, as its noise is ("randomize, then optimize").
+
+    Source: Bardsley, Solonen, Haario & Laine 2014, SIAM J. Sci. Comput. 36(4).
+    """
+    pooled = fit.constraints.pooled
+    if not pooled:
+        return {}
+    width = np.array([x for _, x, _ in pooled])
+    shape = (len(pooled), len(fit.law.labels))  # type: ignore[attr-defined]
+    centers = [
+        width[:, None] * np.random.default_rng([seed, b, 2]).normal(size=shape)
+        for b in range(draws)
+    ]
+    return {"centers": np.array(centers)}
+
+
+def strata(fit: FitResult) -> np.ndarray | None:
+    """Return the family [n] of every run, within which runs are drawn as cases; None without."""
+    return fit.runs.column(FAMILY) if isinstance(fit.law, FamilyLaw) else None
+
+
+def family_draws(draws: Draws, fit: FamilyFit) -> Draws:
+    """Return the draws of a fit over families as those of one family.
+
+    Args:
+        draws: of the whole fit.
+        fit: of the family.
+    """
+    law: Any = draws.law
+    labels = (
+        None if draws.labels is None else draws.labels[draws.fit.runs.column(FAMILY) == fit.code]
+    )
+    return dataclasses.replace(draws, law=law[fit.label], fit=fit, labels=labels)
 
 
 def _cluster_widening(t: _Table) -> float:
@@ -180,6 +225,10 @@ def bootstrap(
     Cost: one batched `refit`; 4,000 draws of Chinchilla on 240 runs take a fraction of a second
     after compiling (`python -m benchmarks.answers`).
     """
+    if isinstance(fit, FamilyFit):
+        options: dict[str, Any] = dict(method=method, draws=draws, seed=seed, group=group)
+        whole = bootstrap(fit.whole, **options, guards=guards, progress=progress)
+        return family_draws(whole, fit)
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     if method == "trials" and fit.residual.name not in COUNTS:
@@ -203,6 +252,7 @@ def bootstrap(
     scheme = SCHEMES[method]
     if scheme.clustered:
         labels = cluster_labels(runs, group, method)
+        _whole_families(fit, method, labels)
         freedom = float(min(len(np.unique(labels)) - 1, at.freedom))
     elif sharing:
         labels, drawn = sharing.labels, shares(at, sharing.labels, trend.size)
@@ -210,7 +260,7 @@ def bootstrap(
     elif method == "trials" and weighs_trials(runs):
         freedom = math.inf  # the noise of counts is known, and not estimated
     table = _Table(fit, at, labels, seed, draws, trend, drawn)
-    versions: dict[str, Any] = scheme.versions(table)
+    versions: dict[str, Any] = {**scheme.versions(table), **_leanings(fit, seed, draws)}
     found = refit(fit, **versions, guards=guards, seed=seed, progress=progress)
     notes = [*_failures(found), *_doubts(fit, method, trend.said, tested)]
     return Draws(
@@ -226,6 +276,20 @@ def bootstrap(
         labels=labels,
         sharing=sharing,
     )
+
+
+def _whole_families(fit: FitResult, method: str, labels: np.ndarray) -> None:
+    """Raise where a draw could leave out a family whose own parameters are then unknown."""
+    families = strata(fit)
+    if families is None or method != "cluster":
+        return
+    for code, label in enumerate(fit.law.labels):  # type: ignore[attr-defined]
+        if len(np.unique(labels[families == code])) < 2:
+            raise FitError(
+                f"method 'cluster' would leave {label} out of some tables, and with it all that "
+                "its own parameters are known from: draw groups within families, or use another "
+                "method"
+            )
 
 
 def _seen(fit: FitResult, at: Linearized, method: str, group: Any) -> tuple[Sharing | None, Trend]:

@@ -23,7 +23,12 @@ from jaxscale._numerics.student import student_t
 from jaxscale.errors import FitError
 from jaxscale.fitting.linearized import Linearized, linearize
 from jaxscale.fitting.result import FitResult
-from jaxscale.fitting.sandwich import inverse_curvature, run_scores
+from jaxscale.fitting.sandwich import (
+    inverse_curvature,
+    noise_ratio,
+    run_scores,
+    squared_scores,
+)
 from jaxscale.laws import Law
 from jaxscale.objective.objective import Objective
 from jaxscale.uncertainty.intervals import Interval, symmetric
@@ -171,19 +176,6 @@ def covariance(fit: FitResult, *, kind: str = "sandwich", group: Any = None) -> 
     return Covariance(matrix, fit, at, kind, freedom)
 
 
-def noise_ratio(at: Linearized) -> float:
-    """Return lambda: the mean of psi² over that of the smoothed curvature, n / (n - P) times.
-
-    It turns twice the rise of the objective into a chi-square, and an inverse curvature into a
-    covariance; for least squares it is the residual variance.
-
-    Source: Hampel et al. 1986, Robust Statistics, section 7.3.
-    """
-    n = float((at.weight > 0).sum())
-    square = float(np.sum(at.weight**2 * at.psi**2))
-    return square / float(at.weight @ at.smoothed) * n / max(at.freedom, 1)
-
-
 def scores(
     fit: FitResult, at: Linearized, bread: np.ndarray, group: Any
 ) -> tuple[np.ndarray, float]:
@@ -198,7 +190,7 @@ def scores(
     labels = None if group is None else cluster_labels(fit.runs, group, "sandwich")
     score = run_scores(at, bread)
     if labels is None:
-        return score.T @ score, float(at.freedom)
+        return squared_scores(at, score), float(at.freedom)
     member = membership(labels)
     G = int(member.max()) + 1
     if G <= int(at.moving.sum()):
@@ -209,4 +201,4 @@ def scores(
         )
     sums = np.zeros((G, len(at.z)))
     np.add.at(sums, member, score)
-    return sums.T @ sums * G / (G - 1), float(min(G - 1, at.freedom))
+    return squared_scores(at, sums * np.sqrt(G / (G - 1))), float(min(G - 1, at.freedom))

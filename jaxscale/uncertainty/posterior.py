@@ -20,9 +20,8 @@ from jax import Array
 from jaxscale._numerics.precision import scope
 from jaxscale.fitting.linearized import linearize
 from jaxscale.fitting.result import FitResult
-from jaxscale.fitting.sandwich import inverse_curvature
+from jaxscale.fitting.sandwich import inverse_curvature, noise_ratio
 from jaxscale.objective.objective import Objective
-from jaxscale.uncertainty.covariance import noise_ratio
 from jaxscale.uncertainty.draws import Draws
 
 MIXED = 1.01

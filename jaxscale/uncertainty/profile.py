@@ -28,12 +28,11 @@ from jaxscale.engine.dispatch import Search
 from jaxscale.engine.problems import Problems
 from jaxscale.fitting.linearized import Linearized, linearize
 from jaxscale.fitting.result import FitResult
-from jaxscale.fitting.sandwich import inverse_curvature
+from jaxscale.fitting.sandwich import inverse_curvature, noise_ratio
 from jaxscale.objective.objective import LazyModel, Objective
 from jaxscale.optimizers import method
 from jaxscale.uncertainty.covariance import (
     gradients,
-    noise_ratio,
     refuse_bound,
     scores,
 )

@@ -58,7 +58,9 @@ def generators(seed: int, first: int, count: int) -> list[np.random.Generator]:
     return [np.random.default_rng([seed, b]) for b in range(first, first + count)]
 
 
-def case_weights(runs: Runs, seed: int, first: int, count: int) -> np.ndarray:
+def case_weights(
+    runs: Runs, seed: int, first: int, count: int, *, strata: np.ndarray | None = None
+) -> np.ndarray:
     """Return [count, n]: how often each run was drawn, times its own weight.
 
     Args:
@@ -66,15 +68,22 @@ def case_weights(runs: Runs, seed: int, first: int, count: int) -> np.ndarray:
         seed: of all draws.
         first: number of the first draw.
         count: how many draws.
+        strata: labels [n]; as many runs of each are drawn as there are. Default one stratum.
     """
     n = len(runs)
-    share = np.full(n, 1 / n)
-    draws = [rng.multinomial(n, share) for rng in generators(seed, first, count)]
-    weights: np.ndarray = np.array(draws, float).reshape(count, n) * runs.weights
+    draws = np.zeros((count, n))
+    of = np.zeros(n, int) if strata is None else membership(strata)
+    parts = [np.flatnonzero(of == k) for k in range(int(of.max()) + 1)]
+    for b, rng in enumerate(generators(seed, first, count)):
+        for some in parts:
+            draws[b, some] = rng.multinomial(len(some), np.full(len(some), 1 / len(some)))
+    weights: np.ndarray = draws * runs.weights
     return weights
 
 
-def bayesian_weights(runs: Runs, seed: int, first: int, count: int) -> np.ndarray:
+def bayesian_weights(
+    runs: Runs, seed: int, first: int, count: int, *, strata: np.ndarray | None = None
+) -> np.ndarray:
     """Return [count, n]: flat Dirichlet weights of mean 1, times the runs' own.
 
     Args:
@@ -82,12 +91,17 @@ def bayesian_weights(runs: Runs, seed: int, first: int, count: int) -> np.ndarra
         seed: of all draws.
         first: number of the first draw.
         count: how many draws.
+        strata: labels [n]; the mean is 1 in each. Default one stratum.
 
     Source: Rubin 1981, The Annals of Statistics 9(1).
     """
     n = len(runs)
     draws = np.array([rng.exponential(size=n) for rng in generators(seed, first, count)])
-    weights: np.ndarray = draws.reshape(count, n) / draws.mean(axis=1, keepdims=True) * runs.weights
+    draws = draws.reshape(count, n)
+    of = np.zeros(n, int) if strata is None else membership(strata)
+    for k in range(int(of.max()) + 1):
+        draws[:, of == k] /= draws[:, of == k].mean(axis=1, keepdims=True)
+    weights: np.ndarray = draws * runs.weights
     return weights
 
 

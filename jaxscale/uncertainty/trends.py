@@ -11,6 +11,7 @@ import numpy as np
 from jaxscale.fitting.linearized import Linearized
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
+from jaxscale.laws.grouped import FAMILY, FamilyLaw
 
 SIZES_DIFFER = 2.4
 """Standard errors of a rank correlation from which residuals count as of different sizes: 5 % in
@@ -71,6 +72,8 @@ def noise_trend(fit: FitResult, at: Linearized) -> Trend:
         return Trend("", np.ones(len(r)))
     verb = "grow" if rank > 0 else "shrink"
     said = f"residuals {verb} with {name} (rank correlation {rank:.2f})"
+    if isinstance(fit.law, FamilyLaw) and name == FAMILY:
+        said = f"residuals differ in size from {fit.law.by} to {fit.law.by}"
     return _power_law(said, r, name, scales[name], used)
 
 

@@ -13,7 +13,8 @@ from jaxscale._numerics import programs
 from jaxscale._numerics.precision import scope
 from jaxscale.datasets.synthetic import simulate
 from jaxscale.fitting.linearized import linearize
-from jaxscale.uncertainty.covariance import covariance, gradients, noise_ratio
+from jaxscale.fitting.sandwich import noise_ratio
+from jaxscale.uncertainty.covariance import covariance, gradients
 from jaxscale.uncertainty.profile import CALIBRATIONS, Profile, _ordered, profile
 from jaxscale.uncertainty.quantities import Best, ComputeFor, Prediction, quantity
 
