@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import fnmatch
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +28,7 @@ from jaxscale.laws.names import (
     law_file,
     one_scale,
     running,
+    spelled_out,
     split_law,
     split_laws,
 )
@@ -209,7 +209,7 @@ def law_given(
     name, column = split_law(text)
     if len(split_laws(name)) > 1 and ".py:" not in name:
         raise ValueError(f"--law {text}: one law is taken here; jaxscale compare takes several")
-    cls = find_law(name if runs is None else _spelled_out(name, runs))
+    cls = find_law(name if runs is None else spelled_out(name, list(runs.columns)))
     check_arguments(cls)
     label, settings = cls.__name__, {}
     if one_scale(cls, column):
@@ -217,22 +217,6 @@ def law_given(
         settings["of"] = column if runs is None else runs.column_called(column)
         label += f":{column}"
     return label, cls(**settings).replace(**fixed), column
-
-
-def _spelled_out(name: str, runs: Runs) -> str:
-    """Return a law whose argument is a pattern, `MixingLaw[share_*]`, with the columns it means."""
-    base, bracket, rest = name.partition("[")
-    if not bracket or "*" not in rest:
-        return name
-    given = rest.removesuffix("]").split(",")
-    found = [
-        c for one in given for c in (fnmatch.filter(runs.columns, one) if "*" in one else [one])
-    ]
-    if not found:
-        raise ValueError(
-            f"--law {name}: no column is called so; there are {listing(list(runs.columns))}"
-        )
-    return f"{base}[{','.join(found)}]"
 
 
 def _only_scale(name: str, runs: Runs | None) -> str:

@@ -189,7 +189,7 @@ class FamilyLaw(Law):
 def catalogued(law: Law) -> bool:
     """Return whether a formula is one of the catalogue, of families or not: tests have tried it."""
     cls = law.base if isinstance(law, FamilyLaw) else type(law)
-    return cls in CATALOGUE.values()
+    return CATALOGUE.has(cls)
 
 
 def _chosen(values: Sequence[Any], code: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import fnmatch
 import hashlib
 import importlib.util
 import re
@@ -167,6 +168,22 @@ def split_law(text: str) -> tuple[str, str]:
     assert found is not None
     name, column = found.groups()
     return (f"{file}.py:{name}" if mark else name), column or ""
+
+
+def spelled_out(name: str, columns: list[str]) -> str:
+    """Return a law whose argument is a pattern, `MixingLaw[share_*]`, with the columns it means.
+
+    Raises:
+        ValueError: no column is called so.
+    """
+    base, bracket, rest = name.partition("[")
+    if not bracket or "*" not in rest:
+        return name
+    given = rest.removesuffix("]").split(",")
+    found = [c for one in given for c in (fnmatch.filter(columns, one) if "*" in one else [one])]
+    if not found:
+        raise ValueError(f"{name}: no column is called so; there are {listing(columns)}")
+    return f"{base}[{','.join(found)}]"
 
 
 def split_laws(text: str) -> list[str]:

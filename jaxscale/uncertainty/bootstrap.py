@@ -170,6 +170,21 @@ GROUPED = (*CLUSTERED, "shared-noise")
 """Those that take groups."""
 
 
+def _allowed(fit: FitResult, method: str, group: Any) -> None:
+    """Raise for a method that there is not, or not for such a fit."""
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if method == "trials" and fit.residual.name not in COUNTS:
+        raise ValueError(
+            "method 'trials' draws counts anew: it goes with residual='binomial' "
+            f"(--residual binomial), not with {fit.residual} residuals"
+        )
+    if group is not None and method not in GROUPED:
+        raise ValueError(
+            f"group goes with method='cluster', 'wild-cluster' or 'shared-noise', not {method!r}"
+        )
+
+
 def bootstrap(
     fit: FitResult,
     *,
@@ -229,18 +244,8 @@ def bootstrap(
         options: dict[str, Any] = dict(method=method, draws=draws, seed=seed, group=group)
         whole = bootstrap(fit.whole, **options, guards=guards, progress=progress)
         return family_draws(whole, fit)
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    if method == "trials" and fit.residual.name not in COUNTS:
-        raise ValueError(
-            "method 'trials' draws counts anew: it goes with residual='binomial' "
-            f"(--residual binomial), not with {fit.residual} residuals"
-        )
+    _allowed(fit, method, group)
     require_draws(draws, len(fit.runs), 2)
-    if group is not None and method not in GROUPED:
-        raise ValueError(
-            f"group goes with method='cluster', 'wild-cluster' or 'shared-noise', not {method!r}"
-        )
     runs, at = fit.runs, linearize(fit)
     freedom, labels, noise = float(at.freedom), None, at.noise()
     drawn: Shares | None = None
