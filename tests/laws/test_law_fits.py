@@ -16,7 +16,19 @@ HUBER = 0.9
 """Efficiency of Huber's loss at a width of one standard deviation of Gaussian noise."""
 
 
-@pytest.fixture(scope="module", params=sorted(CATALOGUE))
+OFTEN = {
+    "AdditiveMixture", "BrokenPower", "Chinchilla", "Composed", "DataConstrained", "Farseer",
+    "Hill", "Kaplan", "M4", "Piecewise", "Routed", "Translog",
+}  # fmt: skip
+"""Laws of every kind: of one scale and several, affine and not, implicit, with breaks, arguments,
+codes, shares or constants, of a logarithm. The others are tried by night."""
+LAWS = [
+    pytest.param(name, marks=() if name in OFTEN else pytest.mark.nightly)
+    for name in sorted(CATALOGUE)
+]
+
+
+@pytest.fixture(scope="module", params=LAWS)
 def planted(request):
     """A law at the values of its example, its inputs, and what it gives there."""
     law = law_class(request.param)(**CATALOGUE[request.param].example.values)
