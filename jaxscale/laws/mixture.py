@@ -20,6 +20,8 @@ from jaxscale._numerics.positive import log, power
 from jaxscale.laws.law import Example, Law
 from jaxscale.laws.parameters import coefficient, constant, exponent, offset, scale
 
+STEPS = 8
+"""Newton's steps to the multiplier of an implicit mixture, from above."""
 MOST = 64
 """Domains of a mixture."""
 SIZES = dict(N=(1e8, 3e9), D=(3e9, 3e10))
@@ -45,6 +47,8 @@ class _Mixture(Law):
 
     sized: ClassVar[tuple[str, ...]] = ()
     """The other inputs, after the shares."""
+    codes: ClassVar[tuple[str, ...]] = ()
+    """Those of them that are codes."""
 
     @classmethod
     def variant(cls, *arguments: str) -> dict[str, Any]:
@@ -82,7 +86,7 @@ class _Mixture(Law):
             "__annotations__": dict.fromkeys(fields, "Scalar"),
             "__call__": formula,
             "shares": arguments,
-            "input_kinds": dict.fromkeys(arguments, "raw"),
+            "input_kinds": dict.fromkeys((*arguments, *cls.codes), "raw"),
             **fields,
         }
 
@@ -214,6 +218,91 @@ class JointMixture(_Mixture):
             for stem, rate in (("a", self.gamma_N), ("b", self.gamma_D))
         )
         return self.E + _own_term(self, h) + _sized_terms(self, by_N, by_D, *sizes)
+
+
+class ImplicitMixture(_Mixture):
+    """L(h, N, D, target) = E_i + c_i x_i^-b_i + A_i (D h_i)^-a_i of domain i = target, 0 to K - 1.
+
+    A model of N parameters shares them out: x minimizes the sum of h_j c_j x_j^-b_j under
+    sum of x = N + (K - 1) H and x >= H: x_j = max(H, (h_j b_j c_j / lam)^(1 / (b_j + 1))), with lam
+    found from the sum. 5 K + 1 parameters; a table has a row for each target that a run was
+    evaluated on, with the domain's number (rounded) in the column `target`. A target that the
+    mixture lacks has no loss.
+
+    Units: E as L, c as L times N^b, A as L times D^a, H as N. Known degeneracies: H where no domain
+    is pushed to it; c against E over few sizes.
+    Source: the implicit law of the repository meiqwq/Explaining-Data-Mixing-Scaling-Laws, fitted to
+    the runs of Shukor et al. 2025, arXiv:2507.09404.
+    Try on: the SlimPajama sweep of Shukor et al., 7 domains and their losses.
+    """
+
+    sized = ("N", "D", "target")
+    codes = ("target",)
+    example: ClassVar[Example] = Example(
+        dict(
+            E_web=1.6, c_web=60.0, b_web=0.25, A_web=90.0, a_web=0.25,
+            E_code=0.7, c_code=250.0, b_code=0.33, A_code=40.0, a_code=0.22,
+            E_books=1.4, c_books=90.0, b_books=0.28, A_books=70.0, a_books=0.24, H=3e7,
+        ),
+        inputs=SIZES | dict(target=(0.0, 2.0)), arguments=WEB,
+    )  # fmt: skip
+
+    @classmethod
+    def fields(cls, domains: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+        """Return E, c, b, A and a of every domain, and H."""
+        found: dict[str, Any] = {}
+        for h, x in domains:
+            found[f"E_{x}"] = offset(f"irreducible loss of {h}")
+            found[f"c_{x}"] = coefficient(f"of size for {h}", per={"N": f"b_{x}"}, linear=False)
+            found[f"b_{x}"] = exponent(f"of size for {h}", start=(0.05, 1.0))
+            found[f"A_{x}"] = coefficient(f"of data for {h}", per={"D": f"a_{x}"})
+            found[f"a_{x}"] = exponent(f"of data for {h}", start=(0.05, 1.0))
+        return {**found, "H": scale("least size of a domain", per={"N": 1}, start=(-4.0, -1.0))}
+
+    def mixed(self: Any, h: tuple[Any, ...], *sizes: Any) -> Any:
+        """Return the loss of the target at shares h, N and D."""
+        N, D, target = sizes
+        c, b = self.of_domains("c"), self.of_domains("b")
+        pull = [log(c_j * b_j * _held(x)) for c_j, b_j, x in zip(c, b, h, strict=True)]
+        whole = jnp.log(N + (len(h) - 1) * self.H)
+        one, floor = jnp.ones_like(h[0]), jnp.log(self.H) * jnp.ones_like(h[0])
+        least = jnp.where(jnp.stack(jnp.broadcast_arrays(*h)) > 0, 0.0, -jnp.inf)
+
+        def sizes_at(t: Any) -> tuple[list[Any], Any]:  # t = -log lam; logarithms, and d/dt
+            logs, slopes = [], []
+            for j, p in enumerate(pull):
+                own = (p + t) / (b[j] + 1) + least[j]
+                above = (own > floor) * one
+                logs.append(jnp.maximum(own, floor))
+                slopes.append(above / (b[j] + 1))
+            return logs, slopes
+
+        def newton(t: Any) -> Any:
+            logs, slopes = sizes_at(t)
+            parts = [jnp.exp(x - whole) for x in logs]
+            slope = sum(x * k for x, k in zip(parts, slopes, strict=True))
+            return t - jnp.log(sum(parts)) * sum(parts) / jnp.maximum(slope, 1e-6)
+
+        # The logarithm of the sum is convex and rises: from where one domain alone has all of it,
+        # Newton's steps go down to the root and never pass it. The last two carry derivatives.
+        starts = [(b[j] + 1) * whole - p - least[j] for j, p in enumerate(pull)]
+        t = jax.lax.stop_gradient(jnp.min(jnp.stack(jnp.broadcast_arrays(*starts)), axis=0))
+        for _ in range(STEPS):
+            t = jax.lax.stop_gradient(newton(t))
+        logs, _ = sizes_at(newton(newton(t)))
+        E, A, a = self.of_domains("E"), self.of_domains("A"), self.of_domains("a")
+        total: Any = 0.0
+        for j, x in enumerate(h):
+            by_size, by_data = c[j] * jnp.exp(-b[j] * logs[j]), A[j] * power(D * _held(x), -a[j])
+            meant = jnp.round(target) == j
+            total = total + jnp.where(meant & (x <= 0), jnp.inf, 0.0)
+            total = total + jnp.where(meant, 1.0, 0.0) * (E[j] + by_size + by_data)
+        return total
+
+
+def _held(x: Any) -> Any:
+    """Return shares with 1 in the place of 0."""
+    return jnp.where(x > 0, x, 1.0)
 
 
 def _own(domains: tuple[tuple[str, str], ...]) -> dict[str, Any]:

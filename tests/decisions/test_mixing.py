@@ -155,3 +155,26 @@ def test_a_fit_of_a_mixture_is_saved_loaded_and_gives_its_best_shares(tmp_path, 
     out.write_text(json.dumps(damaged))
     with pytest.raises(jaxscale.DataError, match="2 to 64 different domains"):
         jaxscale.load(out)
+
+
+def test_an_implicit_mixture_shares_a_model_out_as_no_other_split_does():
+    cls = jaxscale.ImplicitMixture["web", "code"]
+    values = dict(E_web=1.6, c_web=60.0, b_web=0.25, A_web=90.0, a_web=0.25)
+    values |= dict(E_code=0.7, c_code=250.0, b_code=0.33, A_code=40.0, a_code=0.22)
+    N, D, h = 1e9, 2e10, (0.7, 0.3)
+    for least in (3e7, 8e8):  # free, and one domain at its least size
+        law = cls(**values, H=least)
+        losses = [
+            jaxscale.predict(law, web=h[0], code=h[1], N=N, D=D, target=k) for k in (0.0, 1.0)
+        ]
+        split = np.linspace(least, N, 200_001)
+        tried = [
+            E + c * x**-b + A * (D * share) ** -a
+            for E, c, b, A, a, x, share in (
+                (1.6, 60.0, 0.25, 90.0, 0.25, split, h[0]),
+                (0.7, 250.0, 0.33, 40.0, 0.22, N + least - split, h[1]),
+            )
+        ]
+        best = np.argmin(h[0] * tried[0] + h[1] * tried[1])
+        np.testing.assert_allclose(losses, [loss[best] for loss in tried], rtol=1e-6)
+    assert jaxscale.predict(law, web=1.0, code=0.0, N=N, D=D, target=1.0) == np.inf
