@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxscale.cli.given import doubt_sentences, pairs
-from jaxscale.cli.options import out_option
+from jaxscale.cli.options import limits, out_option, pair
 from jaxscale.cli.outputs import deliver
 from jaxscale.decisions.mixing import Mixture, best_mixture
 from jaxscale.fitting.result import FitResult
@@ -28,35 +28,18 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--D", type=float, metavar="X", help="tokens of the run")
     several: Any = dict(action="append", default=[])
     text = "what a target counts, by its file's name without .json; default all alike"
-    sub.add_argument("--weight", type=_number, metavar="FIT=X", help=text, **several)
+    sub.add_argument("--weight", type=pair, metavar="FIT=X", help=text, **several)
     text = "least and most share of a domain"
-    sub.add_argument("--bound", type=_range, metavar="DOMAIN=LOW:HIGH", help=text, **several)
+    sub.add_argument("--bound", type=limits, metavar="NAME=LOW:HIGH", help=text, **several)
     text = "share that --kl draws to; all domains or none; default equal shares"
-    sub.add_argument("--prior", type=_number, metavar="DOMAIN=X", help=text, **several)
+    sub.add_argument("--prior", type=pair, metavar="DOMAIN=X", help=text, **several)
     text = "loss that one nat of KL(shares | prior) counts; default 0"
     sub.add_argument("--kl", type=float, default=0.0, metavar="X", help=text)
     text = "different tokens that a domain has: they are seen --epochs times at most"
-    sub.add_argument("--unique", type=_number, metavar="DOMAIN=X", help=text, **several)
+    sub.add_argument("--unique", type=pair, metavar="DOMAIN=X", help=text, **several)
     text = "how often a token may be seen; default 4"
     sub.add_argument("--epochs", type=float, default=4.0, metavar="X", help=text)
     out_option(sub)
-
-
-def _number(text: str) -> tuple[str, float]:
-    name, mark, value = text.partition("=")
-    try:
-        return name.strip(), float(value)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=NUMBER") from None
-
-
-def _range(text: str) -> tuple[str, tuple[float, float]]:
-    name, mark, value = text.partition("=")
-    try:
-        low, high = (float(end) for end in value.split(":"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not DOMAIN=LOW:HIGH, web=0:.5") from None
-    return name.strip(), (low, high)
 
 
 def run(options: argparse.Namespace) -> int:

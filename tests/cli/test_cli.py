@@ -134,7 +134,7 @@ def test_broken_tables_exit_with_2_and_a_sentence(capsys, tmp_path, name):
     "argv, message",
     [
         (["fit", "nowhere.csv"], "no such file"),
-        (["fit", "RUNS", "--law", "Nonsense"], "there are PowerLaw"),
+        (["fit", "RUNS", "--law", "Nonsense"], "`jaxscale laws` lists"),
         (["fit", "RUNS", "--law", "PowerLaw"], "say which column, e.g. PowerLaw:N (N, C)"),
         (["fit", "RUNS", "--law", "Chinchilla:C"], "'C' after the colon does not apply"),
         (["fit", "RUNS", "--law", "nofile.py:Mine"], "no such file"),

@@ -48,7 +48,7 @@ def table():
 
 
 @pytest.mark.parametrize("loss", [Square(), Huber(0.02), Absolute(1.0)], ids=str)
-@pytest.mark.parametrize("residual", RESIDUALS)
+@pytest.mark.parametrize("residual", [r for r in RESIDUALS if not RESIDUALS[r].fraction])
 @pytest.mark.parametrize("k", [0.3, 1.0, 1.8])
 def test_slopes_and_curvatures_are_those_of_the_value(table, loss, residual, k):
     at = table(loss, residual, runs_of(NESTED, 0.002))

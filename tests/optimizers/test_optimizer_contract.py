@@ -17,6 +17,7 @@ import jaxscale
 from jaxscale import engine
 from jaxscale._numerics.precision import cast, scope
 from jaxscale._numerics.pytree import pytree, static
+from jaxscale._numerics.smallmat import solve_psd
 from jaxscale.engine.loop import Limits, Status
 from jaxscale.fitting.preparation import prepare
 from jaxscale.objective.losses import Huber, Square
@@ -94,6 +95,9 @@ class Function:
 
     def floor(self):
         return jnp.array(0.0)
+
+    def solver(self):
+        return solve_psd
 
 
 def law_objective(name):
