@@ -113,7 +113,20 @@ class Reductions(NamedColumns):
                 f"; {many(len(alone), 'row')} alone in the group, so nothing was tuned there (row "
                 f"{self._shown(alone)})"
             )
-        return self._picked(best, f"not the lowest loss of its {', '.join(names)}")._say([said])
+        said_too = self._across(groups, names, f"--best-of {','.join(names)}")
+        kept = self._picked(best, f"not the lowest loss of its {', '.join(names)}")
+        return kept._say([said, *said_too])
+
+    def _across(self, groups: np.ndarray, named: Sequence[str], option: str) -> list[str]:
+        """Return what to say where the best is taken over families too, such as corpora."""
+        mixed = self._mixed(groups, named)
+        if not mixed:
+            return []
+        return [
+            f"{listing(mixed)} {'differs' if len(mixed) == 1 else 'differ'} between rows that are "
+            f"compared, and only the best is kept; keep each apart: {option},{','.join(mixed)}, "
+            f"--by {mixed[0]} for a fit of each, or --where"
+        ]
 
     def tuning(self, *by: str, over: str | Sequence[str]) -> Tuning:
         """Return the optima of a sweep, to be printed or drawn; see `best_of`.
@@ -264,6 +277,8 @@ class Reductions(NamedColumns):
         named = self.names if of == "loss" else {**self.names, "loss": of}
         runs = self.replace(names={**named, **called})
         runs = runs._picked(lowest, f"not the best of its {', '.join(found.by)}", **changes)
+        by = ",".join(found.by)
+        mixed = self._across(found.groups, [*found.by, *found.over], f"--best-of {by}")
         if not good.all():
             mask = np.isin(runs.rows, self.rows[lowest[good]])
             if not mask.any():
@@ -271,7 +286,7 @@ class Reductions(NamedColumns):
                     f"{self.source}: {option}: no group has an optimum inside its sweep"
                 )
             runs = runs.select(mask, f"no optimum over {', '.join(found.over)} inside the sweep")
-        return runs._say(found.notes(of))
+        return runs._say([*found.notes(of), *mixed])
 
     def _refuse_higher(self, by: Sequence[str], option: str = "") -> None:
         kind = response_of(self.names.get("loss", "loss")).kind

@@ -7,9 +7,6 @@ same training runs, cleaned or counted otherwise, are one source and count once.
 
 from __future__ import annotations
 
-import numpy as np
-
-from jaxscale.data.lowest import is_lowest
 from jaxscale.data.runs import Runs
 from jaxscale.datasets.loading import at_hand, load
 
@@ -61,11 +58,7 @@ def named_tables(name: str) -> dict[str, Runs]:
     """
     runs = load(name)
     if name in SWEEPS:
-        _, group = np.unique(
-            np.column_stack([runs.column("N"), runs.column("D")]), axis=0, return_inverse=True
-        )
-        best = is_lowest(group.ravel(), runs.loss, np.ones(len(runs), bool))
-        return {name: runs.select(best, "not the lowest loss of its N, D")}
+        return {name: runs.best_of("N", "D")}
     if name in GROUPED:
         return {f"{name}/{label}": part for label, part in runs.by_group().items()}
     return {name: runs}
