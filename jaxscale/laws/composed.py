@@ -124,6 +124,7 @@ def _body(outer: type[Law], inner: type[Law], stage: str = "") -> dict[str, Any]
         "__annotations__": dict.fromkeys(fields, "Scalar"),
         "__call__": formula,
         "input_kinds": kinds,
+        "turns": True,
         **fields,
     }
 
