@@ -306,7 +306,7 @@ def coded_labels(table: Table, taken: Sequence[str], options: Reading) -> dict[s
         options: where seeds are averaged, every column of labels tells which rows are alike, and
             where the best is kept, which are of one family.
     """
-    every = options.average_over or options.best_of
+    every = options.average_over or options.best_of or options.envelope
     wanted = list(table.columns) if every else options.grouped
     return {
         TEXT + name: coded(table.columns[name])

@@ -15,7 +15,7 @@ from jaxscale.data.groups import coded, listed, lowest_rows, numbered
 from jaxscale.data.named_columns import LETTERS, TEXT, NamedColumns
 from jaxscale.data.optima import optima
 from jaxscale.data.responses import response_of
-from jaxscale.data.run_ends import ends
+from jaxscale.data.run_ends import LONG, ends, span
 from jaxscale.data.seeds import AVERAGED, Means, means, settings
 from jaxscale.data.settings import is_error
 from jaxscale.data.tuning import Tuning, optimum_as_loss
@@ -65,6 +65,11 @@ class Reductions(NamedColumns):
             said.append(
                 f"{many(int(lost.sum()), 'run')} left out that end at a loss which is not finite "
                 f"(row {self._shown(found.last[lost])})"
+            )
+        if (back := span(groups, progress, end)) > LONG:
+            said.append(
+                f"its {end} looks back over {100 * back:.2g} % of a run, where the loss was higher "
+                "if it still fell: smooth fewer rows, or take the last"
             )
         if found.spike.any():
             said.append(
@@ -255,7 +260,13 @@ class Reductions(NamedColumns):
         bins = numbered([groups[front], np.floor(np.log10(values[front]) * PER_DECADE)])
         best = front[lowest_rows(bins, loss[front])] if len(front) else front
         said = f"envelope along {along}: {many(len(best), 'row')} of {len(groups):,} remain"
-        return self._picked(best, f"not on the envelope along {along}")._say([said])
+        sizes = self.columns.get("N")
+        mixed = (
+            [] if sizes is None or self.group is not None else self._mixed(numbered([sizes]), [])
+        )
+        told = [f"{listing(mixed)} differs between runs of one N, and all have one envelope: "
+                f"--by {mixed[0]} for one of each, or --where"] if mixed else []  # fmt: skip
+        return self._picked(best, f"not on the envelope along {along}")._say([said, *told])
 
     def _optima(self, found: Tuning, of: str) -> Self:
         """Return the runs of optima; see `best_of`."""

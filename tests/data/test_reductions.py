@@ -358,3 +358,30 @@ def test_the_best_over_families_is_said_to_be_over_them(name, tmp_path):
     told = [line for line in runs.warnings if "between rows that are compared" in line]
     assert len(told) == (said is not None)
     assert said is None or f"--best-of N,D,{said}" in told[0]
+
+
+BACK = {
+    "the last": ("last", 10, False),
+    "three of ten": ("median:3", 10, True),
+    "three of a hundred": ("median:3", 100, False),
+    "a long mean": ("ema:.9", 50, True),
+    "a short mean of many": ("ema:.9", 1000, False),
+}
+
+
+@pytest.mark.parametrize("name", BACK)
+def test_an_end_that_looks_far_back_is_said_to(name, tmp_path):
+    end, rows, far = BACK[name]
+    text = LOG + "".join(f"a,{k},1,{1 + 1 / k}\n" for k in range(1, rows + 1))
+    runs = read(tmp_path, text, last_of="run", end=end)
+    assert any("looks back over" in line for line in runs.warnings) == far
+
+
+def test_labels_that_come_again_in_an_envelope_are_said(tmp_path):
+    text = "corpus,N,D,loss\n" + "".join(
+        f"{name},{n},{d},{loss + 1 / d}\n"
+        for name, loss in (("web", 3), ("code", 2))
+        for n in (1, 2)
+        for d in (1, 2, 4)
+    )
+    assert any("'corpus' differs" in x for x in read(tmp_path, text, envelope="C").warnings)
