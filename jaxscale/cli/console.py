@@ -30,7 +30,7 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str | None:
         text, default = action.help, action.default
         none = default is None or default is False or default in ([], argparse.SUPPRESS)
-        if none or not action.option_strings:
+        if none or not action.option_strings or "; default " in (text or ""):
             return text
         return f"{text}; default %(default)s" if text else "default %(default)s"
 

@@ -55,7 +55,10 @@ def robust_loss(options: argparse.Namespace) -> Loss:
         with running(f"{cls.__name__}()"):
             loss = cls()
     if width is not None and loss.width is None:
-        raise ValueError(f"--delta goes with a loss that has a width, not with {loss.name}")
+        raise ValueError(
+            f"--delta goes with a loss that has a width, not with {loss.name}"
+            + ("" if options.loss else "; name one: --loss huber")
+        )
     if width == "auto":
         if not options.two_fits:
             raise ValueError("--delta auto takes two fits: it goes with jaxscale fit; give a width")

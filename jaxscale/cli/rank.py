@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -134,12 +135,21 @@ def _tables(options: argparse.Namespace, texts: list[str]) -> dict[str, Runs]:
             one = argparse.Namespace(**{**vars(options), "runs": [text]})
             read = {text: table(one, mapping)}
         else:
-            read = named_tables(text)
+            read = _named(text)
         twice = [name for name in read if name in found]
         if twice:
             raise ValueError(f"the table {twice[0]} is named twice")
         found |= read
     return found
+
+
+def _named(text: str) -> dict[str, Runs]:
+    """Return a named table; a word that is no name of one may be a law's, misspelled."""
+    try:
+        return named_tables(text)
+    except DataError as error:
+        near = difflib.get_close_matches(split_law(text)[0], CATALOGUE, 1)
+        raise DataError(f"{error}; or the law {near[0]}" if near else str(error)) from error
 
 
 def _check_columns(

@@ -41,6 +41,7 @@ def of_every_table(options: argparse.Namespace) -> int:
         many = load_many(options.fit, cls, loss=own)
         tables, refused = many, many.refused
     answers: dict[str, Any] = {}
+    failed: list[str] = []
     code = 1 if refused else 0
     notes = [f"{table} was refused: {why}" for table, why in refused.items()]
     for table, fit in tables.items():
@@ -50,11 +51,12 @@ def of_every_table(options: argparse.Namespace) -> int:
             code = max(code, int(command_named(options.command).run(one)))
         except (JaxscaleError, ValueError) as error:
             say_error(f"{table}: {error}")
-            notes.append(f"{table}: {error}")
+            failed.append(f"{table}: {error}")
             code = max(code, 1 if isinstance(error, FitError) else 2)
             continue
         answers.update(zip([table], one.collected, strict=False))
     texts = {table: answer[0] for table, answer in answers.items() if answer[0]}
+    notes += failed if answers or options.json else []  # else they were said, and nothing else
     notes += [f"{table}: {note}" for table, answer in answers.items() for note in answer[3]]
     deliver(
         options,

@@ -137,6 +137,25 @@ class NamedColumns:
             raise DataError(f"{option}: expected columns, e.g. N,D")
         return numbered([self._resolved(name, option) for name in names])
 
+    def _mixed(self, groups: np.ndarray, named: Sequence[str]) -> list[str]:
+        """Return the columns of labels that differ within groups [n] and come again in others.
+
+        Such are families (a corpus, a task), not names of runs; columns that are named are none.
+        """
+        keys = [key for key in self.columns if key.startswith(TEXT)]
+        cells = {key.removeprefix(TEXT): self.columns[key] for key in keys}
+        if self.group is not None:
+            cells[self.names.get("group", "group")] = coded(list(self.group))
+        for name in named:
+            cells.pop(self.names.get(str(self._key(name)), name.removeprefix(TEXT)), None)
+        count = int(groups.max()) + 1 if len(groups) else 0
+        found = []
+        for name, cell in cells.items():
+            pairs = len(np.unique(numbered([groups, cell])))
+            if pairs > count and pairs > len(np.unique(cell)):
+                found.append(name)
+        return found
+
     def _tuned(self, name: str, option: str) -> np.ndarray:
         """Return what was tuned [n]: a column of this name, or the one that a short name means."""
         if self._key(name) is None:

@@ -303,9 +303,11 @@ def coded_labels(table: Table, taken: Sequence[str], options: Reading) -> dict[s
     Args:
         table: the table.
         taken: columns that are there as numbers, or as the group.
-        options: where seeds are averaged, every column of labels tells which rows are alike.
+        options: where seeds are averaged, every column of labels tells which rows are alike, and
+            where the best is kept, which are of one family.
     """
-    wanted = list(table.columns) if options.average_over else options.grouped
+    every = options.average_over or options.best_of or options.envelope
+    wanted = list(table.columns) if every else options.grouped
     return {
         TEXT + name: coded(table.columns[name])
         for name in wanted

@@ -15,7 +15,7 @@ from jaxscale.data.groups import coded, listed, lowest_rows, numbered
 from jaxscale.data.named_columns import LETTERS, TEXT, NamedColumns
 from jaxscale.data.optima import optima
 from jaxscale.data.responses import response_of
-from jaxscale.data.run_ends import ends
+from jaxscale.data.run_ends import LONG, ends, span
 from jaxscale.data.seeds import AVERAGED, Means, means, settings
 from jaxscale.data.settings import is_error
 from jaxscale.data.tuning import Tuning, optimum_as_loss
@@ -66,6 +66,11 @@ class Reductions(NamedColumns):
                 f"{many(int(lost.sum()), 'run')} left out that end at a loss which is not finite "
                 f"(row {self._shown(found.last[lost])})"
             )
+        if (back := span(groups, progress, end)) > LONG:
+            said.append(
+                f"its {end} looks back over {100 * back:.2g} % of a run, where the loss was higher "
+                "if it still fell: smooth fewer rows, or take the last"
+            )
         if found.spike.any():
             said.append(
                 f"{many(int(found.spike.sum()), 'run')} cut short on a spike, the last loss far "
@@ -113,7 +118,20 @@ class Reductions(NamedColumns):
                 f"; {many(len(alone), 'row')} alone in the group, so nothing was tuned there (row "
                 f"{self._shown(alone)})"
             )
-        return self._picked(best, f"not the lowest loss of its {', '.join(names)}")._say([said])
+        said_too = self._across(groups, names, f"--best-of {','.join(names)}")
+        kept = self._picked(best, f"not the lowest loss of its {', '.join(names)}")
+        return kept._say([said, *said_too])
+
+    def _across(self, groups: np.ndarray, named: Sequence[str], option: str) -> list[str]:
+        """Return what to say where the best is taken over families too, such as corpora."""
+        mixed = self._mixed(groups, named)
+        if not mixed:
+            return []
+        return [
+            f"{listing(mixed)} {'differs' if len(mixed) == 1 else 'differ'} between rows that are "
+            f"compared, and only the best is kept; keep each apart: {option},{','.join(mixed)}, "
+            f"--by {mixed[0]} for a fit of each, or --where"
+        ]
 
     def tuning(self, *by: str, over: str | Sequence[str]) -> Tuning:
         """Return the optima of a sweep, to be printed or drawn; see `best_of`.
@@ -242,7 +260,13 @@ class Reductions(NamedColumns):
         bins = numbered([groups[front], np.floor(np.log10(values[front]) * PER_DECADE)])
         best = front[lowest_rows(bins, loss[front])] if len(front) else front
         said = f"envelope along {along}: {many(len(best), 'row')} of {len(groups):,} remain"
-        return self._picked(best, f"not on the envelope along {along}")._say([said])
+        sizes = self.columns.get("N")
+        mixed = (
+            [] if sizes is None or self.group is not None else self._mixed(numbered([sizes]), [])
+        )
+        told = [f"{listing(mixed)} differs between runs of one N, and all have one envelope: "
+                f"--by {mixed[0]} for one of each, or --where"] if mixed else []  # fmt: skip
+        return self._picked(best, f"not on the envelope along {along}")._say([said, *told])
 
     def _optima(self, found: Tuning, of: str) -> Self:
         """Return the runs of optima; see `best_of`."""
@@ -264,6 +288,8 @@ class Reductions(NamedColumns):
         named = self.names if of == "loss" else {**self.names, "loss": of}
         runs = self.replace(names={**named, **called})
         runs = runs._picked(lowest, f"not the best of its {', '.join(found.by)}", **changes)
+        by = ",".join(found.by)
+        mixed = self._across(found.groups, [*found.by, *found.over], f"--best-of {by}")
         if not good.all():
             mask = np.isin(runs.rows, self.rows[lowest[good]])
             if not mask.any():
@@ -271,7 +297,7 @@ class Reductions(NamedColumns):
                     f"{self.source}: {option}: no group has an optimum inside its sweep"
                 )
             runs = runs.select(mask, f"no optimum over {', '.join(found.over)} inside the sweep")
-        return runs._say(found.notes(of))
+        return runs._say([*found.notes(of), *mixed])
 
     def _refuse_higher(self, by: Sequence[str], option: str = "") -> None:
         kind = response_of(self.names.get("loss", "loss")).kind

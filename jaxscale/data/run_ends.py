@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 
 import numpy as np
@@ -16,6 +17,8 @@ LEAST = 8
 SPIKE = (6.0, 0.02)
 """Standard deviations of those, and share of their median, by which a spike lies above it."""
 MOST = 10**6
+LONG = 0.05
+"""Share of a run by which a smoothed end looks back too far: the loss still falls there."""
 HOWS = "last, median:K of the last K losses, or ema:B with a decay B from 0 to 1"
 
 
@@ -79,6 +82,26 @@ def ends(groups: np.ndarray, progress: np.ndarray, loss: np.ndarray, how: str) -
     else:
         value = loss[last]
     return Ends(last, np.where(finite, value, np.nan), _spikes(sorted_loss, stop, size))
+
+
+def span(groups: np.ndarray, progress: np.ndarray, how: str) -> float:
+    """Return the share of a run, in the median, that its smoothed end looks back; 0 if unknown.
+
+    Args:
+        groups: [n] as in `ends`.
+        progress: [n].
+        how: one of `HOWS`.
+    """
+    kind, amount = end_of(how)
+    if kind == "last":
+        return 0.0
+    few = int(amount) if kind == "median" else math.ceil(1 / (1 - amount))
+    order = np.lexsort((np.nan_to_num(progress, nan=-np.inf), groups))
+    size = np.bincount(groups)
+    stop = np.cumsum(size) - 1
+    last, first = progress[order[stop]], progress[order[stop - np.minimum(few, size) + 1]]
+    known = (last > 0) & np.isfinite(first)
+    return float(np.median(1 - first[known] / last[known])) if known.any() else 0.0
 
 
 def _medians(

@@ -338,11 +338,13 @@ def unanswered(law: Law, asked: Question, target: float) -> str:
         ends = [math.exp(edge) for edge in budgets_of(asked.flops)]
         worst, best = (float(optimum(wide, end, asked.flops).loss) for end in ends)
     unit = unit_of(asked.flops)
-    if not best <= target:
+    rises = law.turns and best > worst
+    if not (best >= target if rises else best <= target):
         return (
-            f"{name} reaches no loss below {best:.6g} with budgets up to "
+            f"{name} reaches no loss {'above' if rises else 'below'} {best:.6g} with budgets up to "
             f"{ends[1]:.0e} {unit}; the target is {target:g}"
         )
     return (
-        f"a run of {ends[0]:.0e} {unit} already has loss {worst:.6g}, below the target {target:g}"
+        f"a run of {ends[0]:.0e} {unit} already has loss {worst:.6g}, "
+        f"{'above' if rises else 'below'} the target {target:g}"
     )

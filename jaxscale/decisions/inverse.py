@@ -16,6 +16,8 @@ from jaxscale._numerics.roots import root
 from jaxscale.flops import LOG_RANGE, Flops
 from jaxscale.laws import Law, Sum, Term
 
+FEW, MANY = (1e6, 1e7), (1e13, 1e15)
+"""N and D of a small run and of a large one."""
 Numbers = Mapping[str, Any]
 """What the question gives, by name; scalars."""
 
@@ -65,6 +67,14 @@ def loss_of(law: Law, N: Any, D: Any) -> Array:
     return loss
 
 
+def direction(law: Law) -> Any:
+    """Return 1 for a law that falls as N and D grow, -1 for one that rises, as an accuracy does."""
+    if not law.turns:
+        return 1.0
+    little, much = (loss_of(law, *ends) for ends in (FEW, MANY))
+    return jnp.where(much > little, -1.0, 1.0)
+
+
 def reach(law: Law, known: str, value: Any, loss: Any) -> Array:
     """Return the D (or N) at which a law reaches a loss at a known N (or D); inf where none does.
 
@@ -82,10 +92,12 @@ def reach(law: Law, known: str, value: Any, loss: Any) -> Array:
         rest = terms_for(form, loss) - here.coefficient * power(value, -here.exponent)
         return input_for(other, rest)
 
+    sign = direction(law)
+
     def excess(x: Array) -> Array:
         free = jnp.exp(x)
         reached = loss_of(law, value, free) if known == "N" else loss_of(law, free, value)
-        gap: Array = loss - reached
+        gap: Array = sign * (loss - reached)
         return gap
 
     x = root(excess, *LOG_RANGE, loss * jnp.ones_like(value))

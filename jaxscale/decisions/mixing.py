@@ -162,6 +162,8 @@ def _domains(laws: Mapping[str, Law]) -> tuple[str, ...]:
 
 def _weights(laws: Mapping[str, Law], weights: Mapping[str, float] | None) -> np.ndarray:
     given = dict.fromkeys(laws, 1.0) if weights is None else dict(weights)
+    if unknown := [name for name in given if name not in laws]:
+        raise ValueError(f"weights: no target {unknown[0]!r}; there are {listing(list(laws))}")
     if given.keys() != laws.keys() or not all(np.isfinite(w) and w >= 0 for w in given.values()):
         raise ValueError(f"weights are to be 0 or more for each of {listing(list(laws))}")
     found = np.array([given[name] for name in laws], float)
@@ -178,8 +180,10 @@ def _sizes(laws: Mapping[str, Law], N: float | None, D: float | None) -> tuple[f
     if kinds == {0}:
         return ()
     for name, value in (("N", N), ("D", D)):
-        if value is None or not (np.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be a positive number: the laws take it, got {value!r}")
+        if value is None:
+            raise ValueError(f"{name} is missing: the laws take N and D of the run (--N X --D X)")
+        if not (np.isfinite(value) and value > 0):
+            raise ValueError(f"{name} must be a positive number, got {value!r}")
     assert N is not None and D is not None
     return float(N), float(D)
 

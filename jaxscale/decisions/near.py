@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxscale.decisions.inverse import direction
 from jaxscale.flops import Flops, tokens_for
 from jaxscale.laws import Law
 
@@ -48,14 +49,15 @@ def near_optimal(law: Law, best: Any, within: float, flops: Flops | None = None)
         raise ValueError(f"within must be a positive share of the loss, got {within!r}")
     model = flops or law.flops
     C, top = np.asarray(best.compute, float), np.log(np.asarray(best.N, float))
-    limit = np.asarray(best.loss) * (1 + within)
+    sign = float(direction(law))
+    limit = np.asarray(best.loss) * (1 + sign * within)
 
     def beyond(log_N: np.ndarray) -> np.ndarray:
         N = np.exp(log_N)
         D = np.asarray(tokens_for(model, N, C), float)
         with np.errstate(all="ignore"):
             loss = np.asarray(law.loss(*({"N": N, "D": D}[name] for name in law.inputs)), float)
-        found: np.ndarray = ~(loss <= limit)
+        found: np.ndarray = ~(sign * loss <= sign * limit)
         return found
 
     ends = []

@@ -18,7 +18,7 @@ from jax import Array
 from jaxscale._numerics.least import least
 from jaxscale._numerics.positive import power
 from jaxscale._numerics.roots import root
-from jaxscale.decisions.inverse import additive, loss_of, reach
+from jaxscale.decisions.inverse import additive, direction, loss_of, reach
 from jaxscale.flops import Flops, power_form, tokens_for
 from jaxscale.laws import Law
 
@@ -88,7 +88,8 @@ def _searched(law: Law, C: Array, flops: Flops) -> tuple[Array, Array]:
     def along(log_N: Array, given: tuple[Law, Array]) -> Array:
         law, C = given
         N = jnp.exp(log_N)
-        return loss_of(law, N, tokens_for(flops, N, C * jnp.ones_like(N)))
+        loss = loss_of(law, N, tokens_for(flops, N, C * jnp.ones_like(N)))
+        return loss if not law.turns else direction(law) * loss
 
     log_N, edge = least(along, LOG_N, (law, C))
     return jnp.exp(log_N), edge

@@ -21,6 +21,7 @@ from jaxscale.decisions.inverse import (
     Numbers,
     Plan,
     additive,
+    direction,
     loss_of,
     partner,
     reach,
@@ -86,9 +87,11 @@ def _ratio_and_budget(law: Law, at: Numbers, flops: Flops) -> Plan:
 
 def _ratio_and_loss(law: Law, at: Numbers, flops: Flops) -> Plan:
     ratio, loss = at["ratio"], jnp.asarray(at["target_loss"], float)
+    sign = direction(law)
 
     def excess(x: Array) -> Array:
-        return loss - loss_of(law, jnp.exp(x), ratio * jnp.exp(x))
+        gap: Array = sign * (loss - loss_of(law, jnp.exp(x), ratio * jnp.exp(x)))
+        return gap
 
     x = root(excess, *LOG_N, loss)
     N = jnp.where(excess(x + 1e-6) < 0, jnp.inf, jnp.exp(x))

@@ -21,6 +21,7 @@ from jaxscale.decisions.inverse import (
     Numbers,
     Plan,
     additive,
+    direction,
     input_for,
     loss_of,
     run_of,
@@ -60,7 +61,7 @@ def served_budget(law: Law, at: Numbers, flops: Flops) -> Plan:
         N = jnp.exp(log_N)
         left = (cost - N * serving) / train
         D = tokens_for(flops, N, jnp.where(left > 0, left, 1.0) * jnp.ones_like(N))
-        return jnp.where(left > 0, loss_of(law, N, D), jnp.inf)
+        return jnp.where(left > 0, direction(law) * loss_of(law, N, D), jnp.inf)
 
     log_N, edge = least(along, LOG_N, (law, cost, train, serving))
     N = jnp.exp(log_N)

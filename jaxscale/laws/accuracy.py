@@ -94,6 +94,7 @@ class DirectAccuracyND(Law):
     al. 2025, arXiv:2509.24012.
     """
 
+    turns: ClassVar[bool] = True
     E: Scalar = scale("logarithm of the ceiling, sign changed", start=(-5.0, 0.0))
     A: Scalar = scale("model-size coefficient", per=dict(N="alpha"))
     B: Scalar = scale("data-size coefficient", per=dict(D="beta"))

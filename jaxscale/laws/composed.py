@@ -12,7 +12,7 @@ from jaxscale.laws.catalogue import CATALOGUE
 from jaxscale.laws.law import Example, Law
 from jaxscale.laws.parameters import Parameter, constant, exponent_of
 
-UNIT = "a loss of 1 of the inner law"
+UNIT = "1, in the unit of what the inner law gives"
 
 
 def _renamed(spec: Parameter, names: dict[str, str], read: str) -> Parameter:
@@ -124,6 +124,7 @@ def _body(outer: type[Law], inner: type[Law], stage: str = "") -> dict[str, Any]
         "__annotations__": dict.fromkeys(fields, "Scalar"),
         "__call__": formula,
         "input_kinds": kinds,
+        "turns": True,
         **fields,
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
@@ -106,6 +106,7 @@ class TwoStep(Law):
     Source: Bhagia et al. 2024, arXiv:2412.04403.
     """
 
+    turns: ClassVar[bool] = True
     b: Scalar = offset("accuracy of a perfect model", positive=False)
     a: Scalar = coefficient("accuracy of a guess less that", positive=False)
     c: Scalar = scale("logit of endless N and D", positive=False, start=(-6.0, 2.0))

@@ -234,6 +234,8 @@ class Law:
     has no unit: an `offset` moves with the loss's unit, a `coefficient` has the units `per=` alone,
     and what has the loss's own unit, E in log(E + A x^-a), is a `scale(..., units=1)`.
     """
+    turns: ClassVar[bool] = False
+    """Whether it may rise with N and D, as an accuracy does: throughout, by its parameters."""
     flops: Flops = SIX_ND
     """FLOPs model that ties N, D and C; a law may have it as a static field."""
     of: str | None = None

@@ -349,7 +349,8 @@ def _table(found: Influence, most: int) -> str:
     runs, names = found.runs, list(found.inputs)
     change = "change without it"
     called = f"log {found.quantity}" if found.log else found.quantity
-    rows = [["row", *names, "loss", "residual", change, "d/dloss", "leverage"]]
+    what = runs.response.kind
+    rows = [["row", *names, what, "residual", change, f"d/d{what}", "leverage"]]
     for k in found.largest(most):
         moved = found.without[k]
         rows.append(

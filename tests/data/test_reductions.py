@@ -331,3 +331,57 @@ def test_the_best_of_every_size_are_those_that_the_authors_mark():
     best = jaxscale.read_runs(path, best_of="N,D")
     marked = jaxscale.read_runs(path, where="best_lr == 1")
     assert best.rows.tolist() == marked.rows.tolist() and len(best) == 81
+
+
+SIZES = ("1,1", "1,2", "2,1", "2,2")
+TWO = [("web,", 3.0), ("code,", 2.0)]
+FAMILIES = {
+    "two corpora": ("corpus,", TWO, "N,D", "", "corpus"),
+    "a parabola over two corpora": ("corpus,", TWO, "N,D", "lr", "corpus"),
+    "corpora kept apart": ("corpus,", TWO, "N,D,corpus", "", None),
+    "one corpus": ("corpus,", [("web,", 3.0)], "N,D", "", None),
+    "names of runs": ("run,", None, "N,D", "", None),
+    "a sweep alone": ("", [("", 3.0)], "N,D", "", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_best_over_families_is_said_to_be_over_them(name, tmp_path):
+    head, families, by, over, said = FAMILIES[name]
+    rows = []
+    for size in SIZES:
+        for label, loss in families or [("", 3.0)]:
+            for lr, more in ((1, 0.1), (2, 0.0), (4, 0.1)):
+                label = f"r{len(rows)}," if head == "run," else label
+                rows.append(f"{label}{size},{lr},{loss + more}")
+    runs = read(tmp_path, f"{head}N,D,lr,loss\n" + "\n".join(rows), best_of=by, over=over or None)
+    told = [line for line in runs.warnings if "between rows that are compared" in line]
+    assert len(told) == (said is not None)
+    assert said is None or f"--best-of N,D,{said}" in told[0]
+
+
+BACK = {
+    "the last": ("last", 10, False),
+    "three of ten": ("median:3", 10, True),
+    "three of a hundred": ("median:3", 100, False),
+    "a long mean": ("ema:.9", 50, True),
+    "a short mean of many": ("ema:.9", 1000, False),
+}
+
+
+@pytest.mark.parametrize("name", BACK)
+def test_an_end_that_looks_far_back_is_said_to(name, tmp_path):
+    end, rows, far = BACK[name]
+    text = LOG + "".join(f"a,{k},1,{1 + 1 / k}\n" for k in range(1, rows + 1))
+    runs = read(tmp_path, text, last_of="run", end=end)
+    assert any("looks back over" in line for line in runs.warnings) == far
+
+
+def test_labels_that_come_again_in_an_envelope_are_said(tmp_path):
+    text = "corpus,N,D,loss\n" + "".join(
+        f"{name},{n},{d},{loss + 1 / d}\n"
+        for name, loss in (("web", 3), ("code", 2))
+        for n in (1, 2)
+        for d in (1, 2, 4)
+    )
+    assert any("'corpus' differs" in x for x in read(tmp_path, text, envelope="C").warnings)

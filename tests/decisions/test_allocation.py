@@ -4,6 +4,7 @@ from cases import TokensFirst
 
 import jaxscale
 from jaxscale.decisions.allocation import allocate
+from jaxscale.decisions.near import near_optimal
 
 LAW = jaxscale.Chinchilla(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.36)
 
@@ -27,6 +28,27 @@ def test_a_target_loss_is_reached_at_the_least_budget(law, target):
     best = allocate(law, target_loss=target)
     assert best.loss == pytest.approx(target, rel=1e-9) and best.loss <= target * (1 + 1e-12)
     assert allocate(law, compute=best.compute * 0.999).loss > target
+
+
+RISING = {
+    "accuracy": jaxscale.DirectAccuracyND(E=0.12, A=480.0, B=2100.0, alpha=0.35, beta=0.36),
+    "two steps": jaxscale.TwoStep(b=0.9, a=-0.6, c=-2.0, A=480.0, B=2100.0, alpha=0.35, beta=0.36),
+}
+
+
+@pytest.mark.parametrize("name", RISING)
+def test_the_best_run_of_an_accuracy_is_the_one_that_has_most(name):
+    law = RISING[name]
+    best, same = allocate(law, compute=1e23), allocate(LAW, compute=1e23)
+    assert best.N == pytest.approx(same.N, rel=1e-5) and not best.at_edge
+    for factor in (0.9, 1.1):
+        assert jaxscale.predict(law, N=best.N * factor, C=1e23) < best.loss
+    again = allocate(law, target_loss=best.loss)
+    assert again.compute == pytest.approx(1e23, rel=1e-4)
+    held = allocate(law, target_loss=best.loss, ratio=best.tokens_per_parameter)
+    assert held.compute == pytest.approx(1e23, rel=1e-4)
+    near = near_optimal(law, best, 0.0025)
+    assert 0 < near.N[0] < best.N < near.N[1] < np.inf
 
 
 def test_kaplan_spends_on_size_as_its_paper_does():

@@ -69,7 +69,7 @@ def test_no_mixture_of_a_fine_grid_is_better(name):
         (dict(laws={"a": LINEAR, "b": example("MixingLaw")}), "same domains"),
         (dict(laws=jaxscale.MixingLaw["web", "code"]()), "is free"),
         (dict(laws={}), "no law is given"),
-        (dict(laws=example("JointMixture")), "N must be a positive number"),
+        (dict(laws=example("JointMixture")), "N is missing"),
         (dict(bounds={"web": (0.0, 0.3), "code": (0.0, 0.3)}), "0.6 at most"),
         (dict(bounds={"web": (0.7, 1.0), "code": (0.7, 1.0)}), "1.4 at least"),
         (dict(bounds={"web": (0.5, 0.1)}), "no range of shares"),
@@ -78,7 +78,7 @@ def test_no_mixture_of_a_fine_grid_is_better(name):
         (dict(unique={"web": 1e9}, D=1e12, bounds={"web": (0.1, 1.0)}), "its least share is 0.1"),
         (dict(prior={"web": 1.0}), "positive share of each"),
         (dict(kl=-1.0), "kl must be 0 or more"),
-        (dict(weights={"other": 1.0}), "weights are to be"),
+        (dict(weights={"other": 1.0}), "weights: no target 'other'"),
         (dict(weights={"loss": 0.0}), "all zero"),
     ],
 )
