@@ -229,7 +229,7 @@ def _from_catalogue(name: str) -> type[Law]:
         near = difflib.get_close_matches(base.lower(), by_name, n=1)
         hint = f"did you mean {by_name[near[0]]}? " if near else ""
         raise ValueError(
-            f"no law {base!r}; {hint}`jaxscale laws` lists the {len(CATALOGUE)} that there are; your "
+            f"no law {base!r}; {hint}`jaxscale laws` lists the {len(CATALOGUE)} there are; your "
             "own is FILE.py:CLASS"
         )
     law = CATALOGUE.get(by_name[base.lower()] + bracket + arguments)
