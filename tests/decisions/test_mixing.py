@@ -155,3 +155,9 @@ def test_a_fit_of_a_mixture_is_saved_loaded_and_gives_its_best_shares(tmp_path, 
     out.write_text(json.dumps(damaged))
     with pytest.raises(jaxscale.DataError, match="2 to 64 different domains"):
         jaxscale.load(out)
+
+
+def test_no_domain_takes_the_parameter_of_a_size():
+    free = jaxscale.JointMixture["w_N", "w_D", "w_web"]().free
+    assert {"gamma_N", "gamma_D", "gamma_w_N", "gamma_w_D"} <= set(free)
+    assert len(free) == 5 + 4 * 3
