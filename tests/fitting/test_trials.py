@@ -178,6 +178,11 @@ def test_what_fits_once_refuses_residuals_of_two_fits(fits):
         fits(jaxscale.PowerLaw(of="C"), runs(), residual="beta-binomial", loss=jaxscale.Square())
 
 
+def test_laws_are_not_compared_on_weights_of_their_own():
+    with pytest.raises(ValueError, match="every law would have other weights"):
+        jaxscale.compare([jaxscale.PowerLaw(of="C")], runs(), residual="beta-binomial", draws=0)
+
+
 def test_trials_weigh_runs_for_the_residual_that_they_were_counted_for():
     problem = prepare(jaxscale.PowerLaw(of="C"), runs(), None, "binomial")
     assert problem.under(loss=jaxscale.Huber(1.0)).residual is problem.residual
