@@ -98,7 +98,7 @@ def _body(outer: type[Law], inner: type[Law], stage: str = "") -> dict[str, Any]
     taken = {field.name: field for field in dataclasses.fields(inner)}  # type: ignore[arg-type]
     own = [f for f in dataclasses.fields(outer) if f.metadata.get("parameter")]  # type: ignore[arg-type]
     names = {f.name: f"outer_{f.name}" if f.name in taken else f.name for f in own}
-    if stage in {"loss", *names.values(), *taken}:
+    if stage in {"loss", "unit", *names.values(), *taken}:
         raise ValueError(f"Composed: the stage cannot be called {stage}, which is something else")
     inside = [name for name, field in taken.items() if field.metadata.get("parameter")]
     fields = {}
