@@ -34,7 +34,9 @@ def undetermined(at: Information) -> tuple[str, ...]:
     law = at.law
     if not isinstance(law, FamilyLaw):
         return tuple(_undetermined(at))
-    said = {label: _undetermined(at, {FAMILY: k}) for k, label in enumerate(law.labels)}
+    there = set(at.inputs[FAMILY].tolist())  # all runs of a family may be left out
+    known = {k: label for k, label in enumerate(law.labels) if k in there}
+    said = {label: _undetermined(at, {FAMILY: k}) for k, label in known.items()}
     return tuple(f"{law.by} {label}: {one}" for label, found in said.items() for one in found)
 
 

@@ -13,8 +13,9 @@ from jaxscale.fitting.fit import fit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
 from jaxscale.laws.names import law_given
+from jaxscale.objective.fractions import BetaBinomial
 from jaxscale.objective.losses import Loss
-from jaxscale.objective.residuals import Residual
+from jaxscale.objective.residuals import Residual, residual_named
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +84,13 @@ def fit_all(
 
     Raises:
         DataError: a loss is not positive, or no law can be fitted.
+        ValueError: the residual is beta-binomial, which weighs the runs of each law otherwise.
     """
+    if isinstance(residual_named(residual), BetaBinomial):
+        raise ValueError(
+            "beta-binomial residuals weigh runs by what a law leaves, so that every law would have "
+            "other weights; compare them under residual='binomial' (--residual binomial)"
+        )
     positive = runs.loss > 0
     if not positive.all():
         at = int(np.flatnonzero(~positive)[0])

@@ -10,10 +10,11 @@ import numpy as np
 
 from jaxscale.comparison.candidates import label_of
 from jaxscale.data.runs import Runs
-from jaxscale.errors import DataError, FitError
+from jaxscale.errors import FitError
 from jaxscale.fitting.fit import fit_problem
 from jaxscale.fitting.preparation import prepare
 from jaxscale.fitting.result import FitResult
+from jaxscale.fitting.second import refuse_first
 from jaxscale.laws import Law, derived
 from jaxscale.objective.losses import Loss, loss_named
 from jaxscale.objective.residuals import Residual, residual_named
@@ -106,11 +107,12 @@ def _row(
 ) -> dict[str, Any]:
     try:
         if known is None:
+            refuse_first(residual, "sensitivity()")
             problem = prepare(law, runs, loss, residual)
         else:
             problem = known.problem.under(loss, residual)
         result = fit_problem(problem, **options)
-    except (DataError, FitError) as error:
+    except (FitError, ValueError) as error:
         return {
             **loss.document(),
             "residual": residual.name,

@@ -66,7 +66,8 @@ def sample(objective: Objective) -> Objective | None:
         return None
     cell = _regions(objective, weight > 0)
     mass = np.bincount(cell, weight)
-    share = weight * (0.5 / weight.sum() + 0.5 / (np.count_nonzero(mass) * mass[cell]))
+    full = np.where(mass > 0, mass, 1.0)  # a region may hold runs without weight alone
+    share = weight * (0.5 / weight.sum() + 0.5 / (np.count_nonzero(mass) * full[cell]))
     chance = np.minimum(ROWS * share, 1.0)
     for _ in range(8):  # what is certain to be drawn leaves its share to the others
         sure = chance >= 1

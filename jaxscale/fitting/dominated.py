@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxscale._numerics.precision import scope
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.fitting.fit import fit
@@ -88,12 +89,13 @@ def differences(law: Law) -> Law:
     """Return the law of the difference between two runs, its E held at 0, which it has no part in.
 
     Raises:
-        ValueError: the law is not of N and D, or has no E.
+        ValueError: the law is not of N and D, or is not E and something else.
     """
     cls = type(law)
-    if law.inputs != ("N", "D") or "E" not in law.parameters or cls.response == "log":
+    if law.inputs != ("N", "D") or not _adds(law):
         raise ValueError(
-            f"pairs are of laws of N and D with an irreducible loss E, not of {cls.__name__}"
+            f"pairs are of laws of N and D with an irreducible loss E that is added to the rest, "
+            f"not of {cls.__name__}"
         )
 
     def apart(self: Any, N: Any, D: Any, N_ratio: Any, D_ratio: Any) -> Any:
@@ -106,6 +108,18 @@ def differences(law: Law) -> Law:
         {"__call__": apart, "__doc__": f"Differences of {cls.__name__}.", "input_kinds": kinds},
     )
     return made(**{**law.fixed, "E": 0.0})  # type: ignore[no-any-return]
+
+
+def _adds(law: Law) -> bool:
+    """Return whether E is added to all else, so that differences are without it."""
+    if "E" not in law.parameters or type(law).response == "log":
+        return False
+    rng = np.random.default_rng(0)
+    plain = law.replace(**{name: float(rng.uniform(0.3, 0.9)) for name in law.free})
+    N, D = np.array([2.0, 30.0]), np.array([3.0, 50.0])
+    with scope(np.float64), np.errstate(all="ignore"):
+        low, high = (np.asarray(plain.replace(E=np.float64(E))(N, D)) for E in (0.0, 1.0))
+    return bool(np.allclose(high - low, 1.0, rtol=0, atol=1e-9))
 
 
 def law_of_pairs(found: FitResult, law: Law, runs: Runs) -> Law:

@@ -22,6 +22,7 @@ from jaxscale._numerics.precision import cast, refuse_tracers
 from jaxscale.data.runs import Runs
 from jaxscale.errors import FitError
 from jaxscale.fitting.preparation import prepare
+from jaxscale.fitting.second import refuse_first
 from jaxscale.laws import Law
 from jaxscale.objective.losses import Loss, usual_loss
 from jaxscale.objective.objective import Objective
@@ -155,6 +156,7 @@ def exponent_grid(
     if not isinstance(runs, Runs):
         raise TypeError(f"runs must be jaxscale.Runs, got {type(runs).__name__}")
     refuse_tracers((law, runs.loss, weights), "exponent_grid")
+    refuse_first(residual_named(residual), "exponent_grid()")
     loss = usual_loss(residual_named(residual)) if loss is None else loss
     names = _exponents(law)
     axes = _axes(law, names, resolution, ranges or {})

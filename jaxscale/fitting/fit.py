@@ -26,7 +26,7 @@ from jaxscale.fitting.families import with_families
 from jaxscale.fitting.pooling import fit_pooled, weak
 from jaxscale.fitting.preparation import Problem, prepare, runs_given
 from jaxscale.fitting.result import FitResult
-from jaxscale.fitting.second import second, sized
+from jaxscale.fitting.second import refuse_twofold, second, sized
 from jaxscale.laws import Law
 from jaxscale.laws.grouped import FamilyLaw, Grouped
 from jaxscale.laws.names import law_given
@@ -173,6 +173,7 @@ def fit(
         mesh=mesh,
         begin=begin,
     )
+    refuse_twofold(stated.residual, delta, isinstance(stated.law, FamilyLaw) and stated.law.pooled)
     if isinstance(stated.law, FamilyLaw) and stated.law.pooled:
         held = stated.constraints
         stated = stated._replace(constraints=held._replace(pooled=weak(stated.law, len(runs))))

@@ -27,7 +27,7 @@ from jaxscale.data.headers import header
 from jaxscale.data.runs import LETTERS, Runs
 from jaxscale.errors import DataError
 from jaxscale.fitting.constraints import FREE, Constraints
-from jaxscale.fitting.trials import TRIALS, counted, require_fractions
+from jaxscale.fitting.trials import TRIALS, counted, require_fractions, weighs_trials
 from jaxscale.flops import SixND
 from jaxscale.laws import Law
 from jaxscale.laws.grouped import FamilyLaw, catalogued
@@ -78,9 +78,16 @@ class Problem:
         """Return the same problem under another loss or residual.
 
         Raises:
-            DataError: the residual needs positive losses, and one is not.
+            DataError: the residual needs positive losses, and one is not; or the runs are weighted
+                by their trials as another residual has it.
         """
         kind = self.residual if residual is None else residual_named(residual)
+        counts = TRIALS in self.runs.columns or weighs_trials(self.runs)
+        if kind.name != self.residual.name and counts and (kind.fraction or self.residual.fraction):
+            raise DataError(
+                f"{self.runs.source}: trials weigh runs under {self.residual} residuals otherwise "
+                f"than under {kind} ones; fit anew with residual={kind.name!r}"
+            )
         _require_losses(self.runs, kind)
         own = self.loss if loss is None else loss
         objective = dataclasses.replace(self.objective, loss=own, residual=kind)

@@ -16,6 +16,7 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.trials import weighs_trials
 from jaxscale.objective.fractions import BetaBinomial, Binomial
 from jaxscale.objective.loss import Loss
+from jaxscale.objective.residual import Residual
 
 EFFICIENT = 1.345
 """Standard deviations of a Huber width that loses 5 % of the efficiency at normal noise."""
@@ -54,6 +55,45 @@ def sized(loss: Loss, delta: float | str | None) -> Loss:
             raise ValueError(f"delta must be a width or 'auto', got {delta!r}")
         return loss
     return loss.with_threshold(delta)
+
+
+def refuse_twofold(residual: Residual, delta: float | str | None, pooled: float) -> None:
+    """Raise where two things would each be estimated by a first fit under the other.
+
+    Args:
+        residual: of the fit.
+        delta: as `fit` takes it.
+        pooled: whether families are pooled, or the width of their prior.
+
+    Raises:
+        ValueError: there are two.
+    """
+    counts = isinstance(residual, BetaBinomial)
+    if pooled and (counts or delta == "auto"):
+        what = "beta-binomial residuals weigh runs" if counts else "delta='auto' sets the width"
+        raise ValueError(
+            f"{what} by a first fit, and pool= estimates by one how families vary: "
+            + ("use residual='binomial'" if counts else "give a width, delta=1e-3")
+            + ", or leave pool= out"
+        )
+    if counts and delta == "auto":
+        raise ValueError(
+            "beta-binomial residuals weigh runs by a first fit, which delta='auto' would make "
+            "under another width: give a width, delta=1 (--delta 1)"
+        )
+
+
+def refuse_first(residual: Residual, what: str) -> None:
+    """Raise for what fits once, where the residual takes two fits.
+
+    Raises:
+        ValueError: it is beta-binomial.
+    """
+    if isinstance(residual, BetaBinomial):
+        raise ValueError(
+            f"beta-binomial residuals take two fits, and {what} makes one: use "
+            "residual='binomial' (--residual binomial)"
+        )
 
 
 def second(first: FitResult, problem: Problem, delta: float | str | None) -> Second:

@@ -17,10 +17,11 @@ from jaxscale.engine import implicit
 from jaxscale.engine.loop import Limits, solve
 from jaxscale.fitting.preparation import prepare
 from jaxscale.fitting.result import FitResult
+from jaxscale.fitting.second import refuse_first
 from jaxscale.laws import Law
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import Objective
-from jaxscale.objective.residuals import Residual
+from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.optimizers import OPTIMIZERS, method
 from jaxscale.varpro.starts import random_starts
 
@@ -124,5 +125,6 @@ def solver(
     if not isinstance(law, Law) or runs is None:
         raise TypeError("give a law and runs, solver(Chinchilla(), runs), or a fit")
     refuse_tracers((law, runs.loss), "solver")
+    refuse_first(residual_named(residual), "solver()")
     problem = prepare(law, runs, loss, residual)
     return Solver(problem.objective, random_starts(problem.objective, starts, seed), max_steps)

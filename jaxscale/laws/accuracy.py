@@ -33,11 +33,14 @@ def pass_at_k(n: Any, c: Any, k: Any) -> np.ndarray:
         k: samples drawn, at most n.
 
     Raises:
-        ValueError: c is above n, k is above n, or one is out of range.
+        ValueError: c is above n, k is above n, or one is out of range or no whole number.
 
     Source: the evaluation code of HumanEval (github.com/openai/human-eval).
     """
-    n, c, k = np.broadcast_arrays(*(np.asarray(x, int) for x in (n, c, k)))
+    given = [np.asarray(x, float) for x in (n, c, k)]
+    if not all((x == np.floor(x)).all() for x in given):
+        raise ValueError("pass_at_k takes whole numbers of samples")
+    n, c, k = np.broadcast_arrays(*(x.astype(int) for x in given))
     if (c < 0).any() or (c > n).any() or (k < 1).any() or (k > n).any():
         raise ValueError("pass_at_k takes 0 <= c <= n and 1 <= k <= n")
     i = np.arange(1, int(n.max(initial=0)) + 1)

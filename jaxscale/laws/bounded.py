@@ -87,7 +87,7 @@ class Rosenfeld(Law):
 
     Known degeneracies: c against the exponents, as E in Chinchilla; near L0 alone, all are open.
 
-    Source: Rosenfeld et al. 2020, arXiv:1909.12673, equation 5.
+    Source: Rosenfeld et al. 2020, arXiv:1909.12673.
 
     Try on: the curves of Alabdulmohsin et al. 2022, google-research revisiting_neural_scaling_laws.
     """

@@ -33,7 +33,7 @@ class BrokenPower(Law):
     Known degeneracies: f -> 0 is a kink that is located between two runs only; a break outside of
     the runs leaves its c open; c0 against d1 and c1 where few runs lie before the first break.
 
-    Source: Caballero et al. 2022, arXiv:2210.14891, equation 1 (there n breaks in any order).
+    Source: Caballero et al. 2022, arXiv:2210.14891 (there n breaks in any order).
 
     Try on: the curves of Alabdulmohsin et al. 2022, google-research revisiting_neural_scaling_laws;
     the 4-digit addition of Caballero et al.

@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxscale.laws.catalogue import CATALOGUE
-from jaxscale.laws.law import Example, Law
+from jaxscale.laws.law import Example, Law, plain_name
 from jaxscale.laws.parameters import Parameter, constant, exponent_of
 
 UNIT = "1, in the unit of what the inner law gives"
@@ -65,7 +65,7 @@ class Composed(Law):
     @classmethod
     def variant(cls, *arguments: str) -> dict[str, Any]:
         """Return the fields and the formula of the chain of two laws."""
-        if len(arguments) not in (2, 3) or not all(one.isidentifier() for one in arguments):
+        if len(arguments) not in (2, 3) or not all(map(plain_name, arguments)):
             raise ValueError("write Composed[OUTER,INNER] or Composed[OUTER,INNER,STAGE]")
         unknown = [name for name in arguments[:2] if name not in CATALOGUE or name == cls.__name__]
         if unknown:
@@ -84,6 +84,9 @@ def _body(outer: type[Law], inner: type[Law], stage: str = "") -> dict[str, Any]
     Raises:
         ValueError: one of the laws cannot be chained.
     """
+    for law in (outer, inner):
+        if law.usual() is not law and law.__call__ is Law.__call__:
+            raise ValueError(f"Composed: {law.__name__} takes arguments, which a chain cannot give")
     read, *others = _inputs(outer)
     given = _inputs(inner)
     clash = sorted({*others, stage} & set(given))
@@ -95,6 +98,8 @@ def _body(outer: type[Law], inner: type[Law], stage: str = "") -> dict[str, Any]
     taken = {field.name: field for field in dataclasses.fields(inner)}  # type: ignore[arg-type]
     own = [f for f in dataclasses.fields(outer) if f.metadata.get("parameter")]  # type: ignore[arg-type]
     names = {f.name: f"outer_{f.name}" if f.name in taken else f.name for f in own}
+    if stage in {"loss", "unit", *names.values(), *taken}:
+        raise ValueError(f"Composed: the stage cannot be called {stage}, which is something else")
     inside = [name for name, field in taken.items() if field.metadata.get("parameter")]
     fields = {}
     for name, field in taken.items():

@@ -64,8 +64,8 @@ class Precision(Law):
 
     Units: E as L, A as L times N^alpha, B as L times D^beta; each gamma in bits.
 
-    Known degeneracies: the three gammas, unless each precision is varied by itself; the paper finds
-    loss nearly flat beyond 7 to 8 bits.
+    Known degeneracies: the three gammas, unless each precision is varied by itself; the paper's
+    compute-optimal precision is 7 to 8 bits.
 
     Source: Kumar et al. 2024, arXiv:2411.04330, its form.
     """

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -20,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxscale._numerics.positive import power
+from jaxscale._numerics.precision import scope
 from jaxscale.errors import LawError
 from jaxscale.laws import CATALOGUE
 from jaxscale.laws.law import Law, Scalar
@@ -177,7 +177,7 @@ class FamilyLaw(Law):
         own_class: Any = type(self)
         for key, (name, label) in _derived(own_class).items():
             if name.startswith("rho "):
-                _, coefficient, exponent = name.split(" ")
+                _, coefficient, exponent, _ = name.split(" ")
                 fields = self.names[coefficient]
                 ratio = getattr(self, fields[self.code(label)]) / getattr(self, fields[0])
                 found[key] = power(ratio, -1 / getattr(self, exponent))
@@ -291,7 +291,8 @@ def _named(
     taken = {*dir(FamilyLaw), *_fields(base), *_statics(base)}
     slugs = []
     for label in labels:
-        plain = re.sub(r"\W", "_", unicodedata.normalize("NFKC", label)) or "_"
+        text = unicodedata.normalize("NFKC", label)
+        plain = "".join(c if f"_{c}".isidentifier() else "_" for c in text) or "_"
         slug, copy = plain, 1
         while any(f"{name}_{slug}" in taken for name in own):
             copy += 1
@@ -321,7 +322,7 @@ def _renamed(spec: Parameter, mine: Mapping[str, str]) -> dict[str, Any]:
 def _derived(cls: Any) -> dict[str, tuple[str, str]]:
     """Return by derived name (what it is of the base, the family whose law says it).
 
-    What follows from shared parameters alone is there once. "rho A alpha" is the worth of an input.
+    What follows from shared parameters alone is there once. "rho A alpha N" is the worth of N.
     """
     base, found = cls.base, dict[str, tuple[str, str]]()
     specs, slugs = _fields(base), [name[len(cls.own[0]) + 1 :] for name in cls.names[cls.own[0]]]
@@ -336,10 +337,11 @@ def _derived(cls: Any) -> dict[str, tuple[str, str]]:
     for name in cls.own:
         spec: Parameter = specs[name][0]
         for key, given in spec.per:
-            alone = len(spec.per) == 1 and spec.role == "coefficient" and spec.positive
-            if alone and isinstance(given, str) and given in specs and given not in cls.own:
+            own = spec.role == "coefficient" and spec.positive
+            shared = isinstance(given, str) and given in specs and given not in cls.own
+            if own and shared and _stands_for(base, name, key, str(given)):
                 found |= {
-                    f"rho_{key}_{slug}": (f"rho {name} {given}", label)
+                    f"rho_{key}_{slug}": (f"rho {name} {given} {key}", label)
                     for slug, label in zip(slugs[1:], cls.labels[1:], strict=True)
                 }
     return found
@@ -362,11 +364,36 @@ def _moves(base: type[Law], name: str, own: tuple[str, ...]) -> bool:
     return one != two
 
 
+def _stands_for(base: type[Law], name: str, key: str, exponent: str) -> bool:
+    """Return whether another coefficient is the same as another multiple of an input.
+
+    Args:
+        base: the law of one family.
+        name: of the coefficient.
+        key: of the input.
+        exponent: of the input in the coefficient's unit.
+    """
+    rng = np.random.default_rng(0)
+    law: Any = base()
+    values = {each: np.float64(rng.uniform(0.3, 0.9)) for each in _fields(base)}
+    inputs = {each: np.exp(rng.uniform(-4, 4, 32)) for each in law.inputs}
+    more = {**values, name: 1.5 * values[name]}
+    moved = {**inputs, key: inputs[key] * 1.5 ** (-1 / values[exponent])}
+    try:
+        with scope(np.float64), np.errstate(all="ignore"):
+            one = np.asarray(law.replace(**more)(*inputs.values()))
+            two = np.asarray(law.replace(**values)(*moved.values()))
+    except (TypeError, ValueError, ArithmeticError, KeyError):
+        return False
+    alike = np.isclose(one, two, rtol=1e-9, atol=0, equal_nan=True)
+    return bool(alike.all() and np.isfinite(one).any())
+
+
 def _derived_docs(cls: Any) -> dict[str, str]:
     docs = {}
     for key, (name, label) in _derived(cls).items():
         if name.startswith("rho "):
-            docs[key] = f"worth of {key.split('_')[1]} in {label}, in that of {cls.labels[0]}"
+            docs[key] = f"worth of {name.split(' ')[3]} in {label}, in that of {cls.labels[0]}"
         else:
             own = key != name
             docs[key] = cls.base.derived_docs[name] + (f", {label}" if own else "")

@@ -204,7 +204,7 @@ class CriticalBatch(Law):
 
     Known degeneracies: none beyond those of a line.
 
-    Source: Kaplan et al. 2020, arXiv:2001.08361, equation 1.4.
+    Source: Kaplan et al. 2020, arXiv:2001.08361.
     """
 
     B_star: Scalar = coefficient("batch at a loss of 1", per=dict(L="1/alpha_B"))

@@ -16,7 +16,7 @@ from jaxscale.laws.law import Example, Law, Preset, Scalar
 from jaxscale.laws.parameters import coefficient, exponent
 
 SOURCE = "Kaplan et al. 2020, arXiv:2001.08361"
-PROTEIN = "Cheng et al. 2024 (protein language models), arXiv:2411.02142"
+PROTEIN = "protein language models, 2024, arXiv:2411.02142"
 PF_DAY = 8.64e19
 """FLOPs in one petaFLOP/s-day."""
 
@@ -94,7 +94,7 @@ class KaplanC(Law):
             note="C_min, the compute at small batch: 3.1e8 PF-days",
         ),
         "dit_2024": Preset(
-            "Liang et al. 2024 (diffusion transformers), arXiv:2410.08184",
+            "diffusion transformers, 2024, arXiv:2410.08184",
             {"K": 2.3943, "alpha_C": 0.0273},
             note="the best N is .0009 C^.5681, the best D 186.8535 C^.4319",
         ),

@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import keyword
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, dataclass_transform
 
@@ -56,6 +58,12 @@ class Example:
 
 RANGES = dict(N=(1e7, 1e10), D=(1e8, 1e11), C=(1e18, 1e22), S=(1e7, 1e10))
 """Inputs of an `Example` that does not say others."""
+
+
+def plain_name(text: str) -> bool:
+    """Return whether a text is a name in Python, as Python itself would write it, and not long."""
+    own = text.isidentifier() and not keyword.iskeyword(text) and len(text) <= 80
+    return own and unicodedata.normalize("NFKC", text) == text
 
 
 @functools.lru_cache(maxsize=512)  # asked for some twenty times in a fit

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxscale._numerics.positive import log, power
-from jaxscale.laws.law import Example, Law
+from jaxscale.laws.law import Example, Law, plain_name
 from jaxscale.laws.parameters import coefficient, constant, exponent, offset, scale
 
 STEPS = 8
@@ -33,7 +33,8 @@ def labels(domains: tuple[str, ...]) -> tuple[str, ...]:
     shared = os.path.commonprefix(domains).rpartition("_")
     cut = len(shared[0] + shared[1])
     short = tuple(domain[cut:] for domain in domains)
-    return short if all(name.isidentifier() for name in short) else domains
+    plain = all(name.isidentifier() and name not in ("N", "D") for name in short)
+    return short if plain else domains  # gamma_N and gamma_D are of the sizes
 
 
 def raised(h: Any, p: Any) -> Any:
@@ -65,7 +66,7 @@ class _Mixture(Law):
                 f"{cls.__name__} takes 2 to {MOST} different domains, e.g. "
                 f"{cls.__name__}[web,code,books]; got {len(arguments)}"
             )
-        if odd := [name for name in arguments if not name.isidentifier() or len(name) > 80]:
+        if odd := [name for name in arguments if not plain_name(name)]:
             raise ValueError(
                 f"{cls.__name__}: {odd[0][:80]!r} is no plain name of a domain; name its column "
                 "anew, --column web='share of web'"
@@ -112,7 +113,7 @@ class MixingLaw(_Mixture):
     model that saw domain j alone. With `c = 0` fixed it is the log-linear law of mixture proposers.
 
     Units: c and b_j as L. Known degeneracies: c against all b_j where no share is large.
-    Source: Ye et al. 2024, arXiv:2403.16952, equation 1 of its section 3.
+    Source: Ye et al. 2024, arXiv:2403.16952.
     Try on: the runs of Ye et al., 2 to 5 domains of the Pile; RegMix.
     """
 

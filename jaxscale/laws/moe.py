@@ -26,7 +26,7 @@ def saturated(experts: Any, first: Any, most: Any) -> Any:
         first: E_start.
         most: E_max, larger.
 
-    Source: Clark et al. 2022, arXiv:2202.01169, equation 6.
+    Source: Clark et al. 2022, arXiv:2202.01169.
     """
     return 1 / (1 / (experts - 1 + 1 / (1 / first - 1 / most)) + 1 / most)
 

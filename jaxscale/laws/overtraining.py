@@ -26,7 +26,7 @@ class OverTraining(Law):
 
     Known degeneracies: E against eta over short ranges of C; a against b at one M.
 
-    Source: Gadre et al. 2024, arXiv:2403.08540, equation 4.
+    Source: Gadre et al. 2024, arXiv:2403.08540.
 
     Try on: the runs of Gadre et al., mlfoundations/scaling.
     """

@@ -10,7 +10,7 @@ from jaxscale._numerics.positive import log, power
 from jaxscale.laws.law import Example, Law, Preset, Scalar
 from jaxscale.laws.parameters import coefficient, exponent, offset, scale
 
-SOURCE = "Chen et al. 2025 (ParScale), arXiv:2505.10475; refitted to its 24 runs"
+SOURCE = "ParScale, 2025, arXiv:2505.10475; refitted to its 24 runs"
 
 
 class ParScale(Law):
@@ -23,7 +23,7 @@ class ParScale(Law):
 
     Known degeneracies: k is open where all runs have one P; E against alpha over short ranges of N.
 
-    Source: Chen et al. 2025, arXiv:2505.10475.
+    Source: ParScale, 2025, arXiv:2505.10475.
 
     Try on: the 24 runs of each of its two tables, QwenLM/ParScale.
     """

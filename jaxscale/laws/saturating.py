@@ -53,8 +53,8 @@ class Hill(Law):
 
     Known degeneracies: below S0 the ceiling is open, with S0 and k; above it the floor is.
 
-    Source: Khatri et al. 2025 (ScaleRL: R0, A, C_mid, B here floor, ceiling, S0, k),
-    arXiv:2510.13786; in log compute Ruan et al. 2024, arXiv:2405.10938.
+    Source: ScaleRL, 2025, arXiv:2510.13786 (R0, A, C_mid, B are floor, ceiling, S0,
+    k here); in log compute Ruan et al. 2024, arXiv:2405.10938.
 
     Try on: the task errors of Gadre et al., mlfoundations/scaling.
     """

@@ -21,9 +21,9 @@ class WidthDepth(Law):
     Known degeneracies: runs of one aspect ratio width / depth confound alpha and beta; E against
     the smallest exponent.
 
-    Source: McLeish et al. 2025 (Gemstones), arXiv:2502.06857.
+    Source: Gemstones, 2025, arXiv:2502.06857.
 
-    Try on: the runs of McLeish et al., mcleish7/gemstone-scaling-laws.
+    Try on: the runs of Gemstones, mcleish7/gemstone-scaling-laws.
     """
 
     E: Scalar = offset("irreducible loss")
@@ -59,9 +59,9 @@ class WidthDepthSize(WidthDepth):
     Known degeneracies: N is nearly 12 depth width^2, so that P and gamma are told from width and
     depth by the embeddings, or by other shapes of the blocks, alone.
 
-    Source: McLeish et al. 2025 (Gemstones), arXiv:2502.06857.
+    Source: Gemstones, 2025, arXiv:2502.06857.
 
-    Try on: the runs of McLeish et al., mcleish7/gemstone-scaling-laws.
+    Try on: the runs of Gemstones, mcleish7/gemstone-scaling-laws.
     """
 
     P: Scalar = coefficient("model-size coefficient", per=dict(N="gamma"))

@@ -84,7 +84,7 @@ class ForwardMomentum(Law):
 
     Known degeneracies: C is open without annealed runs; L0 - alpha - beta as in Chinchilla.
 
-    Source: Wang et al. 2025, arXiv:2512.13705; xmed-lab/fm-annealing (whose C has the other sign).
+    Source: arXiv:2512.13705; siqi-wang25/fm-annealing (github.com).
     """
 
     L0: Scalar = offset("irreducible loss")

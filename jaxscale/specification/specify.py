@@ -22,11 +22,13 @@ from jaxscale.data.sizes import equal_sizes
 from jaxscale.engine.dispatch import Progress
 from jaxscale.errors import DataError, FitError
 from jaxscale.fitting.result import FitResult
+from jaxscale.fitting.trials import weighs_trials
 from jaxscale.flops import unit_of
 from jaxscale.isoflops.minima import by_budget
 from jaxscale.isoflops.verdict import doubts
 from jaxscale.laws import CATALOGUE, ChinchillaNDC, Law
 from jaxscale.laws.names import counts_cost, law_given
+from jaxscale.objective.fractions import Binomial
 from jaxscale.objective.losses import Absolute, Huber, Loss, Square
 from jaxscale.objective.residuals import RESIDUALS, Residual
 from jaxscale.specification.result import Specification, Specifications
@@ -199,6 +201,9 @@ def _choices(
         for each in RESIDUALS.values()
         if each != fit.residual and each.fraction <= fit.residual.fraction
     ]
+    if weighs_trials(fit.runs):  # as the fit's residual has it
+        counts = isinstance(fit.residual, Binomial)
+        residuals = [each for each in residuals if counts and isinstance(each, Binomial)]
     yield from (choice("law", law, *own[1:]) for law in others)
     yield from (choice("loss", own[0], loss, own[2]) for loss in losses)
     yield from (choice("residual", own[0], own[1], each) for each in residuals)

@@ -178,3 +178,9 @@ def test_an_implicit_mixture_shares_a_model_out_as_no_other_split_does():
         best = np.argmin(h[0] * tried[0] + h[1] * tried[1])
         np.testing.assert_allclose(losses, [loss[best] for loss in tried], rtol=1e-6)
     assert jaxscale.predict(law, web=1.0, code=0.0, N=N, D=D, target=1.0) == np.inf
+
+
+def test_no_domain_takes_the_parameter_of_a_size():
+    free = jaxscale.JointMixture["w_N", "w_D", "w_web"]().free
+    assert {"gamma_N", "gamma_D", "gamma_w_N", "gamma_w_D"} <= set(free)
+    assert len(free) == 5 + 4 * 3

@@ -89,6 +89,16 @@ def test_heavy_runs_are_drawn_and_runs_without_weight_are_not(one):
     assert part.weight[heavy].sum() == pytest.approx(weight[1000:1010].sum(), rel=0.02)
 
 
+def test_a_region_of_runs_without_weight_leaves_the_others_theirs(one):
+    inputs = tuple(Positive(x.value.copy(), x.log.copy()) for x in one.inputs)
+    weight = one.weight.copy()
+    for x in inputs:
+        x.log[:500] += 60.0  # far from all others
+    weight[:500] = 0
+    part = tall.sample(dataclasses.replace(one, inputs=inputs, weight=weight))
+    assert np.isfinite(part.weight).all() and part.weight.sum() == pytest.approx(weight.sum())
+
+
 def found(*lanes, P=2):
     """A solution of lanes (value, status, first coordinate)."""
     value, status, z = (np.array(x) for x in zip(*lanes, strict=True))

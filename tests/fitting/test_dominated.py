@@ -7,6 +7,7 @@ import jaxscale
 from jaxscale import DataError, Runs
 from jaxscale.datasets.synthetic import TRUTH
 from jaxscale.fitting.dominated import differences, dominated_pairs, fit_pairs, law_of_pairs
+from jaxscale.laws import CATALOGUE
 
 N, D = (x.ravel() for x in np.meshgrid([1e8, 4e8, 1e9, 2e9], [2e9, 8e9, 2e10]))
 
@@ -50,7 +51,8 @@ def test_runs_of_no_weight_and_differences_of_noise_are_in_no_pair():
 def test_what_has_no_pairs_is_refused():
     with pytest.raises(DataError, match="no run has both more N and more D than another"):
         dominated_pairs(Runs(N=[1e8, 2e8], D=[2e9, 1e9], loss=[3.0, 2.9]))
-    for law in (jaxscale.PowerLaw(of="C"), jaxscale.Kaplan()):
+    added = "Kaplan", "Farseer", "BoundedRational", "DirectAccuracyND"  # E is no summand
+    for law in (jaxscale.PowerLaw(of="C"), *(CATALOGUE[name]() for name in added)):
         with pytest.raises(ValueError, match="pairs are of laws of N and D with an irreducible"):
             differences(law)
 

@@ -179,3 +179,13 @@ def test_pooled_families_lie_between_their_own_fits_and_one_and_say_how_wide_the
     assert "widths of the own parameters" in pooled.warnings[-1]
     one = relabelled(runs, _3="tiny")
     assert jaxscale.fit(grouped(("E",), pool=True), one, **options).certificate.trusted
+
+
+@pytest.mark.slow
+def test_a_pooled_family_whose_runs_are_all_left_out_leans_on_the_others():
+    given = table()
+    left = given["corpus"][0]
+    weight = np.where(given["corpus"] == left, 0.0, 1.0)
+    fit = jaxscale.fit(grouped(("E",), pool=True), {**given, "weight": weight}, starts=16)
+    others = [fit.law[label].E for label in fit.law.labels if label != left]
+    assert min(others) <= fit.law[left].E <= max(others)

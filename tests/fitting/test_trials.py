@@ -9,7 +9,8 @@ import jaxscale
 from jaxscale import DataError, FitError, Runs
 from jaxscale.fitting.constraints import with_errors
 from jaxscale.fitting.dispersion import dispersion, overdispersion
-from jaxscale.fitting.second import residual_scale, sized
+from jaxscale.fitting.preparation import prepare
+from jaxscale.fitting.second import refuse_twofold, residual_scale, sized
 from jaxscale.fitting.trials import counted, weighs_trials
 from jaxscale.objective.residuals import residual_named
 
@@ -156,6 +157,39 @@ def test_a_width_that_a_loss_cannot_have_is_refused(loss, delta, said):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("residual", "delta", "pooled", "said"),
+    [
+        ("beta-binomial", None, True, "and pool= estimates"),
+        ("beta-binomial", None, 0.3, "and pool= estimates"),
+        ("log", "auto", True, "delta='auto' sets the width"),
+        ("beta-binomial", "auto", False, "under another width"),
+    ],
+)
+def test_what_two_first_fits_would_estimate_is_refused(residual, delta, pooled, said):
+    with pytest.raises(ValueError, match=said):
+        refuse_twofold(residual_named(residual), delta, pooled)
+    refuse_twofold(residual_named("binomial"), 1e-3, pooled)
+
+
+@pytest.mark.parametrize("fits", [jaxscale.solver, jaxscale.exponent_grid])
+def test_what_fits_once_refuses_residuals_of_two_fits(fits):
+    with pytest.raises(ValueError, match="beta-binomial residuals take two fits, and"):
+        fits(jaxscale.PowerLaw(of="C"), runs(), residual="beta-binomial", loss=jaxscale.Square())
+
+
+def test_laws_are_not_compared_on_weights_of_their_own():
+    with pytest.raises(ValueError, match="every law would have other weights"):
+        jaxscale.compare([jaxscale.PowerLaw(of="C")], runs(), residual="beta-binomial", draws=0)
+
+
+def test_trials_weigh_runs_for_the_residual_that_they_were_counted_for():
+    problem = prepare(jaxscale.PowerLaw(of="C"), runs(), None, "binomial")
+    assert problem.under(loss=jaxscale.Huber(1.0)).residual is problem.residual
+    with pytest.raises(DataError, match="fit anew with residual='logit'"):
+        problem.under(residual="logit")
+
+
 class TestFits:
     """End to end, on one shape of table."""
 

@@ -100,3 +100,30 @@ def test_fewer_than_two_families_are_none(labels):
 def test_a_width_of_the_prior_is_positive(pool):
     with pytest.raises(ValueError, match="width of the prior"):
         Grouped(Chinchilla, own=("E",), pool=pool if pool != 0 else 0.0)
+
+
+@pytest.mark.parametrize(
+    ("law", "own", "worth"),
+    [
+        ("Chinchilla", ("A", "B"), {"rho_N_y", "rho_D_y"}),
+        ("Skaling", ("A", "B"), {"rho_N_y", "rho_D_y"}),
+        ("Vocabulary", ("A1",), {"rho_N_nv_y"}),
+        ("FineGrainedMoE", ("a", "b"), {"rho_D_y"}),
+        ("SparseMoE", ("a",), set()),
+        ("ShiftedSeparable", ("A", "B"), set()),
+        ("DataConstrained", ("A", "B"), {"rho_N_y"}),  # its best N follows A as N itself does
+    ],
+)
+def test_an_input_is_worth_more_only_where_that_is_all_a_coefficient_does(law, own, worth):
+    docs = type(Grouped(law, own=own).over(["x", "y"])).derived_docs
+    assert {name for name in docs if name.startswith("rho")} == worth
+
+
+def test_the_worth_of_an_input_is_told_by_its_whole_name():
+    docs = type(Grouped("Vocabulary", own=("A1",)).over(["x", "y"])).derived_docs
+    assert docs["rho_N_nv_y"] == "worth of N_nv in y, in that of x"
+
+
+@pytest.mark.parametrize("label", ["\u0d70", "\u2460", "a b", "\U0001f642", "1/2", "\u0301"])
+def test_any_label_makes_a_name(label):
+    assert all(name.isidentifier() for name in Grouped(Chinchilla, own="A").over([label, "z"]).free)

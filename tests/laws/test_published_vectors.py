@@ -231,6 +231,13 @@ def test_names_that_both_laws_of_a_chain_have_are_told_apart():
         ("Composed[ErrorFromLoss,Nope]", "no law 'Nope'"),
         ("Composed[ErrorFromLoss,Composed]", "no law 'Composed'"),
         ("Composed[ErrorFromLoss,Chinchilla,N]", "both read N"),
+        ("Composed[ErrorFromLoss,MixingLaw]", "MixingLaw takes arguments"),
+        ("Composed[JointMixture,Chinchilla]", "JointMixture takes arguments"),
+        ("Composed[ErrorFromLoss,Chinchilla,loss]", "cannot be called loss"),
+        ("Composed[ErrorFromLoss,Chinchilla,gamma]", "cannot be called gamma"),
+        ("Composed[ErrorFromLoss,Chinchilla,class]", r"Composed\[OUTER,INNER\]"),
+        ("MixingLaw[a,\u00aa]", "no plain name of a domain"),
+        ("MixingLaw[a,class]", "no plain name of a domain"),
         ("Composed[ErrorFromLoss,Translog]", "a logarithm"),
         ("Composed[ErrorFromLoss,Chinchilla,a b]", r"Composed\[OUTER,INNER\]"),
     ],
@@ -238,3 +245,9 @@ def test_names_that_both_laws_of_a_chain_have_are_told_apart():
 def test_a_chain_that_cannot_be_is_a_sentence(text, message):
     with pytest.raises(ValueError, match=message):
         find_law(text)
+
+
+@pytest.mark.parametrize("samples", [(10, 2.5, 1), (10, float("nan"), 1), (10, 2, 1.5)])
+def test_samples_of_no_whole_number_have_no_pass_at_k(samples):
+    with pytest.raises(ValueError, match="whole numbers"):
+        pass_at_k(*samples)
