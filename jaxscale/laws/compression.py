@@ -145,7 +145,7 @@ class QuantizationAware(Law):
     input_kinds: ClassVar = dict(G="raw")
     example = Example(
         dict(E=1.8, A=480.0, B=2100.0, k=0.6, alpha=0.35, beta=0.36)
-        | dict(gamma_D=0.1, gamma_G=0.8, gamma_N=0.22),
+        | dict(gamma_D=0.06, gamma_G=0.6, gamma_N=0.3),
         dict(G=(2.0, 256.0)),
     )
 

@@ -39,7 +39,7 @@ class Distillation(Law):
     per_T: Scalar = constant(1.0, units=1, per=dict(L_T=-1), doc="losses in one of L_T")
     T0: Scalar = constant(1.0, per=dict(L_T=1), doc="a teacher's loss of 1")
     example = Example(
-        dict(A=3000.0, B=15000.0, alpha=0.41, beta=0.43, gamma=0.45)
+        dict(A=900.0, B=4000.0, alpha=0.36, beta=0.38, gamma=0.6)
         | dict(c0=1.5, c1=0.6, d1=1.0, f1=0.15),
         dict(N=(1e8, 1e10), D=(1e9, 1e12), L_T=(1.8, 3.2), L_S=(1.9, 3.2)),
     )

@@ -183,7 +183,7 @@ class KaplanSteps(Law):
     alpha_N: Scalar = exponent("model-size exponent")
     alpha_S: Scalar = exponent("step exponent")
     derived_docs = {"N_c": "scale of N, parameters", "S_c": "scale of S, steps"}
-    example = Example(dict(A=11.0, K=300.0, alpha_N=0.077, alpha_S=0.76), inputs=dict(S=(1e3, 1e6)))
+    example = Example(dict(A=11.0, K=300.0, alpha_N=0.08, alpha_S=0.76), inputs=dict(S=(1e3, 1e6)))
 
     def __call__(self, N: Any, S: Any) -> Any:
         """Return A N^-alpha_N + K S^-alpha_S."""

@@ -78,7 +78,7 @@ class ForwardMomentum(Law):
     """L(S, N, M) = L0 + A S^-alpha + B N^-beta + C M.
 
     As `Annealing`, over model sizes: S is the summed learning rate and M the annealing momentum,
-    which the authors' code sums up as Adam does its moments; C is negative where annealing helps.
+    which the authors' code sums up; C is negative where annealing helps.
 
     Units: L0 as L, A as L times S^alpha, B as L times N^beta, C as L / M.
 
