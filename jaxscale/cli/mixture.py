@@ -33,11 +33,11 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--bound", type=limits, metavar="NAME=LOW:HIGH", help=text, **several)
     text = "share that --kl draws to; all domains or none; default equal shares"
     sub.add_argument("--prior", type=pair, metavar="DOMAIN=X", help=text, **several)
-    text = "loss that one nat of KL(shares | prior) counts; default 0"
+    text = "loss that one nat of KL(shares | prior) counts"
     sub.add_argument("--kl", type=float, default=0.0, metavar="X", help=text)
     text = "different tokens that a domain has: they are seen --epochs times at most"
     sub.add_argument("--unique", type=pair, metavar="DOMAIN=X", help=text, **several)
-    text = "how often a token may be seen; default 4"
+    text = "how often a token may be seen"
     sub.add_argument("--epochs", type=float, default=4.0, metavar="X", help=text)
     out_option(sub)
 

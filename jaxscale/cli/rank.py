@@ -57,7 +57,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--starts", type=int, default=256, metavar="S", help=text)
     text = "bootstrap tables that the intervals come from"
     sub.add_argument("--draws", type=int, default=1000, metavar="B", help=text)
-    text = "seconds that a law of a file may take; default 600"
+    text = "seconds that a law of a file may take"
     sub.add_argument("--limit", type=float, default=600.0, metavar="SECONDS", help=text)
     text = "whether a file of `jaxscale rank --out` holds: hashes of its tables and laws, digest"
     sub.add_argument("--check", metavar="FILE", help=text)
