@@ -60,7 +60,7 @@ def main() -> None:
             law, train, loss=jaxscale.Huber(DELTA), residual="absolute", starts=starts
         )
         seconds = cpu() - begin
-        certified = sum(fit.certified for fit in fits.values())
+        certified = sum(fit.certificate.trusted for fit in fits.values())
         print(f"{name}: {seconds:.0f} CPU s, {starts} starts a target, {certified} of {len(fits)} "
               "certified")  # fmt: skip
         for target, fit in fits.items():
