@@ -146,7 +146,10 @@ def test_the_command_line_takes_it(noisy, tmp_path, capsys):
     capsys.readouterr()
     for wrong, message in (
         (f"{file}:NoLoss", "defines no jaxscale.Loss 'NoLoss'"),
-        ("cauchy", "there are huber, square, absolute, or FILE.py:CLASS"),
+        (
+            "cauchy",
+            "there are huber, square, absolute, asymmetric, quantile, student, or FILE.py:CLASS",
+        ),
         (f"{tmp_path / 'none.py'}:Own", "none.py"),
     ):
         assert main(["fit", str(table), f"--loss={wrong}", "--quiet"]) == 2

@@ -26,8 +26,18 @@ SPEC = "data.a.path = 'runs.csv'\nsweep = {laws = ['PurePowerLaw:C'], starts = 1
 FEW = ["--starts", "32", "--draws", "0", "--folds", "4", "--deltas", "1e-3"]
 
 
+@pytest.fixture(scope="module")
+def of_shares():
+    """A fit of a law of mixtures."""
+    shares = np.random.default_rng(0).dirichlet([1.0, 1.0], 20)
+    law = jaxscale.MixingLaw["web", "code"](c=1.2, b_web=1.9, b_code=2.8)
+    loss = jaxscale.predict(law, web=shares[:, 0], code=shares[:, 1])
+    runs = jaxscale.Runs(web=shares[:, 0], code=shares[:, 1], loss=loss)
+    return jaxscale.fit(jaxscale.MixingLaw["web", "code"](c=1.2), runs, starts=16)
+
+
 @pytest.fixture
-def folder(tmp_path, monkeypatch, fitted):
+def folder(request, tmp_path, monkeypatch, fitted):
     """A table, a fit, a fit that is not certified, a log, a sweep; `fit` takes the fit there is."""
     monkeypatch.chdir(tmp_path)
     runs = fitted.runs
@@ -47,6 +57,9 @@ def folder(tmp_path, monkeypatch, fitted):
     lines = [json.dumps({"step": s, "loss": 3 + 9 / s, "val_loss": 2 + 9 / s}) for s in steps]
     Path("metrics.jsonl").write_text("\n".join(lines) + "\n")
     Path("spec.toml").write_text(SPEC)
+    if "mixture" in request.node.name:
+        for name in ("fit.json", "web.json", "code.json"):
+            request.getfixturevalue("of_shares").save(name)
     monkeypatch.setattr("jaxscale.cli.fit.fit", lambda law, runs, **options: fitted)
     return tmp_path
 

@@ -137,7 +137,7 @@ def test_the_curve_draws_every_answer_and_its_choices(found):
 @pytest.mark.parametrize("loss", [Square(), Huber(1e-3)], ids=str)
 def test_the_host_answers_as_a_fit_would(fitted, law, loss):
     solving = Solving(fitted, 1e23, 128, 0)
-    for residual in RESIDUALS.values():
+    for residual in (each for each in RESIDUALS.values() if not each.fraction):
         hosted = solving.answer(law, fitted.runs, loss, residual)
         full = jaxscale.fit(law, fitted.runs, loss=loss, residual=residual, starts=128)
         want = solving.of(full.law)
