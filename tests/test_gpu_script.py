@@ -110,6 +110,7 @@ def test_every_program_of_the_script_lowers_for_cuda(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_script_measures_every_part_and_agrees_with_the_cpu(tmp_path):
     done = ran("gpu", "--small", "--repeats", 1, "--budget", 3000, "--out", tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]

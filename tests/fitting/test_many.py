@@ -251,8 +251,13 @@ CASES = {
 }
 
 
+OFTEN = ("Chinchilla", "no starts", "mixed", "few steps", "a break", "signed")
+
+
 @slow
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, marks=() if c in OFTEN else pytest.mark.nightly) for c in CASES]
+)
 def test_every_way_to_fit_comes_to_the_own_fits(case):
     law, table, options = CASES[case]
     sizes = [24, 31, 20, 29, 27, 40]

@@ -100,6 +100,7 @@ def test_the_four_estimators_are_one_family():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly  # the fit of one break is tried in every run
 def test_two_breaks_are_recovered():
     law = BrokenPower[2](a=0.3, b=30.0, c0=0.15, c1=0.35, d1=5e7, f1=0.4, c2=-0.3, gap2=3.0, f2=0.5)
     x = np.geomspace(1e6, 1e11, 80)

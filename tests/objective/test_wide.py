@@ -31,7 +31,7 @@ def around(target, seed=1):
 
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 @pytest.mark.parametrize("residual", ["log", "absolute"])
-@pytest.mark.parametrize("count", [5, 9])
+@pytest.mark.parametrize("count", [5, pytest.param(9, marks=pytest.mark.nightly)])
 def test_the_exact_model_is_value_gradient_and_hessian_of_the_value(count, residual, loss):
     law = grouped(count)
     target = objective(type(law)(), grouped_runs(law, noise=0.05), loss, residual)
