@@ -174,10 +174,16 @@ def _weights(laws: Mapping[str, Law], weights: Mapping[str, float] | None) -> np
 
 def _sizes(laws: Mapping[str, Law], N: float | None, D: float | None) -> tuple[float, ...]:
     """Return N and D where the laws take them."""
-    kinds = {len(law.inputs) - len(law.shares) for law in laws.values()}
+    kinds = {law.inputs[len(law.shares) :] for law in laws.values()}
     if len(kinds) > 1:
         raise ValueError("some laws take N and D and others do not: fit all of them to one law")
-    if kinds == {0}:
+    read = kinds.pop()
+    if odd := [name for name in read if name not in ("N", "D")]:
+        raise ValueError(
+            f"the laws take {odd[0]} too, and no mixture is best for all of it: fit "
+            "AdditiveMixture or JointMixture to each target, and give all of those"
+        )
+    if not read:
         return ()
     for name, value in (("N", N), ("D", D)):
         if value is None:

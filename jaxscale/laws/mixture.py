@@ -26,6 +26,10 @@ MOST = 64
 """Domains of a mixture."""
 SIZES = dict(N=(1e8, 3e9), D=(3e9, 3e10))
 WEB = ("web", "code", "books")
+OF_WEB = dict(
+    E=1.1, C_web=1.1, gamma_web=0.7, C_code=0.7, gamma_code=0.5, C_books=0.9, gamma_books=0.6
+)
+"""What the examples of two laws share."""
 
 
 def labels(domains: tuple[str, ...]) -> tuple[str, ...]:
@@ -149,13 +153,8 @@ class AdditiveMixture(_Mixture):
 
     sized = ("N", "D")
     example: ClassVar[Example] = Example(
-        dict(
-            E=1.1, C_web=1.1, gamma_web=0.7, C_code=0.7, gamma_code=0.5,
-            C_books=0.9, gamma_books=0.6,
-            A=0.9, B=0.3, alpha=0.16, beta=0.6,
-        ),
-        inputs=SIZES, arguments=WEB,
-    )  # fmt: skip
+        OF_WEB | dict(A=0.9, B=0.3, alpha=0.16, beta=0.6), inputs=SIZES, arguments=WEB
+    )
 
     @classmethod
     def fields(cls, domains: tuple[tuple[str, str], ...]) -> dict[str, Any]:
@@ -170,8 +169,7 @@ class AdditiveMixture(_Mixture):
 
     def mixed(self: Any, h: tuple[Any, ...], *sizes: Any) -> Any:
         """Return the law at shares h, N and D."""
-        by_N, by_D = (self.A, self.B)
-        return self.E + _own_term(self, h) + _sized_terms(self, by_N, by_D, *sizes)
+        return self.E + _own_term(self, h) + _sized_terms(self, self.A, self.B, *sizes)
 
 
 class JointMixture(_Mixture):
@@ -189,9 +187,8 @@ class JointMixture(_Mixture):
 
     sized = ("N", "D")
     example: ClassVar[Example] = Example(
-        dict(
-            E=1.1, C_web=1.1, gamma_web=0.7, C_code=0.7, gamma_code=0.5,
-            C_books=0.9, gamma_books=0.6,
+        OF_WEB
+        | dict(
             a_web=0.9, a_code=1.6, a_books=0.5, gamma_N=0.7,
             b_web=0.3, b_code=0.9, b_books=0.6, gamma_D=0.8,
             alpha=0.16, beta=0.6,
@@ -228,7 +225,7 @@ class ImplicitMixture(_Mixture):
     sum of x = N + (K - 1) H and x >= H: x_j = max(H, (h_j b_j c_j / lam)^(1 / (b_j + 1))), with lam
     found from the sum. 5 K + 1 parameters; a table has a row for each target that a run was
     evaluated on, with the domain's number (rounded) in the column `target`. A target that the
-    mixture lacks has no loss.
+    mixture lacks has no loss, and a number of no domain is NaN.
 
     Units: E as L, c as L times N^b, A as L times D^a, H as N. Known degeneracies: H where no domain
     is pushed to it; c against E over few sizes.
@@ -292,7 +289,9 @@ class ImplicitMixture(_Mixture):
             t = jax.lax.stop_gradient(newton(t))
         logs, _ = sizes_at(newton(newton(t)))
         E, A, a = self.of_domains("E"), self.of_domains("A"), self.of_domains("a")
-        total: Any = 0.0
+        total: Any = jnp.where(
+            (jnp.round(target) >= 0) & (jnp.round(target) < len(h)), 0.0, jnp.nan
+        )
         for j, x in enumerate(h):
             by_size, by_data = c[j] * jnp.exp(-b[j] * logs[j]), A[j] * power(D * _held(x), -a[j])
             meant = jnp.round(target) == j

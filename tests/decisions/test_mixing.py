@@ -69,6 +69,7 @@ def test_no_mixture_of_a_fine_grid_is_better(name):
         (dict(laws={"a": LINEAR, "b": example("MixingLaw")}), "same domains"),
         (dict(laws=jaxscale.MixingLaw["web", "code"]()), "is free"),
         (dict(laws={}), "no law is given"),
+        (dict(laws=example("ImplicitMixture"), **SIZES), "the laws take target too"),
         (dict(laws=example("JointMixture")), "N is missing"),
         (dict(bounds={"web": (0.0, 0.3), "code": (0.0, 0.3)}), "0.6 at most"),
         (dict(bounds={"web": (0.7, 1.0), "code": (0.7, 1.0)}), "1.4 at least"),
@@ -178,6 +179,8 @@ def test_an_implicit_mixture_shares_a_model_out_as_no_other_split_does():
         best = np.argmin(h[0] * tried[0] + h[1] * tried[1])
         np.testing.assert_allclose(losses, [loss[best] for loss in tried], rtol=1e-6)
     assert jaxscale.predict(law, web=1.0, code=0.0, N=N, D=D, target=1.0) == np.inf
+    for target in (-1.0, 2.0, 7.0):
+        assert np.isnan(jaxscale.predict(law, web=0.5, code=0.5, N=N, D=D, target=target))
 
 
 def test_no_domain_takes_the_parameter_of_a_size():
