@@ -10,6 +10,7 @@ from jaxscale.cli.given import doubt_sentences, pairs
 from jaxscale.cli.options import limits, out_option, pair
 from jaxscale.cli.outputs import deliver
 from jaxscale.decisions.mixing import Mixture, best_mixture
+from jaxscale.fitting.reach import beyond, beyond_note
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.saved import load
 from jaxscale.text import columns, quantity
@@ -72,9 +73,20 @@ def run(options: argparse.Namespace) -> int:
             "starts_agreed": found.agreed,
             "trusted": found.trusted and not doubted,
         },
-        notes=[*found.notes, *doubted],
+        notes=[*found.notes, *_far(fits, found, options), *doubted],
     )
     return 0 if found.trusted and not doubted else 1
+
+
+def _far(fits: dict[str, FitResult], found: Mixture, options: argparse.Namespace) -> list[str]:
+    """Say where the run is far outside those of the fits, once for what all of them say."""
+    notes: dict[str, None] = {}
+    for fit in fits.values():
+        if {"N", "D"} <= set(fit.law.inputs):
+            C = float(fit.law.flops(options.N, options.D))
+            place = {**found.shares, "N": options.N, "D": options.D, "C": C}
+            notes |= dict.fromkeys(beyond_note(fit, place, beyond(fit, place)))
+    return list(notes)
 
 
 def _loaded(paths: list[str]) -> dict[str, FitResult]:

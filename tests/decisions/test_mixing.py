@@ -158,6 +158,22 @@ def test_a_fit_of_a_mixture_is_saved_loaded_and_gives_its_best_shares(tmp_path, 
         jaxscale.load(out)
 
 
+@pytest.mark.slow
+def test_a_run_far_outside_those_of_the_fit_is_said_on_the_command_line(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    h, cls = rng.dirichlet([2.0, 2.0], 60), jaxscale.AdditiveMixture["web", "code"]
+    N, D = rng.choice([1e8, 3e8, 1e9], 60), rng.choice([4e9, 1e10, 2e10], 60)
+    law = cls(E=1.1, C_web=1.1, gamma_web=0.7, C_code=0.7, gamma_code=0.5,
+              A=0.9, B=0.3, alpha=0.16, beta=0.6)  # fmt: skip
+    runs = dict(web=h[:, 0], code=h[:, 1], N=N, D=D)
+    loss = jaxscale.predict(law, **runs) * np.exp(0.001 * rng.standard_normal(60))
+    jaxscale.fit(cls(), dict(runs, loss=loss), starts=64).save(tmp_path / "fit.json")
+    for N, far in ((3e8, False), (7e12, True)):
+        asked = ["mixture", str(tmp_path / "fit.json"), "--N", str(N), "--D", "1e10"]
+        assert cli.main(asked) in (0, 1)
+        assert ("outside the range of the runs" in "".join(capsys.readouterr())) == far
+
+
 def test_an_implicit_mixture_shares_a_model_out_as_no_other_split_does():
     cls = jaxscale.ImplicitMixture["web", "code"]
     values = dict(E_web=1.6, c_web=60.0, b_web=0.25, A_web=90.0, a_web=0.25)
