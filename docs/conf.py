@@ -43,7 +43,7 @@ myst_dmath_double_inline = True
 
 # Cells run in a kernel of this very environment, each page in its own, and must not fail. What they
 # compile is shared by all pages.
-nb_execution_mode = "cache"
+nb_execution_mode = os.environ.get("DOCS_CELLS", "cache")
 nb_execution_cache_path = str(HERE / "_build" / "cells")
 nb_execution_in_temp = True
 nb_execution_timeout = 180
@@ -72,6 +72,7 @@ autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 napoleon_custom_sections = ["Cost", "Source", "Sources", "Units"]
 default_role = "code"
 
@@ -81,3 +82,15 @@ html_css_files = ["jaxscale.css"]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}
+
+
+def barred(app, what, name, obj, options, lines: list[str]) -> None:  # noqa: ANN001, D103
+    """Bars are absolute values in docstrings, no substitutions."""
+    for i, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            lines[i] = line.replace("|", r"\|")
+
+
+def setup(app) -> None:  # noqa: ANN001
+    """As Sphinx asks for."""
+    app.connect("autodoc-process-docstring", barred, priority=900)

@@ -313,7 +313,7 @@ def read_runs(
     """Read runs from CSV, TSV, JSON Lines, JSON, Parquet or a Markdown table, of one file or many.
 
     Args:
-        path: the file, a pattern such as "runs/*.csv", or several of these, which are one table
+        path: the file, a pattern such as ``"runs/*.csv"``, or several of these, which are one table
             with the file of every row in a column `file`; text may be compressed (.gz, .xz), and
             "-" is standard input.
         map: letter -> name of its column, N, D, C, S, loss, weight or group; for columns that are
