@@ -34,6 +34,7 @@ extensions = [
     "mathml",
     "nouns",
     "closed",
+    "example_report",
     "law_figures",
     "rooted",
     "shell",
