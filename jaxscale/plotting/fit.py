@@ -13,7 +13,7 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.flops import complete
 from jaxscale.laws import predict
 from jaxscale.laws.grouped import FamilyLaw
-from jaxscale.plotting.canvas import axes_or_new, drawing, figure_or_new, points
+from jaxscale.plotting.canvas import axes_or_new, drawing, dressed, figure_or_new, points
 from jaxscale.plotting.captions import column_of, heading, loss_label, scale_label, scale_of
 from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.families import draw_families
@@ -132,7 +132,9 @@ def plot_fit(fit: FitResult, *, figure: Figure | SubFigure | None = None) -> Fig
     with drawing(figure):
         figure = figure_or_new(figure, (7.2, 4.4))
         figure.suptitle(title)
-        axes = figure.subplot_mosaic("ab;ac", width_ratios=(1.2, 1))
+        axes = figure.subplot_mosaic("ab;ac", width_ratios=(1.2, 1), height_ratios=(1.5, 1))
+        for ax in axes.values():
+            dressed(ax)
         plot_law(fit, axes["a"])
         plot_starts(fit, axes["c"])
         plot_residuals(fit, axes["b"])  # last: its labels look for room on the finished page
@@ -164,12 +166,15 @@ def _draw_joint(fit: FitResult, ax: Axes, by: str) -> None:
             reach, frontier, color=COLORS.ink, lw=1.7, zorder=4, label="compute-optimal frontier"
         )
         low = min(low, np.nanmin(frontier) / 1.02)
-    low = min(low, _draw_asymptote(fit, ax, low / 1.25, high, low) / 1.03)
+    floor = _draw_asymptote(fit, ax, low / 1.25, high, low)
+    low = min(low, floor / 1.03)
     log_axis(ax, "x", reach[0], reach[-1], "C")
     if low > 0:
         log_axis(ax, "y", low, high)
     ax.set(xlabel=scale_label(fit, "C"), ylabel=loss_label(fit), ylim=(low, high))
-    ax.legend(loc="upper right")
+    ends = ax.transData.transform([(reach[0], floor), (reach[0], low), (reach[0], high)])[:, 1]
+    height = float((ends[0] - ends[1]) / (ends[2] - ends[1]))
+    ax.legend(loc="lower left", bbox_to_anchor=(0, max(height, 0)))  # below all curves
 
 
 def _draw_curve(fit: FitResult, ax: Axes, name: str) -> None:

@@ -86,7 +86,9 @@ def _draw_effects(ax: Axes, found: Influence, change: np.ndarray, limit: float, 
     color_bar(ax, cloud, scale)
     for k in order[:-4:-1]:
         spot: Any = dict(textcoords="offset points", color=COLORS.ink, fontsize=points(7), zorder=6)
-        ax.annotate(as_written(found.runs.row(k), 28), (x[k], y[k]), (6, 4), **spot)
+        ax.annotate(
+            as_written(found.runs.row(k).partition(" (")[0], 28), (x[k], y[k]), (6, 4), **spot
+        )
     for which, name, values in (("x", names[0], x), *(("y", each, y) for each in names[1:2])):
         top = 1.2 if which == "x" else 1.1
         if values.min() > 0:

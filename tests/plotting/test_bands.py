@@ -279,7 +279,7 @@ def test_profiles_show_roots_levels_and_intervals(count):
         np.testing.assert_allclose(span(ax), [interval.low, interval.high], rtol=1e-6)
         assert ax.get_title() == stated(interval, log=each.logarithmic)
         assert ax.get_xlabel() == called(each.name)
-    assert figure.axes[0].get_ylabel() == "|signed root| (s.e.)"
+    assert figure.axes[0].get_ylabel() == "distance from the best (s.e.)"
 
 
 def test_an_open_profile_is_drawn_to_its_end():
