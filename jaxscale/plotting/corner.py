@@ -170,7 +170,7 @@ def _draw_marginal(ax: Axes, column: _Column, *, sideways: bool) -> None:
     ax.set_xticks([]) if sideways else ax.set_yticks([])
     ax.spines["bottom" if sideways else "left"].set_visible(False)
     text = stated(interval, log=column.log, gap="\n" if column.small else "  ")
-    text = f"{column.symbol} = {text}"
+    text = f"{column.symbol} = {text}" if len(column.symbol) <= 20 else text
     if sideways:
         spot: Any = dict(transform=ax.transAxes, rotation=270, va="center")
         ax.text(1.04, 0.5, text, color=COLORS.ink, **spot)

@@ -30,7 +30,9 @@ from jaxscale.plotting.ticks import (
 )
 
 
-def plot_law(fit: FitResult, ax: Axes | None = None, by: str | None = None) -> Axes:
+def plot_law(
+    fit: FitResult, ax: Axes | None = None, by: str | None = None, *, reach: float | None = None
+) -> Axes:
     """Plot the runs and the fitted law against scale.
 
     Against compute for a law of N and D, at a few fixed sizes and at the best; as a curve for one
@@ -41,13 +43,16 @@ def plot_law(fit: FitResult, ax: Axes | None = None, by: str | None = None) -> A
         fit: the result to draw.
         ax: axes to draw into; default a new figure.
         by: of several inputs, the one that colors the runs and that curves hold fixed; default N.
+        reach: the largest scale that the law is drawn to, as a multiple of that of the largest run.
 
     Returns:
         The axes; the figure is `ax.figure`.
 
     Raises:
-        ValueError: `by` is not an input of the law, or the law has only one.
+        ValueError: `by` is not an input of the law, or the law has only one; reach is below 1.
     """
+    if reach is not None and not 1 <= reach < np.inf:
+        raise ValueError(f"reach must be a factor of 1 or more, got {reach!r}")
     inputs = fit.law.inputs
     if by is not None and (len(inputs) < 2 or by not in inputs):
         allowed = ", ".join(inputs) if len(inputs) > 1 else "left out: the law has one input"
@@ -65,7 +70,7 @@ def plot_law(fit: FitResult, ax: Axes | None = None, by: str | None = None) -> A
             if len(inputs) == 1
             else _draw_observed
         )
-        draw(fit, ax, by or ("N" if "N" in inputs else inputs[0]))
+        draw(fit, ax, by or ("N" if "N" in inputs else inputs[0]), reach)
     return ax
 
 
@@ -141,7 +146,7 @@ def plot_fit(fit: FitResult, *, figure: Figure | SubFigure | None = None) -> Fig
     return figure
 
 
-def _draw_joint(fit: FitResult, ax: Axes, by: str) -> None:
+def _draw_joint(fit: FitResult, ax: Axes, by: str, far: float | None) -> None:
     """Draw a law of N and D against compute: runs, curves at fixed `by`, frontier."""
     law, flops, other = fit.law, fit.law.flops, "D" if by == "N" else "N"
     column, along, C = column_of(fit, by), column_of(fit, other), scale_of(fit)[1]
@@ -149,13 +154,14 @@ def _draw_joint(fit: FitResult, ax: Axes, by: str) -> None:
     levels = distinct if len(distinct) <= 5 else nice_ticks(column.min(), column.max(), 6)
     cloud = color_points(ax, (C, fit.runs.loss), column, by, levels)
     low, high = widened(fit.runs.loss, fit.prediction)
-    grid = np.geomspace(along.min() / 4, along.max() * 4, 240)
+    far = far or 8.0
+    grid = np.geomspace(along.min() / 4, along.max() * max(4.0, far), 240)
     for k, level in enumerate(levels):
         at, color = {by: level, other: grid}, COLORS.sizes(cloud.norm(level))
         label = f"law at fixed {by}" if k == len(levels) // 2 else None
         x, y = complete(**at, flops=flops)[2], predict(law, **at)
         ax.plot(x, y, color=color, lw=1, zorder=3.5 if len(C) > 500 else 2, label=label)
-    reach = np.geomspace(C.min() / 2, C.max() * 8, 240)
+    reach = np.geomspace(C.min() / 2, C.max() * far, 240)
     sizes = column_of(fit, "N")[0] * np.geomspace(1e-8, 1e8, 2500)
     losses = predict(law, N=sizes[:, None], C=reach[None, :])
     best = np.argmin(np.where(np.isfinite(losses), losses, np.inf), axis=0)
@@ -177,11 +183,11 @@ def _draw_joint(fit: FitResult, ax: Axes, by: str) -> None:
     ax.legend(loc="lower left", bbox_to_anchor=(0, max(height, 0)))  # below all curves
 
 
-def _draw_curve(fit: FitResult, ax: Axes, name: str) -> None:
+def _draw_curve(fit: FitResult, ax: Axes, name: str, far: float | None) -> None:
     """Draw a law of one input: runs, curve within and beyond them, asymptote, breaks."""
     law, x, y = fit.law, column_of(fit, name), fit.runs.loss
     kind = law.kinds[name]
-    first, last = _reach(x, kind)
+    first, last = _reach(x, kind, far)
     spaced = np.geomspace if kind == "positive" else np.linspace
     breaks = [float(getattr(law, k)) for k, s in law.parameters.items() if s.role == "breakpoint"]
     cuts = sorted({first, *(b for b in breaks if first < b < last), x.max(), last})
@@ -208,8 +214,10 @@ def _draw_curve(fit: FitResult, ax: Axes, name: str) -> None:
     ax.legend(loc="lower right" if rising else "upper right")
 
 
-def _reach(x: np.ndarray, kind: str) -> tuple[float, float]:
+def _reach(x: np.ndarray, kind: str, far: float | None) -> tuple[float, float]:
     """Return from where to where a curve is drawn for runs at x [n]."""
+    if far is not None and x.max() > 0:
+        return _reach(x, kind, None)[0], float(x.max() * far)
     if kind != "positive":
         span = np.ptp(x)
         return x.min() - 0.05 * span, x.max() + 0.35 * span
@@ -217,7 +225,7 @@ def _reach(x: np.ndarray, kind: str) -> tuple[float, float]:
     return x.min() * span**-0.05, x.max() * max(span**0.35, 2.0)
 
 
-def _draw_observed(fit: FitResult, ax: Axes, by: str) -> None:
+def _draw_observed(fit: FitResult, ax: Axes, by: str, far: float | None) -> None:
     """Draw predicted against observed loss."""
     y, p, column, label = fit.runs.loss, fit.prediction, column_of(fit, by), loss_label(fit)
     color_points(ax, (y, p), column, by, nice_ticks(column.min(), column.max(), 7))

@@ -200,7 +200,7 @@ def test_joint_marks_the_estimate_and_the_stated_interval(joint):
     np.testing.assert_allclose(star, [[alpha.estimate, size.estimate]])
     np.testing.assert_allclose(span(top), [alpha.low, alpha.high], rtol=1e-9)
     assert top.lines[0].get_xdata()[0] == pytest.approx(alpha.estimate)
-    assert top.get_title() == stated(alpha, log=False)
+    assert top.get_title() == f"$\\alpha$ = {stated(alpha, log=False)}"
     assert (pair.get_xscale(), pair.get_yscale()) == ("linear", "log")
     assert pair.get_ylabel() == "N*(C=1e22)  (parameters)"
 
