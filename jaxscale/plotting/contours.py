@@ -114,7 +114,7 @@ def _draw_budgets(
 def _draw_best(fit: FitResult, ax: Axes, best: Allocation, within: float) -> None:
     near = near_optimal(fit.law, best, within)
     style: Any = dict(color=COLORS.ink, lw=0.9, ls=(0, (3, 2)), zorder=4)
-    style["path_effects"] = halo = [withStroke(linewidth=2.5, foreground=COLORS.paper, alpha=0.5)]
+    style["path_effects"] = halo = [withStroke(linewidth=2.2, foreground=COLORS.paper, alpha=0.8)]
     labels = (f"within {100 * within:g} % of the best loss", None)
     for N, D, label in zip(near.N, near.D, labels, strict=True):
         ax.plot(N, D, label=label, **style)

@@ -248,7 +248,9 @@ def _joint_key(figure: Figure, columns: Sequence[_Column], level: float) -> None
     if count < 3:
         figure.legend(marks, words, loc="outside lower center", ncols=3)
     else:
-        figure.legend(marks, words, loc="upper right", bbox_to_anchor=(0.98, 0.93), fontsize=9)
+        figure.legend(
+            marks, words, loc="upper right", bbox_to_anchor=(0.98, 0.93), fontsize=points(9)
+        )
     if columns[0].small:
         lines = [c.meaning for c in columns if c.meaning != c.label and "(" not in c.meaning]
         figure.text(0.66, 0.83, "\n".join(lines), va="top", color=COLORS.ink, linespacing=1.5)

@@ -54,6 +54,7 @@ def _draw_curves(ax: Axes, bins: Envelope, hull: Envelope) -> None:
     curves = bins.curves
     sizes = np.array([c.N for c in curves])
     norm = LogNorm(sizes.min(), sizes.max())
+    pale = 1.0 if COLORS.dark else 0.7
     thin = 0.9 if len(curves) <= 60 else 0.5
     for curve in curves:
         color = COLORS.sizes(norm(curve.N))
@@ -62,7 +63,7 @@ def _draw_curves(ax: Axes, bins: Envelope, hull: Envelope) -> None:
             curve.loss,
             color=color,
             lw=thin,
-            alpha=1 if COLORS.dark else 0.7,
+            alpha=pale,
             zorder=2,
         )
     shown: Any = dict(ls="", zorder=4)

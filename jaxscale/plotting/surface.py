@@ -52,7 +52,7 @@ def _draw_plane(grid: ExponentGrid, ax: Axes) -> None:
     ax.contour(x, y, excess.T, levels, colors=COLORS.paper, linewidths=0.5, alpha=0.7)
     texts = [_level(v) for v in edges]
     color_bar(ax, drawn, _label(grid), edges, texts, spacing="uniform")
-    halo = [withStroke(linewidth=2.5, foreground=COLORS.paper, alpha=0.5)]
+    halo = [withStroke(linewidth=2.2, foreground=COLORS.paper, alpha=0.8)]
     style: Any = dict(color=COLORS.ink, lw=0.9, ls=(0, (4, 3)), path_effects=halo)
     ax.plot(x, _valley(y, excess), label=_floor(grid), **style)
     _mark(grid, ax)

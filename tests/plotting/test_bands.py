@@ -370,7 +370,7 @@ def test_rollout_shows_the_error_of_every_window(wrap):
     assert len(bad) == 2  # the window in which it was not fitted is left out
     hollow = ax.lines[1]
     np.testing.assert_allclose(hollow.get_xydata(), good[2:])
-    assert hollow.get_markerfacecolor() == "w"
+    assert hollow.get_markerfacecolor() == "#ffffff"
     assert ax.get_xlabel() == "largest predicted / largest fitted training compute C"
     assert "%" in ax.get_ylabel()
 
