@@ -2,7 +2,8 @@
 
 `jaxscale.plot.law(fit)` as the last line of a notebook cell is a picture; `save` and `savefig`
 write it. A figure of one panel takes `ax=` and returns the axes; one of several takes `figure=`, a
-figure or a part of one, and returns it. What a person gave is left to that person to show.
+figure or a part of one, and returns it. What a person gave is left to that person to show
+(a figure of pyplot is shown by pyplot: end the cell with a semicolon).
 
 They are drawn in the person's own style (`plt.style.use`, `rcParams`). Where matplotlib's settings
 are as they came, text is small and the page is as wide as a paper's; sizes grow with `font.size`,

@@ -344,7 +344,8 @@ def _figures(
         from jaxscale.plotting.profiles import plot_profiles
 
         if draws is not None:
-            plotting.save(plot_bands(draws, level=level), options.figure)
+            asked = options.compute or () if scale_name(draws.fit.law) == "C" else ()
+            plotting.save(plot_bands(draws, at=asked, level=level), options.figure)
         if profiles is not None:
             plotting.save(plot_profiles(profiles, level=level), options.figure)
 

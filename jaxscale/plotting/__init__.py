@@ -3,9 +3,10 @@
 A function here takes one result (`plot_forecast` the three parts of a forecast), works out nothing
 that the result does not say, and leaves pyplot and matplotlib's settings alone. A figure of one
 panel takes `ax=None`, draws into those axes or a figure of its own, and returns the axes; a figure
-of several panels returns the figure, as wide as a page. `save` writes either.
+of several panels takes `figure=None`, a figure or a part of one, and returns it, as wide as a page.
+What is made here shows itself in a notebook. `save` writes either.
 
-A new figure is a file beside this one and a row of `FIGURES`.
+A new figure is a file beside this one and a row of `FIGURES`; `jaxscale.plot` has it then.
 """
 
 from __future__ import annotations

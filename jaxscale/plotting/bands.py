@@ -6,6 +6,7 @@ What it states in words is what `Draws.predict` returns.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,6 +51,7 @@ class _Line(NamedTuple):
 def plot_bands(
     draws: Draws,
     *,
+    at: Sequence[float] = (),
     reach: float = 100.0,
     level: float = 0.9,
     figure: Figure | SubFigure | None = None,
@@ -63,6 +65,7 @@ def plot_bands(
 
     Args:
         draws: what `bootstrap` returned.
+        at: scales to mark, budgets for a law of N and D; the picture reaches to them.
         reach: the largest scale, as a multiple of that of the largest run.
         level: nominal coverage of the wide band and of the band for a new run.
         figure: figure or part of one to draw into; default a new figure.
@@ -75,15 +78,14 @@ def plot_bands(
     """
     if not 1 <= reach < math.inf:
         raise ValueError(f"reach must be a factor of 1 or more, got {reach!r}")
-    fit, line = draws.fit, _line(draws.fit, reach)
+    fit, here = draws.fit, scale_of(draws.fit)[1]
+    reach = max(reach, *(float(C) / here.max() for C in at), 1.0)
+    line = _line(fit, reach)
     wide = draws.predict(level=level, **line.inputs)
     half = draws.predict(level=0.5, **line.inputs)
     new = draws.predict(level=level, new_run=True, **line.inputs)
     ratio = fit.residual.positive and bool((wide.center > 0).all())
-    here, shades = (
-        scale_of(fit)[1],
-        ((new, COLORS.outer), (wide, COLORS.wide), (half, COLORS.narrow)),
-    )
+    shades = (new, COLORS.outer), (wide, COLORS.wide), (half, COLORS.narrow)
     with drawing(figure):
         figure = figure_or_new(figure, (7.2, 5.0))
         figure.suptitle(_bands_title(draws, line, wide, reach))
@@ -98,6 +100,8 @@ def plot_bands(
                 ax.fill_between(line.scale, low, high, color=color, lw=0, zorder=1 + k, label=label)
             center = _relative(wide.center, wide.center, change)
             ax.plot(line.scale, center, color=COLORS.law, lw=1.4, zorder=5, label=line.words)
+            for C in at:
+                ax.axvline(C, color=COLORS.ink, lw=0.7, ls=(0, (1, 2)), zorder=1)
         draw_cloud(top, here, fit.runs.loss, color=COLORS.run, label="runs").set_zorder(4)
         _frame_losses(fit, top, wide, new)
         _frame_changes(fit, below, here, new, ratio)
@@ -130,7 +134,9 @@ def _line(fit: FitResult, reach: float) -> _Line:
 def _bands_title(draws: Draws, line: _Line, wide: Band, reach: float) -> str:
     name, first = line.name, heading(draws.fit.law)
     end = short_number(float(f"{line.scale[-1]:.2g}"), powers=name == "C" or line.scale[-1] > 1e15)
-    second = f"{origin(draws)}; at {as_written(name, 16)} = {end}, {reach:g} times the largest run,"
+    second = (
+        f"{origin(draws)}; at {as_written(name, 16)} = {end}, {reach:.3g} times the largest run,"
+    )
     center, low, high = (float(x[-1]) for x in (wide.center, wide.low, wide.high))
     last = Interval(draws.fit.runs.response.kind, center, low, high, wide.level, math.nan, "")
     text = stated(last, log=False, gap=f" ({100 * wide.level:g} %: ").replace(": (", ": ")

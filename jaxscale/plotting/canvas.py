@@ -96,6 +96,15 @@ def drawing(given: Axes | FigureBase | None) -> Iterator[None]:
             yield
 
 
+@contextlib.contextmanager
+def plain() -> Iterator[None]:
+    """Have matplotlib's settings as they come, for what has a style and a page of its own."""
+    first: Any = matplotlib.rcParamsDefault
+    names = (*KEPT, "image.", "figure.", "savefig.", "svg.")
+    with matplotlib.rc_context({key: first[key] for key in first if key.startswith(names)}):
+        yield
+
+
 def _paper(ax: Axes) -> Any:
     color: Any = ax.get_facecolor()
     return color if color[3] > 0 else COLORS.paper

@@ -77,7 +77,7 @@ def plot_contours(
         ax.set(xlabel="parameters N", ylabel="training tokens D")
         ax.set_title(heading(law), fontsize=points(8), color=COLORS.ink)
         ax.grid(visible=False)
-        ax.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.14), ncols=4, columnspacing=1)
+        ax.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.14), ncols=2, columnspacing=1)
     return ax
 
 
@@ -114,10 +114,12 @@ def _draw_budgets(
 def _draw_best(fit: FitResult, ax: Axes, best: Allocation, within: float) -> None:
     near = near_optimal(fit.law, best, within)
     style: Any = dict(color=COLORS.ink, lw=0.9, ls=(0, (3, 2)), zorder=4)
+    style["path_effects"] = halo = [withStroke(linewidth=2.2, foreground=COLORS.paper, alpha=0.8)]
     labels = (f"within {100 * within:g} % of the best loss", None)
     for N, D, label in zip(near.N, near.D, labels, strict=True):
         ax.plot(N, D, label=label, **style)
-    ax.plot(best.N, best.D, color=COLORS.ink, lw=1.7, zorder=5, label="best N and D")
+    ax.plot(best.N, best.D, color=COLORS.ink, lw=1.7, zorder=5, path_effects=halo,
+            label="best N and D")  # fmt: skip
 
 
 def _draw_marks(ax: Axes, marked: Allocation) -> None:
@@ -127,6 +129,6 @@ def _draw_marks(ax: Axes, marked: Allocation) -> None:
     ax.plot(marked.N, marked.D, label="best of a marked budget", **style)
     for C, N, D in zip(marked.compute, marked.N, marked.D, strict=True):
         text = f"{short_number(C, powers=True)}: N {brief(N)}, D {brief(D)}"
-        at: Any = dict(xytext=(-7, -3), textcoords="offset points", ha="right", va="top")
+        at: Any = dict(xytext=(-9, 0), textcoords="offset points", ha="right", va="center")
         shown = ax.annotate(text, (N, D), fontsize=points(6.5), color=COLORS.ink, zorder=8, **at)
         shown.set_path_effects([withStroke(linewidth=2, foreground=COLORS.paper)])

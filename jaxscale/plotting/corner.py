@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from jaxscale.fitting.result import FitResult
-from jaxscale.plotting.canvas import axes_or_new, drawing, figure_or_new, points
+from jaxscale.plotting.canvas import drawing, dressed, figure_or_new, points
 from jaxscale.plotting.captions import called, origin, stated
 from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.labels import as_written
@@ -40,6 +40,7 @@ class _Column:
 
     label: str
     meaning: str
+    symbol: str
     small: bool  # whether panels have little room
     u: np.ndarray  # [B]
     interval: Interval
@@ -57,7 +58,8 @@ class _Column:
         law, response = fit.law, fit.runs.response.kind
         label = called(name, law, small=small, response=response)
         meaning = called(name, law, response=response)
-        return cls(label, meaning, small, np.log(values) if log else values, interval, log)
+        short = called(name, small=True).partition("\n")[0]
+        return cls(label, meaning, short, small, np.log(values) if log else values, interval, log)
 
     def window(self) -> tuple[float, float]:
         """Return what the axis shows: nearly all draws, the estimate and the interval."""
@@ -118,7 +120,7 @@ def plot_joint(
         grid = figure.add_gridspec(count, count, **sides)
         for row in range(count):
             for column in range(row + 1):
-                ax = axes_or_new(figure.add_subplot(grid[row, column]))
+                ax = dressed(figure.add_subplot(grid[row, column]))
                 sideways = count == 2 and row == 1
                 if row == column:
                     _draw_marginal(ax, columns[row], sideways=sideways)
@@ -168,6 +170,7 @@ def _draw_marginal(ax: Axes, column: _Column, *, sideways: bool) -> None:
     ax.set_xticks([]) if sideways else ax.set_yticks([])
     ax.spines["bottom" if sideways else "left"].set_visible(False)
     text = stated(interval, log=column.log, gap="\n" if column.small else "  ")
+    text = f"{column.symbol} = {text}" if len(column.symbol) <= 20 else text
     if sideways:
         spot: Any = dict(transform=ax.transAxes, rotation=270, va="center")
         ax.text(1.04, 0.5, text, color=COLORS.ink, **spot)
@@ -245,7 +248,9 @@ def _joint_key(figure: Figure, columns: Sequence[_Column], level: float) -> None
     if count < 3:
         figure.legend(marks, words, loc="outside lower center", ncols=3)
     else:
-        figure.legend(marks, words, loc="upper right", bbox_to_anchor=(0.98, 0.93), fontsize=9)
+        figure.legend(
+            marks, words, loc="upper right", bbox_to_anchor=(0.98, 0.93), fontsize=points(9)
+        )
     if columns[0].small:
         lines = [c.meaning for c in columns if c.meaning != c.label and "(" not in c.meaning]
         figure.text(0.66, 0.83, "\n".join(lines), va="top", color=COLORS.ink, linespacing=1.5)

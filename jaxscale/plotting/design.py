@@ -235,7 +235,9 @@ class _FromNow(RoundTicks):
     def tick_values(self, vmin: float, vmax: float) -> Any:
         ticks = super().tick_values(vmin, vmax)
         own = [self.begin] if vmin <= self.begin <= vmax else []
-        return np.array([*own, *(tick for tick in ticks if tick > 2.5 * self.begin)])
+        return np.array(
+            [*own, *(tick for tick in ticks if tick > self.begin * (vmax / vmin) ** 0.15)]
+        )
 
 
 def _label_spent(ax: Axes, found: Design, begin: float, now: bool) -> None:

@@ -54,10 +54,18 @@ def _draw_curves(ax: Axes, bins: Envelope, hull: Envelope) -> None:
     curves = bins.curves
     sizes = np.array([c.N for c in curves])
     norm = LogNorm(sizes.min(), sizes.max())
+    pale = 1.0 if COLORS.dark else 0.7
     thin = 0.9 if len(curves) <= 60 else 0.5
     for curve in curves:
         color = COLORS.sizes(norm(curve.N))
-        ax.plot(np.exp(curve.log_C), curve.loss, color=color, lw=thin, alpha=0.7, zorder=2)
+        ax.plot(
+            np.exp(curve.log_C),
+            curve.loss,
+            color=color,
+            lw=thin,
+            alpha=pale,
+            zorder=2,
+        )
     shown: Any = dict(ls="", zorder=4)
     ax.plot(
         np.exp(bins.log_C), bins.loss, marker=".", ms=3, color=COLORS.ink, label="bins", **shown

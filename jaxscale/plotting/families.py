@@ -31,7 +31,7 @@ def looks() -> Iterator[tuple[str, str]]:
         k += 1
 
 
-def draw_families(fit: FitResult, ax: Axes, by: str) -> None:
+def draw_families(fit: FitResult, ax: Axes, by: str, far: float | None = None) -> None:
     """Draw the runs and the law of every family.
 
     Against compute for a law of N and D, with the best run of each budget as a curve; as a curve
@@ -41,6 +41,7 @@ def draw_families(fit: FitResult, ax: Axes, by: str) -> None:
         fit: of a law over families.
         ax: the axes.
         by: not used; families have the colors.
+        far: the largest scale, as a multiple of that of the largest run.
     """
     parts: dict[str, Any] = dict(families_of(fit))
     inputs = next(iter(parts.values())).law.inputs
@@ -49,22 +50,28 @@ def draw_families(fit: FitResult, ax: Axes, by: str) -> None:
     name, scale = (inputs[0], column_of(fit, inputs[0])) if len(inputs) == 1 else scale_of(fit)
     kind = fit.law.kinds.get(name, "positive")
     ends = widened(fit.runs.loss, fit.prediction)
+    low, high = float(scale.min()), float(scale.max())
+    if joint:
+        scale = np.array([low / 2, high * (far or 4.0)])
+    elif far is not None and high > 0:
+        scale = np.array([low, high * far])
     for k, ((label, part), (color, marker)) in enumerate(zip(parts.items(), looks(), strict=False)):
         named = as_written(label, 24) if k < MOST or len(parts) == MOST + 1 else None
         x = part.prediction if observed else scale_of(part)[1] if joint else column_of(part, name)
         points = (part.runs.loss, x) if observed else (x, part.runs.loss)
         draw_cloud(ax, *points, color=color, marker=marker, label=named)
         if joint:
-            reach = np.geomspace(scale.min() / 2, scale.max() * 4, 160)
+            reach = np.geomspace(scale[0], scale[-1], 160)
             best = _best(part.law, reach, column_of(part, "N")[0])
             ax.plot(reach, best, color=color, lw=1.3, zorder=4)
             if np.isfinite(best).any():
                 ends = min(ends[0], float(np.nanmin(best)) / 1.02), ends[1]
         elif not observed:
-            low, high = float(scale.min()), float(scale.max())
-            reach = np.linspace(low, high + 0.25 * (high - low), 300)
+            last = max(high + 0.25 * (high - low), scale.max())
+            reach = np.linspace(low, last, 300)
             if kind == "positive":
-                reach = np.geomspace(low, high * (high / low) ** 0.25, 300)
+                last = max(high * (high / low) ** 0.25, scale.max())
+                reach = np.geomspace(low, last, 300)
             ax.plot(reach, predict(part.law, **{name: reach}), color=color, lw=1.3, zorder=4)
     if len(parts) > MOST + 1:
         ax.plot([], [], " ", label=f"and {len(parts) - MOST} more")
@@ -91,7 +98,7 @@ def _dress(
         return
     if joint:
         ax.plot([], [], color=COLORS.ink, lw=1.3, label="best run of a budget")
-        log_axis(ax, "x", scale.min() / 2, scale.max() * 4, "C")
+        log_axis(ax, "x", scale[0], scale[1], "C")
         ax.set_xlabel(scale_label(fit, "C"))
     else:
         input_axis(ax, "x", scale, name, kind)

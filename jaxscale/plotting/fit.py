@@ -13,7 +13,7 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.flops import complete
 from jaxscale.laws import predict
 from jaxscale.laws.grouped import FamilyLaw
-from jaxscale.plotting.canvas import axes_or_new, drawing, figure_or_new, points
+from jaxscale.plotting.canvas import axes_or_new, drawing, dressed, figure_or_new, points
 from jaxscale.plotting.captions import column_of, heading, loss_label, scale_label, scale_of
 from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.families import draw_families
@@ -30,7 +30,9 @@ from jaxscale.plotting.ticks import (
 )
 
 
-def plot_law(fit: FitResult, ax: Axes | None = None, by: str | None = None) -> Axes:
+def plot_law(
+    fit: FitResult, ax: Axes | None = None, by: str | None = None, *, reach: float | None = None
+) -> Axes:
     """Plot the runs and the fitted law against scale.
 
     Against compute for a law of N and D, at a few fixed sizes and at the best; as a curve for one
@@ -41,13 +43,16 @@ def plot_law(fit: FitResult, ax: Axes | None = None, by: str | None = None) -> A
         fit: the result to draw.
         ax: axes to draw into; default a new figure.
         by: of several inputs, the one that colors the runs and that curves hold fixed; default N.
+        reach: the largest scale that the law is drawn to, as a multiple of that of the largest run.
 
     Returns:
         The axes; the figure is `ax.figure`.
 
     Raises:
-        ValueError: `by` is not an input of the law, or the law has only one.
+        ValueError: `by` is not an input of the law, or the law has only one; reach is below 1.
     """
+    if reach is not None and not 1 <= reach < np.inf:
+        raise ValueError(f"reach must be a factor of 1 or more, got {reach!r}")
     inputs = fit.law.inputs
     if by is not None and (len(inputs) < 2 or by not in inputs):
         allowed = ", ".join(inputs) if len(inputs) > 1 else "left out: the law has one input"
@@ -65,7 +70,7 @@ def plot_law(fit: FitResult, ax: Axes | None = None, by: str | None = None) -> A
             if len(inputs) == 1
             else _draw_observed
         )
-        draw(fit, ax, by or ("N" if "N" in inputs else inputs[0]))
+        draw(fit, ax, by or ("N" if "N" in inputs else inputs[0]), reach)
     return ax
 
 
@@ -132,14 +137,16 @@ def plot_fit(fit: FitResult, *, figure: Figure | SubFigure | None = None) -> Fig
     with drawing(figure):
         figure = figure_or_new(figure, (7.2, 4.4))
         figure.suptitle(title)
-        axes = figure.subplot_mosaic("ab;ac", width_ratios=(1.2, 1))
+        axes = figure.subplot_mosaic("ab;ac", width_ratios=(1.2, 1), height_ratios=(1.5, 1))
+        for ax in axes.values():
+            dressed(ax)
         plot_law(fit, axes["a"])
         plot_starts(fit, axes["c"])
         plot_residuals(fit, axes["b"])  # last: its labels look for room on the finished page
     return figure
 
 
-def _draw_joint(fit: FitResult, ax: Axes, by: str) -> None:
+def _draw_joint(fit: FitResult, ax: Axes, by: str, far: float | None) -> None:
     """Draw a law of N and D against compute: runs, curves at fixed `by`, frontier."""
     law, flops, other = fit.law, fit.law.flops, "D" if by == "N" else "N"
     column, along, C = column_of(fit, by), column_of(fit, other), scale_of(fit)[1]
@@ -147,13 +154,14 @@ def _draw_joint(fit: FitResult, ax: Axes, by: str) -> None:
     levels = distinct if len(distinct) <= 5 else nice_ticks(column.min(), column.max(), 6)
     cloud = color_points(ax, (C, fit.runs.loss), column, by, levels)
     low, high = widened(fit.runs.loss, fit.prediction)
-    grid = np.geomspace(along.min() / 4, along.max() * 4, 240)
+    far = far or 8.0
+    grid = np.geomspace(along.min() / 4, along.max() * max(4.0, far), 240)
     for k, level in enumerate(levels):
         at, color = {by: level, other: grid}, COLORS.sizes(cloud.norm(level))
         label = f"law at fixed {by}" if k == len(levels) // 2 else None
         x, y = complete(**at, flops=flops)[2], predict(law, **at)
         ax.plot(x, y, color=color, lw=1, zorder=3.5 if len(C) > 500 else 2, label=label)
-    reach = np.geomspace(C.min() / 2, C.max() * 8, 240)
+    reach = np.geomspace(C.min() / 2, C.max() * far, 240)
     sizes = column_of(fit, "N")[0] * np.geomspace(1e-8, 1e8, 2500)
     losses = predict(law, N=sizes[:, None], C=reach[None, :])
     best = np.argmin(np.where(np.isfinite(losses), losses, np.inf), axis=0)
@@ -164,19 +172,22 @@ def _draw_joint(fit: FitResult, ax: Axes, by: str) -> None:
             reach, frontier, color=COLORS.ink, lw=1.7, zorder=4, label="compute-optimal frontier"
         )
         low = min(low, np.nanmin(frontier) / 1.02)
-    low = min(low, _draw_asymptote(fit, ax, low / 1.25, high, low) / 1.03)
+    floor = _draw_asymptote(fit, ax, low / 1.25, high, low)
+    low = min(low, floor / 1.03)
     log_axis(ax, "x", reach[0], reach[-1], "C")
     if low > 0:
         log_axis(ax, "y", low, high)
     ax.set(xlabel=scale_label(fit, "C"), ylabel=loss_label(fit), ylim=(low, high))
-    ax.legend(loc="upper right")
+    ends = ax.transData.transform([(reach[0], floor), (reach[0], low), (reach[0], high)])[:, 1]
+    height = float((ends[0] - ends[1]) / (ends[2] - ends[1]))
+    ax.legend(loc="lower left", bbox_to_anchor=(0, max(height, 0)))  # below all curves
 
 
-def _draw_curve(fit: FitResult, ax: Axes, name: str) -> None:
+def _draw_curve(fit: FitResult, ax: Axes, name: str, far: float | None) -> None:
     """Draw a law of one input: runs, curve within and beyond them, asymptote, breaks."""
     law, x, y = fit.law, column_of(fit, name), fit.runs.loss
     kind = law.kinds[name]
-    first, last = _reach(x, kind)
+    first, last = _reach(x, kind, far)
     spaced = np.geomspace if kind == "positive" else np.linspace
     breaks = [float(getattr(law, k)) for k, s in law.parameters.items() if s.role == "breakpoint"]
     cuts = sorted({first, *(b for b in breaks if first < b < last), x.max(), last})
@@ -203,8 +214,10 @@ def _draw_curve(fit: FitResult, ax: Axes, name: str) -> None:
     ax.legend(loc="lower right" if rising else "upper right")
 
 
-def _reach(x: np.ndarray, kind: str) -> tuple[float, float]:
+def _reach(x: np.ndarray, kind: str, far: float | None) -> tuple[float, float]:
     """Return from where to where a curve is drawn for runs at x [n]."""
+    if far is not None and x.max() > 0:
+        return _reach(x, kind, None)[0], float(x.max() * far)
     if kind != "positive":
         span = np.ptp(x)
         return x.min() - 0.05 * span, x.max() + 0.35 * span
@@ -212,7 +225,7 @@ def _reach(x: np.ndarray, kind: str) -> tuple[float, float]:
     return x.min() * span**-0.05, x.max() * max(span**0.35, 2.0)
 
 
-def _draw_observed(fit: FitResult, ax: Axes, by: str) -> None:
+def _draw_observed(fit: FitResult, ax: Axes, by: str, far: float | None) -> None:
     """Draw predicted against observed loss."""
     y, p, column, label = fit.runs.loss, fit.prediction, column_of(fit, by), loss_label(fit)
     color_points(ax, (y, p), column, by, nice_ticks(column.min(), column.max(), 7))

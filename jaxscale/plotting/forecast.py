@@ -151,7 +151,8 @@ def _draw_rate(ax: Axes, curve: Curve, fan: Fan) -> None:
     ax.plot(fan.at[past], fan.rate[past], color=COLORS.run, lw=1.2)
     ax.plot(fan.at[~past], fan.rate[~past], color=COLORS.law, lw=1.2, ls="--")
     ax.set_ylim(0, 1.12 * peak)
-    ax.set_yticks([0, peak], ["0", f"{peak:.3g}"])
+    ax.yaxis.set_major_locator(MaxNLocator(2))
+    ax.yaxis.set_major_formatter(lambda x, _: f"{x:.3g}")
     ax.set_ylabel("lr")
 
 

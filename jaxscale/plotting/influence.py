@@ -61,7 +61,7 @@ def plot_influence(
         left.set_yticks(places, [_run(found, k) for k in largest])
         left.set(ylim=(len(largest) - 0.4, -0.6), xlabel=scale)
         left.xaxis.set_major_formatter(lambda x, _: f"{x:g}".replace("-", "\u2212"))
-        left.tick_params(axis="x", labelsize=7)
+        left.tick_params(axis="x", labelsize=points(7))
         left.grid(visible=False, axis="y")
         _draw_effects(right, found, change, limit, scale)
     return figure
@@ -86,7 +86,8 @@ def _draw_effects(ax: Axes, found: Influence, change: np.ndarray, limit: float, 
     color_bar(ax, cloud, scale)
     for k in order[:-4:-1]:
         spot: Any = dict(textcoords="offset points", color=COLORS.ink, fontsize=points(7), zorder=6)
-        ax.annotate(as_written(found.runs.row(k), 28), (x[k], y[k]), (6, 4), **spot)
+        row = found.runs.row(k).partition(" (")[0]
+        ax.annotate(as_written(row), (x[k], y[k]), (6, 4), **spot)
     for which, name, values in (("x", names[0], x), *(("y", each, y) for each in names[1:2])):
         top = 1.2 if which == "x" else 1.1
         if values.min() > 0:

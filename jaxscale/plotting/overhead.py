@@ -57,8 +57,8 @@ def plot_overhead(
         if not np.isfinite(y[0]):
             never = times[np.isfinite(y)].min()
             ax.axvspan(times[0], never, color=COLORS.tint(COLORS.ink, 0.07), lw=0, zorder=0)
-            said: Any = dict(fontsize=points(6.5), ha="center", va="top", color=COLORS.muted)
-            ax.text(np.sqrt(times[0] * never), 0.96 * TOP, "never reaches\nthat loss", **said)
+            said: Any = dict(fontsize=points(6.5), va="top", color=COLORS.muted)
+            ax.text(1.03 * times[0], 0.96 * TOP, "never\nreaches\nthat loss", **said)
         log_axis(ax, "x", times[0], times[-1])
         ax.set_ylim(0, TOP)
         ax.set(xlabel="model size / best size", ylabel="more compute for the same loss (%)")

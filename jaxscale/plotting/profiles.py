@@ -103,7 +103,7 @@ def _draw_profile(ax: Axes, profile: Profile, level: float, *, left: bool) -> No
     ax.set_title(stated(interval, log=profile.logarithmic), fontsize=points(7.5), color=COLORS.ink)
     ax.grid(visible=False)
     if left:
-        ax.set_ylabel("|signed root| (s.e.)")
+        ax.set_ylabel("distance from the best (s.e.)")
 
 
 def plot_asymptote(found: AsymptoteProfile, *, figure: Figure | SubFigure | None = None) -> Figure:

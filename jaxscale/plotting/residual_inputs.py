@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from jaxscale.fitting.result import FitResult
-from jaxscale.plotting.canvas import axes_or_new, drawing, figure_or_new
+from jaxscale.plotting.canvas import drawing, dressed, figure_or_new
 from jaxscale.plotting.captions import column_of, heading, loss_label, scale_label, scale_of
 from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.style import draw_cloud
@@ -51,7 +51,7 @@ def plot_residual_inputs(fit: FitResult, *, figure: Figure | SubFigure | None = 
         for ax in grid[len(panels) :]:
             ax.set_axis_off()
         for k, (name, kind, x) in enumerate(panels):
-            ax = axes_or_new(grid[k])
+            ax = dressed(grid[k])
             input_axis(ax, "x", x, name, kind if (x > 0).all() else "raw")
             if ax.get_xscale() != "log":
                 round_axis(ax, "x", *ax.get_xlim(), log=False)

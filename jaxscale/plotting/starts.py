@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from jaxscale.engine.loop import Status
 from jaxscale.fitting.certificate import CONVERGED, SAME
@@ -43,7 +43,7 @@ def plot_waterfall(fit: FitResult, *, figure: Figure | SubFigure | None = None) 
         title = f"{as_written(type(fit.law).__name__)}:  {total:,} starts on {len(fit.runs):,} runs"
         figure.suptitle(title)
         left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
-        plot_starts(fit, left)
+        plot_starts(fit, dressed(left))
         best = basins[0].value if basins else math.nan
         rows, last = [], -math.inf
         for k, basin in enumerate(basins):
@@ -70,6 +70,8 @@ def _draw_basins(ax: Axes, rows: Sequence[tuple[str, int, str]], total: int) -> 
     ax.barh(places, counts, color=colors, height=0.7, zorder=2)
     ax.set_yticks(places, names)
     ax.set(ylim=(max(len(rows), 4) - 0.4, -0.6), xlim=(0, 1.45 * max(counts)), xlabel="starts")
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    ax.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}" if x <= total else "")
     ax.set_ylabel("basin: value / best \u2212 1")
     for place, one in zip(places, counts, strict=True):
         ax.text(one, place, f" {one:,} ({100 * one / total:.3g} %)", va="center", color=COLORS.ink)

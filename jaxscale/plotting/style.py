@@ -13,7 +13,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from jaxscale.files.durable import write_atomically
-from jaxscale.plotting.canvas import TEXT
+from jaxscale.plotting.canvas import BODY, TEXT, points
 from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.labels import as_written
 from jaxscale.plotting.ticks import LABELS, short_number
@@ -77,23 +77,25 @@ def draw_cloud(ax: Axes, x: np.ndarray, y: np.ndarray, **style: Any) -> Any:
     look: Any = dict(s=6, linewidths=0)
     if len(x) <= 500:
         look = dict(s=15, linewidths=0.3, edgecolors=COLORS.paper)
-    return ax.scatter(x, y, zorder=3, rasterized=len(x) > RASTERIZE, **(look | style))
+    look |= style
+    look["s"] = look["s"] * (points(BODY) / BODY) ** 2  # as large beside the text as ever
+    return ax.scatter(x, y, zorder=3, rasterized=len(x) > RASTERIZE, **look)
 
 
-def color_points(ax: Axes, points: Any, column: np.ndarray, name: str, ticks: np.ndarray) -> Any:
+def color_points(ax: Axes, at: Any, column: np.ndarray, name: str, ticks: np.ndarray) -> Any:
     """Scatter with colors by a column, explained by a bar; return the cloud.
 
     By the logarithm of the column where it is positive.
 
     Args:
         ax: the axes.
-        points: (x [n], y [n]).
+        at: (x [n], y [n]).
         column: [n].
         name: of the column, for the bar.
         ticks: of the bar.
     """
     norm = (LogNorm if column.min() > 0 else Normalize)(column.min(), column.max())
-    cloud = draw_cloud(ax, *points, c=column, cmap=COLORS.sizes, norm=norm)
+    cloud = draw_cloud(ax, *at, c=column, cmap=COLORS.sizes, norm=norm)
     color_bar(ax, cloud, LABELS.get(name) or as_written(name), ticks)
     cloud.set_alpha(1.0 if len(column) <= 500 else 0.4)  # after the bar, which stays opaque
     return cloud

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
+from matplotlib.patheffects import withStroke
 
 from jaxscale.fitting.exponent_grid import ExponentGrid
 from jaxscale.plotting.canvas import axes_or_new, drawing
@@ -51,7 +52,9 @@ def _draw_plane(grid: ExponentGrid, ax: Axes) -> None:
     ax.contour(x, y, excess.T, levels, colors=COLORS.paper, linewidths=0.5, alpha=0.7)
     texts = [_level(v) for v in edges]
     color_bar(ax, drawn, _label(grid), edges, texts, spacing="uniform")
-    ax.plot(x, _valley(y, excess), color=COLORS.ink, lw=0.9, ls=(0, (4, 3)), label=_floor(grid))
+    halo = [withStroke(linewidth=2.2, foreground=COLORS.paper, alpha=0.8)]
+    style: Any = dict(color=COLORS.ink, lw=0.9, ls=(0, (4, 3)), path_effects=halo)
+    ax.plot(x, _valley(y, excess), label=_floor(grid), **style)
     _mark(grid, ax)
     ax.grid(visible=False)
     ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))

@@ -25,9 +25,14 @@ NARROW = 3.0
 class RoundTicks(Locator):
     """Round numbers within what an axis shows, as many as it has room for."""
 
-    def __init__(self, most: int | None = None) -> None:
-        """Take how many ticks there are at most; by default as many as their labels let."""
-        self.most = most
+    def __init__(self, most: int | None = None, powers: bool | None = None) -> None:
+        """Take how many ticks there are at most; by default as many as their labels let.
+
+        Args:
+            most: number of ticks.
+            powers: whether their labels are as wide as powers of ten.
+        """
+        self.most, self.powers = most, powers
 
     def __call__(self) -> Any:
         """Return the ticks of the axis as it is."""
@@ -37,7 +42,7 @@ class RoundTicks(Locator):
     def tick_values(self, vmin: float, vmax: float) -> Any:
         """Return the ticks between two ends."""
         low, high = sorted((float(vmin), float(vmax)))
-        powers = high > 1e15 or 0 < low < 1e-4
+        powers = high > 1e15 or 0 < low < 1e-4 if self.powers is None else self.powers
         most = self.most or (4 if powers and high / low < 1e4 else 7)
         axis: Any = self.axis
         if axis is not None:
@@ -142,7 +147,7 @@ def log_axis(
     """
     margin = max((high / low) ** 0.03, 1.1) if name else 1.0
     label = LABELS.get(name) or as_written(name)
-    ax.set(**{f"{which}scale": "log", f"{which}lim": (low / margin, high * margin),
+    ax.set(**{f"{which}lim": (low / margin, high * margin), f"{which}scale": "log",
               f"{which}label": label})  # fmt: skip
     _tick(ax, which, most, powers=True if name == "C" else None)
 
@@ -158,13 +163,13 @@ def round_axis(ax: Axes, which: str, low: float, high: float, *, log: bool, most
         log: whether the axis is logarithmic.
         most: number of ticks.
     """
-    ax.set(**{f"{which}scale": "log" if log else "linear", f"{which}lim": (low, high)})
+    ax.set(**{f"{which}lim": (low, high), f"{which}scale": "log" if log else "linear"})
     _tick(ax, which, most)
 
 
 def _tick(ax: Axes, which: str, most: int | None, powers: bool | None = None) -> None:
     axis = getattr(ax, f"{which}axis")
-    axis.set_major_locator(RoundTicks(most))
+    axis.set_major_locator(RoundTicks(most, powers))
     axis.set_major_formatter(ShortNumbers(powers))
     axis.set_minor_formatter(NullFormatter())
     if axis.get_scale() == "log":

@@ -1,4 +1,9 @@
-"""Figures within the page: SVG of its own, which needs no style sheet and clashes with nothing."""
+"""Figures within the page: SVG of its own, which needs no style sheet and clashes with nothing.
+
+Their letters are outlines. As text they would need the font that the layout was made for, which a
+page that asks for nothing cannot bring along without growing by it, and `font` as a style, which
+its security policy does not allow.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +43,7 @@ def figure(drawn: Axes | Figure, name: str, title: str, *caption: str | Element)
     for cloud in whole.findobj(PathCollection) if whole is not None else ():
         if len(cloud.get_offsets()) > MANY:  # type: ignore[arg-type]
             cloud.set_rasterized(True)
-    svg = inline(picture(drawn, ".svg").decode(), name, title)
+    svg = inline(picture(drawn, ".svg", outlines=True).decode(), name, title)
     below = make("figcaption", *caption) if caption else None
     return make("figure", make("div", svg, class_="card"), below)
 

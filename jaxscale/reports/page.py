@@ -17,6 +17,7 @@ from typing import Any
 from jaxscale._numerics.level import check_level
 from jaxscale.files.durable import write_atomically
 from jaxscale.fitting.result import FitResult
+from jaxscale.plotting.canvas import plain
 from jaxscale.reports.about import stated
 from jaxscale.reports.element import Element, document, make, raw
 from jaxscale.reports.material import Material, gather
@@ -133,16 +134,17 @@ def _answers(material: Material) -> tuple[str, ...]:
 
 def page(material: Material) -> str:
     """Return the page of what was gathered."""
-    parts = [
-        answer(material),
-        along(material),
-        parameters(material),
-        certificate(material),
-        figures(material),
-        *results(material),
-        data(material),
-        checklist(material),
-    ]
+    with plain():  # a page has colors of its own, and the same fit gives the same bytes
+        parts = [
+            answer(material),
+            along(material),
+            parameters(material),
+            certificate(material),
+            figures(material),
+            *results(material),
+            data(material),
+            checklist(material),
+        ]
     shown = [part for part in parts if part is not None]
     main = make("main", *shown)
     script = _file("slider.js") if material.frontier is not None else ""

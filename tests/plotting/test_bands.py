@@ -200,7 +200,7 @@ def test_joint_marks_the_estimate_and_the_stated_interval(joint):
     np.testing.assert_allclose(star, [[alpha.estimate, size.estimate]])
     np.testing.assert_allclose(span(top), [alpha.low, alpha.high], rtol=1e-9)
     assert top.lines[0].get_xdata()[0] == pytest.approx(alpha.estimate)
-    assert top.get_title() == stated(alpha, log=False)
+    assert top.get_title() == f"$\\alpha$ = {stated(alpha, log=False)}"
     assert (pair.get_xscale(), pair.get_yscale()) == ("linear", "log")
     assert pair.get_ylabel() == "N*(C=1e22)  (parameters)"
 
@@ -279,7 +279,7 @@ def test_profiles_show_roots_levels_and_intervals(count):
         np.testing.assert_allclose(span(ax), [interval.low, interval.high], rtol=1e-6)
         assert ax.get_title() == stated(interval, log=each.logarithmic)
         assert ax.get_xlabel() == called(each.name)
-    assert figure.axes[0].get_ylabel() == "|signed root| (s.e.)"
+    assert figure.axes[0].get_ylabel() == "distance from the best (s.e.)"
 
 
 def test_an_open_profile_is_drawn_to_its_end():
@@ -370,7 +370,7 @@ def test_rollout_shows_the_error_of_every_window(wrap):
     assert len(bad) == 2  # the window in which it was not fitted is left out
     hollow = ax.lines[1]
     np.testing.assert_allclose(hollow.get_xydata(), good[2:])
-    assert hollow.get_markerfacecolor() == "w"
+    assert hollow.get_markerfacecolor() == "#ffffff"
     assert ax.get_xlabel() == "largest predicted / largest fitted training compute C"
     assert "%" in ax.get_ylabel()
 

@@ -5,17 +5,25 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import io
+import itertools
+import pickle
 import pkgutil
 import re
+import struct
 import subprocess
 import sys
 
 import matplotlib
 import numpy as np
 import pytest
+from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.style import library
 from matplotlib.text import Text
+from matplotlib.ticker import FixedLocator
 
 import jaxscale
 from jaxscale import plotting
@@ -34,8 +42,9 @@ from jaxscale.forecast.offline import Fan
 from jaxscale.isoflops.result import IsoFlop
 from jaxscale.laws import predict
 from jaxscale.plotting import FIGURES, draw_fit, figures_of_a_fit, save
-from jaxscale.plotting.canvas import axes_or_new
-from jaxscale.plotting.style import ENDINGS
+from jaxscale.plotting.canvas import Panel, Picture, axes_or_new
+from jaxscale.plotting.colors import contrast, mixed
+from jaxscale.plotting.style import ENDINGS, picture
 from jaxscale.ranking.judging import Judged, Outcome
 from jaxscale.ranking.result import Place, Ranking
 from jaxscale.ranking.standing import standing
@@ -348,14 +357,20 @@ def lies_within_its_page(figure):
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_a_figure_of_one_panel_draws_into_given_axes_and_others_return_a_figure(fitted, figure):
+def test_a_figure_is_drawn_into_what_is_given_else_into_one_that_shows_itself(fitted, figure):
     result = drawn(fitted, figure)
+    page = whole(result)
+    assert isinstance(page, Picture) and isinstance(result, Picture | Panel)
+    parts = Figure(figsize=(15, 5), layout="constrained").subfigures(1, 2)
     if "ax" not in inspect.signature(FIGURES[figure].draw).parameters:
         assert isinstance(result, Figure)
+        made = arguments(figure, fit_of(fitted, "N and D", "D"), "D")
+        assert FIGURES[figure].draw(*made, figure=parts[0]) is parts[0]
+        assert len(parts[0].axes) == len(page.axes) and not parts[1].axes
         return
     assert isinstance(result, Axes)
-    parts = Figure(figsize=(7, 3), layout="constrained").subfigures(1, 2)
     given = parts[0].add_subplot()
+    assert not hasattr(given, "_repr_png_")  # its figure is shown by who made it
     assert drawn(fitted, figure, ax=given) is given
     assert given.has_data() and given.get_xlabel() and given.get_ylabel()
     assert [len(given.lines), len(given.collections)] == [
@@ -375,9 +390,148 @@ def test_matplotlib_and_pyplot_are_left_as_they_were(fitted, figure, tmp_path):
     assert ("matplotlib.pyplot" in sys.modules) == loaded
 
 
+def test_figures_have_one_public_name_each_with_what_it_takes():
+    names = {row.draw.__name__.removeprefix("plot_"): row.draw for row in FIGURES.values()}
+    assert set(dir(jaxscale.plot)) == {*names, "save"} == set(jaxscale.plot.__all__)
+    assert all(getattr(jaxscale.plot, name) is draw for name, draw in names.items())
+    for draw in names.values():
+        assert ("ax:" in draw.__doc__) != ("figure: figure or part" in draw.__doc__), draw
+    with pytest.raises(AttributeError, match="no figure 'pie'; jaxscale.plot has fit, law"):
+        _ = jaxscale.plot.pie
+
+
 def test_pyplot_is_never_imported():
     code = "import sys, jaxscale.plotting; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def ticks_within(axis):
+    """The places and texts of the ticks that an axis shows."""
+    low, high = sorted(axis.get_view_interval())
+    locs = axis.get_majorticklocs()
+    texts = axis.get_major_formatter().format_ticks(locs)
+    return {at: text for at, text in zip(locs, texts, strict=True) if low <= at <= high}
+
+
+@pytest.mark.parametrize(
+    "figure", [pytest.param(name, marks=[pytest.mark.slow] * (name != "all")) for name in FIGURES]
+)
+def test_ticks_follow_limits_that_are_set_later(fitted, figure):
+    for ax in whole(drawn(fitted, figure)).axes:
+        for axis, limits in ((ax.xaxis, ax.set_xlim), (ax.yaxis, ax.set_ylim)):
+            texts = axis.get_major_formatter().format_ticks(axis.get_majorticklocs())
+            named = isinstance(axis.get_major_locator(), FixedLocator) and any(
+                re.sub(r"\\times|[\d.,${}^kMBT\u2212 ]", "", text) for text in texts
+            )  # for runs, laws and choices
+            if named or not len(axis.get_majorticklocs()) or ax.get_label() == "<colorbar>":
+                continue
+            scale = axis.get_transform()
+            low, high = scale.transform(np.array(axis.get_view_interval()))
+            for a, b in ((0.3, 0.7), (-0.5, 1.5)):
+                ends = np.array([low + a * (high - low), low + b * (high - low)])
+                limits(scale.inverted().transform(ends))
+                found = ticks_within(axis)
+                assert len(found) >= 2 and any(found.values()), (axis, ends, found)
+
+
+DARK, LARGE = library["dark_background"], {"font.family": "serif", "font.size": 12.0}
+HERS = {"axes.prop_cycle": cycler(color=["#aa00ff", "#00aa55", "#555500"])}
+READ = 3.0
+
+
+def colors_of(figure):
+    """Yield what is written and drawn, its color, and what is behind it."""
+    for ax in figure.axes:
+        face = ax.get_facecolor()
+        for line in ax.lines if ax.axison else ():
+            if line.get_zorder() > 1 and len(line.get_xdata()):  # those below are guides
+                dots = line.get_linestyle() == "None"
+                color = line.get_markeredgecolor() if dots else line.get_color()
+                inner = line.get_markerfacecolor() if dots else color
+                seen = [each for each in (color, inner) if each not in ("none", face)]
+                yield line, [mixed(face, each, line.get_alpha() or 1) for each in seen], face
+    for text in figure.findobj(Text):
+        if text.get_text().strip() and text.get_visible() and not text.get_path_effects():
+            yield text, [text.get_color()], figure.get_facecolor()
+
+
+@pytest.mark.parametrize(
+    "figure", [pytest.param(name, marks=[pytest.mark.slow] * (name != "law")) for name in FIGURES]
+)
+def test_a_figure_has_the_style_of_its_owner(fitted, figure):
+    with matplotlib.rc_context({**DARK, **LARGE, **HERS}):
+        matplotlib.rcParams.update(HERS if figure == "law" else {})
+        result = whole(drawn(fitted, figure))
+    result.draw_without_rendering()  # her settings are gone by now
+    texts = [text for text in result.findobj(Text) if text.get_text().strip()]
+    assert {family for text in texts for family in text.get_fontfamily()} == {"serif"}
+    assert min(text.get_fontsize() for text in texts) >= 12 * 5 / 8
+    with matplotlib.rc_context({**DARK}):
+        result = whole(drawn(fitted, figure))
+    result.draw_without_rendering()
+    for artist, colors, face in colors_of(result):
+        on_a_mark = figure == "design" and artist in result.axes[0].texts
+        best = max(contrast(color, face) for color in colors)
+        assert best >= READ or on_a_mark, (artist, colors)
+
+
+def test_runs_and_laws_have_the_first_colors_of_a_cycle(fitted):
+    with matplotlib.rc_context(HERS):
+        runs = plotting.plot_residuals(fitted).collections[0]
+    assert to_hex(runs.get_facecolor()[0]) == "#aa00ff"
+    house = plotting.plot_residuals(fitted).collections[0]
+    assert to_hex(house.get_facecolor()[0]) == "#0072b2"
+
+
+def test_given_axes_keep_their_look_and_decide_on_the_ink(fitted):
+    with matplotlib.rc_context(DARK):
+        given = Figure().add_subplot()
+    plotting.plot_law(fitted, given)  # after the style has gone
+    frontier = next(x for x in given.lines if x.get_label() == "compute-optimal frontier")
+    assert contrast(frontier.get_color(), given.get_facecolor()) >= READ
+    assert all(spine.get_visible() for spine in given.spines.values())
+    assert given.xaxis.label.get_fontsize() == 10.0
+
+
+def test_color_bars_beside_each_other_keep_to_their_own_panel(fitted):
+    for layout, (k, place) in itertools.product((None, "constrained"), enumerate("ab")):
+        figure = Figure(figsize=(9, 3.4), layout=layout)
+        panels = figure.subplots(1, 2)
+        for ax in panels:
+            plotting.plot_law(fitted, ax)
+        figure.draw_without_rendering()
+        bar, other = figure.axes[2 + k], panels[1 - k]
+        assert not bar.get_tightbbox().overlaps(other.get_tightbbox()), (layout, place)
+
+
+def test_a_figure_is_a_picture_in_a_notebook_and_has_text_as_text_in_a_file(fitted):
+    with matplotlib.rc_context({**DARK, "figure.dpi": 60.0}):
+        ax = plotting.plot_law(fitted)
+    for shown in (ax, ax.figure):
+        png = shown._repr_png_()  # as the last line of a cell
+        assert png[:4] == b"\x89PNG"
+        assert struct.unpack(">II", png[16:24]) == (276, 204)  # 4.6 by 3.4 inches
+    again = pickle.loads(pickle.dumps(ax))
+    assert again._repr_png_() == png
+    files = {}
+    for name in ("svg", "pdf"):
+        ax.figure.savefig(file := io.BytesIO(), format=name)
+        files[name] = file.getvalue()
+    assert b">parameters N</text>" in files["svg"]
+    assert b"/FontFile2" in files["pdf"] and b"/Type3" not in files["pdf"]
+    with matplotlib.rc_context({"svg.fonttype": "path", "pdf.fonttype": 3}):
+        assert b"parameters N</text>" in picture(ax, ".svg")
+        assert b"<text" not in picture(ax, ".svg", outlines=True)
+
+
+def test_a_law_is_drawn_as_far_as_it_is_asked_to_be(fitted):
+    far = plotting.plot_law(fitted, reach=1000)
+    line = next(x for x in far.lines if x.get_label() == "compute-optimal frontier")
+    largest = np.asarray(fitted.runs.column("C", fitted.law.flops)).max()
+    assert line.get_xdata()[-1] == pytest.approx(1000 * largest)
+    assert far.get_xlim()[1] >= 1000 * largest
+    with pytest.raises(ValueError, match="reach must be a factor of 1 or more, got 0.5"):
+        plotting.plot_law(fitted, reach=0.5)
 
 
 @pytest.mark.parametrize(
