@@ -27,6 +27,6 @@ for _ in range(32):
     if best is None or off < best[0]:
         best = off, *found
 for name, x, variance in zip(
-    ["E", "log A", "log B", "alpha", "beta", "gamma"], best[1], np.diag(best[2])
+    ["E", "log A", "log B", "alpha", "beta", "gamma"], best[1], np.diag(best[2]), strict=True
 ):
     print(f"{name} {x:.4f} +- {variance**0.5:.4f}")
