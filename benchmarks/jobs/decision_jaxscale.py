@@ -7,4 +7,5 @@ import jaxscale
 runs = jaxscale.read_runs(sys.argv[1], where="state == 'finished'", bad="drop")
 fit = jaxscale.fit("Chinchilla", runs)
 print(fit)
-print(jaxscale.allocate(fit, compute=1e23, draws=1000))
+best = jaxscale.allocate(fit, compute=1e23, draws=1000)
+print(f"N* {best.N:.4g}", best.intervals["N"])
