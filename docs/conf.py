@@ -10,6 +10,9 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "_extensions"), str(HERE.parent)]
@@ -29,7 +32,10 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "mathml",
+    "nouns",
     "closed",
+    "example_report",
+    "law_figures",
     "rooted",
     "shell",
 ]
@@ -84,13 +90,14 @@ html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}
 
 
-def barred(app, what, name, obj, options, lines: list[str]) -> None:  # noqa: ANN001, D103
-    """Bars are absolute values in docstrings, no substitutions."""
+def barred(*event: Any) -> None:
+    """Takes the bars in docstrings for absolute values; to Sphinx they are substitutions."""
+    lines: list[str] = event[-1]
     for i, line in enumerate(lines):
         if not line.lstrip().startswith((">>>", "...")):
             lines[i] = line.replace("|", r"\|")
 
 
-def setup(app) -> None:  # noqa: ANN001
+def setup(app: Sphinx) -> None:
     """As Sphinx asks for."""
     app.connect("autodoc-process-docstring", barred, priority=900)

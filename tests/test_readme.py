@@ -12,6 +12,7 @@ from jaxscale.cli.parser import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+DECISIONS = (ROOT / "docs" / "benchmarks" / "decisions.md").read_text()
 SHOWN = {"speedup": "asymptote pinned", "not_determined": "certified: False"} | dict.fromkeys(
     ("forecast_optax", "forecast_nnx", "forecast_equinox"), "probability to end below"
 )
@@ -71,9 +72,9 @@ def test_examples_run(path, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_the_isoflop_example_prints_what_readme_shows(monkeypatch, tmp_path, capsys):
+def test_the_isoflop_example_prints_what_its_page_shows(monkeypatch, tmp_path, capsys):
     command, shown = re.search(
-        r"jaxscale (isoflop [^\n]*)\n```\n\nprints\n\n```text\n(.*?)```", README, re.S
+        r"jaxscale (isoflop [^\n]*)\n```\n\nprints\n\n```text\n(.*?)```", DECISIONS, re.S
     ).groups()
     monkeypatch.chdir(tmp_path)
     words = [str(ROOT / word) if word.endswith(".csv") else word for word in command.split()]

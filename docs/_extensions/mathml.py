@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from docutils import nodes
@@ -10,9 +11,16 @@ from sphinx.application import Sphinx
 from sphinx.util.math import get_node_equation_number
 
 
+def written(formula: str, display: str) -> str:
+    """Return a formula as MathML, with the space around functions that LaTeX would set."""
+    gap = '<mspace width=".17em"/>'
+    text = convert(formula, display=display)
+    return re.sub(r"<mi>(log|ln|exp)</mi>", rf"{gap}<mi>\1</mi>{gap}", text)
+
+
 def inline(writer: Any, node: nodes.math) -> None:
     """A formula within a line."""
-    writer.body.append(convert(node.astext(), display="inline"))
+    writer.body.append(written(node.astext(), "inline"))
     raise nodes.SkipNode
 
 
@@ -22,7 +30,7 @@ def block(writer: Any, node: nodes.math_block) -> None:
     if node["number"]:
         number = get_node_equation_number(writer, node)
         writer.body.append(f'<span class="eqno">({number})</span>')
-    writer.body.append(convert(node.astext(), display="block"))
+    writer.body.append(written(node.astext(), "block"))
     writer.body.append("</div>\n")
     raise nodes.SkipNode
 

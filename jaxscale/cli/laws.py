@@ -9,6 +9,7 @@ from jaxscale.cli.options import RUNS_FILE
 from jaxscale.cli.outputs import deliver
 from jaxscale.laws import CATALOGUE, Law, derived
 from jaxscale.laws.names import find_law
+from jaxscale.laws.notation import latex
 from jaxscale.text import columns, quantity
 
 EXAMPLES = ("jaxscale laws", "jaxscale laws Chinchilla")
@@ -75,7 +76,7 @@ def markdown(laws: list[type[Law]]) -> str:
     ]
     for law in laws:
         paragraphs = law.about().split("\n", 1)[1:]
-        text += ["", f"## {law.__name__}", "", "```", law.formula(), "```", *paragraphs]
+        text += ["", f"## {law.__name__}", "", f"$${latex(law.formula())}$$", *paragraphs]
         text += ["", "| parameter | |", "|---|---|"]
         text += [f"| `{name}` | {spec.doc} |" for name, spec in law.usual()().parameters.items()]
         for name, preset in law.presets.items():

@@ -24,3 +24,24 @@ def test_the_reference_has_every_public_name_once():
 def test_a_page_in_chinese_runs_the_cells_of_the_page_in_english(page):
     english, chinese = ((DOCS / folder / page).read_text("utf-8") for folder in (".", "zh"))
     assert CELL.findall(chinese) == CELL.findall(english) != []
+
+
+def apart(text: str) -> tuple[list[str], Counter, Counter]:
+    """Blocks of code, numbers and links of a text: what does not depend on its language."""
+    blocks = re.findall(r"^```.*?^```$", text, re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    links = Counter(re.findall(r"\]\(([^)]+)\)", prose))
+    code = Counter(re.findall(r"`([^`]+)`", prose))
+    words = re.sub(r"\]\([^)]+\)|`[^`]+`", " ", prose)
+    return blocks, code + Counter(re.findall(r"(?<![\w.])\d*\.?\d[\d,]*(?:e-?\d+)?", words)), links
+
+
+def test_readme_in_chinese_has_the_code_the_numbers_and_the_links_of_the_english_one():
+    english, chinese = (
+        apart((DOCS.parent / name).read_text("utf-8")) for name in ("README.md", "README.zh.md")
+    )
+    assert chinese[0] == english[0]
+    assert chinese[1] == english[1]
+    # Each leads to the other, and to the five minutes in its own language.
+    own = {"README.zh.md": "README.md", "docs/start.md": "docs/zh/start.md"}
+    assert chinese[2] == Counter({own.get(k, k): n for k, n in english[2].items()})
