@@ -52,7 +52,7 @@ from typing import TYPE_CHECKING, Any
 from jaxscale._version import __version__
 
 if TYPE_CHECKING:
-    from jaxscale import datasets, engine, optimizers
+    from jaxscale import datasets, engine, optimizers, plot
     from jaxscale._numerics.positive import power
     from jaxscale.comparison.compare import compare
     from jaxscale.comparison.held_out import cross_validate, rollout
@@ -317,6 +317,7 @@ __all__ = [
     "newton",
     "offset",
     "optimizers",
+    "plot",
     "posterior",
     "power",
     "predict",

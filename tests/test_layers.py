@@ -19,7 +19,7 @@ ROWS = [
     {"comparison", "isoflops", "recipes", "sweep"},
     {"specification", "designs", "ranking"},
     {"plotting"},
-    {"reports"},
+    {"plot", "reports"},
     {"cli"},
 ]
 """A module imports from its own wing and from wings of lower rows."""

@@ -5,31 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from jaxscale.decisions.allocation import Allocation
 from jaxscale.decisions.published import USUAL, PublishedOptimum, published
 from jaxscale.flops import unit_of
+from jaxscale.plotting.canvas import drawing, dressed, figure_or_new
 from jaxscale.plotting.captions import column_of, compute_label, heading, origin, scale_of
+from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.labels import as_written
-from jaxscale.plotting.style import (
-    INK,
-    LAW,
-    MUTED,
-    RANGE,
-    RUN,
-    STYLE,
-    WIDE,
-    axes_or_new,
-    brief,
-    draw_cloud,
-    log_axis,
-    nice_ticks,
-    short_number,
-)
+from jaxscale.plotting.style import draw_cloud
+from jaxscale.plotting.ticks import brief, log_axis, short_number
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.frontiers import frontier
 
@@ -38,7 +26,6 @@ AMOUNTS = {
     "D": "best training tokens D*",
     "tokens_per_parameter": "tokens per parameter D*/N*",
 }
-COLORS = (MUTED, "#56B4E9", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#000000")
 DASHES: Any = ((0, (1, 1)), (0, (4, 1.5)), (0, (4, 1, 1, 1)), (0, (7, 2)), (0, (2, 1)))
 
 
@@ -48,6 +35,7 @@ def plot_allocation(
     compute: Sequence[float] = (),
     level: float = 0.9,
     lines: Sequence[str] = USUAL,
+    figure: Figure | SubFigure | None = None,
 ) -> Figure:
     """Plot the best N, the best D and their ratio against compute, with bands.
 
@@ -60,6 +48,7 @@ def plot_allocation(
         compute: budgets to mark.
         level: nominal coverage of the bands.
         lines: names of published lines, as `jaxscale.decisions.published` has them.
+        figure: figure or part of one to draw into; default a new figure.
 
     Returns:
         A figure with three panels.
@@ -70,10 +59,10 @@ def plot_allocation(
     others = [published(name) for name in lines]
     found = frontier(draws, compute, level=level)
     asked = sorted(compute)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 3.6), layout="constrained")
-        figure.suptitle(_title(draws, found, asked), fontsize=9, color=INK)
-        panels = [axes_or_new(ax) for ax in figure.subplots(1, 3, sharex=True)]
+    with drawing(figure):
+        figure = figure_or_new(figure, (7.2, 3.6))
+        figure.suptitle(_title(draws, found, asked))
+        panels = [dressed(ax) for ax in figure.subplots(1, 3, sharex=True)]
         for (name, label), ax in zip(AMOUNTS.items(), panels, strict=True):
             _draw(draws, found, ax, name, others)
             for C in asked:
@@ -94,9 +83,7 @@ def few_powers(ax: Axes, low: float, high: float) -> None:
         low: the least compute.
         high: the largest.
     """
-    log_axis(ax, "x", low, high)
-    ticks = nice_ticks(low, high, 4)
-    ax.set_xticks(ticks, labels=[short_number(x, powers=True) for x in ticks])
+    log_axis(ax, "x", low, high, most=4)
 
 
 def _draw(
@@ -104,25 +91,27 @@ def _draw(
 ) -> None:
     C, center = found.compute, getattr(found, name)
     limits, here = found.intervals[name], scale_of(draws.fit)[1]
-    ax.axvspan(here.min(), here.max(), color=RANGE, lw=0, zorder=0, label="range of the runs")
+    ax.axvspan(
+        here.min(), here.max(), color=COLORS.range, lw=0, zorder=0, label="range of the runs"
+    )
     runs = {key: column_of(draws.fit, key) for key in "ND"}
     runs["tokens_per_parameter"] = runs["D"] / runs["N"]
-    draw_cloud(ax, here, runs[name], color=RUN, alpha=0.35, s=5, linewidths=0, label="runs")
+    draw_cloud(ax, here, runs[name], color=COLORS.run, alpha=0.35, s=5, linewidths=0, label="runs")
     seen = [center, limits.low, limits.high]
     for k, line in enumerate(others):
         N, D = line.at(C)
         y = {"N": N, "D": D, "tokens_per_parameter": D / N}[name]
-        ax.plot(C, y, color=COLORS[k % len(COLORS)], lw=1, ls=DASHES[k % len(DASHES)],
+        ax.plot(C, y, color=COLORS.papers[k % 5], lw=1, ls=DASHES[k % len(DASHES)],
                 zorder=3, label=line.name)  # fmt: skip
         seen.append(y)
-    ax.plot(C, center, color=LAW, lw=1.6, zorder=5, label="this fit")
+    ax.plot(C, center, color=COLORS.law, lw=1.6, zorder=5, label="this fit")
     own = np.concatenate([x[np.isfinite(x) & (x > 0)] for x in (*seen[:3], runs[name])])
     rest = np.concatenate([own, *seen[3:]])
     low = max(rest.min(), own.min() / 30)
     high = min(rest.max(), own.max() * 30)
     band = f"{100 * found.level:g} % interval"
     ends = (np.clip(x, low / 100, high * 100) for x in (limits.low, limits.high))  # open ones too
-    ax.fill_between(C, *ends, color=WIDE, lw=0, zorder=2, label=band)
+    ax.fill_between(C, *ends, color=COLORS.wide, lw=0, zorder=2, label=band)
     log_axis(ax, "y", low / 1.3, high * 1.3)
 
 
@@ -130,8 +119,8 @@ def _mark(found: Allocation, ax: Axes, name: str, C: float) -> None:
     """Mark an asked budget: its best run and both ends of the interval."""
     limits = found.intervals[name]
     y, low, high = (_at(found, x, C) for x in (getattr(found, name), limits.low, limits.high))
-    ax.axvline(C, color=INK, lw=0.7, ls=(0, (1, 2)), zorder=1)
-    style: Any = dict(color=INK, lw=1.1, capsize=2.5, zorder=6, ms=4)
+    ax.axvline(C, color=COLORS.ink, lw=0.7, ls=(0, (1, 2)), zorder=1)
+    style: Any = dict(color=COLORS.ink, lw=1.1, capsize=2.5, zorder=6, ms=4)
     high = min(high, 1e6 * y)  # an open end leaves the panel
     ax.errorbar(C, y, [[max(y - low, 0)], [max(high - y, 0)]], fmt="o", **style)
 

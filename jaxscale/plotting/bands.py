@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from jaxscale.decisions.allocation import allocate
 from jaxscale.decisions.frontier import scale_name
 from jaxscale.fitting.result import FitResult
+from jaxscale.plotting.canvas import drawing, dressed, figure_or_new
 from jaxscale.plotting.captions import (
     column_of,
     heading,
@@ -25,22 +25,10 @@ from jaxscale.plotting.captions import (
     scale_of,
     stated,
 )
+from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.labels import as_written
-from jaxscale.plotting.style import (
-    INK,
-    LAW,
-    NARROW,
-    OUTER,
-    RANGE,
-    RUN,
-    STYLE,
-    WIDE,
-    axes_or_new,
-    draw_cloud,
-    log_axis,
-    short_number,
-    widened,
-)
+from jaxscale.plotting.style import draw_cloud
+from jaxscale.plotting.ticks import log_axis, short_number, widened
 from jaxscale.uncertainty.draws import Band, Draws
 from jaxscale.uncertainty.intervals import Interval
 
@@ -59,7 +47,13 @@ class _Line(NamedTuple):
     words: str
 
 
-def plot_bands(draws: Draws, *, reach: float = 100.0, level: float = 0.9) -> Figure:
+def plot_bands(
+    draws: Draws,
+    *,
+    reach: float = 100.0,
+    level: float = 0.9,
+    figure: Figure | SubFigure | None = None,
+) -> Figure:
     """Plot a law with its bands far beyond the runs.
 
     A law of N and D is followed along the compute-optimal line of the fit, or at the tokens per
@@ -71,6 +65,7 @@ def plot_bands(draws: Draws, *, reach: float = 100.0, level: float = 0.9) -> Fig
         draws: what `bootstrap` returned.
         reach: the largest scale, as a multiple of that of the largest run.
         level: nominal coverage of the wide band and of the band for a new run.
+        figure: figure or part of one to draw into; default a new figure.
 
     Returns:
         A figure with two panels.
@@ -85,20 +80,25 @@ def plot_bands(draws: Draws, *, reach: float = 100.0, level: float = 0.9) -> Fig
     half = draws.predict(level=0.5, **line.inputs)
     new = draws.predict(level=level, new_run=True, **line.inputs)
     ratio = fit.residual.positive and bool((wide.center > 0).all())
-    here, shades = scale_of(fit)[1], ((new, OUTER), (wide, WIDE), (half, NARROW))
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 5.0), layout="constrained")
-        figure.suptitle(_bands_title(draws, line, wide, reach), fontsize=9, color=INK)
-        top, below = map(axes_or_new, figure.subplots(2, 1, sharex=True, height_ratios=(1.5, 1)))
+    here, shades = (
+        scale_of(fit)[1],
+        ((new, COLORS.outer), (wide, COLORS.wide), (half, COLORS.narrow)),
+    )
+    with drawing(figure):
+        figure = figure_or_new(figure, (7.2, 5.0))
+        figure.suptitle(_bands_title(draws, line, wide, reach))
+        top, below = map(dressed, figure.subplots(2, 1, sharex=True, height_ratios=(1.5, 1)))
         for ax, change in ((top, None), (below, ratio)):
-            ax.axvspan(here.min(), here.max(), color=RANGE, lw=0, zorder=0, label="range of runs")
+            ax.axvspan(
+                here.min(), here.max(), color=COLORS.range, lw=0, zorder=0, label="range of runs"
+            )
             for k, (band, color) in enumerate(shades):
                 low, high = (_relative(x, band.center, change) for x in (band.low, band.high))
                 label = f"{band.of.split(' ', 1)[1]}, {100 * band.level:g} %"
                 ax.fill_between(line.scale, low, high, color=color, lw=0, zorder=1 + k, label=label)
             center = _relative(wide.center, wide.center, change)
-            ax.plot(line.scale, center, color=LAW, lw=1.4, zorder=5, label=line.words)
-        draw_cloud(top, here, fit.runs.loss, color=RUN, label="runs").set_zorder(4)
+            ax.plot(line.scale, center, color=COLORS.law, lw=1.4, zorder=5, label=line.words)
+        draw_cloud(top, here, fit.runs.loss, color=COLORS.run, label="runs").set_zorder(4)
         _frame_losses(fit, top, wide, new)
         _frame_changes(fit, below, here, new, ratio)
         log_axis(below, "x", line.scale[0], line.scale[-1], line.name)
@@ -169,14 +169,16 @@ def _frame_changes(fit: FitResult, ax: Axes, x: np.ndarray, new: Band, ratio: bo
     room = 0.1 * (high - low) or 1.0
     low, high = low - room, high + room
     inside = (off >= low) & (off <= high)
-    draw_cloud(ax, x[inside], off[inside], color=RUN).set_zorder(4)
+    draw_cloud(ax, x[inside], off[inside], color=COLORS.run).set_zorder(4)
     for mask, marker, y in (
         (off > high, "^", high - 0.4 * room),
         (off < low, "v", low + 0.4 * room),
     ):
         if mask.any():
             label = f"{mask.sum()} {'run' if mask.sum() == 1 else 'runs'} beyond the panel"
-            style: Any = dict(marker=marker, s=16, color=RUN, linewidths=0, zorder=4, label=label)
+            style: Any = dict(
+                marker=marker, s=16, color=COLORS.run, linewidths=0, zorder=4, label=label
+            )
             ax.scatter(x[mask], np.full(int(mask.sum()), y), **style)
     ax.set_ylim(low, high)
     ax.set_ylabel("relative to the law (%)" if ratio else f"{fit.runs.response.kind} \u2212 law")

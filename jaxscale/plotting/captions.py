@@ -12,7 +12,7 @@ from jaxscale.flops import complete, unit_of
 from jaxscale.laws import Law
 from jaxscale.laws.grouped import FamilyLaw
 from jaxscale.plotting.labels import LONGEST_FORMULA, as_written, formula, symbol
-from jaxscale.plotting.style import LABELS, brief
+from jaxscale.plotting.ticks import LABELS, brief
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import Interval
 

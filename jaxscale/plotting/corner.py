@@ -9,17 +9,19 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, Self
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from jaxscale.fitting.result import FitResult
+from jaxscale.plotting.canvas import axes_or_new, drawing, figure_or_new, points
 from jaxscale.plotting.captions import called, origin, stated
+from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.labels import as_written
-from jaxscale.plotting.style import INK, LAW, RASTERIZE, RUN, STYLE, WIDE, axes_or_new, round_axis
+from jaxscale.plotting.style import RASTERIZE
+from jaxscale.plotting.ticks import round_axis
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import Interval
 from jaxscale.uncertainty.quantities import Asked, Quantity, asked_of, evaluate, quantity
@@ -30,7 +32,6 @@ MOST = 6
 """Quantities that one corner figure has room for."""
 INSIDE = (0.9, 0.5)
 """Shares of the draws inside the contours."""
-SHADES = ("#c6dbef", "#6baed6")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +74,13 @@ class _Column:
         return np.exp(u) if self.log else np.asarray(u)
 
 
-def plot_joint(draws: Draws, what: Sequence[Asked] | None = None, *, level: float = 0.9) -> Figure:
+def plot_joint(
+    draws: Draws,
+    what: Sequence[Asked] | None = None,
+    *,
+    level: float = 0.9,
+    figure: Figure | SubFigure | None = None,
+) -> Figure:
     """Plot how quantities vary together over the draws.
 
     Two share one panel with their distributions at its sides; more make a corner.
@@ -83,6 +90,7 @@ def plot_joint(draws: Draws, what: Sequence[Asked] | None = None, *, level: floa
         what: up to 6 names, quantities or JAX functions of a law; default the free exponents,
             with a for a law of N and D, or all that is free in a law of one exponent.
         level: of the (percentile) intervals in the distributions.
+        figure: figure or part of one to draw into; default a new figure.
 
     Returns:
         A figure; contours hold 50 % and 90 % of the draws.
@@ -101,11 +109,11 @@ def plot_joint(draws: Draws, what: Sequence[Asked] | None = None, *, level: floa
         _Column.of(q, x, i, fit, count > 3)
         for q, x, i in zip(asked, values.T, intervals, strict=True)
     ]
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.4, 5.0) if count <= 2 else (7.2, 7.0), layout="constrained")
+    with drawing(figure):
+        figure = figure_or_new(figure, (5.4, 5.0) if count <= 2 else (7.2, 7.0))
         name, how = as_written(type(fit.law).__name__), origin(draws)
-        gap = "  " if len(name) + len(how) < 13 * figure.get_figwidth() else "\n"
-        figure.suptitle(f"{name}:{gap}{how}", fontsize=9, color=INK)
+        gap = "  " if len(name) + len(how) < 13 * (figure.bbox.width / figure.dpi) else "\n"
+        figure.suptitle(f"{name}:{gap}{how}")
         sides: Any = dict(width_ratios=(3, 1), height_ratios=(1, 3)) if count == 2 else {}
         grid = figure.add_gridspec(count, count, **sides)
         for row in range(count):
@@ -150,9 +158,11 @@ def _draw_marginal(ax: Axes, column: _Column, *, sideways: bool) -> None:
     span, line = (ax.axhspan, ax.axhline) if sideways else (ax.axvspan, ax.axvline)
     orientation: Any = "horizontal" if sideways else "vertical"
     ends = np.clip([interval.low, interval.high], at[0], at[-1])
-    span(*ends, color=WIDE, alpha=0.6, lw=0, zorder=1)
-    ax.stairs(counts, at, fill=True, color=RUN, alpha=0.75, zorder=2, orientation=orientation)
-    line(interval.estimate, color=LAW, lw=1.4, zorder=3)
+    span(*ends, color=COLORS.wide, alpha=0.6, lw=0, zorder=1)
+    ax.stairs(
+        counts, at, fill=True, color=COLORS.run, alpha=0.75, zorder=2, orientation=orientation
+    )
+    line(interval.estimate, color=COLORS.law, lw=1.4, zorder=3)
     _axis(ax, "y" if sideways else "x", column)
     ax.grid(visible=False)
     ax.set_xticks([]) if sideways else ax.set_yticks([])
@@ -160,14 +170,18 @@ def _draw_marginal(ax: Axes, column: _Column, *, sideways: bool) -> None:
     text = stated(interval, log=column.log, gap="\n" if column.small else "  ")
     if sideways:
         spot: Any = dict(transform=ax.transAxes, rotation=270, va="center")
-        ax.text(1.04, 0.5, text, color=INK, **spot)
+        ax.text(1.04, 0.5, text, color=COLORS.ink, **spot)
     else:
-        ax.set_title(text, fontsize=7.5, color=INK)
+        ax.set_title(text, fontsize=points(7.5), color=COLORS.ink)
+
+
+def _shades() -> list[str]:
+    return [COLORS.tint(COLORS.run, share) for share in (0.22, 0.5)]
 
 
 def _draw_pair(ax: Axes, x: _Column, y: _Column) -> None:
     """Draw two quantities against each other: draws, contours of their density, the estimate."""
-    style: Any = dict(s=2.5, color=RUN, linewidths=0, alpha=0.35, zorder=1)
+    style: Any = dict(s=2.5, color=COLORS.run, linewidths=0, alpha=0.35, zorder=1)
     few = len(x.u) <= 500
     style |= dict(s=5, alpha=0.5) if few else {}
     ax.scatter(x.shown(x.u), y.shown(y.u), rasterized=len(x.u) * 4 > RASTERIZE, **style)
@@ -177,13 +191,15 @@ def _draw_pair(ax: Axes, x: _Column, y: _Column) -> None:
     levels = [float(ordered[np.searchsorted(held, share)]) for share in INSIDE]
     if levels[0] < levels[1] < density.max():
         at = x.shown(u), y.shown(v), density.T
-        ax.contourf(*at, [*levels, density.max()], colors=SHADES, alpha=0.75, zorder=2)
-        ax.contour(*at, levels, colors=[RUN], linewidths=0.8, zorder=3)
+        ax.contourf(*at, [*levels, density.max()], colors=_shades(), alpha=0.75, zorder=2)
+        ax.contour(*at, levels, colors=[COLORS.run], linewidths=0.8, zorder=3)
     center = x.interval.estimate, y.interval.estimate
-    ax.plot(*([c] for c in center), "*", ms=9, color=LAW, mec="w", mew=0.6, zorder=5)
+    ax.plot(
+        *([c] for c in center), "*", ms=9, color=COLORS.law, mec=COLORS.paper, mew=0.6, zorder=5
+    )
     with np.errstate(all="ignore"):
         r = float(np.corrcoef(x.u, y.u)[0, 1])
-    spot: Any = dict(transform=ax.transAxes, va="top", color=INK, zorder=6)
+    spot: Any = dict(transform=ax.transAxes, va="top", color=COLORS.ink, zorder=6)
     text = f"r = {r:.2f}".replace("-", "\u2212")
     ax.text(0.04 if r > 0 else 0.96, 0.97, text, ha="left" if r > 0 else "right", **spot)
     _axis(ax, "x", x)
@@ -217,12 +233,14 @@ def _density(x: _Column, y: _Column) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 def _joint_key(figure: Figure, columns: Sequence[_Column], level: float) -> None:
     """Explain the marks: below the panels, or in the empty corner."""
-    marks: list[Any] = [Line2D([], [], color=LAW, marker="*", ms=8, mec="w", lw=1.4)]
-    marks += [Patch(color=WIDE, alpha=0.6, lw=0)]
+    marks: list[Any] = [
+        Line2D([], [], color=COLORS.law, marker="*", ms=8, mec=COLORS.paper, lw=1.4)
+    ]
+    marks += [Patch(color=COLORS.wide, alpha=0.6, lw=0)]
     words = ["estimate", f"{100 * level:g} % interval"]
     count = len(columns)
     if count > 1:
-        marks.append(Patch(fc=SHADES[1], ec=RUN))
+        marks.append(Patch(fc=_shades()[1], ec=COLORS.run))
         words.append(" and ".join(f"{100 * share:g} %" for share in INSIDE[::-1]) + " of the draws")
     if count < 3:
         figure.legend(marks, words, loc="outside lower center", ncols=3)
@@ -230,4 +248,4 @@ def _joint_key(figure: Figure, columns: Sequence[_Column], level: float) -> None
         figure.legend(marks, words, loc="upper right", bbox_to_anchor=(0.98, 0.93), fontsize=9)
     if columns[0].small:
         lines = [c.meaning for c in columns if c.meaning != c.label and "(" not in c.meaning]
-        figure.text(0.66, 0.83, "\n".join(lines), va="top", color=INK, linespacing=1.5)
+        figure.text(0.66, 0.83, "\n".join(lines), va="top", color=COLORS.ink, linespacing=1.5)

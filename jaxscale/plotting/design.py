@@ -4,28 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
+from jaxscale.plotting.canvas import drawing, dressed, figure_or_new, points
+from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.labels import as_written
-from jaxscale.plotting.style import (
-    HUES,
-    INK,
-    LAW,
-    MUTED,
-    RUN,
-    STYLE,
-    WIDE,
-    axes_or_new,
-    brief,
-    draw_cloud,
-    input_axis,
-    log_axis,
-    short_number,
-    widened,
-)
+from jaxscale.plotting.style import draw_cloud
+from jaxscale.plotting.ticks import RoundTicks, brief, input_axis, log_axis, short_number, widened
 
 if TYPE_CHECKING:
     from jaxscale.designs.result import Design
@@ -35,11 +22,12 @@ KNOWN = 100.0
 """Factor to either side from which an interval is not drawn: nothing is known there."""
 
 
-def plot_design(found: Design) -> Figure:
+def plot_design(found: Design, *, figure: Figure | SubFigure | None = None) -> Figure:
     """Plot the candidates with the batch in its order, and the interval against what is spent.
 
     Args:
         found: what `design` returned.
+        figure: figure or part of one to draw into; default a new figure.
 
     Returns:
         A figure: left the runs that are there, the candidates and the batch, in the plane of the
@@ -47,12 +35,12 @@ def plot_design(found: Design) -> Figure:
         answer after each run, and that of the usual designs of the same cost. For the criterion
         "D", the volume of all parameters.
     """
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 3.5), layout="constrained")
+    with drawing(figure):
+        figure = figure_or_new(figure, (7.2, 3.5))
         bars = 0.28 if found.answers else 0.02
         parts = figure.subplots(1, 3, width_ratios=(1.25, 1, bars))
-        left, middle, right = map(axes_or_new, parts)
-        figure.suptitle(_title(found), fontsize=9, color=INK)
+        left, middle, right = map(dressed, parts)
+        figure.suptitle(_title(found))
         _draw_places(left, found)
         values = _draw_interval(middle, found)
         values += _draw_others(right, found)
@@ -92,17 +80,25 @@ def _draw_places(ax: Axes, found: Design) -> None:
         _axis(ax, "y", ends[1], names[0])
     if names == ["N", "D"] and found.candidates.unit == "FLOPs":
         _draw_budgets(ax, found)
-    style: Any = dict(s=7, color="#c9c9c9", linewidths=0, label=f"{len(x):,} candidates")
+    style: Any = dict(
+        s=7, color=COLORS.tint(COLORS.ink, 0.24), linewidths=0, label=f"{len(x):,} candidates"
+    )
     draw_cloud(ax, x, y, **style)
     if len(here[0]):
-        draw_cloud(ax, *here, color=RUN, label=f"{len(here[0]):,} runs")
+        draw_cloud(ax, *here, color=COLORS.run, label=f"{len(here[0]):,} runs")
     batch = found.batch
     shape: Any = dict(
-        s=44 if len(batch) <= 20 else 20, color=LAW, edgecolors="w", linewidths=0.6, zorder=5
+        s=44 if len(batch) <= 20 else 20,
+        color=COLORS.law,
+        edgecolors=COLORS.paper,
+        linewidths=0.6,
+        zorder=5,
     )
     ax.scatter(x[batch], y[batch], label="the batch in order", **shape)
     for k, one in enumerate(batch if len(batch) <= 20 else ()):
-        mark: Any = dict(ha="center", va="center_baseline", fontsize=5, color="w", zorder=6)
+        mark: Any = dict(
+            ha="center", va="center_baseline", fontsize=points(5), color=COLORS.paper, zorder=6
+        )
         ax.text(x[one], y[one], str(k + 1), **mark)
     where: Any = dict(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=3, columnspacing=0.8)
     ax.legend(**where, handletextpad=0.2)
@@ -127,10 +123,18 @@ def _draw_budgets(ax: Axes, found: Design) -> None:
     step = max(1, round((last - first) / 7))
     for power in range(int(np.ceil(first)), int(np.floor(last)) + 1, step):
         C = 10.0**power
-        ax.plot([low, high], [C / k / low, C / k / high], color="#d9d9d9", lw=0.6, zorder=1)
+        ax.plot(
+            [low, high],
+            [C / k / low, C / k / high],
+            color=COLORS.tint(COLORS.ink, 0.17),
+            lw=0.6,
+            zorder=1,
+        )
         at = C / k / top  # where the line meets the upper edge
         if low * 1.3 < at < high / 1.6:
-            said: Any = dict(fontsize=5.5, color=MUTED, ha="left", va="top", zorder=2)
+            said: Any = dict(
+                fontsize=points(5.5), color=COLORS.muted, ha="left", va="top", zorder=2
+            )
             ax.text(at * 1.06, top / 1.08, rf"$10^{{{power}}}$", **said)
     ax.set(xlim=(low, high), ylim=(bottom, top))
 
@@ -141,19 +145,19 @@ def _draw_interval(ax: Axes, found: Design) -> list[np.ndarray]:
     center, low, high = _limits(found)
     shown = np.isfinite(low) & np.isfinite(high)
     if not shown.any() or len(spent) < 2:
-        ax.text(0.5, 0.5, "not determined", transform=ax.transAxes, ha="center", color=MUTED)
+        ax.text(0.5, 0.5, "not determined", transform=ax.transAxes, ha="center", color=COLORS.muted)
         return []
     begin, end = float(spent[1]) / 4, 1.5 * float(spent[-1])
     x = np.concatenate([[begin], spent[1:]])  # no runs have no place on a logarithmic axis
     place, low, high = np.append(x[shown], end), low[shown], high[shown]
     low, high = np.append(low, low[-1]), np.append(high, high[-1])
     label = f"{100 * found.level:g} % interval" if found.answers else "over that at present"
-    ax.fill_between(place, low, high, step="post", color=WIDE, lw=0, zorder=2, label=label)
+    ax.fill_between(place, low, high, step="post", color=COLORS.wide, lw=0, zorder=2, label=label)
     for edge in (low, high) if found.answers else (high,):
-        ax.step(place, edge, where="post", color=LAW, lw=1.0, zorder=3)
+        ax.step(place, edge, where="post", color=COLORS.law, lw=1.0, zorder=3)
     if found.answers:
         text = brief(center).replace("-", "\u2212")
-        style: Any = dict(color=INK, lw=0.8, ls=(0, (4, 3)), zorder=3, label=text)
+        style: Any = dict(color=COLORS.ink, lw=0.8, ls=(0, (4, 3)), zorder=3, label=text)
         ax.plot([place[0], end], [center, center], **style)
     _label_spent(ax, found, float(place[0]) if shown[0] else float(place[0]) / 2, bool(shown[0]))
     where: Any = dict(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=3, columnspacing=0.8)
@@ -184,10 +188,10 @@ def _draw_others(ax: Axes, found: Design) -> list[np.ndarray]:
         return []
     answer, own = found.answers[0], float(found.halves[-1])
     center = answer.after.estimate
-    bars = [("batch", own, LAW)]
+    bars = [("batch", own, COLORS.law)]
     bars += [
         (other.name.split()[other.name.startswith("a")].strip(","), own * other.against, hue)
-        for other, hue in zip(found.others, HUES, strict=False)
+        for other, hue in zip(found.others, COLORS.hues, strict=False)
     ]
     ends: list[np.ndarray] = []
     names = []
@@ -200,7 +204,7 @@ def _draw_others(ax: Axes, found: Design) -> list[np.ndarray]:
         ends.append(both)
         names.append(as_written(name, 12))
     ax.set_xticks(range(len(ends)), names, rotation=60, ha="right", rotation_mode="anchor",
-                  fontsize=6)  # fmt: skip
+                  fontsize=points(6))  # fmt: skip
     ax.set_xlim(-0.7, max(len(ends), 2) - 0.3)
     ax.grid(visible=False, axis="x")
     return ends
@@ -221,6 +225,19 @@ def _share_height(one: Axes, other: Axes, found: Design, values: list[np.ndarray
     one.set_ylabel(as_written(found.answers[0].name, 40) if found.answers else "volume left")
 
 
+class _FromNow(RoundTicks):
+    """Powers of ten, after the place that stands for nothing spent."""
+
+    def __init__(self, begin: float) -> None:
+        super().__init__(6)
+        self.begin = begin
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        ticks = super().tick_values(vmin, vmax)
+        own = [self.begin] if vmin <= self.begin <= vmax else []
+        return np.array([*own, *(tick for tick in ticks if tick > 2.5 * self.begin)])
+
+
 def _label_spent(ax: Axes, found: Design, begin: float, now: bool) -> None:
     """Label the axis of what is spent; where that is nothing yet, the tick says so."""
     end = 1.5 * float(found.spent[-1])
@@ -228,6 +245,7 @@ def _label_spent(ax: Axes, found: Design, begin: float, now: bool) -> None:
     ax.set_xlabel(f"spent on the batch ({as_written(found.candidates.unit, 16)})")
     if not now:
         return
-    ticks = [10.0**p for p in range(-300, 300) if 2.5 * begin < 10.0**p <= end]
-    ticks = ticks[:: max(1, len(ticks) // 5)]
-    ax.set_xticks([begin, *ticks], labels=["now", *(short_number(tick, True) for tick in ticks)])
+    ax.xaxis.set_major_locator(_FromNow(begin))
+    ax.xaxis.set_major_formatter(
+        lambda x, _: "now" if x <= begin * (1 + 1e-9) else short_number(x, True)
+    )

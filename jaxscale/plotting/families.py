@@ -12,17 +12,10 @@ from jaxscale.fitting.families import families_of
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law, predict
 from jaxscale.plotting.captions import column_of, loss_label, scale_label, scale_of
+from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.labels import as_written
-from jaxscale.plotting.style import (
-    HUES,
-    INK,
-    LAW,
-    RUN,
-    draw_cloud,
-    input_axis,
-    log_axis,
-    widened,
-)
+from jaxscale.plotting.style import draw_cloud
+from jaxscale.plotting.ticks import input_axis, log_axis, widened
 
 MARKERS = "osD^vP*X"
 MOST = 10
@@ -31,7 +24,7 @@ MOST = 10
 
 def looks() -> Iterator[tuple[str, str]]:
     """Yield colors and markers: no two families of 56 look alike."""
-    colors = [RUN, LAW, HUES[0], HUES[6], HUES[3], HUES[1], HUES[7]]
+    colors = [color for color in COLORS.of_laws if color != COLORS.ink]
     k = 0
     while True:
         yield colors[k % len(colors)], MARKERS[(k + k // len(colors)) % len(MARKERS)]
@@ -92,12 +85,12 @@ def _dress(
     label = loss_label(fit)
     title = as_written(getattr(fit.law, "by", ""), 24)
     if observed:
-        ax.plot(ends, ends, color=INK, lw=1, zorder=2)
+        ax.plot(ends, ends, color=COLORS.ink, lw=1, zorder=2)
         ax.set(xlabel=f"observed {label}", ylabel=f"predicted {label}", xlim=ends, ylim=ends)
         ax.legend(loc="upper left", title=title)
         return
     if joint:
-        ax.plot([], [], color=INK, lw=1.3, label="best run of a budget")
+        ax.plot([], [], color=COLORS.ink, lw=1.3, label="best run of a budget")
         log_axis(ax, "x", scale.min() / 2, scale.max() * 4, "C")
         ax.set_xlabel(scale_label(fit, "C"))
     else:

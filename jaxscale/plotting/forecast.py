@@ -6,31 +6,21 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from jaxscale.data.loss_curves import Curve
 from jaxscale.forecast.doubts import Doubts
 from jaxscale.forecast.forecaster import Forecast
 from jaxscale.forecast.offline import Fan
+from jaxscale.plotting.canvas import drawing, dressed, figure_or_new
 from jaxscale.plotting.captions import stated
+from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.labels import as_written
-from jaxscale.plotting.style import (
-    HUES,
-    INK,
-    LAW,
-    MUTED,
-    RUN,
-    STYLE,
-    WIDE,
-    axes_or_new,
-    draw_cloud,
-    log_axis,
-    short_number,
-)
+from jaxscale.plotting.style import draw_cloud
+from jaxscale.plotting.ticks import ShortNumbers, log_axis
 from jaxscale.uncertainty.intervals import Interval
 
 BINS = 64
@@ -50,6 +40,7 @@ def plot_forecast(
     truth: Curve | None = None,
     history: Sequence[tuple[int, Forecast]] | None = None,
     log: bool = False,
+    figure: Figure | SubFigure | None = None,
 ) -> Figure:
     """Plot the losses of a run, the forecast of its end, and the way there.
 
@@ -61,26 +52,29 @@ def plot_forecast(
         truth: the losses that came later, where they are known.
         history: earlier forecasts of the same end, each with the step at which it was made.
         log: logarithmic steps.
+        figure: figure or part of one to draw into; default a new figure.
 
     Returns:
         A figure as wide as a page, 7.2 by 4.4 inches; without a strip where no rate is known.
     """
     known = bool(np.nanmax(fan.rate) > np.nanmin(fan.rate)) or curve.lr is not None
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 4.4), layout="constrained")
-        figure.suptitle(_title(curve, forecast, fan, level), fontsize=9, color=INK)
+    with drawing(figure):
+        figure = figure_or_new(figure, (7.2, 4.4))
+        figure.suptitle(_title(curve, forecast, fan, level))
         heights = (5, 1) if known else (1,)
         grid = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)
-        ax, *below = (axes_or_new(each) for each in grid[:, 0])
+        ax, *below = (dressed(each) for each in grid[:, 0])
         first = SETTLED[log] * float(curve.step[-1])
         seen = _draw_losses(ax, curve, truth, first)
-        ax.plot(fan.step, fan.loss, color=LAW, lw=1.4, zorder=5, label="forecast, median")
+        ax.plot(fan.step, fan.loss, color=COLORS.law, lw=1.4, zorder=5, label="forecast, median")
         words = f"{100 * level:g} % interval"
-        ax.fill_between(fan.step, fan.lower, fan.upper, color=WIDE, lw=0, zorder=1, label=words)
+        ax.fill_between(
+            fan.step, fan.lower, fan.upper, color=COLORS.wide, lw=0, zorder=1, label=words
+        )
         _draw_end(ax, forecast, fan)
         for k, (step, earlier) in enumerate(history or ()):
             ends = np.array([[earlier.loss - earlier.lower], [earlier.upper - earlier.loss]])
-            look: Any = dict(fmt="D", ms=3, lw=0.9, color=HUES[6], zorder=4)
+            look: Any = dict(fmt="D", ms=3, lw=0.9, color=COLORS.hues[6], zorder=4)
             label = None if k else "the end, as forecast at this step"
             ax.errorbar([step], [float(earlier.loss)], ends, **look, label=label)
             seen = np.concatenate([seen, [float(earlier.lower), float(earlier.upper)]])
@@ -110,7 +104,10 @@ def _title(curve: Curve, forecast: Forecast, fan: Fan, level: float) -> str:
 def _draw_losses(ax: Axes, curve: Curve, truth: Curve | None, first: float) -> np.ndarray:
     """Draw the losses; return those from the first settled step on, which the axis should show."""
     seen = []
-    for each, color, label in ((curve, RUN, "losses"), (truth, MUTED, "later losses")):
+    for each, color, label in (
+        (curve, COLORS.run, "losses"),
+        (truth, COLORS.muted, "later losses"),
+    ):
         good = np.isfinite(each.loss) if each is not None else np.zeros(0, bool)
         if each is None or not good.any():
             continue
@@ -134,7 +131,7 @@ def _draw_losses(ax: Axes, curve: Curve, truth: Curve | None, first: float) -> n
 def _draw_end(ax: Axes, forecast: Forecast, fan: Fan) -> None:
     """Draw the forecast of the end as a point with a bar."""
     loss, low, high = (float(x) for x in (forecast.loss, forecast.lower, forecast.upper))
-    bar: Any = dict(fmt="o", ms=4, color=LAW, lw=1.6, capsize=3, zorder=6, label="the end")
+    bar: Any = dict(fmt="o", ms=4, color=COLORS.law, lw=1.6, capsize=3, zorder=6, label="the end")
     ax.errorbar([fan.step[-1]], [loss], [[loss - low], [high - loss]], **bar)
 
 
@@ -151,8 +148,8 @@ def _draw_rate(ax: Axes, curve: Curve, fan: Fan) -> None:
     """Draw the learning rate: solid so far, as planned after."""
     past = fan.at <= curve.step[-1]
     peak = float(np.nanmax(fan.rate))
-    ax.plot(fan.at[past], fan.rate[past], color=RUN, lw=1.2)
-    ax.plot(fan.at[~past], fan.rate[~past], color=LAW, lw=1.2, ls="--")
+    ax.plot(fan.at[past], fan.rate[past], color=COLORS.run, lw=1.2)
+    ax.plot(fan.at[~past], fan.rate[~past], color=COLORS.law, lw=1.2, ls="--")
     ax.set_ylim(0, 1.12 * peak)
     ax.set_yticks([0, peak], ["0", f"{peak:.3g}"])
     ax.set_ylabel("lr")
@@ -163,7 +160,6 @@ def _step_axis(ax: Axes, first: float, final: float) -> None:
     if first > 0:
         log_axis(ax, "x", min(first, final / 2), final, "step")
         return
-    ticks = np.asarray(MaxNLocator(6, integer=True).tick_values(0, final))
-    ticks = ticks[(ticks >= 0) & (ticks <= final * 1.001)]
-    ax.set_xticks(ticks, [short_number(tick) for tick in ticks])
     ax.set(xlabel="step", xlim=(-0.01 * final, 1.02 * final))
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    ax.xaxis.set_major_formatter(ShortNumbers(counts=True))

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 
+from jaxscale.plotting.canvas import axes_or_new, drawing
+from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.labels import as_written
-from jaxscale.plotting.style import (
-    INK,
-    LABELS,
-    LAW,
-    STYLE,
-    WIDE,
-    axes_or_new,
-    log_axis,
-    widened,
-)
+from jaxscale.plotting.ticks import LABELS, log_axis, widened
 
 if TYPE_CHECKING:
     from jaxscale.recipes.multiplier import Multiplier
@@ -46,24 +38,29 @@ def plot_multiplier(found: Multiplier, ax: Axes | None = None) -> Axes:
     if len(usual):  # an interval without end must not flatten the curve
         bottom = max(bottom, min(usual.min(), 1.0) / MUCH)
         top = min(3 * top if endless.any() else top, max(usual.max(), 1.0) * MUCH)
-    with matplotlib.rc_context(STYLE):
+    with drawing(ax):
         ax = axes_or_new(ax, (5.4, 3.6))
         edges = np.where(endless, top, high), np.where(np.isfinite(low), low, np.nan)
         label = f"{100 * found.level:g} % interval"
-        ax.fill_between(x, *edges, color=WIDE, lw=0, zorder=1, label=label)
+        ax.fill_between(x, *edges, color=COLORS.wide, lw=0, zorder=1, label=label)
         y = np.where(np.isfinite(y), y, np.nan)
-        ax.plot(x, y, color=LAW, lw=1.4, marker="o", ms=3.5, zorder=3, label="multiplier")
-        ax.axhline(1, color=INK, lw=0.8, zorder=2)
+        ax.plot(x, y, color=COLORS.law, lw=1.4, marker="o", ms=3.5, zorder=3, label="multiplier")
+        ax.axhline(1, color=COLORS.ink, lw=0.8, zorder=2)
         if endless.any():
             share = f"A never gets there in up to {100 * np.nanmax(found.never):.2g} % of the draws"
             ax.plot(
-                x[endless], np.full(endless.sum(), top / 1.1), "^", color=INK, ms=4, label=share
+                x[endless],
+                np.full(endless.sum(), top / 1.1),
+                "^",
+                color=COLORS.ink,
+                ms=4,
+                label=share,
             )
         log_axis(ax, "x", x.min(), x.max(), found.scale)
         log_axis(ax, "y", bottom, top)
         ax.set_xlabel(f"{LABELS.get(found.scale) or as_written(found.scale)} of recipe B")
         ax.set_ylabel(f"{as_written(found.scale, 16)} of recipe A for the same loss / that of B")
         how = f"{found.draws:,} {'paired' if found.paired else 'independent'} draws"
-        ax.set_title(f"Compute multiplier of B over A, {how}", fontsize=9, color=INK)
+        ax.set_title(f"Compute multiplier of B over A, {how}")
         ax.legend(loc="best")
     return ax

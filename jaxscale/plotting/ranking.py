@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 
+from jaxscale.plotting.canvas import axes_or_new, drawing
+from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.labels import as_written
-from jaxscale.plotting.style import HUES, LAW, MUTED, RUN, STYLE, axes_or_new, round_axis
+from jaxscale.plotting.ticks import round_axis
 from jaxscale.text import many
 
 if TYPE_CHECKING:
@@ -36,17 +37,21 @@ def plot_ranking(found: Ranking, ax: Axes | None = None) -> Axes:
     ranked = np.flatnonzero(s.shared > 0)
     if len(ranked) == 0:
         raise ValueError("no law of this ranking applies to a trial")
-    with matplotlib.rc_context(STYLE):
+    with drawing(ax):
         ax = axes_or_new(ax, (7.2, 1.4 + 0.2 * len(ranked)))
-        ax.axvline(1, color=MUTED, lw=0.8, zorder=1)
+        ax.axvline(1, color=COLORS.muted, lw=0.8, zorder=1)
         for height, k in enumerate(ranked):
-            color = LAW if found.places[k].proposed else RUN
+            color = COLORS.law if found.places[k].proposed else COLORS.run
             if np.isfinite(s.low[k]):
                 ax.plot([s.low[k], s.high[k]], [height] * 2, color=color, lw=1.6, zorder=3)
-            full = dict(mfc=color, mec="w", mew=0.5) if s.rank[k] else dict(mfc="w", mec=color)
+            full = (
+                dict(mfc=color, mec=COLORS.paper, mew=0.5)
+                if s.rank[k]
+                else dict(mfc=COLORS.paper, mec=color)
+            )
             look: Any = dict(ms=5.5, zorder=5, **full)
             ax.plot(s.relative[k], height, "o", **look)
-        hues = (HUES[0], HUES[3], HUES[6], HUES[1], HUES[5], MUTED)
+        hues = COLORS.of_laws[2:]
         for place, (by, own) in enumerate(found.along.items()):
             mark, hue = MARKS[place % len(MARKS)], hues[place % len(hues)]
             label = f"along {as_written(by, 20)}"

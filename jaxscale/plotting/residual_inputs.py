@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from jaxscale.fitting.result import FitResult
+from jaxscale.plotting.canvas import axes_or_new, drawing, figure_or_new
 from jaxscale.plotting.captions import column_of, heading, loss_label, scale_label, scale_of
-from jaxscale.plotting.style import (
-    INK,
-    LAW,
-    RUN,
-    STYLE,
-    axes_or_new,
-    draw_cloud,
-    input_axis,
-    round_axis,
-)
+from jaxscale.plotting.colors import COLORS
+from jaxscale.plotting.style import draw_cloud
+from jaxscale.plotting.ticks import input_axis, round_axis
 
 MOST = 6
 """Panels: of more inputs, the first ones."""
@@ -32,7 +25,7 @@ ENOUGH = 12
 """Runs from which an average is drawn."""
 
 
-def plot_residual_inputs(fit: FitResult) -> Figure:
+def plot_residual_inputs(fit: FitResult, *, figure: Figure | SubFigure | None = None) -> Figure:
     """Plot the residuals against every input, against compute, D / N, and the predicted loss.
 
     A running average shows what is left of a trend: a law that misses a curvature or an interaction
@@ -40,6 +33,7 @@ def plot_residual_inputs(fit: FitResult) -> Figure:
 
     Args:
         fit: the result to draw; residuals are of its own kind.
+        figure: figure or part of one to draw into; default a new figure.
 
     Returns:
         A figure with a panel for each.
@@ -50,9 +44,9 @@ def plot_residual_inputs(fit: FitResult) -> Figure:
     across = min(3, len(panels))
     down = -(-len(panels) // across)
     bulk = 2.5 * float(np.quantile(np.abs(r), 0.9)) or 1.0
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 0.9 + 2.1 * down), layout="constrained")
-        figure.suptitle(heading(fit.law), fontsize=9, color=INK)
+    with drawing(figure):
+        figure = figure_or_new(figure, (7.2, 0.9 + 2.1 * down))
+        figure.suptitle(heading(fit.law))
         grid = figure.subplots(down, across, sharey=True, squeeze=False).ravel()
         for ax in grid[len(panels) :]:
             ax.set_axis_off()
@@ -95,13 +89,13 @@ def _panels(fit: FitResult) -> list[tuple[str, str, np.ndarray]]:
 
 def _draw(fit: FitResult, ax: Axes, x: np.ndarray, r: np.ndarray, bulk: float) -> None:
     log = ax.get_xscale() == "log"
-    ax.axhline(0, color=INK, lw=0.8, zorder=2)
+    ax.axhline(0, color=COLORS.ink, lw=0.8, zorder=2)
     inside = np.abs(r) <= bulk
-    style: Any = dict(color=RUN, alpha=0.7 if len(r) <= 500 else 0.3)
+    style: Any = dict(color=COLORS.run, alpha=0.7 if len(r) <= 500 else 0.3)
     draw_cloud(ax, x[inside], r[inside], label="runs", **style)
     for mask, marker, y in ((r > bulk, "^", 0.96 * bulk), (r < -bulk, "v", -0.96 * bulk)):
         if mask.any():
-            ax.scatter(x[mask], np.full(int(mask.sum()), y), marker=marker, s=14, color=RUN,
+            ax.scatter(x[mask], np.full(int(mask.sum()), y), marker=marker, s=14, color=COLORS.run,
                        linewidths=0, label="beyond the panel")  # fmt: skip
     if len(r) >= ENOUGH and len(np.unique(x)) > 2:
         at = np.log(x) if log else x
@@ -112,5 +106,5 @@ def _draw(fit: FitResult, ax: Axes, x: np.ndarray, r: np.ndarray, bulk: float) -
         total = weight.sum(axis=1)
         clipped = np.clip(r, -bulk, bulk)  # a gross run does not bend the line
         mean = np.where(total > 1e-12, weight @ clipped / np.maximum(total, 1e-12), np.nan)
-        ax.plot(np.exp(grid) if log else grid, mean, color=LAW, lw=1.4, zorder=4,
+        ax.plot(np.exp(grid) if log else grid, mean, color=COLORS.law, lw=1.4, zorder=4,
                 label="running average")  # fmt: skip

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 
+from jaxscale.plotting.canvas import axes_or_new, drawing
+from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.labels import as_written
-from jaxscale.plotting.style import (
-    HUES,
-    LABELS,
-    LAW,
-    MUTED,
-    RUN,
-    STYLE,
-    axes_or_new,
-    log_axis,
-    widened,
-)
+from jaxscale.plotting.ticks import LABELS, log_axis, widened
 
 if TYPE_CHECKING:
     from jaxscale.comparison.held_out import HeldOut
     from jaxscale.comparison.result import Comparison
 MARKS = "osD^vPX*"
-HUES_OF_LAWS = (RUN, LAW, HUES[0], HUES[6], HUES[3], HUES[1], HUES[5], MUTED)
 
 
 def plot_rollout(found: Comparison | HeldOut, ax: Axes | None = None) -> Axes:
@@ -47,17 +37,17 @@ def plot_rollout(found: Comparison | HeldOut, ax: Axes | None = None) -> Axes:
         raise ValueError("this figure needs a rollout: expanding windows along a size")
     split, score, shared = held.split, 100 * held.score(), held.shared
     errors = 100 * held.by_window()
-    with matplotlib.rc_context(STYLE):
+    with drawing(ax):
         ax = axes_or_new(ax, (7.2, 3.8))
         sort = np.argsort(split.factor, kind="stable")
         for place, k in enumerate(held.order()):
-            color, marker = HUES_OF_LAWS[place % 8], MARKS[place % 8]
+            color, marker = COLORS.of_laws[place % 8], MARKS[place % 8]
             each = np.isfinite(errors[k, sort])
             x, y, counts = (v[each] for v in (split.factor[sort], errors[k, sort], shared[sort]))
             name = as_written(held.laws[k], 32)
             text = f"{name}  {score[k]:.2g} %" if score[k] >= 0 else name
             ax.plot(x, y, color=color, lw=1.2, marker=marker, ms=5, zorder=4, label=text)
-            ax.plot(x[~counts], y[~counts], marker, ms=5, mfc="w", mec=color, zorder=5)
+            ax.plot(x[~counts], y[~counts], marker, ms=5, mfc=COLORS.paper, mec=color, zorder=5)
         good = errors[np.isfinite(errors) & (errors > 0)]
         log_axis(ax, "y", *widened(good))
         log_axis(ax, "x", split.factor.min(), split.factor.max(), "factor")

@@ -5,23 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
+from jaxscale.plotting.canvas import drawing, dressed, figure_or_new, points
+from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.labels import as_written
-from jaxscale.plotting.style import (
-    INK,
-    LAW,
-    MUTED,
-    RUN,
-    STYLE,
-    WIDE,
-    axes_or_new,
-    brief,
-    log_axis,
-)
+from jaxscale.plotting.ticks import brief, log_axis
 
 if TYPE_CHECKING:
     from jaxscale.specification.result import Specification, Specifications
@@ -29,11 +20,14 @@ HEADS = ("approach", "law", "loss", "residual", "data")
 """Choices below the curve, in order."""
 
 
-def plot_specification(found: Specifications) -> Figure:
+def plot_specification(
+    found: Specifications, *, figure: Figure | SubFigure | None = None
+) -> Figure:
     """Plot the best N of a budget under every choice, in order, and the choices below.
 
     Args:
         found: what `specify` returned.
+        figure: figure or part of one to draw into; default a new figure.
 
     Returns:
         A figure: above, N* of every specification, the fit's own in orange, with the sampling
@@ -42,10 +36,10 @@ def plot_specification(found: Specifications) -> Figure:
     rows = sorted((row for row in found.rows if row.N > 0), key=lambda row: row.N)
     choices = _choices(found.rows)
     lines = sum(len(values) for _, values in choices) + len(choices)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 2.3 + 0.145 * lines), layout="constrained")
+    with drawing(figure):
+        figure = figure_or_new(figure, (7.2, 2.3 + 0.145 * lines))
         ratio = (2.0, 0.145 * lines)
-        upper, lower = map(axes_or_new, figure.subplots(2, 1, height_ratios=ratio, sharex=True))
+        upper, lower = map(dressed, figure.subplots(2, 1, height_ratios=ratio, sharex=True))
         _draw_answers(upper, found, rows)
         _draw_choices(lower, rows, choices, found.rows[0])
     return figure
@@ -58,15 +52,15 @@ def _draw_answers(ax: Axes, found: Specifications, rows: list[Specification]) ->
     low, high = min([*values, *inside]), max([*values, *inside])
     log_axis(ax, "y", low / 1.15, high * 1.25, "N")
     title = f"best N at {brief(found.compute)} {as_written(found.unit, 16)}: {len(rows)} choices"
-    ax.set_title(title, fontsize=9, color=INK, loc="left")
+    ax.set_title(title, loc="left")
     ax.set_ylabel("N*")
     if at is not None and len(inside) == 2:
         label = f"{100 * at.level:g} % of {as_written(found.draws, 48)}"
-        ax.axhspan(at.low, at.high, color=WIDE, alpha=0.45, lw=0, zorder=0, label=label)
-    ax.axhline(found.rows[0].N, color=LAW, lw=0.8, zorder=1)
+        ax.axhspan(at.low, at.high, color=COLORS.wide, alpha=0.45, lw=0, zorder=0, label=label)
+    ax.axhline(found.rows[0].N, color=COLORS.law, lw=0.8, zorder=1)
     for k, row in enumerate(rows):
-        color = LAW if row is found.rows[0] else RUN
-        face = color if row.trusted else "white"
+        color = COLORS.law if row is found.rows[0] else COLORS.run
+        face = color if row.trusted else COLORS.paper
         ax.plot(k, row.N, "o", ms=4, mfc=face, mec=color, mew=0.9, zorder=3)
     for name, style in _legend(rows, found.rows[0]):
         ax.plot([], [], "o", ms=4, mew=0.9, label=name, **style)
@@ -77,11 +71,11 @@ def _draw_answers(ax: Axes, found: Specifications, rows: list[Specification]) ->
 
 def _legend(rows: list[Specification], own: Specification) -> list[tuple[str, dict[str, Any]]]:
     said = [
-        ("the fit", dict(mfc=LAW, mec=LAW)),
-        ("one other choice, or more", dict(mfc=RUN, mec=RUN)),
+        ("the fit", dict(mfc=COLORS.law, mec=COLORS.law)),
+        ("one other choice, or more", dict(mfc=COLORS.run, mec=COLORS.run)),
     ]
     if any(not row.trusted for row in rows if row is not own):
-        said.append(("not certified", dict(mfc="white", mec=RUN)))
+        said.append(("not certified", dict(mfc=COLORS.paper, mec=COLORS.run)))
     return said
 
 
@@ -106,13 +100,13 @@ def _draw_choices(
     y, ticks, labels = 0.0, [], []
     for head, values in choices:
         ax.text(-0.012, y, head, transform=ax.get_yaxis_transform(), ha="right", va="center",
-                fontsize=7, color=INK, weight="bold")  # fmt: skip
+                fontsize=points(7), color=COLORS.ink, weight="bold")  # fmt: skip
         y += 1
         for value in values:
-            ax.axhline(y, color="#ececec", lw=0.6, zorder=0)
+            ax.axhline(y, color=COLORS.faint, lw=0.6, zorder=0)
             chosen = np.array([getattr(row, head) == value for row in rows])
             k = np.flatnonzero(chosen)
-            color = LAW if value == getattr(own, head) else RUN
+            color = COLORS.law if value == getattr(own, head) else COLORS.run
             ax.plot(k, np.full(len(k), y), "o", ms=3, color=color, mew=0, zorder=2)
             ticks.append(y)
             labels.append(as_written(_label(head, value), 34))
@@ -120,10 +114,10 @@ def _draw_choices(
         y += 0.3
     for place, row in enumerate(rows):
         if row is own:
-            ax.axvline(place, color=LAW, lw=0.6, alpha=0.5, zorder=0)
+            ax.axvline(place, color=COLORS.law, lw=0.6, alpha=0.5, zorder=0)
     ax.set(ylim=(y - 0.5, -0.8), xlim=(-0.8, len(rows) - 0.2))
-    ax.set_yticks(ticks, labels, fontsize=6.5)
-    ax.set_xlabel("specifications, by their answer", color=MUTED)
+    ax.set_yticks(ticks, labels, fontsize=points(6.5))
+    ax.set_xlabel("specifications, by their answer", color=COLORS.muted)
     ax.tick_params(axis="both", length=0)
     ax.set_xticks([])
     ax.grid(visible=False)

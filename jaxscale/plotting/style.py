@@ -1,99 +1,23 @@
-"""One look for all figures: colors, sizes, axes, and how a figure is saved."""
+"""How a figure is saved, and what its figures share: clouds of points and color bars."""
 
 from __future__ import annotations
 
 import io
-import math
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from jaxscale.files.durable import write_atomically
+from jaxscale.plotting.canvas import TEXT
+from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.labels import as_written
-from jaxscale.text import quantity as number
+from jaxscale.plotting.ticks import LABELS, short_number
 
-RANGE = "#e6edf3"
-"""Of the range of the runs."""
-OUTER = "#cfcfcf"
-"""Of the band of a new run."""
-WIDE = "#f6c9a4"
-"""Of an interval."""
-NARROW = "#e58b4a"
-"""Of an interval of 50 %."""
-
-
-def brief(value: float) -> str:
-    """Return a number as people write it: 97.2B, a power of ten beyond their names."""
-    rounded = float(f"{value:.3g}")
-    usual = 1e-3 <= rounded < math.inf
-    return short_number(rounded, rounded > 1e15) if usual else number(rounded, 3)
-
-
-def round_axis(ax: Axes, which: str, low: float, high: float, *, log: bool, most: int = 4) -> None:
-    """Give a small axis its range and at most about `most` round ticks.
-
-    Args:
-        ax: the axes.
-        which: "x" or "y".
-        low: lower end.
-        high: upper end.
-        log: whether the axis is logarithmic.
-        most: number of ticks.
-    """
-    if log and high / low > 3:
-        ticks = nice_ticks(low, high, most)
-    else:
-        ticks = np.asarray(MaxNLocator(most).tick_values(low, high))
-        ticks = ticks[(ticks >= low) & (ticks <= high)]
-    digits = max((len(f"{tick:.6g}".partition(".")[2]) for tick in ticks), default=0)
-    texts = [brief(x) if log else f"{x:.{digits}f}" for x in ticks]
-    axis = getattr(ax, f"{which}axis")
-    ax.set(**{f"{which}scale": "log" if log else "linear", f"{which}lim": (low, high)})
-    axis.set_ticks(ticks, labels=[text.replace("-", "\u2212") for text in texts])
-    axis.set_ticks([], minor=True)
-
-
-STYLE: Any = {
-    "font.size": 8,
-    "legend.fontsize": 7,
-    "legend.title_fontsize": 7,
-    "legend.labelspacing": 0.2,
-    "legend.handlelength": 1.5,
-    "legend.edgecolor": "none",
-}
-"""Settings of matplotlib while a figure is drawn and saved."""
-
-# Colors of Okabe and Ito, told apart by all.
-INK = "#222222"
-MUTED = "#8a8a8a"
-RUN = "#0072B2"
-LAW = "#D55E00"
-ALERT = "#CC3311"
-HUES = (
-    "#009E73",
-    "#56B4E9",
-    "#0072B2",
-    "#E69F00",
-    "#D55E00",
-    "#000000",
-    "#CC79A7",
-    "#8a8a8a",
-)
-"""Of what has no color of its own, such as the starts by their `Status`."""
-# Viridis without its pale end, which is lost on white paper.
-SIZES = LinearSegmentedColormap.from_list("s", matplotlib.colormaps["viridis"](np.arange(230)))
-LABELS = {
-    "N": "parameters N",
-    "D": "training tokens D",
-    "C": "training compute C (FLOPs)",
-}
-"""What the axis of an input is called."""
 ENDINGS = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}
 """Endings of a figure file, and what would make two files of one figure differ."""
 RASTERIZE = 5000
@@ -102,6 +26,8 @@ RASTERIZE = 5000
 
 def save(drawn: Axes | Figure, path: str | Path) -> None:
     """Write a figure as PNG, SVG or PDF; the same figure always gives the same bytes.
+
+    Text is text in SVG and PDF.
 
     Args:
         drawn: what a function of this wing returned: a figure, or the axes of one.
@@ -119,26 +45,21 @@ def save(drawn: Axes | Figure, path: str | Path) -> None:
     write_atomically(path, picture(drawn, ending))
 
 
-def picture(drawn: Axes | Figure, ending: str) -> bytes:
+def picture(drawn: Axes | Figure, ending: str, *, outlines: bool = False) -> bytes:
     """Return the file of a figure; the same figure always gives the same bytes.
 
     Args:
         drawn: as `save` takes it.
         ending: of the file, one of `ENDINGS`.
+        outlines: whether an SVG has the outlines of its letters, which no font is needed for.
     """
     figure: Any = drawn.figure.figure if isinstance(drawn, Axes) else drawn  # of a subfigure too
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": "jaxscale", "pdf.fonttype": 42}):
+    text: Any = {**TEXT, "svg.fonttype": "path" if outlines else "none"}
+    with matplotlib.rc_context({**text, "svg.hashsalt": "jaxscale"}):
         file = io.BytesIO()
-        figure.savefig(file, format=ending[1:], dpi=200, metadata={ENDINGS[ending]: None})
+        options: Any = dict(format=ending[1:], dpi=200, metadata={ENDINGS[ending]: None})
+        Figure.savefig(figure, file, **options)  # not that of a `Picture`: text is settled
     return file.getvalue()
-
-
-def axes_or_new(ax: Axes | None, size: tuple[float, float] = (4.6, 3.4)) -> Axes:
-    """Return the axes given, else those of a new figure of `size` in inches."""
-    ax = ax or Figure(figsize=size, layout="constrained").add_subplot()
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(color="#e6e6e6", lw=0.5)
-    return ax
 
 
 def draw_cloud(ax: Axes, x: np.ndarray, y: np.ndarray, **style: Any) -> Any:
@@ -153,7 +74,9 @@ def draw_cloud(ax: Axes, x: np.ndarray, y: np.ndarray, **style: Any) -> Any:
     Returns:
         The cloud.
     """
-    look = dict(s=15, linewidths=0.3, edgecolors="w") if len(x) <= 500 else dict(s=6, linewidths=0)
+    look: Any = dict(s=6, linewidths=0)
+    if len(x) <= 500:
+        look = dict(s=15, linewidths=0.3, edgecolors=COLORS.paper)
     return ax.scatter(x, y, zorder=3, rasterized=len(x) > RASTERIZE, **(look | style))
 
 
@@ -170,91 +93,33 @@ def color_points(ax: Axes, points: Any, column: np.ndarray, name: str, ticks: np
         ticks: of the bar.
     """
     norm = (LogNorm if column.min() > 0 else Normalize)(column.min(), column.max())
-    cloud = draw_cloud(ax, *points, c=column, cmap=SIZES, norm=norm)
-    bar = ax.figure.colorbar(cloud, ax=ax, pad=0.02, aspect=32)
-    bar.set_ticks(list(ticks), labels=[short_number(tick) for tick in ticks])
-    bar.minorticks_off()
-    bar.set_label(LABELS.get(name) or as_written(name))
+    cloud = draw_cloud(ax, *points, c=column, cmap=COLORS.sizes, norm=norm)
+    color_bar(ax, cloud, LABELS.get(name) or as_written(name), ticks)
     cloud.set_alpha(1.0 if len(column) <= 500 else 0.4)  # after the bar, which stays opaque
     return cloud
 
 
-def log_axis(ax: Axes, which: str, low: float, high: float, name: str = "") -> None:
-    """Make an axis logarithmic with round ticks; a name adds margins and the axis label.
+def color_bar(
+    ax: Any, drawn: Any, label: str, ticks: Any = None, texts: Any = None, **options: Any
+) -> None:
+    """Explain colors by a bar at the right of axes, in room that is taken from them.
 
     Args:
-        ax: the axes.
-        which: "x" or "y".
-        low: the least value, positive.
-        high: the largest.
-        name: of what the axis shows, a key of `LABELS` or a column.
+        ax: the axes, or several.
+        drawn: what has the colors.
+        label: of the bar.
+        ticks: of the bar; default matplotlib's.
+        texts: of the ticks; default short numbers.
+        options: of `Figure.colorbar`.
     """
-    margin = max((high / low) ** 0.03, 1.1) if name else 1.0
-    low, high, powers = low / margin, high * margin, name == "C" or high > 1e15 or low < 1e-4
-    ticks = nice_ticks(low, high, 4 if powers and high / low < 1e4 else 7)
-    label = LABELS.get(name) or as_written(name)
-    axis = getattr(ax, f"{which}axis")
-    ax.set(**{f"{which}lim": (low, high), f"{which}scale": "log", f"{which}label": label})
-    axis.set_ticks(ticks, labels=[short_number(tick, powers) for tick in ticks])
-    axis.set_ticks([], minor=True)
-
-
-def input_axis(ax: Axes, which: str, values: np.ndarray, name: str, kind: str) -> None:
-    """Make the axis of an input: logarithmic for a positive one, else linear.
-
-    Args:
-        ax: the axes.
-        which: "x" or "y".
-        values: [n] of the input.
-        name: of the input.
-        kind: of the input, "positive", "signed" or "raw".
-    """
-    low, high = float(values.min()), float(values.max())
-    if kind == "positive":
-        log_axis(ax, which, low, high, name)
-        return
-    room = 0.05 * (high - low)
-    label = LABELS.get(name) or as_written(name)
-    ax.set(**{f"{which}lim": (low - room, high + room), f"{which}label": label})
-
-
-def nice_ticks(low: float, high: float, most: int) -> np.ndarray:
-    """Return round numbers, evenly spread over a range; in logarithm if positive.
-
-    Args:
-        low: lower end of the range.
-        high: upper end.
-        most: how many at most.
-    """
-    if low <= 0:
-        even = np.asarray(MaxNLocator(most - 1).tick_values(low, high))
-        return even[(even >= low) & (even <= high)]
-    first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
-    rich: list[Any] = [np.arange(10, 100, k) / 10 for k in (1, 2, 5)]
-    rich += [(1, 1.5, 2, 3, 5), (1, 2, 5), (1, 3)]
-    for step, mantissas in [*((1, m) for m in rich), *((k, (1,)) for k in range(1, 400))]:
-        powers = range(first - first % step, last + 1, step)
-        ticks = np.array([m * 10.0**k for k in powers for m in mantissas])
-        ticks = ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
-        if len(ticks) <= most:
-            break
-    return ticks if len(ticks) > 1 else np.array([low, high])
-
-
-def widened(*values: np.ndarray) -> tuple[float, float]:
-    """Return the range of values with margins, in logarithm where they are positive."""
-    low, high = float(np.min(values)), float(np.max(values))
-    room = (high / low) ** 0.05 if low > 0 else 0.05 * (high - low)
-    return (low / room, high * room) if low > 0 else (low - room, high + room)
-
-
-def short_number(value: float, powers: bool = False) -> str:
-    """Return a count as people write it, 100M or 1.5B, or as a power of ten."""
-    if powers:
-        front, exponent = f"{value:.2e}".split("e")
-        head = "" if float(front) == 1 else rf"{float(front):g} \times "
-        return f"${head}10^{{{int(exponent)}}}$"
-    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if value >= size * (1 - 1e-9):
-            return f"{value / size:.3g}{unit}"
-    return f"{value:.3g}"
+    one = ax if isinstance(ax, Axes) else ax[0]
+    figure: Any = one.figure
+    options = dict(pad=0.02, aspect=32) | options
+    if figure.figure.get_layout_engine() is None:  # who makes no room for what is beside the bar
+        width = one.get_position().width * figure.figure.get_figwidth()
+        options["fraction"] = min(0.15 + 0.35 / max(width, 0.1), 0.4)
+    bar = figure.colorbar(drawn, ax=ax, **options)
+    if ticks is not None:
+        bar.set_ticks(list(ticks), labels=texts or [short_number(tick) for tick in ticks])
+        bar.minorticks_off()
+    bar.set_label(label)

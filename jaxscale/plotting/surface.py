@@ -5,21 +5,18 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap
+from matplotlib.colors import BoundaryNorm
 
 from jaxscale.fitting.exponent_grid import ExponentGrid
+from jaxscale.plotting.canvas import axes_or_new, drawing
+from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.labels import as_written, symbol
-from jaxscale.plotting.style import INK, LAW, STYLE, axes_or_new
+from jaxscale.plotting.style import color_bar
 
 LEVELS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Excess over the minimum, relative to it: three steps per factor of ten."""
-# Viridis without its pale end, light where the value is low: the valley is what one looks for.
-DEPTHS = LinearSegmentedColormap.from_list(
-    "depths", ["#fff7dc", *map(tuple, matplotlib.colormaps["viridis_r"](np.linspace(0.12, 1, 9)))]
-)
 
 
 def plot_surface(grid: ExponentGrid, ax: Axes | None = None) -> Axes:
@@ -36,7 +33,7 @@ def plot_surface(grid: ExponentGrid, ax: Axes | None = None) -> Axes:
     Returns:
         The axes; the figure is `ax.figure`.
     """
-    with matplotlib.rc_context(STYLE):
+    with drawing(ax):
         ax = axes_or_new(ax)
         (_draw_plane if len(grid.axes) == 2 else _draw_line)(grid, ax)
     return ax
@@ -48,13 +45,13 @@ def _draw_plane(grid: ExponentGrid, ax: Axes) -> None:
     finite = excess[np.isfinite(excess)]
     levels = [v for v in LEVELS if finite.min() < v < finite.max()] or [finite.max() or 1.0]
     edges = [0.0, *levels]
-    norm = BoundaryNorm(edges, DEPTHS.N, extend="max")
-    drawn = ax.contourf(x, y, excess.T, edges, cmap=DEPTHS, norm=norm, extend="max")
-    ax.contour(x, y, excess.T, levels, colors="w", linewidths=0.5, alpha=0.7)
-    bar = ax.figure.colorbar(drawn, ax=ax, pad=0.02, aspect=32, spacing="uniform")
-    bar.set_ticks(edges, labels=[_level(v) for v in edges])
-    bar.set_label(_label(grid))
-    ax.plot(x, _valley(y, excess), color=INK, lw=0.9, ls=(0, (4, 3)), label=_floor(grid))
+    depths = COLORS.depths
+    norm = BoundaryNorm(edges, depths.N, extend="max")
+    drawn = ax.contourf(x, y, excess.T, edges, cmap=depths, norm=norm, extend="max")
+    ax.contour(x, y, excess.T, levels, colors=COLORS.paper, linewidths=0.5, alpha=0.7)
+    texts = [_level(v) for v in edges]
+    color_bar(ax, drawn, _label(grid), edges, texts, spacing="uniform")
+    ax.plot(x, _valley(y, excess), color=COLORS.ink, lw=0.9, ls=(0, (4, 3)), label=_floor(grid))
     _mark(grid, ax)
     ax.grid(visible=False)
     ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
@@ -65,7 +62,7 @@ def _draw_plane(grid: ExponentGrid, ax: Axes) -> None:
 
 def _draw_line(grid: ExponentGrid, ax: Axes) -> None:
     x = grid.axes[0]
-    ax.plot(x, grid.value, color=LAW, lw=1.2)
+    ax.plot(x, grid.value, color=COLORS.law, lw=1.2)
     _mark(grid, ax)
     ax.set(xlim=(x[0], x[-1]), xlabel=_name(grid, 0))
     ax.set_ylabel(f"{type(grid.loss).__name__} loss of {grid.residual} residuals")
@@ -107,7 +104,9 @@ def _mark(grid: ExponentGrid, ax: Axes) -> None:
     others = [np.asarray(getattr(grid.basins, name))[1:] for name in grid.names]
     heights: list[Any] = [] if len(grid.names) == 2 else [grid.basin_values[1:]]
     if len(grid.basin_values) > 1:
-        style: Any = dict(ls="", marker="o", ms=4, mfc="w", mec=INK, mew=0.8, zorder=4)
+        style: Any = dict(
+            ls="", marker="o", ms=4, mfc=COLORS.paper, mec=COLORS.ink, mew=0.8, zorder=4
+        )
         ax.plot(*others, *heights, label="local minimum", **style)
     # As many decimals as the step of the grid tells apart.
     digits = [max(0, -math.floor(math.log10(x[1] - x[0]) + 1e-9)) for x in grid.axes]
@@ -116,7 +115,7 @@ def _mark(grid: ExponentGrid, ax: Axes) -> None:
         for (n, x), d in zip(point.items(), digits, strict=True)
     ]
     place = [*point.values()] + ([] if len(point) == 2 else [value])
-    style = dict(ls="", marker="*", ms=8, color=LAW, mec="w", mew=0.5, zorder=5)
+    style = dict(ls="", marker="*", ms=8, color=COLORS.law, mec=COLORS.paper, mew=0.5, zorder=5)
     ax.plot(*([v] for v in place), label=f"minimum: {', '.join(at)}", **style)
 
 

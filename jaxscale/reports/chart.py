@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from jaxscale.plotting.style import nice_ticks
+from jaxscale.plotting.ticks import nice_ticks
 from jaxscale.reports.element import Element, add, make
 from jaxscale.reports.words import sized
 

@@ -34,7 +34,8 @@ from jaxscale.forecast.offline import Fan
 from jaxscale.isoflops.result import IsoFlop
 from jaxscale.laws import predict
 from jaxscale.plotting import FIGURES, draw_fit, figures_of_a_fit, save
-from jaxscale.plotting.style import ENDINGS, axes_or_new
+from jaxscale.plotting.canvas import axes_or_new
+from jaxscale.plotting.style import ENDINGS
 from jaxscale.ranking.judging import Judged, Outcome
 from jaxscale.ranking.result import Place, Ranking
 from jaxscale.ranking.standing import standing
