@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array
 
 from jaxscale._numerics.programs import run
-from jaxscale.laws import Fitted, Law, law_of, predict
+from jaxscale.laws import Fitted, Law, its_law, predict
 from jaxscale.text import listing, quantity
 
 STEPS = 4000
@@ -91,7 +91,7 @@ def best_mixture(
     Source: Shukor et al. 2025, arXiv:2507.09404, who use mirror descent; the KL term and the caps
     on epochs are those of mixture proposers such as olmix.
     """
-    named = {name: law_of(law) for name, law in _by_name(laws).items()}
+    named = {name: its_law(law) for name, law in _by_name(laws).items()}
     domains = _domains(named)
     share = _weights(named, weights)
     sizes = _sizes(named, N, D)

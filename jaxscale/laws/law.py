@@ -56,6 +56,19 @@ class Example:
     arguments: tuple[str, ...] = ()
 
 
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """The plain function that a law was made of.
+
+    Attributes:
+        function: as it was given.
+        unknown: a sentence on what cannot be known of it.
+    """
+
+    function: Callable[..., Any]
+    unknown: str
+
+
 RANGES = dict(N=(1e7, 1e10), D=(1e8, 1e11), C=(1e18, 1e22), S=(1e7, 1e10))
 """Inputs of an `Example` that does not say others."""
 
@@ -244,6 +257,8 @@ class Law:
     """
     turns: ClassVar[bool] = False
     """Whether it may rise with N and D, as an accuracy does: throughout, by its parameters."""
+    origin: ClassVar[Origin | None] = None
+    """The plain function that `law_of` made the law of."""
     flops: Flops = SIX_ND
     """FLOPs model that ties N, D and C; a law may have it as a static field."""
     of: str | None = None
