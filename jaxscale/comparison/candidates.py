@@ -13,6 +13,7 @@ from jaxscale.fitting.fit import fit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
 from jaxscale.laws.names import law_given
+from jaxscale.laws.plain import is_function
 from jaxscale.objective.fractions import BetaBinomial
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual, residual_named
@@ -46,6 +47,8 @@ def labelled(laws: Mapping[str, Law] | Iterable[Law | type[Law] | str]) -> dict[
     """
     if isinstance(laws, Law | type | str):
         laws = [laws]
+    elif is_function(laws):
+        laws = [law_given(laws)]
     pairs = laws.items() if isinstance(laws, Mapping) else [("", law) for law in laws]
     found: dict[str, Law] = {}
     for given, law in pairs:

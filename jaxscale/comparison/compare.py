@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from jaxscale._numerics.precision import host
 from jaxscale.comparison.candidates import Candidate, fit_all, labelled
 from jaxscale.comparison.held_out import HeldOut, held_out
 from jaxscale.comparison.likelihood import information
@@ -31,6 +32,7 @@ SENSITIVITY_STARTS = 512
 """Random starts at most of the fits under other widths: a chunk of the program that is there."""
 
 
+@host()
 def compare(
     laws: Mapping[str, Law] | Iterable[Law | type[Law] | str],
     runs: Runs,

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxscale._numerics.precision import host
 from jaxscale.comparison.candidates import Candidate, fit_all, labelled
 from jaxscale.comparison.splits import Split, by_folds, by_groups, by_size, identified
 from jaxscale.data.runs import Runs
@@ -247,6 +248,7 @@ def _notes(split: Split, reasons: Sequence[str], oddities: Sequence[str]) -> lis
     return found
 
 
+@host()
 def rollout(
     laws: Mapping[str, Law] | Iterable[Law | type[Law] | str],
     runs: Runs,
@@ -289,6 +291,7 @@ def rollout(
     return held_out(found, [split], starts=starts, seed=seed)[0]
 
 
+@host()
 def cross_validate(
     laws: Mapping[str, Law] | Iterable[Law | type[Law] | str],
     runs: Runs,

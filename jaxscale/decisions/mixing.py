@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxscale._numerics.precision import host
 from jaxscale._numerics.programs import run
 from jaxscale.laws import Fitted, Law, its_law, predict
 from jaxscale.text import listing, quantity
@@ -57,6 +58,7 @@ class Mixture:
         return self.gap <= CLOSE * abs(self.loss)
 
 
+@host()
 def best_mixture(
     laws: Law | Fitted | Mapping[str, Law | Fitted],
     *,

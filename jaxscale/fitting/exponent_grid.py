@@ -18,7 +18,7 @@ import numpy as np
 from jax import Array
 
 from jaxscale._numerics import programs
-from jaxscale._numerics.precision import cast, refuse_tracers
+from jaxscale._numerics.precision import cast, host
 from jaxscale.data.runs import Runs
 from jaxscale.errors import FitError
 from jaxscale.fitting.preparation import prepare
@@ -107,6 +107,7 @@ class ExponentGrid:
         return "\n".join([*lines, *(f"note: {text}" for text in self.warnings)])
 
 
+@host()
 def exponent_grid(
     law: Law,
     runs: Runs,
@@ -155,7 +156,6 @@ def exponent_grid(
         raise TypeError("law must be a Law such as Chinchilla(), loss one such as Huber(1e-3)")
     if not isinstance(runs, Runs):
         raise TypeError(f"runs must be jaxscale.Runs, got {type(runs).__name__}")
-    refuse_tracers((law, runs.loss, weights), "exponent_grid")
     refuse_first(residual_named(residual), "exponent_grid()")
     loss = usual_loss(residual_named(residual)) if loss is None else loss
     names = _exponents(law)

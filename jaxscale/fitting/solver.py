@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxscale._numerics.precision import refuse_tracers
+from jaxscale._numerics.precision import host
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale.data.runs import Runs
 from jaxscale.engine import implicit
@@ -82,6 +82,7 @@ class Solver:
         return implicit.argmin_law(live, z)
 
 
+@host()
 def solver(
     law: Law | FitResult,
     runs: Runs | None = None,
@@ -124,7 +125,6 @@ def solver(
         return Solver(problem.objective, law.optimum[None], max_steps)
     if not isinstance(law, Law) or runs is None:
         raise TypeError("give a law and runs, solver(Chinchilla(), runs), or a fit")
-    refuse_tracers((law, runs.loss), "solver")
     refuse_first(residual_named(residual), "solver()")
     problem = prepare(law, runs, loss, residual)
     return Solver(problem.objective, random_starts(problem.objective, starts, seed), max_steps)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from jaxscale._numerics import programs
+from jaxscale._numerics.precision import host
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import chunk_size
 from jaxscale.engine.thinning import THINNING_STARTS
@@ -46,6 +47,7 @@ class Warmup:
     starts: int
 
 
+@host()
 def warmup(
     law: Law,
     n: int,

@@ -13,7 +13,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from jaxscale._numerics.pytree import static
 from jaxscale.errors import LawError
@@ -48,7 +48,7 @@ class Asked(NamedTuple):
     name: str
 
 
-def is_function(given: Any) -> bool:
+def is_function(given: Any) -> TypeGuard[Callable[..., Any]]:
     """Return whether something is a function that `law_of` takes: no class, and no law."""
     return callable(given) and not isinstance(given, type | Law)
 

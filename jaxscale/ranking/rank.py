@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxscale._numerics.precision import host
 from jaxscale.comparison.candidates import label_of
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress
@@ -60,6 +61,7 @@ class Contestant(NamedTuple):
     proposed: bool
 
 
+@host()
 def rank(
     proposed: Proposed | Sequence[Proposed],
     tables: Mapping[str, Runs] | Runs,

@@ -213,6 +213,6 @@ def test_everything_that_takes_a_fit_takes_that_of_a_function(tmp_path):
         float(jaxscale.allocate(known, compute=C).N),
         rtol=1e-5,
     )
-    draws = jaxscale.bootstrap(found, 16)
+    draws = jaxscale.bootstrap(found, draws=16)
     assert np.isfinite(draws.law.E).all()
-    assert jaxscale.compare(runs, [joint, "Chinchilla"], starts=64) is not None
+    assert jaxscale.compare([joint, "Chinchilla"], runs, starts=64, draws=0) is not None
