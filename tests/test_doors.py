@@ -1,6 +1,11 @@
 """The doors of the Python side: what they say under a transformation, and what they hand out."""
 
+import copy
 import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -8,8 +13,9 @@ import numpy as np
 import pytest
 
 import jaxscale
-from jaxscale import Chinchilla, Runs
+from jaxscale import Chinchilla, PowerLaw, Runs
 from jaxscale.datasets.synthetic import simulated_runs
+from jaxscale.engine.meshes import mesh_of
 
 RUNS = simulated_runs()
 N, D, LOSS = RUNS.columns["N"], RUNS.columns["D"], RUNS.loss
@@ -71,3 +77,149 @@ def test_a_door_reads_in_help_as_it_was_written():
         door = getattr(jaxscale, name)
         assert door.__name__ == name and "Args:" in inspect.getdoc(door)
         assert all(k != "kwargs" for k in inspect.signature(door).parameters)
+
+
+def same(**values):
+    return Chinchilla(**{**dict(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.37), **values})
+
+
+EQUAL = [
+    (Chinchilla(E=1.0), Chinchilla(E=1), True),
+    (Chinchilla(), Chinchilla(), True),
+    (Chinchilla(E=1.0), Chinchilla(), False),
+    (Chinchilla(E=1.0), Chinchilla(E=1.5), False),
+    (Chinchilla(E=1.0), Chinchilla(E=np.float64(1.0)), True),
+    (Chinchilla(E=1.0), Chinchilla(E=jnp.asarray(1.0)), True),
+    (Chinchilla(E=0.0), Chinchilla(E=-0.0), True),
+    (Chinchilla(E=np.nan), Chinchilla(E=float("nan")), True),
+    (same(E=np.ones(3)), same(E=np.ones(3)), True),
+    (same(E=np.ones(3)), same(E=jnp.ones(3)), True),
+    (same(E=np.ones(3)), same(E=np.ones((3, 1))), False),
+    (same(E=np.ones(3)), same(E=1.0), False),
+    (PowerLaw(of="C"), PowerLaw(of="C"), True),
+    (PowerLaw(of="C"), PowerLaw(of="N"), False),
+    (PowerLaw(), jaxscale.PurePowerLaw(), False),
+    (Chinchilla(), "Chinchilla", False),
+    (same(), copy.copy(same()), True),
+    (same(E=np.arange(3.0)), copy.deepcopy(same(E=np.arange(3.0))), True),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "expected"), EQUAL)
+def test_laws_are_equal_by_value(one, other, expected):
+    assert (one == other) is expected and (one != other) is not expected
+    if expected:
+        assert hash(one) == hash(other) and len({one, other}) == 1
+
+
+def test_laws_of_tracers_compare_and_hash():
+    def inside(t):
+        one = Chinchilla(E=t)
+        assert one == one and one != Chinchilla(E=1.0) and one != Chinchilla(E=t + 1)
+        assert len({one, Chinchilla(E=1.0)}) == 2
+        return one.E
+
+    assert jax.jit(inside)(2.0) == 2.0
+
+
+def test_equality_compiles_nothing_anew():
+    traced = []
+
+    @jax.jit
+    def dynamic(law):
+        traced.append("dynamic")
+        return law.E * 2
+
+    def static(law):
+        traced.append("static")
+        return law.E * 2
+
+    static = jax.jit(static, static_argnums=0)
+    for E in (1.0, 2.0, 2.0):
+        assert dynamic(same(E=E)) == static(same(E=E)) == 2 * E
+    assert traced.count("dynamic") == 1  # values are leaves
+    assert traced.count("static") == 2  # and hashed by value where a person makes them static
+    leaves, structure = jax.tree.flatten(same())
+    assert structure == jax.tree.structure(same(E=3.0)) and len(leaves) == 5
+
+
+def test_runs_are_copied():
+    for way in (copy.copy, copy.deepcopy):
+        again = way(RUNS)
+        assert again.digest() == RUNS.digest() and again is not RUNS
+
+
+def test_dir_is_the_public_list():
+    code = (
+        "import jaxscale; jaxscale.fit; jaxscale.laws; import jaxscale.fitting.fit, jaxscale.text;"
+        "names = [n for n in dir(jaxscale) if n[:2] != '__'];"
+        "assert set(names) == {n for n in jaxscale.__all__ if n[:2] != '__'}, names;"
+        "laws = dir(jaxscale.laws);"
+        "assert 'Chinchilla' in laws and 'annotations' not in laws and 'plain' not in laws;"
+        "[getattr(jaxscale.laws, n) for n in laws];"
+        "rooms = 'engine', 'optimizers', 'datasets', 'implicit', 'quantities', 'forecast';"
+        "rooms = [getattr(jaxscale, n) for n in rooms];"
+        "assert all(sorted(r.__all__) == dir(r) for r in rooms), [r for r in rooms];"
+        "[getattr(r, n) for r in rooms for n in dir(r)]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+MESHES = [
+    ("cpu", "devices such as"),
+    (2.5, "devices such as"),
+    (["cpu", "cpu"], "devices such as"),
+    ([], "got none"),
+    (True, "devices such as"),
+    (0, "there is 1"),
+    (3, "XLA_FLAGS"),
+    ([jax.devices()[0]] * 2, "named twice"),
+]
+
+
+@pytest.mark.parametrize(("given", "said"), MESHES)
+def test_what_is_no_mesh_is_refused_in_a_sentence(given, said):
+    with pytest.raises((TypeError, ValueError), match=said) as error:
+        mesh_of(given)
+    assert "\n" not in str(error.value) and "mesh" in str(error.value)
+
+
+def test_devices_are_a_mesh():
+    there = jax.devices()
+    meshes = [mesh_of(x) for x in (there, there[0], tuple(there), np.array(there), 1)]
+    assert mesh_of(None) is None and mesh_of(meshes[0]) is meshes[0]
+    assert all(mesh == meshes[0] and mesh.size == 1 for mesh in meshes)
+
+
+ON_TWO = """
+import jax, numpy as np, jaxscale
+from jaxscale.datasets.synthetic import simulated_runs
+runs = simulated_runs()
+assert jax.device_count() == 2
+one = jaxscale.fit("Chinchilla", runs, starts=64)
+two = jaxscale.fit("Chinchilla", runs, starts=64, mesh=jax.devices())
+close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6)
+assert abs(two.value / one.value - 1) < 1e-12
+for call in (
+    lambda **mesh: jaxscale.bootstrap(one, draws=40, **mesh).law,
+    lambda **mesh: jaxscale.jackknife(one, **mesh).law,
+    lambda **mesh: jaxscale.fit_many("Chinchilla", [runs], starts=64, **mesh)["0"].law,
+):
+    plain, split = call(), call(mesh=2)
+    for name in ("E", "A", "B", "alpha", "beta"):
+        close(getattr(split, name), getattr(plain, name))
+print("same")
+"""
+
+
+@pytest.mark.slow
+def test_refits_over_two_devices_find_the_same():
+    environment = dict(os.environ, XLA_FLAGS="--xla_force_host_platform_device_count=2")
+    done = subprocess.run(
+        [sys.executable, "-c", ON_TWO],
+        env=environment,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert done.stdout == "same\n", done.stderr

@@ -29,7 +29,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *CATALOGUE})
+    return sorted({*__all__, *CATALOGUE})
 
 
 __all__ = [

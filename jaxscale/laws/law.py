@@ -21,6 +21,7 @@ from jaxscale._numerics.pytree import pytree, static
 from jaxscale.errors import LawError
 from jaxscale.flops import SIX_ND, Flops
 from jaxscale.laws.closed_form import Sum
+from jaxscale.laws.equality import ByValue
 from jaxscale.laws.parameters import Parameter
 
 Scalar = Any
@@ -199,8 +200,8 @@ def made(cls: Any, arguments: tuple[str, ...]) -> type[Law]:
     return _made(cls, arguments)
 
 
-@dataclass_transform(frozen_default=True)
-class Law:
+@dataclass_transform(frozen_default=True, eq_default=False)
+class Law(ByValue):
     """Base of all laws: declare fields, write `__call__`, add a docstring with the source.
 
     Example:
