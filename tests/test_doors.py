@@ -223,3 +223,56 @@ def test_refits_over_two_devices_find_the_same():
         cwd=Path(__file__).parents[1],
     )
     assert done.stdout == "same\n", done.stderr
+
+
+TABLES = {
+    "a dict": dict(N=N, D=D, loss=LOSS),
+    "runs": RUNS,
+    "a dataframe": pytest.importorskip("pandas").DataFrame(dict(N=N, D=D, loss=LOSS)),
+}
+LAWS = {
+    "a class": Chinchilla,
+    "a name": "chinchilla",
+    "a law": Chinchilla(),
+    "a function": lambda N, D, E, A, alpha: E + A * (N * D) ** -alpha,
+}
+DOORS = {
+    "fit": lambda law, runs: jaxscale.fit(law, runs),
+    "fit_many": lambda law, runs: jaxscale.fit_many(law, {"a": runs}),
+    "compare": lambda law, runs: jaxscale.compare([law], runs),
+    "compare one": lambda law, runs: jaxscale.compare(law, runs),
+    "rollout": lambda law, runs: jaxscale.rollout({"mine": law}, runs),
+    "cross_validate": lambda law, runs: jaxscale.cross_validate([law], runs),
+    "exponent_grid": lambda law, runs: jaxscale.exponent_grid(law, runs),
+    "isoflop": lambda law, runs: jaxscale.isoflop(runs, law=law),
+}
+
+
+class Reached(BaseException):
+    """Everything was read, and the search would begin."""
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    ("law", "table"),
+    [(law, "a dict") for law in LAWS] + [("a name", table) for table in TABLES],
+)
+def test_a_door_takes_a_law_and_runs_as_fit_does(monkeypatch, door, law, table):
+    def reached(*args, **kwargs):
+        raise Reached
+
+    monkeypatch.setattr("jaxscale.engine.dispatch.Search.run", reached)
+    monkeypatch.setattr("jaxscale._numerics.programs.run", reached)
+    with pytest.raises(Reached):
+        DOORS[door](LAWS[law], TABLES[table])
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_path_is_no_table_yet(door):
+    with pytest.raises(TypeError, match="read it: jaxscale.read_runs"):
+        DOORS[door](Chinchilla, "runs.csv")
+
+
+def test_the_solver_takes_what_a_fit_takes():
+    for law in LAWS.values():
+        assert len(jaxscale.solver(law, TABLES["a dict"], starts=4).starts) == 4

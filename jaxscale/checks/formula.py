@@ -136,6 +136,9 @@ def evaluated(law: Law, inputs: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _sentence(law: Law, raw: float, fitted: float, where: str, how: str) -> str:
+    if type(law).origin is not None:
+        kinds = ", ".join(f"{name}='raw'" for name in law.inputs)
+        how = f"have them taken as they are, law_of(f, kinds=dict({kinds}))"
     return (
         f"{type(law).__name__}: {where} the formula gives {_two(raw, fitted)} on inputs divided by "
         f"their mean, as a fit takes them: {how}"

@@ -147,9 +147,12 @@ class Runs(Reductions):
 
         Raises:
             DataError: a column is missing, or a cell cannot be read; names column and row.
+            TypeError: it is a path.
         """
         if isinstance(given, Runs):
             return given
+        if isinstance(given, str | Path):
+            raise TypeError(f"{str(given)!r} is a path; read it: jaxscale.read_runs(path)")
         if isinstance(given, Mapping):
             table = table_from_arrays(given)
         else:

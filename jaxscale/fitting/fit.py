@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -29,7 +29,7 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.second import refuse_twofold, second, sized
 from jaxscale.laws import Law
 from jaxscale.laws.grouped import FamilyLaw, Grouped
-from jaxscale.laws.names import law_given
+from jaxscale.laws.names import Given, law_given
 from jaxscale.objective.losses import Loss, usual_loss
 from jaxscale.objective.objective import Objective
 from jaxscale.objective.residuals import Residual, residual_named
@@ -90,7 +90,7 @@ class Stated(NamedTuple):
 
 @host()
 def fit(
-    law: Law | type[Law] | str | Grouped | Callable[..., Any],
+    law: Given | Grouped,
     runs: Runs | Any,
     *,
     loss: Loss | None = None,

@@ -27,7 +27,7 @@ from jaxscale.fitting.fit import Stated, fit_problem
 from jaxscale.fitting.informed import left_open_of
 from jaxscale.fitting.many_result import ManyFits, Solved
 from jaxscale.fitting.preparation import Problem
-from jaxscale.laws import Law
+from jaxscale.laws.names import Given
 from jaxscale.objective.fractions import BetaBinomial
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # importing it takes as long as a fit
 
 @host()
 def fit_many(
-    law: Law | type[Law] | str,
+    law: Given,
     tables: Mapping[Any, Any] | Sequence[Any] | Runs,
     *,
     loss: Loss | None = None,

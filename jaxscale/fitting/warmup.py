@@ -22,6 +22,7 @@ from jaxscale.engine.thinning import THINNING_STARTS
 from jaxscale.fitting.fit import fit
 from jaxscale.fitting.preparation import bucket
 from jaxscale.laws import Law
+from jaxscale.laws.names import Given, law_given
 from jaxscale.objective.losses import Loss
 from jaxscale.varpro.starts import KEPT, MAX_STARTS
 
@@ -49,7 +50,7 @@ class Warmup:
 
 @host()
 def warmup(
-    law: Law,
+    law: Given,
     n: int,
     *,
     loss: Loss | None = None,
@@ -85,6 +86,7 @@ def warmup(
             f"n must be between 1 and {MAX_ROWS:,}, and starts between 0 and {MAX_STARTS:,}, got "
             f"{n} and {starts}"
         )
+    law = law_given(law)
     begin, before = time.perf_counter(), programs.compiled
     result = fit(
         law,

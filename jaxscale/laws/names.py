@@ -15,10 +15,10 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from jaxscale.errors import JaxscaleError
 from jaxscale.files.reading import read_bytes
@@ -28,6 +28,8 @@ from jaxscale.laws.law import made
 from jaxscale.laws.plain import is_function, law_of
 from jaxscale.text import listing, short
 
+Given = Law | type[Law] | str | Callable[..., Any]
+"""What is taken for a law: it, its class, its name, or a plain function."""
 EVERYTHING = (BaseException,)
 """That, Ctrl-C, and kinds of its own that are no Exception."""
 OWN_FILE = "jaxscale_own_file_"
@@ -103,7 +105,7 @@ class NamedLaw:
         return self.cls(**settings).replace(**values)
 
 
-def law_given(law: Law | type[Law] | str | Callable[..., Any]) -> Law:
+def law_given(law: Given) -> Law:
     """Return a law given as an instance, a class, a plain function or a name, `PowerLaw:C`.
 
     Raises:
@@ -124,6 +126,13 @@ def law_given(law: Law | type[Law] | str | Callable[..., Any]) -> Law:
         "law must be a law such as Chinchilla(), its class, a name, 'PowerLaw:C', or a function "
         f"that law_of() takes, got {type(law).__name__}"
     )
+
+
+def several(laws: Given | Iterable[Given]) -> list[Given]:
+    """Return laws as a list, of one law too."""
+    if isinstance(laws, Law | type | str) or is_function(laws):
+        return [laws]
+    return list(cast(Iterable[Given], laws))
 
 
 def counts_cost(law: Law) -> bool:

@@ -297,7 +297,8 @@ def _probe(
     if len(probe.trials) > 1 and (flat := probe.flat()):
         raise LawError(
             f"{asked.name}: nothing depends on {flat[0]} smoothly, so that no fit can find it; a "
-            "break is declared in a class, breakpoint_at(...)"
+            "break is declared in a class, breakpoint_at(...), and an input of codes is said to "
+            "be one, law_of(f, kinds={'x': 'raw'})"
         )
     return probe
 

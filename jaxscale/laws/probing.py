@@ -165,6 +165,8 @@ class Probe:
         rows = []
         for kind in kinds.values():
             both = rng.uniform(-1, 1, ROWS) * (size if kind == "signed" else 1.0)
+            if kind == "raw":  # codes, among others
+                both = np.where(rng.random(ROWS) < 0.75, rng.integers(0, 5, ROWS), both)
             rows.append(size * np.exp(rng.uniform(-2, 2, ROWS)) if kind == "positive" else both)
         return np.array(rows)
 

@@ -24,7 +24,7 @@ from jaxscale.engine.dispatch import Progress
 from jaxscale.errors import DataError
 from jaxscale.executors import WorkerError, within
 from jaxscale.laws import CATALOGUE, Law
-from jaxscale.laws.names import law_file, law_given, split_law
+from jaxscale.laws.names import Given, law_file, law_given, several, split_law
 from jaxscale.objective.losses import Huber, Loss
 from jaxscale.objective.residuals import residual_named
 from jaxscale.ranking.judging import (
@@ -48,7 +48,7 @@ TWINS = ("ChinchillaNDC",)
 """Laws of the catalogue that are another one of it, read from other columns."""
 MOST_DRAWS = 100_000
 
-Proposed = Law | type[Law] | str
+Proposed = Given
 
 
 class Contestant(NamedTuple):
@@ -117,9 +117,10 @@ def rank(
         raise ValueError(f"draws must be between 19 and {MOST_DRAWS:,}, got {draws}")
     if not (limit > 0 and math.isfinite(limit)):
         raise ValueError(f"limit must be a positive number of seconds, got {limit:g}")
+    tables = {name: Runs.of(table) for name, table in tables.items()}
     trials, skipped = _trials(tables, by)
     kept = {name: runs for name, runs in tables.items() if name not in skipped}
-    given = [proposed] if isinstance(proposed, Law | type | str) else list(proposed)
+    given = several(proposed)
     laws = contestants(given, rivals, kept, Path(folder))
     judged = []
     for done, each in enumerate(laws):

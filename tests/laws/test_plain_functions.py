@@ -150,6 +150,24 @@ def test_what_a_person_says_of_a_function_is_declared():
     assert law_of(lambda N, a, b: a * jnp.sqrt(b) * N)().parameters["b"].positive
 
 
+def test_an_input_of_codes_or_of_either_sign_is_said_to_be_one():
+    codes = dict(inputs=("N", "family"), kinds={"family": "raw"})
+
+    def by_family(N, family, a, b, c):
+        return jnp.where(family == 2, a, b) * N**-c
+
+    assert units(law_of(by_family, **codes)) == {
+        "a": (1, {"N": "c"}, {}),
+        "b": (1, {"N": "c"}, {}),
+    }
+    with pytest.raises(LawError, match="kinds="):
+        law_of(by_family, inputs=("N", "family"))
+    lines = Runs(x=np.linspace(-1, 1, 8), loss=3 + np.linspace(-1, 1, 8))
+    with pytest.raises(jaxscale.DataError, match=r"kinds=dict\(x='signed'\)"):
+        prepare(law_of(lambda x, a, b: a * x + b)(), lines, None, "log")
+    prepare(law_of(lambda x, a, b: a * x + b, kinds={"x": "signed"})(), lines, None, "log")
+
+
 def test_the_same_function_is_the_same_class():
     assert law_of(saturating) is law_of(saturating) and law_of(saturating) is not law_of(joint)
     assert type(law_given(saturating)) is law_of(saturating)
@@ -193,6 +211,7 @@ def test_a_function_has_the_optimum_of_the_class_and_is_saved(tmp_path):
     found.save(tmp_path / "fit.json")
     again = jaxscale.load(tmp_path / "fit.json", law=law_of(saturating))
     assert again.law.values == found.law.values
+    assert jaxscale.load(tmp_path / "fit.json", law=saturating).law == again.law
     with pytest.raises(jaxscale.DataError, match="saturating"):
         jaxscale.load(tmp_path / "fit.json")
 
