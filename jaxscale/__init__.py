@@ -102,6 +102,7 @@ if TYPE_CHECKING:
         Sum,
         Term,
         Translog,
+        law_of,
         predict,
     )
     from jaxscale.laws.grouped import Grouped
@@ -177,7 +178,7 @@ _ROOMS = {
     "laws": (
         "CATALOGUE Chinchilla ChinchillaNDC Henighan Kaplan KaplanC KaplanD KaplanN "
         "KaplanSteps Law LogLaw Piecewise PowerLaw PurePowerLaw Scalar Skaling Sum Term "
-        "Translog predict"
+        "Translog law_of predict"
     ),
     "laws.grouped": "Grouped",
     "laws.parameters": "breakpoint_at coefficient constant exponent offset scale",
@@ -225,7 +226,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name[:2] == name[-2:] == "__")})
 
 
 __all__ = [
@@ -310,6 +311,7 @@ __all__ = [
     "influence",
     "isoflop",
     "jackknife",
+    "law_of",
     "learn_prior",
     "load",
     "load_many",

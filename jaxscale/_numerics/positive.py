@@ -54,7 +54,7 @@ class Positive:
         raise LawError(
             "an input is compared with == or !=: inside a fit a positive input is divided by its "
             "mean, so that never holds. Declare a code as raw, input_kinds: ClassVar = "
-            "dict(INPUT='raw'), and it is compared as it is"
+            "dict(INPUT='raw') (law_of: kinds=dict(INPUT='raw')), and it is compared as it is"
         )
 
     __ne__ = __eq__

@@ -8,8 +8,10 @@ here touches the global flag: `jax.enable_x64` as a context is local to the thre
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import numpy as np
@@ -39,10 +41,41 @@ def cast(tree: Any, dtype: Any, copy: bool = True) -> Any:
     return jax.tree.map(one, tree)
 
 
-def refuse_tracers(tree: Any, verb: str) -> None:
-    """Raise a `TypeError` that points to the pure storey when a leaf is a JAX tracer."""
+SOLVER = "jaxscale.solver(law, runs), which is pure"
+OPTIMUM = "jaxscale.quantities.Best(compute=C)(law), which is pure"
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def refuse_tracers(tree: Any, verb: str, instead: str = SOLVER) -> None:
+    """Raise a `TypeError` that points to the pure storey when a leaf is a JAX tracer.
+
+    Args:
+        tree: a pytree.
+        verb: what was called.
+        instead: what to call.
+    """
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree)):
         raise TypeError(
             f"{verb}() works on concrete values and cannot run inside jit, vmap or grad. Inside "
-            "your own transformed function use jaxscale.solver(law, runs), which is pure."
+            f"your own transformed function use {instead}; for derivatives of an optimum at hand "
+            "jaxscale.implicit"
         )
+
+
+def host(instead: str = SOLVER) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return what makes a function refuse the tracers of a transformation in one sentence.
+
+    Args:
+        instead: what to call there.
+    """
+
+    def decorated(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            refuse_tracers((args, kwargs), function.__name__, instead)
+            return function(*args, **kwargs)
+
+        return checked
+
+    return decorated

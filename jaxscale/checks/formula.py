@@ -10,11 +10,8 @@ declarations finds them (`lawcure`).
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
-import linecache
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -24,8 +21,8 @@ from jaxscale._numerics.precision import scope
 from jaxscale.checks.cure import Sides, cure
 from jaxscale.errors import LawError
 from jaxscale.laws import Law, Sum
+from jaxscale.laws.explained import explained, of_law
 from jaxscale.laws.grouped import catalogued
-from jaxscale.laws.names import ANY
 from jaxscale.objective.objective import Objective
 from jaxscale.varpro.starts import random_starts
 
@@ -61,9 +58,9 @@ def check_formula(objective: Objective, inputs: dict[str, np.ndarray], rows: np.
         return
     used = np.flatnonzero(np.asarray(objective.weight)[: len(rows)] > 0)
     tried = used[np.unique(np.linspace(0, len(used) - 1, ROWS).astype(int))]
-    with _explained(law):
+    with explained(type(law).__name__, of_law(law)):
         _traceable(objective)
-    with _explained(law), scope(np.float64), np.errstate(all="ignore"):
+    with explained(type(law).__name__, of_law(law)), scope(np.float64), np.errstate(all="ignore"):
         points = random_starts(objective, DRAWS, seed=7)
         some = {name: column[tried] for name, column in inputs.items()}
         sides = Sides(law, objective.space, some)
@@ -139,6 +136,9 @@ def evaluated(law: Law, inputs: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _sentence(law: Law, raw: float, fitted: float, where: str, how: str) -> str:
+    if type(law).origin is not None:
+        kinds = ", ".join(f"{name}='raw'" for name in law.inputs)
+        how = f"have them taken as they are, law_of(f, kinds=dict({kinds}))"
     return (
         f"{type(law).__name__}: {where} the formula gives {_two(raw, fitted)} on inputs divided by "
         f"their mean, as a fit takes them: {how}"
@@ -279,49 +279,3 @@ def _traceable(objective: Objective) -> None:
 def _shape(given: Any) -> tuple[int, ...] | None:
     """Return the shape of what a formula returned; None for no array."""
     return getattr(given, "shape", () if isinstance(given, float | int) else None)
-
-
-@contextlib.contextmanager
-def _explained(law: Law) -> Iterator[None]:
-    """Turn what a formula raises into a sentence that names its line; what it does not, passes."""
-    try:
-        yield
-    except ANY as error:
-        line = _line(law, error)
-        if not line:
-            raise
-        said = str(error) if isinstance(error, LawError) else _meaning(error)
-        raise LawError(f"{type(law).__name__}{line}: {said}") from error
-
-
-def _line(law: Law, error: BaseException) -> str:
-    """Return ` (line 12: text)` for the last line of the law's file in a traceback, or nothing."""
-    file, found, trace = type(law).__call__.__code__.co_filename, "", error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == file:
-            text = linecache.getline(file, trace.tb_lineno).strip()
-            found = f" (line {trace.tb_lineno}{': ' if text else ''}{text})"
-        trace = trace.tb_next
-    return found
-
-
-def _meaning(error: BaseException) -> str:
-    text = (str(error).strip().split("\n")[0])[:200]
-    kind = type(error).__name__
-    numpy_words = ("ufunc", "must be real number", "numpy.ndarray", "only length-1 arrays")
-    if isinstance(error, jax.errors.TracerArrayConversionError) or any(
-        words in text for words in numpy_words
-    ):
-        return (
-            "a function or attribute of NumPy or math in a formula; use a function of jax.numpy "
-            "(jnp.exp instead of np.exp)"
-        )
-    if "'Positive' object has no attribute" in text:
-        return f"an input has no {text.split()[-1]}; use functions of jax.numpy, elementwise"
-    if isinstance(error, jax.errors.TracerBoolConversionError) or "truth value" in text:
-        return "a formula cannot branch on values; use jnp.where(condition, one, other)"
-    if isinstance(error, jax.errors.ConcretizationTypeError):
-        return "a formula cannot turn values into Python numbers; use functions of jax.numpy"
-    if "subscriptable" in text or isinstance(error, IndexError):
-        return "a formula is elementwise and cannot index an input"
-    return f"the formula raises {kind}: {text.replace('Positive', 'the input')}"

@@ -105,11 +105,15 @@ def own_accounting(law: Law, runs: Runs) -> tuple[Law, list[str]]:
 
 
 def on_response(law: Law, runs: Runs) -> list[str]:
-    """Return notes on what a law of the catalogue cannot know of a response that is no loss."""
+    """Return notes on what a law of the catalogue cannot know of a response that is no loss.
+
+    Of a plain function, what cannot be known of it at all.
+    """
     kind, column = runs.response
-    unused: list[str] = []
+    origin = type(law).origin
+    unused = [] if origin is None else [origin.unknown]
     if "trials" in runs.columns and kind in FRACTIONS:  # which residuals of fractions take out
-        unused = [
+        unused += [
             f"column {runs.label('trials')} is not used: residual='binomial' (--residual binomial) "
             "weighs each run by its trials, and takes 0 and 1"
         ]

@@ -12,7 +12,7 @@ from jaxscale.errors import DataError, FitError
 from jaxscale.fitting.fit import fit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
-from jaxscale.laws.names import law_given
+from jaxscale.laws.names import Given, law_given, several
 from jaxscale.objective.fractions import BetaBinomial
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual, residual_named
@@ -37,16 +37,14 @@ def label_of(law: Law) -> str:
     return type(law).__name__ + (f":{law.of}" if law.of else "") + (f"({held})" if held else "")
 
 
-def labelled(laws: Mapping[str, Law] | Iterable[Law | type[Law] | str]) -> dict[str, Law]:
+def labelled(laws: Mapping[str, Given] | Iterable[Given] | Given) -> dict[str, Law]:
     """Return laws by label: `Chinchilla`, `PowerLaw:C`, `Chinchilla(E=0)`, or as the user says.
 
     Raises:
         ValueError: two laws have one label, or there is none.
         TypeError: one is no law.
     """
-    if isinstance(laws, Law | type | str):
-        laws = [laws]
-    pairs = laws.items() if isinstance(laws, Mapping) else [("", law) for law in laws]
+    pairs = laws.items() if isinstance(laws, Mapping) else [("", law) for law in several(laws)]
     found: dict[str, Law] = {}
     for given, law in pairs:
         law = law_given(law)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from jaxscale._numerics.precision import host
 from jaxscale.comparison.candidates import Candidate, fit_all, labelled
 from jaxscale.comparison.held_out import HeldOut, held_out
 from jaxscale.comparison.likelihood import information
@@ -23,6 +24,7 @@ from jaxscale.engine.dispatch import Progress
 from jaxscale.errors import DataError
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
+from jaxscale.laws.names import Given
 from jaxscale.objective.losses import Loss, usual_loss
 from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.uncertainty.resampling import require_draws
@@ -31,9 +33,10 @@ SENSITIVITY_STARTS = 512
 """Random starts at most of the fits under other widths: a chunk of the program that is there."""
 
 
+@host()
 def compare(
-    laws: Mapping[str, Law] | Iterable[Law | type[Law] | str],
-    runs: Runs,
+    laws: Mapping[str, Given] | Iterable[Given] | Given,
+    runs: Runs | Any,
     *,
     by: str | None = None,
     levels: int = 12,
@@ -54,7 +57,7 @@ def compare(
     Args:
         laws: laws, or a mapping from label to law. One that cannot be fitted stays in the result
             with the reason.
-        runs: the runs; losses must be positive.
+        runs: the runs, or a dataframe or a dict of arrays; losses must be positive.
         by: what makes a run large; default C where it is known, else N, D or the laws' own input.
         levels: bins along `by`; see `rollout`.
         share: windows fitted to less than this share of the levels are shown but do not count.
@@ -79,7 +82,7 @@ def compare(
     starts crawl in, such as Kaplan and PowerLaw (`python -m benchmarks.answers`).
     """
     begin = time.perf_counter()
-    named = labelled(laws)
+    named, runs = labelled(laws), Runs.of(runs)
     residual = residual_named(residual)
     loss = usual_loss(residual) if loss is None else loss
     require_draws(draws or 19, len(runs), 19, "0 for no tests, or ")

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxscale._numerics.precision import host
 from jaxscale.comparison.candidates import Candidate, fit_all, labelled
 from jaxscale.comparison.splits import Split, by_folds, by_groups, by_size, identified
 from jaxscale.data.runs import Runs
@@ -29,6 +30,7 @@ from jaxscale.fitting.fit import fit_problem
 from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law, predict
+from jaxscale.laws.names import Given
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
 
@@ -247,9 +249,10 @@ def _notes(split: Split, reasons: Sequence[str], oddities: Sequence[str]) -> lis
     return found
 
 
+@host()
 def rollout(
-    laws: Mapping[str, Law] | Iterable[Law | type[Law] | str],
-    runs: Runs,
+    laws: Mapping[str, Given] | Iterable[Given] | Given,
+    runs: Runs | Any,
     *,
     by: str = "C",
     levels: int = 12,
@@ -264,7 +267,7 @@ def rollout(
 
     Args:
         laws: laws, or a mapping from label to law.
-        runs: the runs.
+        runs: the runs, or a dataframe or a dict of arrays.
         by: what makes a run large: "C", "N", "D" or any other column of positive numbers.
         levels: quantile bins along `by` where its values are no few levels; see `splits.by_size`.
         share: windows fitted to a smaller share of the levels do not count in `score`.
@@ -283,15 +286,16 @@ def rollout(
     Cost: beside the fit and compiling, one batched solve, and one more fit for each window that
     has to be fitted anew (`python -m benchmarks.answers`).
     """
-    named = labelled(laws)
+    named, runs = labelled(laws), Runs.of(runs)
     split = by_size(named.values(), runs, by, levels=levels, horizon=horizon, share=share)
     found = fit_all(named, runs, loss=loss, residual=residual, starts=starts, seed=seed)
     return held_out(found, [split], starts=starts, seed=seed)[0]
 
 
+@host()
 def cross_validate(
-    laws: Mapping[str, Law] | Iterable[Law | type[Law] | str],
-    runs: Runs,
+    laws: Mapping[str, Given] | Iterable[Given] | Given,
+    runs: Runs | Any,
     *,
     folds: int = 10,
     groups: bool | str = False,
@@ -305,7 +309,7 @@ def cross_validate(
 
     Args:
         laws: laws, or a mapping from label to law.
-        runs: the runs.
+        runs: the runs, or a dataframe or a dict of arrays.
         folds: number of folds, stratified along `by`.
         groups: True leaves out `runs.group`, a name the values of that column, one at a time, in
             place of folds.
@@ -319,7 +323,7 @@ def cross_validate(
         DataError: there is no such group, or no law can be fitted.
         ValueError: fewer than 2 folds, or more than runs.
     """
-    named = labelled(laws)
+    named, runs = labelled(laws), Runs.of(runs)
     split = by_groups(runs, groups) if groups else by_folds(runs, folds, by=by, seed=seed)
     found = fit_all(named, runs, loss=loss, residual=residual, starts=starts, seed=seed)
     return held_out(found, [split], starts=starts, seed=seed)[0]

@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 import numpy as np
 
+from jaxscale._numerics.precision import refuse_tracers
 from jaxscale.data.columns import refuse_near_miss
 from jaxscale.data.frames import table_from_arrays, table_from_dataframe
 from jaxscale.data.headers import made_from
@@ -146,9 +147,12 @@ class Runs(Reductions):
 
         Raises:
             DataError: a column is missing, or a cell cannot be read; names column and row.
+            TypeError: it is a path.
         """
         if isinstance(given, Runs):
             return given
+        if isinstance(given, str | Path):
+            raise TypeError(f"{str(given)!r} is a path; read it: jaxscale.read_runs(path)")
         if isinstance(given, Mapping):
             table = table_from_arrays(given)
         else:
@@ -353,6 +357,7 @@ def _read(cls: type[R], table: Table, options: Reading) -> R:
 
 
 def _array(name: str, column: Any) -> np.ndarray:
+    refuse_tracers(column, "Runs")
     try:
         array = np.asarray(column)
         if array.dtype.kind == "c":

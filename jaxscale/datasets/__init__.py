@@ -11,3 +11,7 @@ from __future__ import annotations
 from jaxscale.datasets.loading import at_hand, card, content_digest, load, load_curves, names
 
 __all__ = ["at_hand", "card", "content_digest", "load", "load_curves", "names"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -25,7 +25,7 @@ from jaxscale.decisions.question import Lifetime, Question, ask
 from jaxscale.decisions.repetition import DATA_WORTH, SIZE_WORTH
 from jaxscale.errors import FitError
 from jaxscale.flops import Flops, SixND, power_form, unit_of
-from jaxscale.laws import Fitted, Law, law_of
+from jaxscale.laws import Fitted, Law, its_law
 
 __all__ = [
     "LOG_C",
@@ -178,7 +178,7 @@ def trusted_law(law: Law | Fitted) -> Law:
             f"no allocation from a fit that is not certified ({law.doubts[0]}): it may be wrong by "
             "any factor. Mend what its reasons say, or see what it would be: allocate(fit.law, ...)"
         )
-    return law_of(law)
+    return its_law(law)
 
 
 def is_sample(law: Law) -> bool:

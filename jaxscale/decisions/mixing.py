@@ -16,8 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxscale._numerics.precision import host
 from jaxscale._numerics.programs import run
-from jaxscale.laws import Fitted, Law, law_of, predict
+from jaxscale.laws import Fitted, Law, its_law, predict
 from jaxscale.text import listing, quantity
 
 STEPS = 4000
@@ -57,6 +58,7 @@ class Mixture:
         return self.gap <= CLOSE * abs(self.loss)
 
 
+@host()
 def best_mixture(
     laws: Law | Fitted | Mapping[str, Law | Fitted],
     *,
@@ -91,7 +93,7 @@ def best_mixture(
     Source: Shukor et al. 2025, arXiv:2507.09404, who use mirror descent; the KL term and the caps
     on epochs are those of mixture proposers such as olmix.
     """
-    named = {name: law_of(law) for name, law in _by_name(laws).items()}
+    named = {name: its_law(law) for name, law in _by_name(laws).items()}
     domains = _domains(named)
     share = _weights(named, weights)
     sizes = _sizes(named, N, D)

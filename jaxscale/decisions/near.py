@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxscale._numerics.precision import OPTIMUM, host
 from jaxscale.decisions.inverse import direction
 from jaxscale.flops import Flops, tokens_for
 from jaxscale.laws import Law
@@ -34,6 +35,7 @@ class Near:
     D: tuple[Any, Any]
 
 
+@host(OPTIMUM)
 def near_optimal(law: Law, best: Any, within: float, flops: Flops | None = None) -> Near:
     """Return the sizes whose runs are nearly as good as the best one of a budget.
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jaxscale._numerics.level import check_level
+from jaxscale._numerics.precision import host
 from jaxscale.designs.asked import EXAMPLES, asked_for
 from jaxscale.designs.candidates import Candidates, generated, region, tabled
 from jaxscale.designs.criteria import CRITERIA
@@ -35,6 +36,7 @@ COSTS = (1e-9, 1e45)
 """Of budgets, in any unit."""
 
 
+@host()
 def design(
     fit: FitResult | Law,
     *,

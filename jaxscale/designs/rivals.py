@@ -16,7 +16,7 @@ import numpy as np
 
 from jaxscale.designs.information import predicted
 from jaxscale.designs.result import Design
-from jaxscale.laws import Fitted, Law, law_of
+from jaxscale.laws import Fitted, Law, its_law
 from jaxscale.text import count
 
 
@@ -54,7 +54,7 @@ def apart(found: Design, law: Law | Fitted, rival: Law | Fitted) -> Apart:
     Raises:
         ValueError: the rival reads other inputs, or its losses are not positive.
     """
-    one, other = law_of(law), law_of(rival)
+    one, other = its_law(law), its_law(rival)
     if set(one.inputs) != set(other.inputs):
         raise ValueError(
             f"the rival {type(other).__name__} takes {', '.join(other.inputs)}; the design is over "

@@ -3,3 +3,7 @@
 from jaxscale.engine.loop import Limits, Solution, Status, classify, solve
 
 __all__ = ["Limits", "Solution", "Status", "classify", "solve"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -29,6 +29,7 @@ from jaxscale.engine import planning
 from jaxscale.engine.laps import limited
 from jaxscale.engine.leaders import LEADERS, leaders
 from jaxscale.engine.loop import MAX_STEPS, VECTOR, Limits, Solution, Status
+from jaxscale.engine.meshes import Devices, mesh_of
 from jaxscale.engine.problems import Problems, padded
 from jaxscale.engine.processes import local_part, merge, share
 from jaxscale.engine.tall import departures, distinct, sample, spread
@@ -62,7 +63,7 @@ class Search:
         optimizer: Any,
         precision: str = "float64",
         steps: int | None = None,
-        mesh: Mesh | None = None,
+        mesh: Devices | None = None,
     ) -> None:
         self.objective = cast(objective, np.float64)
         self.optimizer = optimizer
@@ -70,7 +71,7 @@ class Search:
         self.dtype = np.dtype(np.float64 if precision == "float64" else np.float32)
         steps = row_of(optimizer).steps if steps is None else steps
         self.limits = Limits.for_dtype(self.dtype, steps)
-        self.mesh = mesh
+        self.mesh = mesh_of(mesh)
         self.rounds = 1
         self.solved_on = 0
         self.compile = 0.0

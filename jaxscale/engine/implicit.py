@@ -211,3 +211,18 @@ def condition(objective: Objective, z: Array) -> Array:
         return jnp.max(jnp.sum(jnp.abs(rows), axis=1))
 
     return jnp.where(ok, norm(matrix) * norm(jnp.stack(inverse)), jnp.inf)
+
+
+__all__ = [
+    "argmin",
+    "argmin_law",
+    "condition",
+    "gradient",
+    "moving",
+    "newton_solve",
+    "with_values",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -28,7 +28,7 @@ from jaxscale.fitting.sandwich import standard_errors
 from jaxscale.fitting.statistics import statistics
 from jaxscale.fitting.suspects import suspects
 from jaxscale.laws import CATALOGUE, Law, derived
-from jaxscale.laws.names import ANY
+from jaxscale.laws.explained import ANY
 from jaxscale.objective.objective import Objective
 
 NONE = np.zeros(0, int)

@@ -19,6 +19,7 @@ from jaxscale._numerics.precision import cast
 from jaxscale._numerics.smallmat import MAX_ORDER
 from jaxscale.engine.dispatch import Search, chunk_size
 from jaxscale.engine.loop import Solution
+from jaxscale.engine.meshes import Devices
 from jaxscale.engine.problems import Problems
 from jaxscale.engine.thinning import worth_thinning
 from jaxscale.errors import FitError
@@ -45,6 +46,7 @@ class Asked(NamedTuple):
     seed: int
     precision: str
     max_steps: int | None
+    mesh: Devices | None = None
 
 
 class Searched(NamedTuple):
@@ -96,7 +98,7 @@ class Batch:
         first = problems[0].objective
         optimizer = asked.optimizer
         steps = row_of(optimizer).steps if asked.max_steps is None else asked.max_steps
-        self.search = Search(first, optimizer, asked.precision, steps)
+        self.search = Search(first, optimizer, asked.precision, steps, asked.mesh)
         # Always as many, so that all batches share their programs; the last ones are not solved.
         objectives = [each.objective for each in problems] + [first] * (TABLES - len(problems))
         own = [{name: getattr(each, name) for name in OWN} for each in objectives]

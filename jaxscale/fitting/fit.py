@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from jax.sharding import Mesh
 
-from jaxscale._numerics.precision import PRECISIONS, cast, refuse_tracers, scope
+from jaxscale._numerics.precision import PRECISIONS, cast, host, scope
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress, Search, chunk_size
 from jaxscale.engine.loop import Solution, Status
+from jaxscale.engine.meshes import Devices
 from jaxscale.errors import FitError
 from jaxscale.fitting.assembly import assembled
 from jaxscale.fitting.constraints import Constraints, with_errors
@@ -29,7 +29,7 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.second import refuse_twofold, second, sized
 from jaxscale.laws import Law
 from jaxscale.laws.grouped import FamilyLaw, Grouped
-from jaxscale.laws.names import law_given
+from jaxscale.laws.names import Given, law_given
 from jaxscale.objective.losses import Loss, usual_loss
 from jaxscale.objective.objective import Objective
 from jaxscale.objective.residuals import Residual, residual_named
@@ -88,8 +88,9 @@ class Stated(NamedTuple):
         return prepare(self.law, runs, self.loss, self.residual, self.constraints)
 
 
+@host()
 def fit(
-    law: Law | type[Law] | str | Grouped,
+    law: Given | Grouped,
     runs: Runs | Any,
     *,
     loss: Loss | None = None,
@@ -104,7 +105,7 @@ def fit(
     error: Any = None,
     delta: float | str | None = None,
     progress: Progress | None = None,
-    mesh: Mesh | None = None,
+    mesh: Devices | None = None,
 ) -> FitResult:
     """Fit the free parameters of a law to runs.
 
@@ -113,7 +114,8 @@ def fit(
 
     Args:
         law: e.g. `Chinchilla()`, whose parameters with a value stay fixed; its class, or its name
-            in the catalogue, "PowerLaw:C"; or `Grouped`, a law of families of runs.
+            in the catalogue, "PowerLaw:C"; `Grouped`, a law of families of runs; or a plain
+            function, `lambda N, a, b, c: c + a * N**-b` (see `law_of`).
         runs: the runs, n of them; or a dataframe, or a dict of arrays, whose columns are
             recognized by their names.
         loss: robust loss; default `Huber(1e-3)`, of fractions `Square()`. Others are `Absolute()`,
@@ -141,8 +143,8 @@ def fit(
         delta: width of the loss, in place of its own; "auto" for 1.345 robust standard deviations
             of the residuals of a first fit. What it came to is the width of the result's loss.
         progress: called between chunks with (starts done, starts in all).
-        mesh: devices over which the starts are split, all their processes taking part. Default
-            one device, and on a CPU all its cores.
+        mesh: devices over which the starts are split, all their processes taking part: a mesh,
+            `jax.devices()`, or how many of them. Default one device, and on a CPU all its cores.
 
     Returns:
         The fitted law with its certificate.
@@ -162,7 +164,6 @@ def fit(
         law, runs = with_families(law, runs)
     stated = Stated.of(law, loss, residual, bounds=bounds, tie=tie, precision=precision)
     stated = stated._replace(loss=sized(stated.loss, delta))
-    refuse_tracers((stated.law, runs.loss if isinstance(runs, Runs) else runs), "fit")
     options: dict[str, Any] = dict(
         optimizer=optimizer,
         starts=starts,
@@ -195,7 +196,7 @@ def fit_problem(
     precision: str = "float64",
     max_steps: int | None = None,
     progress: Progress | None = None,
-    mesh: Mesh | None = None,
+    mesh: Devices | None = None,
     begin: float | None = None,
 ) -> FitResult:
     """Fit a problem that is prepared already; options and errors as `fit`.

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from jaxscale._numerics.precision import refuse_tracers
+from jaxscale._numerics.precision import host
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress
+from jaxscale.engine.meshes import Devices
 from jaxscale.errors import FitError, JaxscaleError
 from jaxscale.fitting.assembly import check, judged
 from jaxscale.fitting.batch import TABLES, Asked, Batch, Searched, shape_of
@@ -26,7 +27,7 @@ from jaxscale.fitting.fit import Stated, fit_problem
 from jaxscale.fitting.informed import left_open_of
 from jaxscale.fitting.many_result import ManyFits, Solved
 from jaxscale.fitting.preparation import Problem
-from jaxscale.laws import Law
+from jaxscale.laws.names import Given
 from jaxscale.objective.fractions import BetaBinomial
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
@@ -37,8 +38,9 @@ if TYPE_CHECKING:  # importing it takes as long as a fit
     import optax
 
 
+@host()
 def fit_many(
-    law: Law | type[Law] | str,
+    law: Given,
     tables: Mapping[Any, Any] | Sequence[Any] | Runs,
     *,
     loss: Loss | None = None,
@@ -52,6 +54,7 @@ def fit_many(
     tie: Mapping[str, str] | None = None,
     error: str | None = None,
     progress: Progress | None = None,
+    mesh: Devices | None = None,
 ) -> ManyFits:
     """Fit one law to each of many tables of runs, as `fit` fits it to one.
 
@@ -70,6 +73,7 @@ def fit_many(
         tie: see `fit`.
         error: the name of the column of standard errors.
         progress: called with (tables done, tables in all).
+        mesh: see `fit`.
 
     Returns:
         A mapping from the names of the tables to their `FitResult`; `refused` says why a table
@@ -83,7 +87,6 @@ def fit_many(
     """
     begin = time.perf_counter()
     stated = Stated.of(law, loss, residual, bounds=bounds, tie=tie, precision=precision)
-    refuse_tracers(stated.law, "fit_many")
     if isinstance(stated.residual, BetaBinomial):
         raise ValueError(
             "beta-binomial residuals take two fits of a table: fit one at a time, or all with "
@@ -93,7 +96,7 @@ def fit_many(
         raise TypeError(f"starts must be a number of them, got {type(starts).__name__}")
     if not 0 <= starts <= MAX_STARTS:
         raise ValueError(f"starts must be between 0 and {MAX_STARTS:,}, got {starts}")
-    asked = Asked(transformation(optimizer), int(starts), seed, precision, max_steps)
+    asked = Asked(transformation(optimizer), int(starts), seed, precision, max_steps, mesh)
     work = _Work(asked, named(tables), progress)
     with ThreadPoolExecutor(1) as pool:
         work.run(pool, lambda runs: stated.on(runs, error))
@@ -203,6 +206,7 @@ class _Work:
                 seed=asked.seed,
                 precision=asked.precision,
                 max_steps=asked.max_steps,
+                mesh=asked.mesh,
             )
         except JaxscaleError as error:
             self.refuse(name, error)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,8 +120,6 @@ def runs_given(law: Law, given: Any) -> Runs:
         DataError: a column is missing, unused, or cannot be read.
         TypeError: it is no table.
     """
-    if isinstance(given, str | Path):
-        raise TypeError(f"{str(given)!r} is a path; read it: jaxscale.read_runs(path)")
     runs = Runs.of(given)
     if isinstance(given, Mapping):
         used = {*law.inputs, *LETTERS, TRIALS}
@@ -315,6 +312,8 @@ def _otherwise(law: Law, name: str) -> str:
     if catalogued(law) or name not in law.inputs:
         return ""
     argument = "S" if name == law.of else name
+    if type(law).origin is not None:
+        return f". Where {name} may be zero or negative: law_of(f, kinds=dict({name}='signed'))"
     return (
         f". Where {name} may be zero or negative, the law says so: input_kinds: ClassVar = "
         f"dict({argument}='signed'), or 'raw' for a number without a unit"

@@ -18,11 +18,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.sharding import Mesh
 
 from jaxscale._numerics.positive import Positive
-from jaxscale._numerics.precision import PRECISIONS, scope
+from jaxscale._numerics.precision import PRECISIONS, host, scope
 from jaxscale.engine.dispatch import Progress, Search
+from jaxscale.engine.meshes import Devices
 from jaxscale.engine.problems import Problems
 from jaxscale.fitting.certificate import SAME
 from jaxscale.fitting.result import FitResult
@@ -67,6 +67,7 @@ class Refits:
         return len(self.value)
 
 
+@host()
 def refit(
     fit: FitResult,
     *,
@@ -78,7 +79,7 @@ def refit(
     seed: int = 0,
     precision: str = "float64",
     progress: Progress | None = None,
-    mesh: Mesh | None = None,
+    mesh: Devices | None = None,
 ) -> Refits:
     """Refit a fitted law B times: to reweighted runs, other losses, other fixed values.
 
@@ -94,7 +95,7 @@ def refit(
         seed: of the random starts; those of replicate b depend on the seed and b only.
         precision: "float64" or "float32".
         progress: called between chunks with (starts done, starts in all).
-        mesh: devices over which the starts are split; default one.
+        mesh: devices over which the starts are split; see `fit`.
 
     Returns:
         The B laws with their values and statuses.

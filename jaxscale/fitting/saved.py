@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from jaxscale.flops import FORMS, Cost, Flops, SixND
 from jaxscale.laws import CATALOGUE, Law, derived, predict
 from jaxscale.laws.names import running
 from jaxscale.laws.parameters import Parameter
+from jaxscale.laws.plain import is_function, law_of
 from jaxscale.objective.losses import NAMES, Loss
 from jaxscale.objective.residuals import RESIDUALS, Residual
 from jaxscale.text import listing, short
@@ -45,7 +46,7 @@ OWN = ("of", "flops", "fixed", "tied", "bounds", "families", "pooled")
 
 def load(
     path: str | Path,
-    law: type[Law] | None = None,
+    law: type[Law] | Callable[..., Any] | None = None,
     flops: Flops | None = None,
     loss: type[Loss] | None = None,
     table: str | None = None,
@@ -54,7 +55,8 @@ def load(
 
     Args:
         path: the JSON file.
-        law: the class of a user's own law; the file alone never makes code run.
+        law: the class of a user's own law, or its plain function; the file alone never makes code
+            run.
         flops: the FLOPs function of a `ChinchillaNDC` that was fitted with a user's own.
         loss: the class of a user's own loss.
         table: whose fit, of a file of several (see `load_many`); or which family of a fit over
@@ -90,7 +92,7 @@ def load(
 def fit_of(
     document: Field,
     where: str,
-    law: type[Law] | None,
+    law: type[Law] | Callable[..., Any] | None,
     *,
     flops: Flops | None,
     loss: type[Loss] | None,
@@ -104,6 +106,7 @@ def fit_of(
         flops: see `load`.
         loss: see `load`.
     """
+    law = law_of(law) if is_function(law) else law
     if law is not None and not (isinstance(law, type) and issubclass(law, Law)):
         raise TypeError(f"law must be a class of laws such as Chinchilla, got {short(law)}")
     if loss is not None and not (isinstance(loss, type) and issubclass(loss, Loss)):

@@ -10,15 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxscale._numerics.precision import refuse_tracers
+from jaxscale._numerics.precision import host
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale.data.runs import Runs
 from jaxscale.engine import implicit
 from jaxscale.engine.loop import Limits, solve
-from jaxscale.fitting.preparation import prepare
+from jaxscale.fitting.preparation import prepare, runs_given
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.second import refuse_first
 from jaxscale.laws import Law
+from jaxscale.laws.names import Given, law_given
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import Objective
 from jaxscale.objective.residuals import Residual, residual_named
@@ -82,9 +83,10 @@ class Solver:
         return implicit.argmin_law(live, z)
 
 
+@host()
 def solver(
-    law: Law | FitResult,
-    runs: Runs | None = None,
+    law: Given | FitResult,
+    runs: Runs | Any | None = None,
     *,
     loss: Loss | None = None,
     residual: str | Residual = "log",
@@ -95,9 +97,9 @@ def solver(
     """Check runs against a law once, and return what solves for the law from then on.
 
     Args:
-        law: the law; or a fit, whose optimum then is the only start.
-        runs: the runs, n of them, for a law. Their losses may be stand-ins of the right size,
-            where calls bring their own: they decide the unit of the loss.
+        law: the law, as `fit` takes it; or a fit, whose optimum then is the only start.
+        runs: the runs, n of them, as `fit` takes them, for a law. Their losses may be stand-ins
+            of the right size, where calls bring their own: they decide the unit of the loss.
         loss: robust loss; default `Huber(1e-3)`, or that of the fit.
         residual: "log", "relative" or "absolute", or that of the fit.
         starts: random starts of every call.
@@ -113,8 +115,13 @@ def solver(
         ValueError: `max_steps` is no whole number from 1 to a billion.
 
     Example:
-        refit = jaxscale.solver(fit)
-        laws = jax.jit(jax.vmap(lambda w: refit(weights=w)))(weights)  # [B, n]
+        runs = jaxscale.datasets.load("stdlib_ladder")
+        solve = jaxscale.solver(jaxscale.Chinchilla(), runs, starts=16)  # (losses, weights) -> law
+        weights = np.random.default_rng(0).dirichlet(np.ones(len(runs)), 50) * len(runs)
+        with jax.enable_x64(True):  # else all of it is in float32
+            laws = jax.jit(jax.vmap(lambda w: solve(weights=w)))(weights)  # 50 replicates
+            slope = jax.jit(jax.grad(lambda y: solve(y).alpha))(runs.loss)  # d alpha / d loss [n]
+            print(laws.alpha.std())  # standard error of alpha
     """
     Limits.for_dtype(np.float64, max_steps)  # says so now, not in a program of the caller's
     if isinstance(law, FitResult):
@@ -122,9 +129,10 @@ def solver(
             raise TypeError("a fit has its own runs; give a law to solve for others")
         problem = law.problem.under(loss, law.residual)
         return Solver(problem.objective, law.optimum[None], max_steps)
-    if not isinstance(law, Law) or runs is None:
+    if runs is None:
         raise TypeError("give a law and runs, solver(Chinchilla(), runs), or a fit")
-    refuse_tracers((law, runs.loss), "solver")
+    law = law_given(law)
+    runs = runs_given(law, runs)
     refuse_first(residual_named(residual), "solver()")
     problem = prepare(law, runs, loss, residual)
     return Solver(problem.objective, random_starts(problem.objective, starts, seed), max_steps)

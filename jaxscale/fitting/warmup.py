@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from jaxscale._numerics import programs
+from jaxscale._numerics.precision import host
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import chunk_size
 from jaxscale.engine.thinning import THINNING_STARTS
 from jaxscale.fitting.fit import fit
 from jaxscale.fitting.preparation import bucket
 from jaxscale.laws import Law
+from jaxscale.laws.names import Given, law_given
 from jaxscale.objective.losses import Loss
 from jaxscale.varpro.starts import KEPT, MAX_STARTS
 
@@ -46,8 +48,9 @@ class Warmup:
     starts: int
 
 
+@host()
 def warmup(
-    law: Law,
+    law: Given,
     n: int,
     *,
     loss: Loss | None = None,
@@ -83,6 +86,7 @@ def warmup(
             f"n must be between 1 and {MAX_ROWS:,}, and starts between 0 and {MAX_STARTS:,}, got "
             f"{n} and {starts}"
         )
+    law = law_given(law)
     begin, before = time.perf_counter(), programs.compiled
     result = fit(
         law,

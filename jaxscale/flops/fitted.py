@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxscale._numerics.precision import host
 from jaxscale.errors import DataError
 from jaxscale.flops.models import FORMS, UNIT, AffineCost, Cost, PowerCost, SixND
 from jaxscale.text import columns as as_columns
@@ -95,6 +96,7 @@ class CostFit:
         return f"{head}\n{as_columns(rows, '<><')}\n\n{as_columns(body, '<<>><')}{notes}"
 
 
+@host()
 def fit_cost(
     runs: Any, *, column: str = "C", form: str | None = None, unit: str | None = None
 ) -> CostFit:

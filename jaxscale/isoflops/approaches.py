@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxscale._numerics.level import check_level
+from jaxscale._numerics.precision import host
 from jaxscale.checks.table import unread_units
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress
@@ -67,6 +68,7 @@ class _How(NamedTuple):
     flops: Flops | None
 
 
+@host()
 def isoflop(
     runs: Runs | Any,
     *,

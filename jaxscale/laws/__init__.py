@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from jaxscale.laws.catalogue import CATALOGUE
 from jaxscale.laws.closed_form import Sum, Term
 from jaxscale.laws.law import RANGES, Example, Law, Preset, Scalar
-from jaxscale.laws.prediction import Fitted, derived, law_of, predict
+from jaxscale.laws.plain import law_of
+from jaxscale.laws.prediction import Fitted, derived, its_law, predict
 
 if TYPE_CHECKING:
     from jaxscale.laws.chinchilla import Chinchilla, ChinchillaNDC
@@ -28,7 +29,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *CATALOGUE})
+    return sorted({*__all__, *CATALOGUE})
 
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "Term",
     "Translog",
     "derived",
+    "its_law",
     "law_of",
     "predict",
 ]

@@ -21,6 +21,7 @@ from jaxscale._numerics.pytree import pytree, static
 from jaxscale.errors import LawError
 from jaxscale.flops import SIX_ND, Flops
 from jaxscale.laws.closed_form import Sum
+from jaxscale.laws.equality import ByValue
 from jaxscale.laws.parameters import Parameter
 
 Scalar = Any
@@ -54,6 +55,19 @@ class Example:
     values: Mapping[str, float]
     inputs: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """The plain function that a law was made of.
+
+    Attributes:
+        function: as it was given.
+        unknown: a sentence on what cannot be known of it.
+    """
+
+    function: Callable[..., Any]
+    unknown: str
 
 
 RANGES = dict(N=(1e7, 1e10), D=(1e8, 1e11), C=(1e18, 1e22), S=(1e7, 1e10))
@@ -186,8 +200,8 @@ def made(cls: Any, arguments: tuple[str, ...]) -> type[Law]:
     return _made(cls, arguments)
 
 
-@dataclass_transform(frozen_default=True)
-class Law:
+@dataclass_transform(frozen_default=True, eq_default=False)
+class Law(ByValue):
     """Base of all laws: declare fields, write `__call__`, add a docstring with the source.
 
     Example:
@@ -244,6 +258,8 @@ class Law:
     """
     turns: ClassVar[bool] = False
     """Whether it may rise with N and D, as an accuracy does: throughout, by its parameters."""
+    origin: ClassVar[Origin | None] = None
+    """The plain function that `law_of` made the law of."""
     flops: Flops = SIX_ND
     """FLOPs model that ties N, D and C; a law may have it as a static field."""
     of: str | None = None

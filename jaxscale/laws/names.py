@@ -15,19 +15,21 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from jaxscale.errors import JaxscaleError
 from jaxscale.files.reading import read_bytes
 from jaxscale.laws import CATALOGUE, Law
+from jaxscale.laws.explained import ANY
 from jaxscale.laws.law import made
+from jaxscale.laws.plain import is_function, law_of
 from jaxscale.text import listing, short
 
-ANY = (Exception, SystemExit, GeneratorExit, BaseExceptionGroup)
-"""What a person's own code may raise; only around such code is everything caught."""
+Given = Law | type[Law] | str | Callable[..., Any]
+"""What is taken for a law: it, its class, its name, or a plain function."""
 EVERYTHING = (BaseException,)
 """That, Ctrl-C, and kinds of its own that are no Exception."""
 OWN_FILE = "jaxscale_own_file_"
@@ -103,8 +105,8 @@ class NamedLaw:
         return self.cls(**settings).replace(**values)
 
 
-def law_given(law: Law | type[Law] | str) -> Law:
-    """Return a law given as an instance, as a class, or by its name, `Chinchilla`, `PowerLaw:C`.
+def law_given(law: Given) -> Law:
+    """Return a law given as an instance, a class, a plain function or a name, `PowerLaw:C`.
 
     Raises:
         TypeError: it is none of those.
@@ -114,14 +116,23 @@ def law_given(law: Law | type[Law] | str) -> Law:
         if law_file(law) is not None:
             raise ValueError(f"{law!r} names a file: import its class, and give that")
         return named_law(law).law()
+    if is_function(law):
+        law = law_of(law)
     if isinstance(law, type) and issubclass(law, Law) and law is not Law:
         return law()
     if isinstance(law, Law):
         return law
     raise TypeError(
-        f"law must be a law such as Chinchilla(), its class, or a name, 'PowerLaw:C', got "
-        f"{type(law).__name__}"
+        "law must be a law such as Chinchilla(), its class, a name, 'PowerLaw:C', or a function "
+        f"that law_of() takes, got {type(law).__name__}"
     )
+
+
+def several(laws: Given | Iterable[Given]) -> list[Given]:
+    """Return laws as a list, of one law too."""
+    if isinstance(laws, Law | type | str) or is_function(laws):
+        return [laws]
+    return list(cast(Iterable[Given], laws))
 
 
 def counts_cost(law: Law) -> bool:
@@ -255,7 +266,10 @@ def class_in_file(path: Path, name: str, base: type) -> Any:
     Raises:
         ValueError: the file cannot be run, or does not define such a class.
     """
-    module, found = _run(path, name)
+    return _class(path, name, base, *_run(path, name))
+
+
+def _class(path: Path, name: str, base: type, module: ModuleType, found: Any) -> Any:
     own = [key for key, value in vars(module).items() if _is_a(value, base)]
     own = [key for key in own if vars(module)[key].__module__ == module.__name__]
     if not _is_a(found, base):
@@ -303,8 +317,12 @@ def _run(path: Path, name: str) -> tuple[ModuleType, Any]:
 
 def _from_file(path: Path, name: str) -> type[Law]:
     base, bracket, arguments = name.partition("[")
-    found: type[Law] = class_in_file(path, base, Law)
     file = path.absolute()
+    module, given = _run(path, base)
+    if is_function(given):
+        with running(f"{path}: {name}"):
+            return law_of(given, name=base)
+    found: type[Law] = _class(path, base, Law, module, given)
     if bracket:
         with running(f"{path}: {name}", file):
             found = made(found, tuple(arguments.removesuffix("]").split(",")))

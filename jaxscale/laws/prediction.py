@@ -25,7 +25,7 @@ class Fitted(Protocol):
         """Why not to trust it; empty if nothing speaks against it."""
 
 
-def law_of(source: Law | Fitted) -> Law:
+def its_law(source: Law | Fitted) -> Law:
     """Return a law, or that of a fit.
 
     Raises:
@@ -57,7 +57,7 @@ def predict(law: Law | Fitted, **inputs: Any) -> Any:
     Raises:
         ValueError: an input is missing or unknown, or a parameter is still free.
     """
-    law = law_of(law)
+    law = its_law(law)
     if law.free:
         raise ValueError(f"{type(law).__name__}: {', '.join(law.free)} is free; fit the law first")
     if {"N", "D"} <= set(law.inputs) and "C" in inputs and len(inputs.keys() & set("NDC")) == 2:

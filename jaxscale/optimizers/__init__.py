@@ -22,3 +22,7 @@ __all__ = [
     "row_of",
     "transformation",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -164,7 +164,7 @@ def source_of(cls: type[Law]) -> str:
     for base in cls.__mro__:
         if issubclass(base, Law) and base is not Law:
             with contextlib.suppress(OSError, TypeError):  # of a session; made by arguments, [2]
-                parts.append(inspect.getsource(base))
+                parts.append(inspect.getsource(base.origin.function if base.origin else base))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -17,13 +17,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxscale._numerics.precision import host
 from jaxscale.comparison.candidates import label_of
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress
 from jaxscale.errors import DataError
 from jaxscale.executors import WorkerError, within
 from jaxscale.laws import CATALOGUE, Law
-from jaxscale.laws.names import law_file, law_given, split_law
+from jaxscale.laws.names import Given, law_file, law_given, several, split_law
 from jaxscale.objective.losses import Huber, Loss
 from jaxscale.objective.residuals import residual_named
 from jaxscale.ranking.judging import (
@@ -47,7 +48,7 @@ TWINS = ("ChinchillaNDC",)
 """Laws of the catalogue that are another one of it, read from other columns."""
 MOST_DRAWS = 100_000
 
-Proposed = Law | type[Law] | str
+Proposed = Given
 
 
 class Contestant(NamedTuple):
@@ -60,6 +61,7 @@ class Contestant(NamedTuple):
     proposed: bool
 
 
+@host()
 def rank(
     proposed: Proposed | Sequence[Proposed],
     tables: Mapping[str, Runs] | Runs,
@@ -115,9 +117,10 @@ def rank(
         raise ValueError(f"draws must be between 19 and {MOST_DRAWS:,}, got {draws}")
     if not (limit > 0 and math.isfinite(limit)):
         raise ValueError(f"limit must be a positive number of seconds, got {limit:g}")
+    tables = {name: Runs.of(table) for name, table in tables.items()}
     trials, skipped = _trials(tables, by)
     kept = {name: runs for name, runs in tables.items() if name not in skipped}
-    given = [proposed] if isinstance(proposed, Law | type | str) else list(proposed)
+    given = several(proposed)
     laws = contestants(given, rivals, kept, Path(folder))
     judged = []
     for done, each in enumerate(laws):

@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from jaxscale._numerics.level import check_level
+from jaxscale._numerics.precision import host
 from jaxscale.decisions.frontier import log_scales, losses_at, scale_name
 from jaxscale.fitting.linearized import linearize
 from jaxscale.fitting.refit import refit
@@ -68,6 +69,7 @@ class Multiplier:
         return f"compute multiplier of B over A, {how}\n" + columns(rows, "<>>>>")
 
 
+@host()
 def compute_multiplier(
     fit_a: FitResult | Law,
     fit_b: FitResult | Law,

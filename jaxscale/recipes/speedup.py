@@ -18,7 +18,7 @@ from jax import Array
 
 from jaxscale._numerics import programs
 from jaxscale._numerics.level import check_level
-from jaxscale._numerics.precision import refuse_tracers
+from jaxscale._numerics.precision import host
 from jaxscale._numerics.student import student_t
 from jaxscale.decisions.frontier import curve, log_scale, log_scales, scale_name
 from jaxscale.fitting.linearized import linearize
@@ -68,6 +68,7 @@ class Speedup:
         return f"{text} ({100 * self.level:g} % interval {self.low:.4g} to {self.high:.4g}: {how})"
 
 
+@host()
 def effective_speedup(
     law: Law | FitResult,
     loss_baseline: Any,
@@ -114,7 +115,6 @@ def effective_speedup(
     Source: marin-community/marin, issue 8096 (the formula and its lack-of-fit interval).
     """
     fit, bare = (law, law.law) if isinstance(law, FitResult) else (None, law)
-    refuse_tracers((bare, loss_baseline, loss_new), "effective_speedup")
     pair = np.array(np.broadcast_arrays(loss_baseline, loss_new), float)
     if method is None:
         square = fit is not None and fit.loss.quadratic

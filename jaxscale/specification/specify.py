@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxscale._numerics.precision import host
 from jaxscale.data.runs import Runs
 from jaxscale.data.sizes import equal_sizes
 from jaxscale.engine.dispatch import Progress
@@ -68,6 +69,7 @@ class _Choice(NamedTuple):
     approach: str = "3"
 
 
+@host()
 def specify(
     fit: FitResult,
     *,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxscale._numerics.level import check_level
+from jaxscale._numerics.precision import OPTIMUM, host
 from jaxscale.checks.determined import size_note
 from jaxscale.checks.information import FACTOR
 from jaxscale.checks.table import SWAPPED
@@ -44,6 +45,7 @@ DRAWS = 1000
 """Bootstrap tables behind the intervals where nobody says how many."""
 
 
+@host(OPTIMUM)
 def allocate(
     law: Law | Fitted,
     *,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxscale._numerics.level import check_level
+from jaxscale._numerics.precision import host
 from jaxscale._numerics.student import student_t
 from jaxscale.data.runs import Runs
 from jaxscale.fitting.fit import fit as fit_law
@@ -120,6 +121,7 @@ def reducible(runs: Runs, E: float) -> Runs:
     return runs.replace(loss=runs.loss - E)
 
 
+@host()
 def asymptote_profile(
     fit: FitResult | Law,
     runs: Runs | None = None,

@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxscale._numerics.precision import host
 from jaxscale.engine.dispatch import Progress
+from jaxscale.engine.meshes import Devices
 from jaxscale.errors import FitError
 from jaxscale.fitting.families import FamilyFit
 from jaxscale.fitting.linearized import Linearized, linearize
@@ -185,6 +187,7 @@ def _allowed(fit: FitResult, method: str, group: Any) -> None:
         )
 
 
+@host()
 def bootstrap(
     fit: FitResult,
     *,
@@ -194,6 +197,7 @@ def bootstrap(
     group: Any = None,
     guards: int = 1,
     progress: Progress | None = None,
+    mesh: Devices | None = None,
 ) -> Draws:
     """Refit a law to runs drawn again.
 
@@ -215,6 +219,7 @@ def bootstrap(
             for the runs' own group ("shared-noise" without any: what moves together most).
         guards: 0 for no search for better basins; see `refit`.
         progress: called between chunks with (draws done, draws in all).
+        mesh: devices over which the draws are split; see `fit`.
 
     Measured coverage of nominal 90 % intervals of Chinchilla's parameters under the default Huber
     loss, 15 / 50 / 200 runs of an isoFLOP design, 1,000 tables each (`python -m
@@ -242,7 +247,7 @@ def bootstrap(
     """
     if isinstance(fit, FamilyFit):
         options: dict[str, Any] = dict(method=method, draws=draws, seed=seed, group=group)
-        whole = bootstrap(fit.whole, **options, guards=guards, progress=progress)
+        whole = bootstrap(fit.whole, **options, guards=guards, progress=progress, mesh=mesh)
         return family_draws(whole, fit)
     _allowed(fit, method, group)
     require_draws(draws, len(fit.runs), 2)
@@ -266,7 +271,7 @@ def bootstrap(
         freedom = math.inf  # the noise of counts is known, and not estimated
     table = _Table(fit, at, labels, seed, draws, trend, drawn)
     versions: dict[str, Any] = {**scheme.versions(table), **_leanings(fit, seed, draws)}
-    found = refit(fit, **versions, guards=guards, seed=seed, progress=progress)
+    found = refit(fit, **versions, guards=guards, seed=seed, progress=progress, mesh=mesh)
     notes = [*_failures(found), *_doubts(fit, method, trend.said, tested)]
     return Draws(
         law=_kept(found),

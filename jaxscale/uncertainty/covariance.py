@@ -19,6 +19,7 @@ from jax import Array
 
 from jaxscale._numerics import programs
 from jaxscale._numerics.level import check_level
+from jaxscale._numerics.precision import host
 from jaxscale._numerics.student import student_t
 from jaxscale.errors import FitError
 from jaxscale.fitting.linearized import Linearized, linearize
@@ -136,6 +137,7 @@ def refuse_bound(fit: FitResult, at: Linearized, asked: Quantity, slope: np.ndar
         )
 
 
+@host()
 def covariance(fit: FitResult, *, kind: str = "sandwich", group: Any = None) -> Covariance:
     """Return the covariance of a fit's parameters from the curvature at its optimum.
 

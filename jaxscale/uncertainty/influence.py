@@ -26,7 +26,7 @@ import numpy as np
 from jax import Array
 
 from jaxscale._numerics import programs
-from jaxscale._numerics.precision import cast
+from jaxscale._numerics.precision import cast, host
 from jaxscale._numerics.smallmat import cholesky, cholesky_solve
 from jaxscale._numerics.sums import dot
 from jaxscale.data.runs import Runs
@@ -106,6 +106,7 @@ class Influence:
         return _table(self, 10)
 
 
+@host()
 def influence(
     fit: FitResult,
     what: str | Quantity | Callable[[Law], Any],

@@ -10,7 +10,9 @@ from typing import Any, final
 import numpy as np
 
 from jaxscale._numerics.level import check_level
+from jaxscale._numerics.precision import host
 from jaxscale._numerics.student import student_t
+from jaxscale.engine.meshes import Devices
 from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
@@ -20,13 +22,17 @@ from jaxscale.uncertainty.resampling import cluster_labels, membership
 from jaxscale.uncertainty.uncertain import Uncertain
 
 
-def jackknife(fit: FitResult, *, group: Any = None, leave_groups: bool = False) -> Jackknife:
+@host()
+def jackknife(
+    fit: FitResult, *, group: Any = None, leave_groups: bool = False, mesh: Devices | None = None
+) -> Jackknife:
     """Refit a law with every run left out in turn, or every group of runs.
 
     Args:
         fit: the fit.
         group: with `leave_groups`, labels [n] or the name of a column; None for the runs' own.
         leave_groups: leave out whole groups.
+        mesh: devices over which the refits are split; see `fit`.
 
     Returns:
         The n (or G) laws, with standard errors; runs of weight zero are passed over.
@@ -49,7 +55,7 @@ def jackknife(fit: FitResult, *, group: Any = None, leave_groups: bool = False) 
         labels = np.arange(len(fit.runs))
     own, member = fit.runs.weights, membership(labels)
     left = np.unique(member[own > 0])  # a run that has no weight was never in
-    found = refit(fit, weights=np.where(left[:, None] == member, 0.0, own))
+    found = refit(fit, weights=np.where(left[:, None] == member, 0.0, own), mesh=mesh)
     return Jackknife(law=found.law, fit=fit, labels=np.unique(labels)[left], value=found.value)
 
 

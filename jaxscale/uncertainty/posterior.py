@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxscale._numerics.precision import scope
+from jaxscale._numerics.precision import host, scope
 from jaxscale.fitting.linearized import linearize
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.sandwich import inverse_curvature, noise_ratio
@@ -28,6 +28,7 @@ MIXED = 1.01
 """R-hat up to which chains count as mixed."""
 
 
+@host()
 def posterior(
     fit: FitResult, *, draws: int = 4000, chains: int = 4, warmup: int = 1000, seed: int = 0
 ) -> Draws:

@@ -22,6 +22,7 @@ from jax import Array
 
 from jaxscale._numerics import programs
 from jaxscale._numerics.level import check_level
+from jaxscale._numerics.precision import host
 from jaxscale._numerics.pytree import pytree
 from jaxscale._numerics.student import student_t
 from jaxscale.engine.dispatch import Search
@@ -213,6 +214,7 @@ class Profiles(Uncertain, Sequence[Profile]):
         return [known[name].interval(level) for name in names]
 
 
+@host()
 def profile(
     fit: FitResult,
     what: Sequence[Asked] | Asked | None = None,

@@ -275,3 +275,20 @@ def evaluate(quantities: list[Quantity], law: Law) -> np.ndarray:
     wide = jax.tree.map(lambda x: np.asarray(x, float), tuple(quantities))
     found, _ = programs.run(_sample, wide, jax.tree.map(full, law), dtype=np.float64)
     return np.asarray(found, float)[:size]
+
+
+__all__ = [
+    "Best",
+    "ComputeFor",
+    "DerivedOf",
+    "FunctionOf",
+    "ParameterOf",
+    "Prediction",
+    "Quantity",
+    "evaluate",
+    "quantity",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
