@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 
 from jaxscale._numerics.precision import PRECISIONS
+from jaxscale.cli.values import integer, limits, names, number, pair, width
 from jaxscale.objective.losses import NAMES
 from jaxscale.objective.residuals import RESIDUALS
 
@@ -49,13 +50,13 @@ def fitting_options(sub: argparse.ArgumentParser) -> None:
     text = "what the loss is of; of fractions between 0 and 1, logit, binomial, beta-binomial"
     sub.add_argument("--residual", choices=RESIDUALS, default="log", help=text)
     sub.set_defaults(two_fits=False)
-    sub.add_argument("--starts", type=int, default=1024, metavar="S", help="random starts")
+    sub.add_argument("--starts", type=integer, default=1024, metavar="S", help="random starts")
     sub.add_argument("--precision", choices=PRECISIONS, default="float64", help="of the search")
 
 
 def seed_option(sub: argparse.ArgumentParser, of: str) -> None:
     """Add the seed of what is random."""
-    sub.add_argument("--seed", type=int, default=0, metavar="K", help=f"of {of}")
+    sub.add_argument("--seed", type=integer, default=0, metavar="K", help=f"of {of}")
 
 
 def table_argument(sub: argparse.ArgumentParser) -> None:
@@ -127,7 +128,11 @@ def table_options(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--where", metavar="EXPR", help='keep rows, e.g. "loss < 4 and lr == 3e-4"')
     sub.add_argument(
-        "--drop-highest", type=int, default=0, metavar="K", help="leave out the K highest losses"
+        "--drop-highest",
+        type=integer,
+        default=0,
+        metavar="K",
+        help="leave out the K highest losses",
     )
     sub.add_argument(
         "--bad",
@@ -223,9 +228,9 @@ def goal_options(sub: argparse._ActionsContainer, several: bool = True) -> None:
     nargs = "+" if several else None
     text = "budgets in FLOPs" if several else "the best run of a budget in FLOPs"
     text += ", or in the unit of the cost"
-    sub.add_argument("--compute", type=float, nargs=nargs, metavar="C", help=text)
+    sub.add_argument("--compute", type=number, nargs=nargs, metavar="C", help=text)
     text = "losses to reach" if several else "the least compute for a loss"
-    sub.add_argument("--target-loss", type=float, nargs=nargs, metavar="L", help=text)
+    sub.add_argument("--target-loss", type=number, nargs=nargs, metavar="L", help=text)
 
 
 def force_option(sub: argparse.ArgumentParser) -> None:
@@ -238,7 +243,7 @@ def force_option(sub: argparse.ArgumentParser) -> None:
 def input_options(sub: argparse.ArgumentParser) -> None:
     """Add the inputs of predictions."""
     for name in ("N", "D", "C", "S"):
-        sub.add_argument(f"--{name}", type=float, nargs="+", metavar="X", help=f"values of {name}")
+        sub.add_argument(f"--{name}", type=number, nargs="+", metavar="X", help=f"values of {name}")
     sub.add_argument(
         "--at",
         action="append",
@@ -251,7 +256,7 @@ def input_options(sub: argparse.ArgumentParser) -> None:
 
 def level_option(sub: argparse.ArgumentParser) -> None:
     """Add the level of intervals."""
-    sub.add_argument("--level", type=float, default=0.9, metavar="P", help="of the intervals")
+    sub.add_argument("--level", type=number, default=0.9, metavar="P", help="of the intervals")
 
 
 def out_option(sub: argparse.ArgumentParser) -> None:
@@ -273,51 +278,3 @@ def folder_option(sub: argparse.ArgumentParser, what: str, required: bool = Fals
 def quiet_option(sub: argparse.ArgumentParser) -> None:
     """Add `--quiet`."""
     sub.add_argument("--quiet", action="store_true", help="no progress bar")
-
-
-def width(text: str) -> float | str:
-    """Return a width of residuals, or "auto"."""
-    try:
-        return text if text == "auto" else float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a width or auto, got {text!r}") from None
-
-
-def pair(text: str) -> tuple[str, float]:
-    """Return a name and a number that are written as NAME=NUMBER."""
-    name, mark, value = text.partition("=")
-    try:
-        return name, float(value) if mark else float("nan") / 0
-    except (ValueError, ZeroDivisionError):
-        raise argparse.ArgumentTypeError(f"expected NAME=NUMBER, got {text!r}") from None
-
-
-def limits(text: str) -> tuple[str, tuple[float, float]]:
-    """Return a name and a range that are written as NAME=LOW:HIGH."""
-    name, mark, ends = text.partition("=")
-    low, colon, high = ends.partition(":")
-    try:
-        if mark and colon:
-            return name, (float(low), float(high))
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"expected NAME=LOW:HIGH, e.g. E=1:2, got {text!r}")
-
-
-def names(text: str) -> tuple[str, str]:
-    """Return two names that are written as NAME=OTHER."""
-    name, mark, other = text.partition("=")
-    if not (mark and name and other):
-        raise argparse.ArgumentTypeError(f"expected NAME=OTHER, e.g. beta=alpha, got {text!r}")
-    return name, other
-
-
-def step_count(text: str) -> int:
-    """Return a number of steps, also where it is written as 1e5."""
-    try:
-        steps = float(text)
-        if 0 < steps < 2**31 and steps == int(steps):
-            return int(steps)
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"expected a whole number of steps, got {text!r}")
