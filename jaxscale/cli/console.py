@@ -7,6 +7,8 @@ a name, and what the terminal's encoding lacks is replaced, so that no answer is
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import sys
 from typing import Any, NoReturn
@@ -20,8 +22,27 @@ LONGEST = 500
 """Characters of an error message: our sentences are shorter, what they quote may not be."""
 
 
+SCHEMA = 1
+"""Of the JSON that the commands print and write."""
+
+KINDS = {
+    "UsageError": "usage",
+    "LawError": "law",
+    "FitError": "fit",
+    "DataError": "data",
+    "OSError": "file",
+    "MemoryError": "memory",
+    "KeyboardInterrupt": "interrupted",
+}
+"""What the JSON of an error calls it, by the class; a value that is not allowed is one of usage."""
+
+
 class UndeliveredError(Exception):
     """An answer was found, and could not be printed or written in full."""
+
+
+class UsageError(ValueError):
+    """There is no such command, option or value of an option."""
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -49,9 +70,8 @@ class Parser(argparse.ArgumentParser):
             say_text(text)
 
     def error(self, message: str) -> NoReturn:
-        """End with a sentence about the usage."""
-        say_error(f"{shortened(message)}; see {self.prog} --help")
-        self.exit(2)
+        """Raise with a sentence about the usage."""
+        raise UsageError(f"{shortened(message)}; see {self.prog} --help")
 
 
 def occupy_closed_streams() -> None:
@@ -88,6 +108,21 @@ def say(text: str) -> None:
 def say_error(text: str) -> None:
     """Print what went wrong to stderr, as one line that a person can read."""
     say(f"error: {shortened(text)}")
+
+
+def show_failure(text: str, error: BaseException, code: int) -> None:
+    """Print an error to stdout as JSON, where JSON was asked for; no answer is there.
+
+    Args:
+        text: the sentence that stderr has.
+        error: what was raised.
+        code: with which the command will end.
+    """
+    names = [cls.__name__ for cls in type(error).__mro__]
+    kind = next((KINDS[name] for name in names if name in KINDS), "usage")
+    said = {"message": shortened(text), "kind": kind, "exit_code": code}
+    with contextlib.suppress(UndeliveredError):  # the exit code and the sentence say enough
+        show(json.dumps({"schema_version": SCHEMA, "error": said}))
 
 
 def shortened(text: str) -> str:

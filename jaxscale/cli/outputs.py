@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from jaxscale.cli.console import BarStream, UndeliveredError, say, show
+from jaxscale.cli.console import SCHEMA, BarStream, UndeliveredError, say, show
 from jaxscale.data.loss_curves import EVENTS
 from jaxscale.files.document import plain, versions
 from jaxscale.files.durable import same_file, write_atomically
@@ -24,8 +24,6 @@ from jaxscale.laws.names import law_file, split_laws
 INPUTS = ("runs", "fit", "metrics", "learn", "spec", "about", "check")
 OUTPUTS = ("out", "figure", "joint")
 """Attributes of the options that name files, in every command."""
-SCHEMA = 1
-"""Of the JSON that the commands print and write."""
 
 
 def check_options(options: argparse.Namespace) -> None:
