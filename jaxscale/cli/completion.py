@@ -15,10 +15,14 @@ from jaxscale.datasets.catalogue import ENTRIES
 from jaxscale.laws import CATALOGUE
 from jaxscale.objective.losses import NAMES
 
-EXAMPLES = (
-    "jaxscale completion bash > ~/.local/share/bash-completion/completions/jaxscale",
-    "jaxscale completion fish > ~/.config/fish/completions/jaxscale.fish",
-)
+EXAMPLES = ("jaxscale completion bash", "jaxscale completion fish --json")
+WHERE = """Print what makes a shell complete commands, options, laws and files. It goes into
+
+  bash  ~/.local/share/bash-completion/completions/jaxscale
+  zsh   a file _jaxscale in a folder of fpath
+  fish  ~/.config/fish/completions/jaxscale.fish
+
+and works in the next shell; eval "$(jaxscale completion bash)" tries it in this one."""
 SHELLS = ("bash", "zsh", "fish")
 FILES = ("runs", "fit", "metrics", "spec", "tables")
 """Arguments that are files, beside what says FILE of itself."""
@@ -50,8 +54,8 @@ complete -o bashdefault -F _jaxscale_joined jaxscale
 
 def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `completion`."""
-    text = "bash; zsh, to go into a folder of fpath as _jaxscale; or fish"
-    sub.add_argument("shell", choices=SHELLS, metavar="SHELL", help=text)
+    sub.description = WHERE
+    sub.add_argument("shell", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
 
 
 def run(options: argparse.Namespace) -> int:

@@ -86,7 +86,7 @@ def roff(name: str, pages: Pages) -> str:
 def _roff_of_one(name: str, sub: argparse.ArgumentParser) -> str:
     lines = _roff_head(f"jaxscale-{name}", COMMANDS[name].help)
     lines += [".SH SYNOPSIS", ".nf", _roff(synopsis(name, sub)), ".fi"]
-    lines += [".SH DESCRIPTION", _roff(COMMANDS[name].help), _roff(NUMBERS), ".SH OPTIONS"]
+    lines += [".SH DESCRIPTION", *_roff_about(sub), ".PP", _roff(NUMBERS), ".SH OPTIONS"]
     for title, actions in sections(sub):
         lines += [f".SS {_roff(title)}"]
         for action in actions:
@@ -95,6 +95,15 @@ def _roff_of_one(name: str, sub: argparse.ArgumentParser) -> str:
             lines += [".TP", rf"\fB{_roff(invocation(action))}\fR", _roff(said)]
     lines += [".SH EXAMPLES", *_roff_lines(command_named(name).EXAMPLES), *_roff_codes()]
     return "\n".join([*lines, ".SH SEE ALSO", r".BR jaxscale (1)"])
+
+
+def _roff_about(sub: argparse.ArgumentParser) -> list[str]:
+    """Return the description of a command; lines that are indented stay lines."""
+    lines = []
+    for part in (sub.description or "").split("\n\n"):
+        kept = part.startswith(" ")
+        lines += [".PP", *(_roff_lines(part.split("\n")) if kept else [_roff(part)])]
+    return lines[1:]
 
 
 def _roff_of_all() -> str:
@@ -149,7 +158,8 @@ def markdown(pages: Pages) -> str:
         text += ["", f"| {group} | |", "|---|---|"]
         text += [f"| [{name}](#{name}) | {_cell(row.help)} |" for name, row in rows.items()]
     for name, row in COMMANDS.items():
-        text += ["", f"## {name}", "", row.help, "", "```text", synopsis(name, pages[name]), "```"]
+        about = re.sub(r"(?m)^  ", "    ", pages[name].description or row.help)
+        text += ["", f"## {name}", "", about, "", "```text", synopsis(name, pages[name]), "```"]
         text += ["", "```sh", *command_named(name).EXAMPLES, "```"]
         for title, actions in sections(pages[name]):
             text += ["", f"| {title} | | default |", "|---|---|---|"]
