@@ -21,9 +21,9 @@ def entry() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    from jaxscale.cli import parser
+    from jaxscale.cli.parser import main as run
 
-    return parser.main(argv)
+    return run(argv)
 
 
 def _interrupted(*_: Any) -> None:

@@ -10,7 +10,10 @@ import argparse
 import contextlib
 import json
 import os
+import re
+import shutil
 import sys
+import textwrap
 from typing import Any, NoReturn
 
 from jaxscale.text import one_line, visible
@@ -47,6 +50,15 @@ class UsageError(ValueError):
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Help that says the default of every option which has one; examples keep their lines."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        parts = text.split("\n\n")
+        return "\n\n".join(
+            part
+            if re.search("^ ", part, re.MULTILINE)
+            else textwrap.fill(part, width, initial_indent=indent)
+            for part in parts
+        )
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         text, default = action.help, action.default
@@ -93,7 +105,7 @@ def show(text: str) -> None:
     if stream is None:
         raise UndeliveredError("the answer could not be printed: stdout is closed")
     try:
-        print(_encodable(visible(text), stream), file=stream, flush=True)
+        print(_encodable(folded(visible(text), stream), stream), file=stream, flush=True)
     except OSError as error:
         _abandon(stream)
         reason = error.strerror or str(error)
@@ -162,9 +174,37 @@ def _to_stderr(text: str) -> None:
     if sys.stderr is None:  # closed; `print` would take stdout in its place
         return
     try:
-        print(_encodable(text, sys.stderr), file=sys.stderr, flush=True)
+        print(_encodable(folded(text, sys.stderr), sys.stderr), file=sys.stderr, flush=True)
     except OSError:  # nobody reads it any more: the answer and the exit code still count
         _abandon(sys.stderr)
+
+
+def folded(text: str, stream: Any) -> str:
+    """Return text whose lines fit a terminal: broken between words, below their last column.
+
+    What goes into a file or a pipe stays as it is, a line there is a line; and so do command lines,
+    which are to be copied.
+    """
+    if not stream.isatty():
+        return text
+    width = max(shutil.get_terminal_size().columns, 20)
+    return "\n".join(
+        line if len(line) <= width else _broken(line, width) for line in text.split("\n")
+    )
+
+
+def _broken(line: str, width: int) -> str:
+    starts = [match.end() for match in re.finditer(r"^ +| {2,}(?=\S)", line)]
+    indent = max((start for start in starts if start <= width * 0.6), default=2)
+    return "\n".join(
+        textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
 
 
 def _encodable(text: str, stream: Any) -> str:

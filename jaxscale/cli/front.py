@@ -21,7 +21,7 @@ INDENT = 14
 
 def overview() -> str:
     """Return what fits on a screen: how to begin, and the commands of every day."""
-    lines = [TITLE, "", *_begin(), ""]
+    lines = [*_filled(TITLE), "", *_begin(), ""]
     for name, row in COMMANDS.items():
         lines += _line(name, row.help) if row.daily else []
     more = ", ".join(name for name, row in COMMANDS.items() if not row.daily)
@@ -32,7 +32,7 @@ def overview() -> str:
 
 def everything() -> str:
     """Return all commands in their groups."""
-    lines = ["usage: jaxscale [--version] [--help] COMMAND ...", "", TITLE]
+    lines = ["usage: jaxscale [--version] [--help] COMMAND ...", "", *_filled(TITLE)]
     for group in dict.fromkeys(row.group for row in COMMANDS.values()):
         lines += ["", f"{group}:"]
         for name, row in COMMANDS.items():

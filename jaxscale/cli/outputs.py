@@ -216,8 +216,11 @@ T = TypeVar("T")
 def with_progress(
     options: argparse.Namespace, work: Callable[[Any], T], doing: str = "fitting", of: str = "start"
 ) -> T:
-    """Show a bar on stderr once the work has taken a second; till it moves, that it compiles."""
-    if getattr(options, "quiet", False) or sys.stderr is None:
+    """Show a bar on a terminal once the work has taken a second; till it moves, that it compiles.
+
+    A file or a pipe gets neither: a bar is thousands of lines there.
+    """
+    if getattr(options, "quiet", False) or sys.stderr is None or not sys.stderr.isatty():
         return work(None)
     stream = BarStream()
     with (
@@ -252,8 +255,7 @@ def _said_after_a_second(stream: BarStream, text: str) -> Iterator[Callable[[], 
             shown.clear()
             stream.write("\r" + " " * len(text) + "\r")
 
-    if stream.isatty():
-        timer.start()
+    timer.start()
     try:
         yield moves
     finally:

@@ -98,7 +98,8 @@ def _understood(argv: list[str]) -> argparse.Namespace:
         known = [
             option for action in top.commands[name]._actions for option in action.option_strings
         ]
-        near = _near(unknown[0].partition("=")[0], known)
+        word = unknown[0].partition("=")[0]
+        near = "options go after the command; " if word in known else _near(word, known)
         raise console.UsageError(f"{where} has no {' '.join(unknown)}; {near}see {where} --help")
     return options
 
@@ -112,7 +113,7 @@ def _near(word: str, known: Iterable[str]) -> str:
 def _failed(options: argparse.Namespace, error: BaseException, code: int, text: str = "") -> int:
     """Say what went wrong; returns the exit code."""
     text = text or str(error)
-    if options.debug:
+    if options.debug and not isinstance(error, console.UsageError):
         console.say_text("".join(traceback.format_exception(error)).rstrip())
     if not isinstance(error, KeyboardInterrupt):
         console.say_error(text)
