@@ -6,6 +6,7 @@ import json
 import math
 import re
 import shlex
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from jaxscale.cli.renamed import RENAMED
 slow = pytest.mark.slow
 NAMES = list(COMMANDS)
 EXAMPLES = [line for name in COMMANDS for line in command_named(name).EXAMPLES]
+NO_SHTAB = pytest.mark.skipif(find_spec("shtab") is None, reason="shtab is not installed")
+RUN = [pytest.param(x, marks=NO_SHTAB if " completion " in x else ()) for x in EXAMPLES]
 SUBPARSERS = next(
     action.choices for action in parser()._actions if isinstance(action, argparse._SubParsersAction)
 )
@@ -124,7 +127,11 @@ JSON_OUT = [name for name in NAMES if "--out" in options_of(name) and name != "r
 
 def of(names):
     """Commands as parameters; those that compile much come with the slow tests."""
-    return [pytest.param(name, marks=[] if name in QUICK else [slow]) for name in names]
+    also = {"completion": [NO_SHTAB]}
+    return [
+        pytest.param(name, marks=also.get(name, []) + ([] if name in QUICK else [slow]))
+        for name in names
+    ]
 
 
 def sizes(value):
@@ -311,7 +318,7 @@ def test_examples_are_understood(line):
 
 
 @slow
-@pytest.mark.parametrize("line", EXAMPLES)
+@pytest.mark.parametrize("line", RUN)
 def test_examples_run(capsys, folder, monkeypatch, line):
     monkeypatch.setattr("jaxscale.cli.fit.fit", jaxscale.fit)
     code, out, _ = run(capsys, shlex.split(line)[1:])
