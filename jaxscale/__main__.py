@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxscale.cli.parser import entry
+from jaxscale.cli import entry
 
 if __name__ == "__main__":
     entry()

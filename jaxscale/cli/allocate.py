@@ -31,6 +31,7 @@ from jaxscale.cli.options import (
 )
 from jaxscale.cli.outputs import check_figure, deliver, with_progress
 from jaxscale.cli.serving import lifetime_given, serving_options
+from jaxscale.cli.values import integer, number
 from jaxscale.decisions.allocation import AMOUNTS, Allocation
 from jaxscale.decisions.allocation import allocate as of_law
 from jaxscale.decisions.near import WITHIN, Near, near_optimal
@@ -64,7 +65,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `allocate`."""
     source_options(sub)
     goal_options(sub)
-    several: Any = dict(type=float, nargs="+", metavar="X")
+    several: Any = dict(type=number, nargs="+", metavar="X")
     text = "parameters that the run has to have; alone, the run that they are the best of"
     sub.add_argument("--N", help=text, **several)
     sub.add_argument("--D", help="tokens that it has to have, likewise", **several)
@@ -75,15 +76,15 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--unique-tokens", help=text, **several)
     text = "repetitions that repeating for ever comes to, of data and of parameters; default "
     text += f"{DATA_WORTH:g} {SIZE_WORTH:g}"
-    sub.add_argument("--worth", type=float, nargs=2, metavar=("RD", "RN"), help=text)
+    sub.add_argument("--worth", type=number, nargs=2, metavar=("RD", "RN"), help=text)
     serving_options(sub)
     text = f"bootstrap tables behind the intervals; 0 for none, at once; default {DRAWS}"
-    sub.add_argument("--draws", type=int, metavar="B", help=text)
+    sub.add_argument("--draws", type=integer, metavar="B", help=text)
     seed_option(sub, "the draws")
     level_option(sub)
     flops_option(sub)
     text = "the architecture nearest to each N, with a vocabulary of V tokens; see jaxscale size"
-    sub.add_argument("--build", type=int, metavar="V", help=text)
+    sub.add_argument("--build", type=integer, metavar="V", help=text)
     force_option(sub)
     out_option(sub)
     figure_option(sub, "N*, D* and D/N against compute, or another kind,")

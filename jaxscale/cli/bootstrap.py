@@ -35,6 +35,7 @@ from jaxscale.cli.options import (
     source_options,
 )
 from jaxscale.cli.outputs import check_figure, deliver, with_progress
+from jaxscale.cli.values import integer
 from jaxscale.decisions.allocation import allocate
 from jaxscale.decisions.frontier import scale_name
 from jaxscale.fitting.fractions import beyond_a_fraction
@@ -82,7 +83,7 @@ def options(sub: argparse.ArgumentParser) -> None:
         "--method", choices=METHODS, default="auto", help="what is drawn; auto goes by residuals"
     )
     text = f"bootstrap tables that the law is fitted to; default {DRAWS}"
-    sub.add_argument("--draws", type=int, metavar="B", help=text)
+    sub.add_argument("--draws", type=integer, metavar="B", help=text)
     seed_option(sub, "the draws")
     level_option(sub)
     kinds = (*KINDS, "profile")

@@ -18,9 +18,11 @@ from jaxscale.cli.options import (
     table_options,
 )
 from jaxscale.cli.outputs import brief_data, check_figure, deliver, law_names, with_progress
+from jaxscale.cli.values import integer
 from jaxscale.comparison.compare import compare
 from jaxscale.comparison.result import Comparison
 from jaxscale.comparison.sensitivity import DELTAS
+from jaxscale.data.cells import written
 from jaxscale.data.columns import check_map
 from jaxscale.data.runs import Runs
 from jaxscale.laws import Law
@@ -46,9 +48,9 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--by", metavar="COLUMN", help="what makes a run large; default C where it is known"
     )
-    sub.add_argument("--levels", type=int, default=12, metavar="K", help="bins along it")
+    sub.add_argument("--levels", type=integer, default=12, metavar="K", help="bins along it")
     sub.add_argument(
-        "--folds", type=int, default=10, metavar="K", help="of the cross-validation, 0 for none"
+        "--folds", type=integer, default=10, metavar="K", help="of the cross-validation, 0 for none"
     )
     sub.add_argument(
         "--leave-out", metavar="COLUMN", help="leave out the runs of each of its values in turn"
@@ -56,7 +58,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     text = "widths of the Huber loss under which to fit again; default 1e-4,1e-3,1e-2"
     sub.add_argument("--deltas", metavar="X,...", help=text)
     text = "bootstrap tables that the laws of each nested test are fitted to, 0 for no tests"
-    sub.add_argument("--draws", type=int, default=199, metavar="B", help=text)
+    sub.add_argument("--draws", type=integer, default=199, metavar="B", help=text)
     fitting_options(sub)
     seed_option(sub, "starts, folds and draws")
     table_options(sub)
@@ -142,7 +144,7 @@ def _deltas(options: argparse.Namespace, loss: Loss) -> list[float]:
     found = []
     for text in filter(None, options.deltas.split(",")):
         try:
-            found.append(float(text))
+            found.append(written(text))
         except ValueError:
             raise ValueError(
                 f"--deltas {options.deltas}: {text!r} is no number; give e.g. 1e-4,1e-3,1e-2"

@@ -7,8 +7,13 @@ a name, and what the terminal's encoding lacks is replaced, so that no answer is
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
+import re
+import shutil
 import sys
+import textwrap
 from typing import Any, NoReturn
 
 from jaxscale.text import one_line, visible
@@ -20,12 +25,40 @@ LONGEST = 500
 """Characters of an error message: our sentences are shorter, what they quote may not be."""
 
 
+SCHEMA = 1
+"""Of the JSON that the commands print and write."""
+
+KINDS = {
+    "UsageError": "usage",
+    "LawError": "law",
+    "FitError": "fit",
+    "DataError": "data",
+    "OSError": "file",
+    "MemoryError": "memory",
+    "KeyboardInterrupt": "interrupted",
+}
+"""What the JSON of an error calls it, by the class; a value that is not allowed is one of usage."""
+
+
 class UndeliveredError(Exception):
     """An answer was found, and could not be printed or written in full."""
 
 
+class UsageError(ValueError):
+    """There is no such command, option or value of an option."""
+
+
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Help that says the default of every option which has one; examples keep their lines."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        parts = text.split("\n\n")
+        return "\n\n".join(
+            part
+            if re.search("^ ", part, re.MULTILINE)
+            else textwrap.fill(part, width, initial_indent=indent)
+            for part in parts
+        )
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         text, default = action.help, action.default
@@ -49,9 +82,8 @@ class Parser(argparse.ArgumentParser):
             say_text(text)
 
     def error(self, message: str) -> NoReturn:
-        """End with a sentence about the usage."""
-        say_error(f"{shortened(message)}; see {self.prog} --help")
-        self.exit(2)
+        """Raise with a sentence about the usage."""
+        raise UsageError(f"{shortened(message)}; see {self.prog} --help")
 
 
 def occupy_closed_streams() -> None:
@@ -73,7 +105,7 @@ def show(text: str) -> None:
     if stream is None:
         raise UndeliveredError("the answer could not be printed: stdout is closed")
     try:
-        print(_encodable(visible(text), stream), file=stream, flush=True)
+        print(_encodable(folded(visible(text), stream), stream), file=stream, flush=True)
     except OSError as error:
         _abandon(stream)
         reason = error.strerror or str(error)
@@ -88,6 +120,21 @@ def say(text: str) -> None:
 def say_error(text: str) -> None:
     """Print what went wrong to stderr, as one line that a person can read."""
     say(f"error: {shortened(text)}")
+
+
+def show_failure(text: str, error: BaseException, code: int) -> None:
+    """Print an error to stdout as JSON, where JSON was asked for; no answer is there.
+
+    Args:
+        text: the sentence that stderr has.
+        error: what was raised.
+        code: with which the command will end.
+    """
+    names = [cls.__name__ for cls in type(error).__mro__]
+    kind = next((KINDS[name] for name in names if name in KINDS), "usage")
+    said = {"message": shortened(text), "kind": kind, "exit_code": code}
+    with contextlib.suppress(UndeliveredError):  # the exit code and the sentence say enough
+        show(json.dumps({"schema_version": SCHEMA, "error": said}))
 
 
 def shortened(text: str) -> str:
@@ -127,9 +174,37 @@ def _to_stderr(text: str) -> None:
     if sys.stderr is None:  # closed; `print` would take stdout in its place
         return
     try:
-        print(_encodable(text, sys.stderr), file=sys.stderr, flush=True)
+        print(_encodable(folded(text, sys.stderr), sys.stderr), file=sys.stderr, flush=True)
     except OSError:  # nobody reads it any more: the answer and the exit code still count
         _abandon(sys.stderr)
+
+
+def folded(text: str, stream: Any) -> str:
+    """Return text whose lines fit a terminal: broken between words, below their last column.
+
+    What goes into a file or a pipe stays as it is, a line there is a line; and so do command lines,
+    which are to be copied.
+    """
+    if not stream.isatty():
+        return text
+    width = max(shutil.get_terminal_size().columns, 20)
+    return "\n".join(
+        line if len(line) <= width else _broken(line, width) for line in text.split("\n")
+    )
+
+
+def _broken(line: str, width: int) -> str:
+    starts = [match.end() for match in re.finditer(r"^ +| {2,}(?=\S)", line)]
+    indent = max((start for start in starts if start <= width * 0.6), default=2)
+    return "\n".join(
+        textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
 
 
 def _encodable(text: str, stream: Any) -> str:

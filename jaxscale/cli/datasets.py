@@ -8,6 +8,7 @@ from jaxscale.cli.outputs import deliver
 from jaxscale.datasets import card
 from jaxscale.datasets.catalogue import ENTRIES
 from jaxscale.datasets.loading import load
+from jaxscale.text import columns
 
 EXAMPLES = ("jaxscale datasets", "jaxscale datasets stdlib_ladder")
 
@@ -18,7 +19,7 @@ def options(sub: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print names with rows and licence, or a card."""
+    """Print the tables with what they are, or the card of one, with its columns and source."""
     if options.name:
         text = card(options.name)
         deliver(options, text, lambda: {"name": options.name, "card": text})
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
         }
         for name, entry in ENTRIES.items()
     ]
-    width = max(len(name) for name in ENTRIES)
-    lines = [f"{row['name']:<{width}} {row['rows']:>5}  {row['licence']}" for row in found]
-    deliver(options, "\n".join(lines), lambda: {"datasets": found})
+    head = {"name": "name", "rows": "runs", "licence": "licence", "about": "about"}
+    table = columns([[str(row[name]) for name in head] for row in (head, *found)], "<><<")
+    deliver(options, table, lambda: {"datasets": found})
     return 0

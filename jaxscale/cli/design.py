@@ -15,6 +15,7 @@ from jaxscale.cli.options import (
     source_options,
 )
 from jaxscale.cli.outputs import check_figure, check_outputs, deliver, inputs_of
+from jaxscale.cli.values import integer, number
 from jaxscale.designs.candidates import KINDS
 from jaxscale.designs.criteria import CRITERIA
 from jaxscale.designs.design import RUNS, design
@@ -34,9 +35,9 @@ EXAMPLES = (
 def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `design`."""
     source_options(sub)
-    sub.add_argument("--budget", type=float, metavar="C", help="FLOPs of the whole batch")
+    sub.add_argument("--budget", type=number, metavar="C", help="FLOPs of the whole batch")
     text = "in place of a budget: find the cheapest batch that leaves this share of the interval"
-    sub.add_argument("--narrow", type=float, metavar="SHARE", help=text)
+    sub.add_argument("--narrow", type=number, metavar="SHARE", help=text)
     sub.add_argument(
         "--for",
         dest="asked",
@@ -56,21 +57,21 @@ def options(sub: argparse.ArgumentParser) -> None:
     text = "c for one answer, V for several, D for all parameters; default by what is asked"
     sub.add_argument("--criterion", choices=CRITERIA, help=text)
     sub.add_argument(
-        "--runs", dest="batch", type=int, default=RUNS, metavar="K", help="runs at most"
+        "--runs", dest="batch", type=integer, default=RUNS, metavar="K", help="runs at most"
     )
-    sub.add_argument("--largest", type=float, metavar="C", help="what one run may cost")
+    sub.add_argument("--largest", type=number, metavar="C", help="what one run may cost")
     text = "how often one candidate may be chosen, as seeds"
-    sub.add_argument("--repeats", type=int, default=1, metavar="K", help=text)
+    sub.add_argument("--repeats", type=integer, default=1, metavar="K", help=text)
     text = "judge the runs of this table, in place of choosing any"
     sub.add_argument("--check", metavar="FILE", help=text)
     text = "settings of runs that are there, beside LAW:PRESET"
     sub.add_argument("--present", metavar="FILE", help=text)
     text = "of the runs, .01 for 1 %% of the loss; default what the fit shows"
-    sub.add_argument("--noise", type=float, metavar="X", help=text)
+    sub.add_argument("--noise", type=number, metavar="X", help=text)
     text = "a fit of another law to the same runs: say whether the batch tells the two apart"
     sub.add_argument("--rival", metavar="FILE", help=text)
     text = "hold the intervals against refits of so many simulated tables"
-    sub.add_argument("--simulate", type=int, metavar="T", help=text)
+    sub.add_argument("--simulate", type=integer, metavar="T", help=text)
     level_option(sub)
     force_option(sub)
     text = f"write the batch for a launcher, {' or '.join(PLANS)}"

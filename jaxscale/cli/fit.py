@@ -31,6 +31,7 @@ from jaxscale.cli.options import (
 )
 from jaxscale.cli.outputs import brief_data, deliver, with_progress
 from jaxscale.cli.recorded import reading
+from jaxscale.cli.values import integer, number
 from jaxscale.data.columns import check_map, likely_errors
 from jaxscale.fitting.fit import fit
 from jaxscale.fitting.result import FitResult, notes
@@ -56,19 +57,22 @@ def options(sub: argparse.ArgumentParser) -> None:
     seed_option(sub, "the starts")
     sub.add_argument("--optimizer", choices=OPTIMIZERS, default="newton", help="of every start")
     sub.add_argument(
-        "--max-steps", type=int, metavar="K", help="evaluations per start; default by the optimizer"
+        "--max-steps",
+        type=integer,
+        metavar="K",
+        help="evaluations per start; default by the optimizer",
     )
     sub.set_defaults(two_fits=True)
     table_options(sub)
     text = "refit the law to B bootstrap tables, and print intervals; see jaxscale bootstrap"
-    sub.add_argument("--bootstrap", type=int, metavar="B", help=text)
+    sub.add_argument("--bootstrap", type=integer, metavar="B", help=text)
     text = "fit every table that this column tells apart by itself, all in one call"
     sub.add_argument("--by", metavar="COLUMN", help=text)
     text = "with --by: one fit of all tables, which share all parameters but these, e.g. E,A"
     sub.add_argument("--own", metavar="NAME,...", help=text)
     text = "with --own: tables lean on each other (partial pooling); a width of the prior, in "
     text += "logarithms, where it is known, else it is estimated"
-    sub.add_argument("--pool", nargs="?", const=True, type=float, metavar="WIDTH", help=text)
+    sub.add_argument("--pool", nargs="?", const=True, type=number, metavar="WIDTH", help=text)
     out_option(sub)
     quiet_option(sub)
 

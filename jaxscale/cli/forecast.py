@@ -23,9 +23,9 @@ from jaxscale.cli.options import (
     figure_option,
     level_option,
     out_option,
-    step_count,
 )
 from jaxscale.cli.outputs import check_figure, check_outputs, deliver, inputs_of
+from jaxscale.cli.values import number, step_count
 from jaxscale.data.loss_curves import Curve, read_metrics
 from jaxscale.forecast.doubts import reasons
 from jaxscale.forecast.forecaster import Forecast, Forecaster
@@ -83,11 +83,14 @@ def options(sub: argparse.ArgumentParser) -> None:
         "--final-step", type=step_count, required=True, metavar="N", help="where the run ends"
     )
     sub.add_argument("--schedule", choices=SCHEDULES, help="default: the rate stays as it is")
-    sub.add_argument("--peak-lr", type=float, metavar="X", help="default the largest rate logged")
-    sub.add_argument("--warmup", type=float, metavar="X", help="steps, or below 1 a fraction")
-    sub.add_argument("--floor", type=float, metavar="X", help="lowest rate, of the peak")
+    sub.add_argument("--peak-lr", type=number, metavar="X", help="default the largest rate logged")
+    sub.add_argument("--warmup", type=number, metavar="X", help="steps, or below 1 a fraction")
+    sub.add_argument("--floor", type=number, metavar="X", help="lowest rate, of the peak")
     sub.add_argument(
-        "--decay", type=float, metavar="X", help="of wsd: steps, or below 1 a fraction; default 0.2"
+        "--decay",
+        type=number,
+        metavar="X",
+        help="of wsd: steps, or below 1 a fraction; default 0.2",
     )
     column_option(sub, "loss=val_loss", ", ".join(MEASURED))
     sub.add_argument(
@@ -99,7 +102,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--run", metavar="NAME", help="of several runs, this one")
     sub.add_argument("--until", type=step_count, metavar="STEP", help="use the losses up to there")
     sub.add_argument(
-        "--below", type=float, nargs="+", default=[], metavar="X", help="how likely is a lower end"
+        "--below", type=number, nargs="+", default=[], metavar="X", help="how likely is a lower end"
     )
     level_option(sub)
     text = "annealing knows the learning rate, power goes by steps alone"

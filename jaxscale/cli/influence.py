@@ -24,6 +24,7 @@ from jaxscale.cli.options import (
     source_options,
 )
 from jaxscale.cli.outputs import check_figure, deliver
+from jaxscale.cli.values import integer
 from jaxscale.decisions.allocation import allocate
 from jaxscale.fitting.result import FitResult
 from jaxscale.uncertainty.influence import Influence, influence
@@ -44,7 +45,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--best", choices=BEST, default="N", help="what of the best run of a budget")
     input_options(sub)
     force_option(sub)
-    sub.add_argument("--most", type=int, default=10, metavar="K", help="runs that are shown")
+    sub.add_argument("--most", type=integer, default=10, metavar="K", help="runs that are shown")
     out_option(sub)
     figure_option(sub, "the runs that decide")
 

@@ -27,6 +27,7 @@ from jaxscale.cli.options import (
     table_options,
 )
 from jaxscale.cli.outputs import check_figure, deliver, with_progress
+from jaxscale.cli.values import integer, number
 from jaxscale.data.columns import check_map
 from jaxscale.flops import Growth, growth_table
 from jaxscale.isoflops.approaches import isoflop
@@ -45,7 +46,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `isoflop`."""
     table_argument(sub)
     text = "budgets in FLOPs; default the largest of the table, and ten times it"
-    sub.add_argument("--compute", type=float, nargs="+", metavar="C", help=text)
+    sub.add_argument("--compute", type=number, nargs="+", metavar="C", help=text)
     text = "of approach 2: through the losses of a budget; the others are shown beside it"
     sub.add_argument("--polynomial", choices=DEGREES, default="parabola", help=text)
     text = "the size whose logarithm the polynomials take"
@@ -56,7 +57,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     fitting_options(sub)
     flops_option(sub)
     text = "tables that the law is fitted to again for its intervals"
-    sub.add_argument("--draws", type=int, default=1000, metavar="B", help=text)
+    sub.add_argument("--draws", type=integer, default=1000, metavar="B", help=text)
     level_option(sub)
     seed_option(sub, "the starts and the draws")
     table_options(sub)

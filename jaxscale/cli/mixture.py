@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from jaxscale.cli.given import doubt_sentences, pairs
-from jaxscale.cli.options import limits, out_option, pair
+from jaxscale.cli.options import out_option
 from jaxscale.cli.outputs import deliver
+from jaxscale.cli.values import limits, number, pair
 from jaxscale.decisions.mixing import Mixture, best_mixture
 from jaxscale.fitting.reach import beyond, beyond_note
 from jaxscale.fitting.result import FitResult
@@ -25,8 +26,8 @@ def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `mixture`."""
     text = "results of jaxscale fit --law 'AdditiveMixture[web,code]', one for each target"
     sub.add_argument("fits", nargs="+", metavar="FIT", help=text)
-    sub.add_argument("--N", type=float, metavar="X", help="parameters of the run")
-    sub.add_argument("--D", type=float, metavar="X", help="tokens of the run")
+    sub.add_argument("--N", type=number, metavar="X", help="parameters of the run")
+    sub.add_argument("--D", type=number, metavar="X", help="tokens of the run")
     several: Any = dict(action="append", default=[])
     text = "what a target counts, by its file's name without .json; default all alike"
     sub.add_argument("--weight", type=pair, metavar="FIT=X", help=text, **several)
@@ -35,11 +36,11 @@ def options(sub: argparse.ArgumentParser) -> None:
     text = "share that --kl draws to; all domains or none; default equal shares"
     sub.add_argument("--prior", type=pair, metavar="DOMAIN=X", help=text, **several)
     text = "loss that one nat of KL(shares | prior) counts"
-    sub.add_argument("--kl", type=float, default=0.0, metavar="X", help=text)
+    sub.add_argument("--kl", type=number, default=0.0, metavar="X", help=text)
     text = "different tokens that a domain has: they are seen --epochs times at most"
     sub.add_argument("--unique", type=pair, metavar="DOMAIN=X", help=text, **several)
     text = "how often a token may be seen"
-    sub.add_argument("--epochs", type=float, default=4.0, metavar="X", help=text)
+    sub.add_argument("--epochs", type=number, default=4.0, metavar="X", help=text)
     out_option(sub)
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 
 from jaxscale._numerics.precision import PRECISIONS
+from jaxscale.cli.sections import FITTING, OUTPUT, READING, SHAPE, section
+from jaxscale.cli.values import integer, limits, names, number, pair, width
 from jaxscale.objective.losses import NAMES
 from jaxscale.objective.residuals import RESIDUALS
 
@@ -31,7 +33,8 @@ def law_option(sub: argparse.ArgumentParser) -> None:
 
 def fitting_options(sub: argparse.ArgumentParser) -> None:
     """Add what a fit does, the law and the runs aside."""
-    sub.add_argument(
+    group = section(sub, FITTING)
+    group.add_argument(
         "--fix",
         action="append",
         default=[],
@@ -42,20 +45,20 @@ def fitting_options(sub: argparse.ArgumentParser) -> None:
     numbers = "asymmetric:PENALTY, quantile:TAU and student:NU set their number"
     text = f"the robust loss: {', '.join(NAMES)}, or FILE.py:CLASS; {numbers}; {RUNS_FILE}"
     text += "; default huber, of fractions square"
-    sub.add_argument("--loss", metavar="LOSS", help=text)
+    group.add_argument("--loss", metavar="LOSS", help=text)
     text = "width of the loss; default its own, 1e-3 for huber; auto, by jaxscale fit, for 1.345 "
     text += "robust standard deviations of the residuals"
-    sub.add_argument("--delta", type=width, metavar="X", help=text)
+    group.add_argument("--delta", type=width, metavar="X", help=text)
     text = "what the loss is of; of fractions between 0 and 1, logit, binomial, beta-binomial"
-    sub.add_argument("--residual", choices=RESIDUALS, default="log", help=text)
+    group.add_argument("--residual", choices=RESIDUALS, default="log", help=text)
     sub.set_defaults(two_fits=False)
-    sub.add_argument("--starts", type=int, default=1024, metavar="S", help="random starts")
-    sub.add_argument("--precision", choices=PRECISIONS, default="float64", help="of the search")
+    group.add_argument("--starts", type=integer, default=1024, metavar="S", help="random starts")
+    group.add_argument("--precision", choices=PRECISIONS, default="float64", help="of the search")
 
 
 def seed_option(sub: argparse.ArgumentParser, of: str) -> None:
     """Add the seed of what is random."""
-    sub.add_argument("--seed", type=int, default=0, metavar="K", help=f"of {of}")
+    sub.add_argument("--seed", type=integer, default=0, metavar="K", help=f"of {of}")
 
 
 def table_argument(sub: argparse.ArgumentParser) -> None:
@@ -65,14 +68,15 @@ def table_argument(sub: argparse.ArgumentParser) -> None:
 
 def shape_options(sub: argparse.ArgumentParser) -> None:
     """Add what makes one row per run of a table that has another shape."""
-    sub.add_argument(
+    group = section(sub, SHAPE)
+    group.add_argument(
         "--melt",
         metavar="PATTERN",
         help="columns whose names match become rows, e.g. '{N}_{D}tok - loss' for a wide W&B "
         "export, '{D}' for a pivot table; N, D, C, S are numbers (30M, 2B), other fields text, "
         "{metric} says what the cells are, {} is anything",
     )
-    sub.add_argument(
+    group.add_argument(
         "--parse",
         action="append",
         default=[],
@@ -81,32 +85,32 @@ def shape_options(sub: argparse.ArgumentParser) -> None:
         "column, e.g. 'model={}-{N}'; {D/20N} is a multiple of 20 N, as in 190M-1xC; auto takes "
         "the pattern that the names suggest; repeatable",
     )
-    sub.add_argument(
+    group.add_argument(
         "--last-of",
         metavar="COLUMN,...",
         help="keep the last row of every run of a log, which these columns tell apart, e.g. run",
     )
     text = "its loss: last, median:K of the last K, or ema:B, a mean with decay B; with --last-of"
-    sub.add_argument("--end", default="last", metavar="HOW", help=text)
-    sub.add_argument(
+    group.add_argument("--end", default="last", metavar="HOW", help=text)
+    group.add_argument(
         "--best-of",
         metavar="COLUMN,...",
         help="keep the lowest loss of the rows that are alike in these, e.g. N,D for a sweep of "
         "learning rates",
     )
-    sub.add_argument(
+    group.add_argument(
         "--over",
         metavar="COLUMN,...",
         help="with --best-of: take the optimum of a parabola in the logarithm of what was tuned, "
         "lr or lr,batch, instead of the lowest point; lr_opt and lr_opt_se say where it is, and "
         "--column loss=lr_opt takes that for the response",
     )
-    sub.add_argument(
+    group.add_argument(
         "--average-over",
         metavar="COLUMN,...",
         help="average rows that differ in these only, e.g. seed; loss_se is the error of a mean",
     )
-    sub.add_argument(
+    group.add_argument(
         "--envelope",
         metavar="COLUMN",
         help="keep the rows that no other one of no more of this beats, e.g. C for checkpoints",
@@ -115,9 +119,10 @@ def shape_options(sub: argparse.ArgumentParser) -> None:
 
 def table_options(sub: argparse.ArgumentParser) -> None:
     """Add how a table of runs is read."""
+    group = section(sub, READING)
     text = "N, D, C, S, loss, weight, group, trials, or an input of an own law"
     column_option(sub, "N=params, or an expression, 'loss=log(val_ppl)'", text)
-    sub.add_argument(
+    group.add_argument(
         "--scale",
         action="append",
         default=[],
@@ -125,17 +130,21 @@ def table_options(sub: argparse.ArgumentParser) -> None:
         type=pair,
         help="multiply a column, e.g. N=1e6 for a table in millions; repeatable",
     )
-    sub.add_argument("--where", metavar="EXPR", help='keep rows, e.g. "loss < 4 and lr == 3e-4"')
-    sub.add_argument(
-        "--drop-highest", type=int, default=0, metavar="K", help="leave out the K highest losses"
+    group.add_argument("--where", metavar="EXPR", help='keep rows, e.g. "loss < 4 and lr == 3e-4"')
+    group.add_argument(
+        "--drop-highest",
+        type=integer,
+        default=0,
+        metavar="K",
+        help="leave out the K highest losses",
     )
-    sub.add_argument(
+    group.add_argument(
         "--bad",
         choices=("raise", "drop"),
         default="raise",
         help="what to do with rows whose cells are missing, not finite or no numbers",
     )
-    sub.add_argument(
+    group.add_argument(
         "--units",
         choices=("plain", "auto"),
         default="plain",
@@ -143,12 +152,13 @@ def table_options(sub: argparse.ArgumentParser) -> None:
         "headers, 'params (M)'",
     )
     shape_options(sub)
-    sub.add_argument("--decimal", default=".", metavar="MARK", help="decimal mark of CSV numbers")
+    group.add_argument("--decimal", default=".", metavar="MARK", help="decimal mark of CSV numbers")
 
 
 def column_option(sub: argparse.ArgumentParser, example: str, names: str) -> None:
     """Add which column of a table or a log is what."""
-    sub.add_argument(
+    group = section(sub, READING)
+    group.add_argument(
         "--column",
         action="append",
         default=[],
@@ -193,7 +203,8 @@ def source_options(sub: argparse.ArgumentParser, presets: bool = True) -> None:
 
 def constraint_options(sub: argparse.ArgumentParser) -> None:
     """Add what a law is held to beside fixed values, and how well losses are known."""
-    sub.add_argument(
+    group = section(sub, FITTING)
+    group.add_argument(
         "--bound",
         action="append",
         default=[],
@@ -201,7 +212,7 @@ def constraint_options(sub: argparse.ArgumentParser) -> None:
         type=limits,
         help="keep a parameter within a range, e.g. E=1:2; repeatable",
     )
-    sub.add_argument(
+    group.add_argument(
         "--tie",
         action="append",
         default=[],
@@ -214,8 +225,9 @@ def constraint_options(sub: argparse.ArgumentParser) -> None:
 
 def error_option(sub: argparse.ArgumentParser) -> None:
     """Add the column that says how well losses are known."""
+    group = section(sub, FITTING)
     text = "column with the standard errors of the losses: runs are weighted by them"
-    sub.add_argument("--error", metavar="COLUMN", help=text)
+    group.add_argument("--error", metavar="COLUMN", help=text)
 
 
 def goal_options(sub: argparse._ActionsContainer, several: bool = True) -> None:
@@ -223,9 +235,9 @@ def goal_options(sub: argparse._ActionsContainer, several: bool = True) -> None:
     nargs = "+" if several else None
     text = "budgets in FLOPs" if several else "the best run of a budget in FLOPs"
     text += ", or in the unit of the cost"
-    sub.add_argument("--compute", type=float, nargs=nargs, metavar="C", help=text)
+    sub.add_argument("--compute", type=number, nargs=nargs, metavar="C", help=text)
     text = "losses to reach" if several else "the least compute for a loss"
-    sub.add_argument("--target-loss", type=float, nargs=nargs, metavar="L", help=text)
+    sub.add_argument("--target-loss", type=number, nargs=nargs, metavar="L", help=text)
 
 
 def force_option(sub: argparse.ArgumentParser) -> None:
@@ -238,7 +250,7 @@ def force_option(sub: argparse.ArgumentParser) -> None:
 def input_options(sub: argparse.ArgumentParser) -> None:
     """Add the inputs of predictions."""
     for name in ("N", "D", "C", "S"):
-        sub.add_argument(f"--{name}", type=float, nargs="+", metavar="X", help=f"values of {name}")
+        sub.add_argument(f"--{name}", type=number, nargs="+", metavar="X", help=f"values of {name}")
     sub.add_argument(
         "--at",
         action="append",
@@ -251,73 +263,29 @@ def input_options(sub: argparse.ArgumentParser) -> None:
 
 def level_option(sub: argparse.ArgumentParser) -> None:
     """Add the level of intervals."""
-    sub.add_argument("--level", type=float, default=0.9, metavar="P", help="of the intervals")
+    sub.add_argument("--level", type=number, default=0.9, metavar="P", help="of the intervals")
 
 
 def out_option(sub: argparse.ArgumentParser) -> None:
     """Add the file that takes the whole answer."""
-    sub.add_argument("-o", "--out", metavar="FILE", help="write the whole answer there, as JSON")
+    group = section(sub, OUTPUT)
+    group.add_argument("-o", "--out", metavar="FILE", help="write the whole answer there, as JSON")
 
 
 def figure_option(sub: argparse.ArgumentParser, what: str, required: bool = False) -> None:
     """Add the file of a figure."""
+    group = section(sub, OUTPUT)
     text = f"draw {what} into a .png, .svg or .pdf file"
-    sub.add_argument("--figure", metavar="FILE", required=required, help=text)
+    group.add_argument("--figure", metavar="FILE", required=required, help=text)
 
 
 def folder_option(sub: argparse.ArgumentParser, what: str, required: bool = False) -> None:
     """Add a folder of results."""
-    sub.add_argument("--folder", metavar="DIR", required=required, help=what)
+    group = section(sub, OUTPUT)
+    group.add_argument("--folder", metavar="DIR", required=required, help=what)
 
 
 def quiet_option(sub: argparse.ArgumentParser) -> None:
     """Add `--quiet`."""
-    sub.add_argument("--quiet", action="store_true", help="no progress bar")
-
-
-def width(text: str) -> float | str:
-    """Return a width of residuals, or "auto"."""
-    try:
-        return text if text == "auto" else float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a width or auto, got {text!r}") from None
-
-
-def pair(text: str) -> tuple[str, float]:
-    """Return a name and a number that are written as NAME=NUMBER."""
-    name, mark, value = text.partition("=")
-    try:
-        return name, float(value) if mark else float("nan") / 0
-    except (ValueError, ZeroDivisionError):
-        raise argparse.ArgumentTypeError(f"expected NAME=NUMBER, got {text!r}") from None
-
-
-def limits(text: str) -> tuple[str, tuple[float, float]]:
-    """Return a name and a range that are written as NAME=LOW:HIGH."""
-    name, mark, ends = text.partition("=")
-    low, colon, high = ends.partition(":")
-    try:
-        if mark and colon:
-            return name, (float(low), float(high))
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"expected NAME=LOW:HIGH, e.g. E=1:2, got {text!r}")
-
-
-def names(text: str) -> tuple[str, str]:
-    """Return two names that are written as NAME=OTHER."""
-    name, mark, other = text.partition("=")
-    if not (mark and name and other):
-        raise argparse.ArgumentTypeError(f"expected NAME=OTHER, e.g. beta=alpha, got {text!r}")
-    return name, other
-
-
-def step_count(text: str) -> int:
-    """Return a number of steps, also where it is written as 1e5."""
-    try:
-        steps = float(text)
-        if 0 < steps < 2**31 and steps == int(steps):
-            return int(steps)
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"expected a whole number of steps, got {text!r}")
+    group = section(sub, OUTPUT)
+    group.add_argument("--quiet", action="store_true", help="no progress bar")

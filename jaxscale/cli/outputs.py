@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from jaxscale.cli.console import BarStream, UndeliveredError, say, show
+from jaxscale.cli.console import SCHEMA, BarStream, UndeliveredError, say, show
 from jaxscale.data.loss_curves import EVENTS
 from jaxscale.files.document import plain, versions
 from jaxscale.files.durable import same_file, write_atomically
@@ -24,8 +24,6 @@ from jaxscale.laws.names import law_file, split_laws
 INPUTS = ("runs", "fit", "metrics", "learn", "spec", "about", "check")
 OUTPUTS = ("out", "figure", "joint")
 """Attributes of the options that name files, in every command."""
-SCHEMA = 1
-"""Of the JSON that the commands print and write."""
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -218,8 +216,11 @@ T = TypeVar("T")
 def with_progress(
     options: argparse.Namespace, work: Callable[[Any], T], doing: str = "fitting", of: str = "start"
 ) -> T:
-    """Show a bar on stderr once the work has taken a second; till it moves, that it compiles."""
-    if getattr(options, "quiet", False) or sys.stderr is None:
+    """Show a bar on a terminal once the work has taken a second; till it moves, that it compiles.
+
+    A file or a pipe gets neither: a bar is thousands of lines there.
+    """
+    if getattr(options, "quiet", False) or sys.stderr is None or not sys.stderr.isatty():
         return work(None)
     stream = BarStream()
     with (
@@ -254,8 +255,7 @@ def _said_after_a_second(stream: BarStream, text: str) -> Iterator[Callable[[], 
             shown.clear()
             stream.write("\r" + " " * len(text) + "\r")
 
-    if stream.isatty():
-        timer.start()
+    timer.start()
     try:
         yield moves
     finally:

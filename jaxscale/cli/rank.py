@@ -17,6 +17,7 @@ from jaxscale.cli.options import (
     table_options,
 )
 from jaxscale.cli.outputs import check_figure, deliver, law_names, with_progress
+from jaxscale.cli.values import integer, number
 from jaxscale.data.columns import check_map
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
@@ -54,11 +55,11 @@ def options(sub: argparse.ArgumentParser) -> None:
     text = "what makes a run large; repeatable; default C, N and D, and a date, time, year or order"
     sub.add_argument("--by", action="append", default=[], metavar="COLUMN", help=text)
     text = "random starts of every fit; default 256"
-    sub.add_argument("--starts", type=int, default=256, metavar="S", help=text)
+    sub.add_argument("--starts", type=integer, default=256, metavar="S", help=text)
     text = "bootstrap tables that the intervals come from"
-    sub.add_argument("--draws", type=int, default=1000, metavar="B", help=text)
+    sub.add_argument("--draws", type=integer, default=1000, metavar="B", help=text)
     text = "seconds that a law of a file may take"
-    sub.add_argument("--limit", type=float, default=600.0, metavar="SECONDS", help=text)
+    sub.add_argument("--limit", type=number, default=600.0, metavar="SECONDS", help=text)
     text = "whether a file of `jaxscale rank --out` holds: hashes of its tables and laws, digest"
     sub.add_argument("--check", metavar="FILE", help=text)
     sub.add_argument("--again", action="store_true", help="with --check: rank again, and compare")

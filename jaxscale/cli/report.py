@@ -11,6 +11,7 @@ from jaxscale.cli.further import further, further_option
 from jaxscale.cli.given import doubt_sentences, doubts, fit_given
 from jaxscale.cli.options import level_option, quiet_option, seed_option, source_options
 from jaxscale.cli.outputs import deliver, with_progress
+from jaxscale.cli.values import integer, number
 from jaxscale.errors import DataError, SeveralFitsError
 from jaxscale.text import one_line
 
@@ -28,14 +29,14 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("-o", "--out", metavar="FILE", required=True, help="the page, a .html file")
     text = "budgets in FLOPs, or in the unit of the cost, that it answers for, the first on top, "
     text += "or scales of a law of one scale; default ten times the largest run"
-    sub.add_argument("--compute", type=float, nargs="+", metavar="C", help=text)
+    sub.add_argument("--compute", type=number, nargs="+", metavar="C", help=text)
     sub.add_argument("--title", metavar="TEXT", help="of the page; default the law and its runs")
     text = "TOML file of what only a person can say, which the checklist asks for: "
     text += "authors = 'A. Person', training_data = '...'; the page names the fields"
     sub.add_argument("--about", metavar="FILE", help=text)
     further_option(sub)
     text = f"bootstrap tables that the law is fitted to; default {DRAWS}"
-    sub.add_argument("--draws", type=int, metavar="B", help=text)
+    sub.add_argument("--draws", type=integer, metavar="B", help=text)
     seed_option(sub, "the draws")
     level_option(sub)
     quiet_option(sub)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from jaxscale.cli.values import number
 from jaxscale.decisions.question import Lifetime, price
 from jaxscale.flops import UNIT
 
@@ -14,7 +15,7 @@ PRICES = ("device_price", "serving_price", "device_flops", "dollars")
 
 def serving_options(sub: argparse.ArgumentParser) -> None:
     """Add the tokens that a model will serve, and what training and serving them cost."""
-    one: Any = dict(type=float, metavar="X")
+    one: Any = dict(type=number, metavar="X")
     text = "tokens that the model will read and write in its life: --compute is the budget of "
     text += "training and serving then, and --target-loss is reached where both cost least"
     sub.add_argument("--lifetime-tokens", help=text, **one)
@@ -27,7 +28,7 @@ def serving_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--serving-price", help="of one that serves; default the same", **one)
     sub.add_argument("--device-flops", help="FLOP/s of a device at its peak, e.g. 989e12", **one)
     text = "budgets of training and serving in dollars"
-    sub.add_argument("--dollars", type=float, nargs="+", metavar="X", help=text)
+    sub.add_argument("--dollars", type=number, nargs="+", metavar="X", help=text)
 
 
 def lifetime_given(

@@ -9,6 +9,7 @@ from typing import Any
 
 from jaxscale.cli.options import out_option
 from jaxscale.cli.outputs import deliver
+from jaxscale.cli.values import integer, number
 from jaxscale.flops import COUNTS, Family, Transformer, flops_per_token, nearest
 from jaxscale.text import columns, count, quantity
 
@@ -27,17 +28,21 @@ WHAT = {
 def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `size`."""
     text = "parameters; the architectures nearest to them are listed"
-    sub.add_argument("N", nargs="?", type=float, metavar="N", help=text)
+    sub.add_argument("N", nargs="?", type=number, metavar="N", help=text)
     text = (
         "what N counts: total; active, without the experts that a token does not pass; with_head, "
     )
     text += "blocks and head; non_embedding, blocks alone"
     sub.add_argument("--count", choices=COUNTS, default="total", help=text)
-    sub.add_argument("--number", type=int, default=5, metavar="K", help="how many to list")
-    sub.add_argument("--vocab", type=int, default=50257, metavar="V", help="tokens that there are")
-    sub.add_argument("--context", type=int, default=2048, metavar="T", help="tokens of a sequence")
+    sub.add_argument("--number", type=integer, default=5, metavar="K", help="how many to list")
+    sub.add_argument(
+        "--vocab", type=integer, default=50257, metavar="V", help="tokens that there are"
+    )
+    sub.add_argument(
+        "--context", type=integer, default=2048, metavar="T", help="tokens of a sequence"
+    )
     text = "tokens to train on, for the FLOPs of it"
-    sub.add_argument("--D", type=float, metavar="X", help=text)
+    sub.add_argument("--D", type=number, metavar="X", help=text)
     sub.add_argument("--tied", action="store_true", help="the head is the embedding")
     sub.add_argument("--plain", action="store_true", help="feed-forward layers have no gate")
     whole = (
@@ -54,11 +59,11 @@ def options(sub: argparse.ArgumentParser) -> None:
         ("--shared-experts", "E", "those that every token passes"),
     )
     for flag, metavar, text in whole:
-        sub.add_argument(flag, type=int, metavar=metavar, help=text)
+        sub.add_argument(flag, type=integer, metavar=metavar, help=text)
     text = "width over depth of those listed; default 64 at 1e8 parameters to 128 at 7e9"
-    sub.add_argument("--aspect", type=float, metavar="X", help=text)
+    sub.add_argument("--aspect", type=number, metavar="X", help=text)
     text = "width of feed-forward layers over d_model, of those listed"
-    sub.add_argument("--ff-ratio", type=float, metavar="X", help=text)
+    sub.add_argument("--ff-ratio", type=number, metavar="X", help=text)
     out_option(sub)
 
 

@@ -13,6 +13,7 @@ from jaxscale.cli.options import (
     source_options,
 )
 from jaxscale.cli.outputs import check_figure, deliver, with_progress
+from jaxscale.cli.values import integer, number
 from jaxscale.specification.specify import specify
 
 EXAMPLES = (
@@ -25,9 +26,9 @@ def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `specify`."""
     source_options(sub, presets=False)
     text = "budget in FLOPs, or in the unit of the cost"
-    sub.add_argument("--compute", type=float, required=True, metavar="C", help=text)
+    sub.add_argument("--compute", type=number, required=True, metavar="C", help=text)
     text = "bootstrap draws behind the sampling interval; 0 for none"
-    sub.add_argument("--draws", type=int, default=400, metavar="B", help=text)
+    sub.add_argument("--draws", type=integer, default=400, metavar="B", help=text)
     text = "show every combination of law, loss and residual, not their range only"
     sub.add_argument("--cross", action="store_true", help=text)
     seed_option(sub, "starts and draws")

@@ -9,6 +9,7 @@ import os
 from jaxscale.cli.given import fixed_values, law_given, robust_loss
 from jaxscale.cli.options import fitting_options, law_option
 from jaxscale.cli.outputs import deliver
+from jaxscale.cli.values import integer
 from jaxscale.fitting.warmup import warmup
 from jaxscale.text import many
 
@@ -20,7 +21,7 @@ EXAMPLES = (
 
 def options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `warmup`."""
-    sub.add_argument("--n", type=int, required=True, metavar="RUNS", help="how many runs")
+    sub.add_argument("--n", type=integer, required=True, metavar="RUNS", help="how many runs")
     law_option(sub)
     fitting_options(sub)
 

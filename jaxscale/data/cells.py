@@ -6,6 +6,7 @@ reports and spreadsheets: 300M, 1.2亿, 11%, 1_000, 110,678,115, **3.364**, ~2.1
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -22,8 +23,9 @@ SUFFIX = {
     **{"千": 1e3, "万": 1e4, "百万": 1e6, "千万": 1e7, "亿": 1e8, "十亿": 1e9},
     **{"百亿": 1e10, "千亿": 1e11, "万亿": 1e12},
 }
-"""Factor by what may follow a number."""
-_NUMBER = r"[+-]?\d[\d_]*\.?\d*(?:[eE][+-]?\d+)?"
+"""Factor by what may follow a number, in either case: B is a billion and never bytes, M a million
+and never a thousandth."""
+_NUMBER = r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 SUFFIXED = re.compile(rf"({_NUMBER})\s*([kKmMbBgGtT%]|[十百千万]?[千万亿])")
 POWER = re.compile(r"(?:([+-]?\d+\.?\d*)\s*[x×·*]\s*)?10\s*(?:\^|\*\*)\s*([+-]?\d+)")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:(,\d{3})+|([ \u00a0\u2009\u202f'’]\d{3})+)(\.\d+)?")
@@ -114,11 +116,28 @@ def _as_written(text: str, counts: bool) -> tuple[float, bool]:
     if match := PLUS_MINUS.fullmatch(text):
         _as_written(match[2], counts)  # which is to be a number as well
         text = match[1]
+    return _with_unit(text, counts)
+
+
+def written(text: str) -> float:
+    """Return one number as people write it: 7e9, 7B, "13.7 B", 1.4T, 110,678,115, 10^9, 5%.
+
+    What `jaxscale.text.count` writes is read back. For a cell of a table see `number`.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    text = text.strip()
+    return _with_unit(text.replace("−", "-"), True)[0] if len(text) < LONGEST else float(text)
+
+
+def _with_unit(text: str, counts: bool) -> tuple[float, bool]:
     if match := SUFFIXED.fullmatch(text):
-        unit = match[2].lower()
+        digits, unit = match[1].lower(), match[2].lower()
         if unit not in SUFFIX:
             raise ValueError(f"{unit} is no unit")
-        return float(match[1]) * SUFFIX[unit], True
+        digits, _, power = digits.partition("e")  # 7% is 7e-2, which 7 * 1e-2 is not
+        return float(f"{digits}e{int(power or 0) + round(math.log10(SUFFIX[unit]))}"), True
     if match := POWER.fullmatch(text):
         return float(f"{match[1] or 1}e{match[2]}"), False
     if THOUSANDS.fullmatch(text) and (counts or not AMBIGUOUS.fullmatch(text)):

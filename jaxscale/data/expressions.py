@@ -1,9 +1,9 @@
 """The small language of `--where` and `--column`: which rows to keep, what to work out.
 
-`loss < 4 and experiment == 'a'`, `tokens <= 20 * params`, `config in ['x', 'y']`; `log(val_ppl)`,
-``1e6 * `params (M)` ``; `&`, `|` and `!` work as `and`, `or`, `not`; a column whose name is no
-identifier stands in backticks. The text is parsed, checked node by node against a short list, and
-interpreted here: there is no eval, no attribute, and no call but of `FUNCTIONS`.
+`loss < 4 and experiment == 'a'`, `tokens <= 20 * params`, `N < 7B`, `config in ['x', 'y']`;
+`log(val_ppl)`, ``1e6 * `params (M)` ``; `&`, `|` and `!` work as `and`, `or`, `not`; a column
+whose name is no identifier stands in backticks. The text is parsed, checked node by node against a
+short list, and interpreted here: there is no eval, no attribute, and no call but of `FUNCTIONS`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxscale.data.cells import written
 from jaxscale.errors import DataError
 
 COMPARE: dict[type, Callable[[Any, Any], Any]] = {
@@ -45,7 +46,10 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "abs": np.abs,
 }
 """Functions of one number that an expression may call."""
-TOKEN = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(`[^`]*`)|(&&?)|(\|\|?)|(!(?!=))""")
+TOKEN = re.compile(
+    r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(`[^`]*`)|(&&?)|(\|\|?)|(!(?!=))|"""
+    r"""(?<![\w.])(\d[\d_]*\.?\d*(?:[eE][+-]?\d+)?[kKmMbBgGtT])\b"""
+)
 MAX_LENGTH = 10_000
 MEANING = {
     "Call": "a call",
@@ -154,6 +158,8 @@ class _Parsed:
                 key = "_" + key
             self.quoted[key] = match[2][1:-1]
             return key
+        if match[6]:
+            return repr(written(match[6]))
         return " and " if match[3] else " or " if match[4] else " not "
 
     def value(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from jaxscale.data.cells import written
 from jaxscale.laws import Law
 from jaxscale.uncertainty.quantities import (
     Asked,
@@ -28,7 +29,7 @@ WORDS = {
 }
 """What is asked of the best run of a budget."""
 EXAMPLES = '"N* at 1e25", "loss at 1e24", "loss at N=7e9 D=1e12", "compute for 2.0", "alpha"'
-_NUMBER = r"[+]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
+_NUMBER = r"[+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:e[+-]?\d+)?(?:\s?[kmbgt]\b)?"
 _AT = re.compile(rf"(.+?)\s+at\s+(?:c\s*=\s*)?({_NUMBER})\s*(?:flops)?", re.I)
 _PLACE = re.compile(r"(?:l|loss)\s+at\s+(.+=.+)", re.I)
 _FOR = re.compile(rf"(?:compute|c|flops)\s+for\s+(?:(?:a\s+)?loss\s+(?:of\s+)?)?({_NUMBER})", re.I)
@@ -50,9 +51,9 @@ def asked_for(what: Asked, law: Law) -> Quantity:
     if text in law.parameters or text in type(law).derived_docs:
         return quantity(text, law)
     if found := _FOR.fullmatch(text):
-        return quantity(ComputeFor(float(found[1])), law)
+        return quantity(ComputeFor(written(found[1])), law)
     if (found := _AT.fullmatch(text)) and found[1].lower() in WORDS:
-        compute = float(found[2])
+        compute = written(found[2])
         if not 0 < compute < 1e60:
             raise ValueError(f"{text!r}: a budget is a positive number of FLOPs")
         return quantity(Best(compute, WORDS[found[1].lower()]), law)
@@ -71,7 +72,7 @@ def _place(given: str, text: str) -> dict[str, float]:
     for each in re.split(r"[,\s]+(?=\w+\s*=)", given):
         name, _, number = each.partition("=")
         try:
-            found[name.strip()] = float(number)
+            found[name.strip()] = written(number)
         except ValueError:
             raise ValueError(f"{text!r}: {number!r} is no number; e.g. loss at N=7e9 D=1e12") from (
                 None

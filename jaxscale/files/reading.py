@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import sys
 from collections import Counter
@@ -24,6 +25,9 @@ BETWEEN = re.compile(r"[\s,]*")
 """What stands between two elements of an array."""
 STREAM = re.compile(r"-|/dev/stdin|/dev/fd/\d+|/proc/self/fd/\d+")
 """Names of what is open already."""
+
+LAST: list[Any] = []
+"""The stream that was last read as text, and what it held."""
 
 
 def require_regular(path: Path, wanted: str) -> None:
@@ -45,7 +49,8 @@ def require_regular(path: Path, wanted: str) -> None:
     if directory:
         raise DataError(f"{path} is a directory; give {wanted}")
     if not regular:
-        raise DataError(f"{path} is not a regular file")
+        pipe = f"; a pipe is read as standard input: - < {path}" if path.is_fifo() else ""
+        raise DataError(f"{path} is not a regular file{pipe}")
 
 
 def is_stream(path: str | Path) -> bool:
@@ -113,6 +118,18 @@ def read_stream(name: str, limit: int, openers: Mapping[bytes, Any]) -> bytearra
     return content
 
 
+def _kept(name: str, limit: int) -> bytes:
+    """Return what a stream held, which can be read but once, and is kept while it is open."""
+    if name == "-":
+        stream: Any = sys.stdin
+    else:
+        found = os.stat(name)
+        stream = (found.st_dev, found.st_ino)
+    if not LAST or LAST[0] != stream:
+        LAST[:] = [stream, bytes(read_stream(name, limit, {}))]
+    return LAST[1]  # type: ignore[no-any-return]
+
+
 def _limited(file: Any, limit: int, name: str) -> bytearray:
     """Return what a file holds, if it is no more than the limit."""
     content = bytearray()
@@ -128,7 +145,7 @@ def read_text(path: Path, limit: int, wanted: str) -> str:
     """Return the text of a regular file in UTF-8.
 
     Args:
-        path: the file.
+        path: the file, or a stream, which may be asked for again.
         limit: bytes at most.
         wanted: what it should be, for messages.
 
@@ -136,7 +153,8 @@ def read_text(path: Path, limit: int, wanted: str) -> str:
         DataError: it is no regular file, too large, cannot be read or is no such text.
     """
     try:
-        return read_bytes(path, limit, wanted).decode("utf-8-sig")
+        content = _kept(str(path), limit) if is_stream(path) else read_bytes(path, limit, wanted)
+        return content.decode("utf-8-sig")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:

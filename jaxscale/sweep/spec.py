@@ -20,7 +20,7 @@ from jaxscale.data.columns import check_map
 from jaxscale.data.tables import is_pattern
 from jaxscale.errors import DataError
 from jaxscale.files.fields import LARGEST
-from jaxscale.files.reading import read_text
+from jaxscale.files.reading import is_stream, read_text
 from jaxscale.laws.names import NamedLaw, named_law
 from jaxscale.objective.losses import NAMES
 from jaxscale.objective.residuals import RESIDUALS
@@ -149,6 +149,11 @@ def read_spec(path: str | Path) -> Spec:
     return Spec(path, cells, **settings)
 
 
+def _folder(path: Path) -> Path:
+    """Return the folder from which a specification names files."""
+    return Path() if is_stream(path) else path.parent
+
+
 def _document(path: Path) -> dict[str, Any]:
     text = read_text(path, MAX_BYTES, "the TOML file of a sweep")
     deep = f"{path}: no specification, tables in tables without end"
@@ -188,7 +193,7 @@ def _data_set(tables: _Table, name: str) -> DataSet:
     table = tables.table(name)
     assert table is not None
     written = table.take("path", _text, "the path of a table of runs")
-    path = table.path.parent / written
+    path = _folder(table.path) / written
     if not (path.is_file() or is_pattern(path)):
         raise table.wrong("path", f"there is no file {str(path)!r}")
     options = {
@@ -232,7 +237,7 @@ def _laws(sweep: _Table) -> list[NamedLaw]:
     laws = []
     for text in sweep.axis("laws", _text, "of names, e.g. Chinchilla, PowerLaw:C, mylaws.py:Mine"):
         try:
-            laws.append(named_law(text, sweep.path.parent))
+            laws.append(named_law(text, _folder(sweep.path)))
         except ValueError as error:
             raise sweep.wrong("laws", f"{short(text)}: {error}") from error
     return laws

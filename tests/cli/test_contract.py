@@ -6,6 +6,7 @@ import json
 import math
 import re
 import shlex
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from jaxscale.cli.renamed import RENAMED
 slow = pytest.mark.slow
 NAMES = list(COMMANDS)
 EXAMPLES = [line for name in COMMANDS for line in command_named(name).EXAMPLES]
+NO_SHTAB = pytest.mark.skipif(find_spec("shtab") is None, reason="shtab is not installed")
+RUN = [pytest.param(x, marks=NO_SHTAB if " completion " in x else ()) for x in EXAMPLES]
 SUBPARSERS = next(
     action.choices for action in parser()._actions if isinstance(action, argparse._SubParsersAction)
 )
@@ -124,7 +127,11 @@ JSON_OUT = [name for name in NAMES if "--out" in options_of(name) and name != "r
 
 def of(names):
     """Commands as parameters; those that compile much come with the slow tests."""
-    return [pytest.param(name, marks=[] if name in QUICK else [slow]) for name in names]
+    also = {"completion": [NO_SHTAB]}
+    return [
+        pytest.param(name, marks=also.get(name, []) + ([] if name in QUICK else [slow]))
+        for name in names
+    ]
 
 
 def sizes(value):
@@ -148,8 +155,10 @@ def test_json_is_one_object_and_short(capsys, folder, name):
 
 @pytest.mark.parametrize("option", ["--debug", "--json", "--starts=3"])
 def test_an_option_before_the_command_is_a_sentence(capsys, folder, option):
-    code, out, err = run(capsys, [option, "fit", "runs.csv"])
-    assert code == 2 and not out and err.startswith("jaxscale: error: jaxscale fit has no --")
+    code, _, err = run(capsys, [option, "fit", "runs.csv"])
+    assert code == 2 and err.startswith(
+        f"jaxscale: error: jaxscale fit has no {option}; options go"
+    )
 
 
 @pytest.mark.parametrize("count", ["0", "-3", "1"])
@@ -261,16 +270,31 @@ BAD = {
     "datasets": [["datasets", "none"], ["datasets", ""]],
     "isoflop": [["isoflop", "none.csv"], ["isoflop", "isoflop.csv", "--compute", "-1", "--quiet"]],
     "demo": [["demo", "--folder", "runs.csv"], ["demo", "--folder", ""]],
+    "completion": [["completion", "csh"], ["completion"]],
+    "man": [["man", "fits"], ["man", "fit", "allocate"]],
+    "doctor": [["doctor", "now"], ["doctor", "--quick"]],
 }
-USAGE = [[], ["none"], *([name, "--none"] for name in NAMES), ["fit", "runs.csv", "--loss", "x"]]
+USAGE = [
+    ["none"],
+    ["allocat", "fit.json"],
+    *([name, "--none"] for name in NAMES),
+    ["fit", "runs.csv", "--loss", "x"],
+]
 
 
 @pytest.mark.parametrize("how", [[], ["--json"]], ids=["text", "json"])
 @pytest.mark.parametrize("argv", [*(argv for name in BAD for argv in BAD[name]), *USAGE], ids=str)
 def test_bad_input_is_one_sentence_and_exit_code_2(capsys, folder, argv, how):
-    code, out, err = run(capsys, [*argv, *how] if argv else argv)
-    assert (code, out) == (2, "")
-    assert err.startswith("jaxscale: error: ") and err.count("\n") == 1
+    code, out, err = run(capsys, [*argv, *how])
+    assert code == 2 and err.startswith("jaxscale: error: ") and err.count("\n") == 1
+    if not how:
+        assert out == ""
+        return
+    document = json.loads(out)
+    said = document.pop("error")
+    assert document == {"schema_version": 1} and said.keys() == {"message", "kind", "exit_code"}
+    assert err == f"jaxscale: error: {said['message']}\n" and said["exit_code"] == 2
+    assert said["kind"] == "usage" or argv not in USAGE
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -294,7 +318,7 @@ def test_examples_are_understood(line):
 
 
 @slow
-@pytest.mark.parametrize("line", EXAMPLES)
+@pytest.mark.parametrize("line", RUN)
 def test_examples_run(capsys, folder, monkeypatch, line):
     monkeypatch.setattr("jaxscale.cli.fit.fit", jaxscale.fit)
     code, out, _ = run(capsys, shlex.split(line)[1:])

@@ -434,6 +434,7 @@ def test_a_bar_that_nobody_watches_stops_nothing(monkeypatch, tmp_path):
     """A pipe from stderr that closes in the middle of a fit does not cost the fit."""
     reader, writer = os.pipe()
     stderr = os.fdopen(writer, "w", buffering=1)
+    stderr.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", stderr)
     os.close(reader)
     options = argparse.Namespace(quiet=False)

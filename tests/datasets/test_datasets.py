@@ -254,7 +254,7 @@ def test_the_command(capsys):
     found = json.loads(capsys.readouterr().out)["datasets"]
     assert [row["name"] for row in found] == datasets.names()
     assert cli.main(["datasets"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == len(found)
+    assert len(capsys.readouterr().out.splitlines()) == 1 + len(found)
     assert cli.main(["datasets", "steplaw"]) == 0
     assert capsys.readouterr().out == datasets.card("steplaw") + "\n"
     assert cli.main(["datasets", "step"]) == 2

@@ -129,7 +129,7 @@ def faults(row: Row, code: int, out: str, err: str, folder: Path) -> list[str]:
         found.append("a faked line")
     lines = err.splitlines()
     if code == 2:
-        if out:
+        if out and "--json" not in row.argv:
             found.append("an answer beside an error")
         if not lines or not lines[-1].startswith("jaxscale: error: "):
             found.append("no sentence")

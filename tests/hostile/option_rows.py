@@ -14,7 +14,7 @@ TEXTS = (
     " ", "\u0661\u0662", "1_000", "0x10", "0b1", "1,5", "1e", "e1", "--1", "1.5", "0.5", "2147483648", "9223372036854775808",
     "9" * 400, "9" * 5000, "x" * 50_000, "None", "true", "1;2", "1\0", "\ud800", ESCAPE, "=1", "1 2", "1%", "\u00bd",
 )  # fmt: skip
-NUMERIC = (int, float)
+NUMERIC = ("number", "integer")
 NAMED = ("pair", "limits", "step_count", "width")
 REQUIRED = {
     "fit": ["a.csv"],
@@ -49,7 +49,7 @@ def numeric_options():
             kind = getattr(action.type, "__name__", "")
             if action.help == argparse.SUPPRESS or not action.option_strings:
                 continue
-            if action.type in NUMERIC or kind in NAMED:
+            if kind in NUMERIC or kind in NAMED:
                 yield command, action.option_strings[-1], kind
 
 
