@@ -1,8 +1,11 @@
-"""Rows that are dear and whose kind other rows show by day: `.ci/nightly` runs them, no one else.
+"""What dear tests need: rows that are left to the night, and files that are begun first."""
 
-By the test, the ids of its rows; `*` is all of them. A line that names no row fails there.
-"""
-
+FIRST = (
+    *("test_ladder.py", "test_benchmarks.py", "test_embedding.py", "test_gpu_script.py"),
+    *("cli/test_contract.py", "engine/test_tall.py", "engine/test_implicit.py"),
+    *("fitting/test_many.py", "sweep/test_cluster.py", "sweep/test_sweep.py"),
+)
+"""Files that take a worker long. Begun last, they would leave the other workers idle."""
 ROWS: dict[str, tuple[str, ...]] = {
     # By day each command answers as JSON and to a file, and every example is parsed.
     "cli/test_contract.py::test_examples_run": (
@@ -51,3 +54,7 @@ ROWS: dict[str, tuple[str, ...]] = {
         "absolute-LogOfSum",
     ),
 }
+"""Rows whose kind other rows show by day: `.ci/nightly` runs them, no one else.
+
+By the test, the ids of its rows; `*` is all of them. A line that names no row fails there.
+"""

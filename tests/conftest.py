@@ -18,7 +18,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ and "JAX_COMPILATION_CACHE_DIR" not i
 
 import numpy as np
 import pytest
-from by_night import ROWS
+from by_night import FIRST, ROWS
 from cases import TRUTH
 
 import jaxscale
@@ -27,7 +27,11 @@ from jaxscale.datasets.synthetic import isoflop_design, simulate
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the rows of `by_night` to the nightly checks, which refuse a line that names none."""
+    """Begin with the dear files of `by_night`, and leave its rows to the nightly checks.
+
+    Those refuse a line that names no row.
+    """
+    items.sort(key=lambda item: item.location[0].removeprefix("tests/") not in FIRST)
     named = {(test, row) for test, rows in ROWS.items() for row in rows}
     met = set()
     for item in items:
