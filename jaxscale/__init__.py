@@ -53,6 +53,11 @@ from jaxscale._version import __version__
 
 if TYPE_CHECKING:
     from jaxscale import datasets, engine, optimizers, plot
+    from jaxscale import errors as errors
+    from jaxscale import flops as flops
+    from jaxscale import forecast as forecast
+    from jaxscale import laws as laws
+    from jaxscale import plotting as plotting
     from jaxscale._numerics.positive import power
     from jaxscale.comparison.compare import compare
     from jaxscale.comparison.held_out import cross_validate, rollout
@@ -103,9 +108,11 @@ if TYPE_CHECKING:
         Term,
         Translog,
         law_of,
+        listed,
         predict,
     )
     from jaxscale.laws.grouped import Grouped
+    from jaxscale.laws.listed import *  # noqa: F403 - see __all__
     from jaxscale.laws.parameters import (
         breakpoint_at,
         coefficient,
@@ -212,17 +219,19 @@ _MODULES = {"implicit": "engine.implicit", "quantities": "uncertainty.quantities
 """Modules that are public under a shorter name; every other one is found under its own."""
 
 
-def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        value = getattr(importlib.import_module(f"jaxscale.{_WHERE[name]}"), name)
-    elif not name.startswith("_") and find_spec(f"jaxscale.{_MODULES.get(name, name)}"):
-        value = importlib.import_module(f"jaxscale.{_MODULES.get(name, name)}")
-    elif name[:1].isupper() and name in importlib.import_module("jaxscale.laws").CATALOGUE:
-        value = importlib.import_module("jaxscale.laws").CATALOGUE[name]
-    else:
-        raise AttributeError(f"module 'jaxscale' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a checker would take any name at all for something
+
+    def __getattr__(name: str) -> Any:
+        if name in _WHERE:
+            value = getattr(importlib.import_module(f"jaxscale.{_WHERE[name]}"), name)
+        elif not name.startswith("_") and find_spec(f"jaxscale.{_MODULES.get(name, name)}"):
+            value = importlib.import_module(f"jaxscale.{_MODULES.get(name, name)}")
+        elif name[:1].isupper() and name in importlib.import_module("jaxscale.laws").CATALOGUE:
+            value = importlib.import_module("jaxscale.laws").CATALOGUE[name]
+        else:
+            raise AttributeError(f"module 'jaxscale' has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
@@ -338,3 +347,5 @@ __all__ = [
     "verify",
     "warmup",
 ]
+if TYPE_CHECKING:  # found in the catalogue
+    __all__ += listed.__all__

@@ -12,6 +12,7 @@ import pytest
 
 import jaxscale
 from jaxscale._numerics import programs
+from jaxscale.laws import listed
 
 HEAVY = ("jax", "numpy", "optax", "matplotlib", "scipy", "pandas", "pyarrow", "polars", "tqdm")
 
@@ -42,17 +43,37 @@ def test_a_door_imports_only_what_lies_behind_it(code, most):
 def test_every_public_name_is_found_where_a_reader_sees_it_imported():
     tree = ast.parse(Path(jaxscale.__file__).read_text())
     block = next(node for node in tree.body if isinstance(node, ast.If))
-    shown = {
-        (f"{node.module}.{alias.name}" if node.module == "jaxscale" else node.module, alias.name)
+    froms = [
+        (node, alias)
         for node in block.body
         for alias in node.names
+        if alias.name not in ("*", "listed")  # the laws that the catalogue finds
+    ]
+    shown = {
+        (f"{node.module}.{alias.name}" if node.module == "jaxscale" else node.module, alias.name)
+        for node, alias in froms
     }
-    assert {name for _, name in shown} | {"__version__"} == set(jaxscale.__all__)
+    rooms = {alias.name for _, alias in froms if alias.asname}
+    names = {name for _, name in shown} | {"__version__"}
+    assert names - rooms == set(jaxscale.__all__)
     for module, name in shown:
         value = getattr(jaxscale, name)
         own = sys.modules[module]
         assert value is own or value is getattr(own, name)
     assert set(jaxscale.__all__) <= set(dir(jaxscale))
+
+
+def test_a_type_checker_is_shown_every_law_of_the_catalogue():
+    tree = ast.parse(Path(listed.__file__).read_text())
+    shown = {
+        (node.module, alias.name)
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    laws = {(f"jaxscale.laws.{file}", name) for name, file in jaxscale.CATALOGUE.files.items()}
+    assert shown - {("__future__", "annotations")} == laws
+    assert listed.__all__ == sorted(jaxscale.CATALOGUE)
 
 
 @pytest.mark.parametrize("name", ["no_such_thing", "_no_such_thing", "__wrapped__"])

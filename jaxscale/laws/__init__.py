@@ -15,17 +15,19 @@ from jaxscale.laws.plain import law_of
 from jaxscale.laws.prediction import Fitted, derived, its_law, predict
 
 if TYPE_CHECKING:
+    from jaxscale.laws import listed
     from jaxscale.laws.chinchilla import Chinchilla, ChinchillaNDC
     from jaxscale.laws.kaplan import Kaplan, KaplanC, KaplanD, KaplanN, KaplanSteps
+    from jaxscale.laws.listed import *  # noqa: F403 - the others
     from jaxscale.laws.nested import Skaling
     from jaxscale.laws.power import Henighan, LogLaw, Piecewise, PowerLaw, PurePowerLaw
     from jaxscale.laws.translog import Translog
+else:  # a checker would take any name at all for a law
 
-
-def __getattr__(name: str) -> Any:
-    if name in CATALOGUE:
-        return CATALOGUE[name]
-    raise AttributeError(f"module 'jaxscale.laws' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in CATALOGUE:
+            return CATALOGUE[name]
+        raise AttributeError(f"module 'jaxscale.laws' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
@@ -61,3 +63,5 @@ __all__ = [
     "law_of",
     "predict",
 ]
+if TYPE_CHECKING:
+    __all__ += listed.__all__

@@ -299,7 +299,7 @@ class Law(ByValue):
         """
         raise ValueError(f"{cls.__name__} takes no arguments in brackets")
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
         """Return the formula at broadcastable inputs, in raw counts: the law's `response`."""
         raise NotImplementedError
 

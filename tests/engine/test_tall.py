@@ -190,7 +190,7 @@ def test_a_tall_fit_is_a_fit_of_all_runs(noise, monkeypatch, tmp_path):
     back = jaxscale.load(tmp_path / "fit.json").certificate
     assert (back.sampled, back.solved_on) == (4096, 1)
     monkeypatch.setattr(tall, "TALL", 1 << 60)
-    whole = jaxscale.fit("Chinchilla", runs, starts=200)
+    whole = jaxscale.fit("Chinchilla", runs, starts=32)
     assert whole.certificate.sampled == 0 and "searched on" not in fit_table(whole)
     if noise:
         assert got.value == pytest.approx(whole.value, rel=1e-9)

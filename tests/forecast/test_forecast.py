@@ -16,7 +16,7 @@ from jaxscale.forecast.local_level import Mixture
 from jaxscale.forecast.schedules import SCHEDULES, rates, schedule_named
 
 PEAK, SEEN, TOTAL = 3e-4, 500, 2000
-LENGTHS = (600, 777, 1000, 1234, 1500, 2000, 3000, 5000, 8191, 10_000, 15_000, 20_000)
+LENGTHS = (600, 777, 1234, 2000, 8191, 20_000)
 ROUNDING = 1.4e-11  # what compiled schedules end below zero
 STEP = np.arange(SEEN, dtype=np.int32)
 RATE = np.full(SEEN, PEAK, np.float32)

@@ -63,6 +63,7 @@ NAMES = {
     "newline": "a\nb\x1b[31m",
     "long": "a very long name " * 12,
 }
+NAMES["all of it"] = "".join(NAMES.values())
 
 
 class OwnInputsWithALongNameThatSomebodyGaveToALawInAFile(jaxscale.Law):
@@ -565,7 +566,13 @@ def test_every_kind_of_law_is_drawn_or_refused_by_name(fitted, figure, kind, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, id=what, marks=[pytest.mark.nightly] * (what != "all of it"))
+        for what, name in NAMES.items()
+    ],
+)
 @pytest.mark.parametrize("figure", FIGURES)
 def test_odd_names_are_shown_and_leave_room_for_the_figure(fitted, figure, name, tmp_path):
     for kind in ("one scale", "own inputs"):
