@@ -249,8 +249,9 @@ def force_option(sub: argparse.ArgumentParser) -> None:
 
 def input_options(sub: argparse.ArgumentParser) -> None:
     """Add the inputs of predictions."""
-    for name in ("N", "D", "C", "S"):
-        sub.add_argument(f"--{name}", type=number, nargs="+", metavar="X", help=f"values of {name}")
+    for name, example in (("N", "7B"), ("D", "1.4T"), ("C", "6e23"), ("S", "100K")):
+        text = f"values of {name}, e.g. {example}"
+        sub.add_argument(f"--{name}", type=number, nargs="+", metavar="X", help=text)
     sub.add_argument(
         "--at",
         action="append",
