@@ -21,6 +21,9 @@ from jaxscale.text import one_line, visible
 STAND_INS = {"²": "^2", "±": "+-", "×": "x", "−": "-"}
 """For the few signs of the tables that are not ASCII."""
 
+STYLE = re.compile("(\x1b\\[[0-9;]*m)")
+"""What sets a colour on a terminal."""
+
 LONGEST = 500
 """Characters of an error message: our sentences are shorter, what they quote may not be."""
 
@@ -77,7 +80,7 @@ class Parser(argparse.ArgumentParser):
     def _print_message(self, message: str, file: Any = None) -> None:
         text = message.removesuffix("\n")
         if file is not None and file is sys.stdout:
-            show(text)
+            show(text, styled=True)
         else:
             say_text(text)
 
@@ -95,8 +98,13 @@ def occupy_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
 
 
-def show(text: str) -> None:
+def show(text: str, *, styled: bool = False) -> None:
     """Print an answer to stdout, at once.
+
+    Args:
+        text: the answer.
+        styled: whether it is a help of argparse, which fits the terminal already, and may have
+            colours on one that wants them (from Python 3.14 on).
 
     Raises:
         UndeliveredError: stdout is closed, nobody reads it any more, or its disk is full.
@@ -105,11 +113,16 @@ def show(text: str) -> None:
     if stream is None:
         raise UndeliveredError("the answer could not be printed: stdout is closed")
     try:
-        print(_encodable(folded(visible(text), stream), stream), file=stream, flush=True)
+        text = _with_colours(text) if styled else folded(visible(text), stream)
+        print(_encodable(text, stream), file=stream, flush=True)
     except OSError as error:
         _abandon(stream)
         reason = error.strerror or str(error)
         raise UndeliveredError(f"the answer could not be printed: {reason}") from error
+
+
+def _with_colours(text: str) -> str:
+    return "".join(part if STYLE.fullmatch(part) else visible(part) for part in STYLE.split(text))
 
 
 def say(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from jaxscale.cli.outputs import deliver
 from jaxscale.datasets import card
@@ -24,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
         text = card(options.name)
         deliver(options, text, lambda: {"name": options.name, "card": text})
         return 0
-    found = [
+    found: list[dict[str, Any]] = [
         {
             "name": name,
             "rows": len(load(name)) if entry.rows is None else entry.rows,
@@ -33,7 +34,8 @@ def run(options: argparse.Namespace) -> int:
         }
         for name, entry in ENTRIES.items()
     ]
-    head = {"name": "name", "rows": "runs", "licence": "licence", "about": "about"}
-    table = columns([[str(row[name]) for name in head] for row in (head, *found)], "<><<")
+    cells = [["name", "runs", "licence", "about"]]
+    cells += [[str(row[key]) for key in ("name", "rows", "licence", "about")] for row in found]
+    table = columns(cells, "<><<")
     deliver(options, table, lambda: {"datasets": found})
     return 0

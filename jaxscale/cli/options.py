@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 
 from jaxscale._numerics.precision import PRECISIONS
-from jaxscale.cli.sections import FITTING, OUTPUT, READING, SHAPE, section
+from jaxscale.cli.sections import FITTING, OUTPUT, READING, SHAPE, SOURCE, section
 from jaxscale.cli.values import integer, limits, names, number, pair, width
 from jaxscale.objective.losses import NAMES
 from jaxscale.objective.residuals import RESIDUALS
@@ -182,7 +182,7 @@ def flops_option(sub: argparse.ArgumentParser) -> None:
 def own_flops_option(sub: argparse.ArgumentParser) -> None:
     """Add the cost that a fit was counted with, where it is the user's own."""
     text = f"the cost of the file, where it is your own: FILE.py:FUNCTION; {RUNS_FILE}"
-    sub.add_argument("--flops", metavar="COST", help=text)
+    section(sub, SOURCE).add_argument("--flops", metavar="COST", help=text)
     sub.set_defaults(any_cost=False)
 
 
@@ -190,15 +190,16 @@ def source_options(sub: argparse.ArgumentParser, presets: bool = True) -> None:
     """Add the fit, or the preset, that an answer rests on."""
     text = "a file of `jaxscale fit --out`"
     sub.add_argument("fit", help=text + (", or LAW:PRESET" if presets else ""))
-    sub.add_argument(
+    group = section(sub, SOURCE)
+    group.add_argument(
         "--law",
         metavar=LAW_METAVAR,
         help=f"the law of the file, where it is your own: FILE.py:CLASS; {RUNS_FILE}",
     )
     text = f"the loss of the file, where it is your own: FILE.py:CLASS; {RUNS_FILE}"
-    sub.add_argument("--loss", metavar="LOSS", help=text)
+    group.add_argument("--loss", metavar="LOSS", help=text)
     text = "whose fit, of a file of `jaxscale fit --by`; default all, one after the other"
-    sub.add_argument("--table", metavar="NAME", help=text)
+    group.add_argument("--table", metavar="NAME", help=text)
 
 
 def constraint_options(sub: argparse.ArgumentParser) -> None:
@@ -249,8 +250,9 @@ def force_option(sub: argparse.ArgumentParser) -> None:
 
 def input_options(sub: argparse.ArgumentParser) -> None:
     """Add the inputs of predictions."""
-    for name in ("N", "D", "C", "S"):
-        sub.add_argument(f"--{name}", type=number, nargs="+", metavar="X", help=f"values of {name}")
+    for name, example in (("N", "7B"), ("D", "1.4T"), ("C", "6e23"), ("S", "100K")):
+        text = f"values of {name}, e.g. {example}"
+        sub.add_argument(f"--{name}", type=number, nargs="+", metavar="X", help=text)
     sub.add_argument(
         "--at",
         action="append",

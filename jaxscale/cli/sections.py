@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-FITTING, READING, SHAPE, OUTPUT = "the fit", "reading the table", "one row per run", "output"
-ORDER = (FITTING, READING, SHAPE, OUTPUT)
+SOURCE, FITTING, READING = "the file of the fit", "the fit", "reading the table"
+SHAPE, OUTPUT = "one row per run", "output"
+ORDER = (SOURCE, FITTING, READING, SHAPE, OUTPUT)
 
 
 def section(sub: argparse.ArgumentParser, title: str) -> argparse._ArgumentGroup:

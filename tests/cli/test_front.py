@@ -182,6 +182,11 @@ def test_a_terminal_gets_whole_words(monkeypatch):
     assert shown.splitlines()[1].startswith("      ")
 
 
+def test_colours_of_a_help_pass_and_other_controls_do_not(capsys):
+    console.show("\x1b[1;34musage:\x1b[0m \x1b[2J\x07 fit", styled=True)
+    assert capsys.readouterr().out == "\x1b[1;34musage:\x1b[0m \\x1b[2J\\x07 fit\n"
+
+
 def test_a_file_gets_no_bar(monkeypatch, tmp_path):
     from jaxscale.cli.outputs import with_progress
 
