@@ -17,6 +17,7 @@ import ast
 import itertools
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -68,6 +69,11 @@ def lines_of(script: Path) -> Counter[str]:
                 kept.pop(k, None)
     bare = (line.strip() for line in kept.values())
     return Counter(line for line in bare if line and not line.startswith("#"))
+
+
+def plain(line: str) -> str:
+    """Return a line of output without the folders of this machine, cut where it is too long."""
+    return re.sub(r"(?:/[\w.+-]+)+/(?=[\w.+-]+)", "", line).rstrip()[:150]
 
 
 def count(job: str, script: Path) -> int:
@@ -207,7 +213,7 @@ def page(entries: list[Entry], rounds: int, known: dict[str, str]) -> list[str]:
             lines += ["", "What they print:"]
         for entry in mine:
             lines += ["", f"`benchmarks/jobs/{entry.script.name}`", "", "```text"]
-            lines += [line.rstrip()[:150] for line in entry.spent["full"][-1].output.splitlines()]
+            lines += [plain(line) for line in entry.spent["full"][-1].output.splitlines()]
             lines += ["```"]
     return lines
 
