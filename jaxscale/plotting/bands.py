@@ -135,7 +135,7 @@ def _bands_title(draws: Draws, line: _Line, wide: Band, reach: float) -> str:
     name, first = line.name, heading(draws.fit.law)
     end = short_number(float(f"{line.scale[-1]:.2g}"), powers=name == "C" or line.scale[-1] > 1e15)
     second = (
-        f"{origin(draws)}; at {as_written(name, 16)} = {end}, {reach:.3g} times the largest run,"
+        f"{origin(draws)}; at {as_written(name, 16)} = {end}, {reach:,.4g} times the largest run,"
     )
     center, low, high = (float(x[-1]) for x in (wide.center, wide.low, wide.high))
     last = Interval(draws.fit.runs.response.kind, center, low, high, wide.level, math.nan, "")

@@ -39,7 +39,13 @@ def contrast(one: Any, other: Any) -> float:
 
 
 def mixed(one: Any, other: Any, share: float) -> str:
-    """Return a color with a share of another one in it."""
+    """Return a color with a share of another one in it.
+
+    Args:
+        one: a color.
+        other: another.
+        share: from 0 to 1.
+    """
     rgb: Any = (1 - share) * np.asarray(to_rgb(one)) + share * np.asarray(to_rgb(other))
     return to_hex(rgb)
 

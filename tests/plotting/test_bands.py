@@ -164,6 +164,16 @@ def test_a_law_without_a_best_size_is_followed_at_the_ratio_of_the_runs(fitted):
     assert "tokens per parameter" in found.words
 
 
+def test_bands_reach_to_the_scales_that_are_asked_for(joint):
+    largest = joint.fit.runs.column("C", joint.fit.law.flops).max()
+    top, below = plot_bands(joint, at=[10 * largest, 5000 * largest]).axes
+    for ax in (top, below):
+        marks = [x.get_xdata()[0] for x in ax.lines if len(x.get_xdata()) == 2]
+        assert marks == pytest.approx([10 * largest, 5000 * largest])
+    assert below.get_xlim()[1] > 5000 * largest
+    assert "5,000 times the largest run" in below.figure.get_suptitle()
+
+
 def test_bands_refuse_what_they_cannot_draw(joint):
     with pytest.raises(ValueError, match="reach must be a factor"):
         plot_bands(joint, reach=0.5)
