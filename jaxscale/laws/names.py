@@ -279,6 +279,7 @@ def _class(path: Path, name: str, base: type, module: ModuleType, found: Any) ->
         raise ValueError(
             f"{path}: the class {name} calls itself {found.__name__}, a name under which a saved "
             "fit could not find it again; name both alike"
+            + (f": law_of(f, name={name!r})" if getattr(found, "origin", None) else "")
         )
     cls: type = found
     return cls

@@ -197,7 +197,11 @@ def test_a_function_in_a_file_is_a_law_of_that_name(tmp_path):
     path.write_text(FILE)
     for name in ("saturating", "arrow", "named"):
         assert find_law(f"{path}:{name}").__name__ == name
-    for name, said in (("other", "name both alike"), ("bad", "name each"), ("none", "defines no")):
+    for name, said in (
+        ("other", "name both alike: law_of"),
+        ("bad", "name each"),
+        ("none", "defines no"),
+    ):
         with pytest.raises(ValueError, match=said):
             find_law(f"{path}:{name}")
 
