@@ -32,7 +32,7 @@ class Asymmetric(Loss):
     penalty: Any = 10.0
 
     def _side(self, r: Array) -> Array:
-        return jnp.where(r > 0, self.penalty, 1.0).astype(r.dtype)
+        return jnp.where(r > 0, self.penalty, 1.0).astype(jnp.result_type(r))
 
     def rho(self, r: Array) -> Array:
         """Return Huber's loss of `r`, times the penalty where r > 0."""
@@ -88,7 +88,7 @@ class Quantile(Loss):
         return self.smoothing
 
     def _side(self, r: Array) -> Array:
-        return jnp.where(r > 0, 1 - self.tau, self.tau).astype(r.dtype)
+        return jnp.where(r > 0, 1 - self.tau, self.tau).astype(jnp.result_type(r))
 
     def rho(self, r: Array) -> Array:
         """Return the pinball loss, a parabola in place of its kink; at most smoothing / 2 below."""
@@ -171,5 +171,5 @@ class StudentT(Loss):
 
 def _between(r: Array, width: Any, low: Any, high: Any) -> Array:
     """Return the probability that r + width u lies from `low` to `high`, u a standard normal."""
-    root = jnp.sqrt(2.0).astype(r.dtype) * width
+    root = jnp.sqrt(2.0).astype(jnp.result_type(r)) * width
     return 0.5 * (erf((high - r) / root) - erf((low - r) / root))
