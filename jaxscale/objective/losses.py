@@ -30,7 +30,15 @@ __all__ = [
 
 
 class Square(Loss):
-    """Half the squared residual, r² / 2: least squares, the limit of `Huber` for large delta."""
+    """Half the squared residual, r² / 2: least squares, the limit of `Huber` for large delta.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, loss=jaxscale.Square(), starts=64)
+        >>> round(fit.law.alpha, 2)
+        0.41
+    """
 
     quadratic = True
 
@@ -66,8 +74,19 @@ class Huber(Loss):
     The field's default is delta = 1e-3 on log residuals (Hoffmann et al. 2022), which is nearly
     least absolute deviations for noise above 5e-3.
 
+    Attributes:
+        delta: residual up to which the loss is quadratic, in the units of the residual.
+
     Raises:
         ValueError: delta is not positive and finite.
+
+    Example:
+        >>> import jaxscale
+        >>> loss = jaxscale.Huber(0.01)
+        >>> print(loss)
+        huber (delta 0.01)
+        >>> [round(float(loss.rho(r)), 6) for r in (0.001, 0.1)]
+        [1e-06, 0.00095]
     """
 
     width = "delta"
@@ -116,6 +135,15 @@ class Absolute(Loss):
     The kink at zero is approached from outside: the search uses a Huber curve of half-width
     `smoothing`, and the fit then sharpens it tenfold at a time down to 1e-9 of that width. Beyond
     that final width rho is |r| exactly; within it, at most half the width above |r|.
+
+    Attributes:
+        smoothing: half-width of the curve that stands in for the kink in the search.
+
+    Example:
+        >>> import jaxscale
+        >>> loss = jaxscale.Absolute()
+        >>> round(float(loss.rho(-0.5)), 6)
+        0.5
     """
 
     smoothing: Any = 1e-3

@@ -22,8 +22,18 @@ class Asymmetric(Loss):
     For tables whose worse runs are undertuned: those lie above the law, and the best ones decide
     where it is. The penalty of 10 is that of the OLMo ladder.
 
+    Attributes:
+        delta: residual up to which the loss is quadratic.
+        penalty: factor where the law lies above the run.
+
     Raises:
         ValueError: delta or the penalty is not positive and finite.
+
+    Example:
+        >>> import jaxscale
+        >>> loss = jaxscale.Asymmetric(delta=0.01, penalty=10.0)
+        >>> round(float(loss.rho(0.1) / loss.rho(-0.1)), 2)
+        10.0
     """
 
     width = "delta"
@@ -64,10 +74,20 @@ class Quantile(Loss):
     a tenth of the runs is better than. The kink is approached as by `Absolute`, `smoothing` a
     half-width that is sharpened tenfold at a time.
 
+    Attributes:
+        tau: share of the runs below the law, between 0 and 1.
+        smoothing: half-width of the curve that stands in for the kink in the search.
+
     Raises:
         ValueError: tau is not between 0 and 1, or the smoothing not positive and finite.
 
     Source: Koenker and Bassett 1978, Econometrica 46(1).
+
+    Example:
+        >>> import jaxscale
+        >>> frontier = jaxscale.Quantile(0.1)
+        >>> round(float(frontier.rho(0.2)), 4), round(float(frontier.rho(-0.2)), 4)
+        (0.1796, 0.02)
     """
 
     extra = "tau"
@@ -139,10 +159,20 @@ class StudentT(Loss):
 
     Heavier tails than `Huber`: a far run hardly counts. Not convex, so that more starts are wanted.
 
+    Attributes:
+        sigma: scale of the residuals.
+        nu: degrees of freedom; fewer have heavier tails.
+
     Raises:
         ValueError: sigma or nu is not positive and finite.
 
     Source: Lange, Little and Taylor 1989, Journal of the American Statistical Association 84(408).
+
+    Example:
+        >>> import jaxscale
+        >>> loss = jaxscale.StudentT(sigma=0.01, nu=4.0)
+        >>> [round(float(loss.weight(r)), 3) for r in (0.0, 0.01, 0.1)]
+        [1.25, 1.0, 0.048]
     """
 
     name = "student"
