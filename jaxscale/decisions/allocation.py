@@ -90,6 +90,15 @@ class Allocation:
         extrapolation: per answer, how far it lies outside the runs, by what.
         notes: sentences that a reader should see beside the numbers.
         trusted: False where a note says not to use a number.
+
+    Example:
+        >>> import jaxscale
+        >>> law = jaxscale.Chinchilla.preset("hoffmann_2022")
+        >>> best = jaxscale.allocate(law, compute=[1e22, 1e23])
+        >>> best.tokens_per_parameter.round(1)
+        array([41.4, 50.6])
+        >>> best.method
+        'closed form'
     """
 
     compute: Any

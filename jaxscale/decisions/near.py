@@ -43,7 +43,21 @@ def near_optimal(law: Law, best: Any, within: float, flops: Flops | None = None)
         within: share of the loss, .0025 for a quarter of a percent.
         flops: FLOPs model; default the law's own.
 
+    Returns:
+        The ends of the range of N, and their D; arrays of the shape of `best.compute`.
+
+    Raises:
+        ValueError: the share is not positive.
+
     Source: the 0.25 % of Tian et al. 2025, arXiv:2507.17702.
+
+    Example:
+        >>> import jaxscale
+        >>> law = jaxscale.Chinchilla.preset("hoffmann_2022")
+        >>> best = jaxscale.allocate(law, compute=1e23)
+        >>> near = jaxscale.near_optimal(law, best, within=0.0025)
+        >>> [f"{float(N) / best.N:.2f}" for N in near.N]
+        ['0.56', '1.81']
     """
     if not within > 0:
         raise ValueError(f"within must be a positive share of the loss, got {within!r}")

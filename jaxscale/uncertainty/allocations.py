@@ -96,6 +96,14 @@ def allocate(
 
     Cost: a fit is bootstrapped, one batched `refit`. 4,000 draws answer 50 budgets in a
     quarter of a second where the law has a closed form (`python -m benchmarks.answers`).
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> best = jaxscale.allocate(fit, compute=1e14, draws=0)
+        >>> f"N {best.N:.2g}, D {best.D:.2g}, loss {best.loss:.2f}"
+        'N 6.8e+05, D 2.4e+07, loss 1.12'
     """
     check_level(level)
     if isinstance(draws, int) and draws < 0:
