@@ -36,6 +36,15 @@ class Solver:
         objective: the objective, whose losses and weights a call may replace.
         starts: coordinates z [S, P] that every call solves from.
         steps: static; evaluations per start.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> refit = jaxscale.solver(fit)
+        >>> law = refit(runs.loss * 1.01)  # in float32 unless JAX's float64 is on
+        >>> round(float(law.alpha), 2)
+        0.42
     """
 
     objective: Objective
@@ -113,8 +122,15 @@ def solver(
         ValueError: `max_steps` is no whole number from 1 to a billion.
 
     Example:
-        refit = jaxscale.solver(fit)
-        laws = jax.jit(jax.vmap(lambda w: refit(weights=w)))(weights)  # [B, n]
+        >>> import jax
+        >>> import numpy as np
+        >>> import jaxscale
+        >>> fit = jaxscale.fit("Chinchilla", jaxscale.datasets.load("stdlib_ladder"), starts=64)
+        >>> refit = jaxscale.solver(fit)
+        >>> left_out = 1 - np.eye(68)[:3]  # [B, n]: one of the first three runs left out each time
+        >>> laws = jax.jit(jax.vmap(lambda weights: refit(weights=weights)))(left_out)
+        >>> [round(float(alpha), 2) for alpha in laws.alpha]
+        [0.43, 0.44, 0.42]
     """
     Limits.for_dtype(np.float64, max_steps)  # says so now, not in a program of the caller's
     if isinstance(law, FitResult):
