@@ -56,7 +56,7 @@ FLAGS = doctest.NORMALIZE_WHITESPACE
 
 def unwrapped(found):
     """The function under a classmethod, property or cache."""
-    found = getattr(found, "__func__", found)
+    found = unbound(found)
     if isinstance(found, property):
         found = found.fget
     return inspect.unwrap(getattr(found, "func", found))
@@ -77,7 +77,7 @@ def sections(doc):
 def entries(text):
     """What a section explains: text by name."""
     found = {}
-    for names, said in re.findall(r"^ {4}([\w*][\w*, .]*):((?:.|\n(?! {4}\w))*)", text, re.M):
+    for names, said in re.findall(r"^ {4}([\w*][\w*, .]*):((?:.|\n(?! {4}[\w*]))*)", text, re.M):
         found |= {name.strip(" *"): said for name in names.split(",")}
     return found
 
@@ -127,7 +127,28 @@ def has_example(doc):
     return ">>> " in sections(doc).get("Example", "")
 
 
-def public_class(name, cls, law=False):
+def unbound(found):
+    """The function under a classmethod; a property stays one."""
+    return getattr(found, "__func__", found)
+
+
+def members(cls, among):
+    """What a class defines, and what it has of bases that are not public themselves."""
+    found = {}
+    for base in reversed(cls.__mro__):
+        if base is cls or (base not in among and base.__module__.startswith("jaxscale")):
+            found |= vars(base)
+    return found
+
+
+def explained_by_a_base(cls, method):
+    """Whether a base explains the method's parameters, which then mean the same here."""
+    bases = [vars(base)[method] for base in cls.__mro__[1:] if method in vars(base)]
+    functions = [found for found in map(unbound, bases) if inspect.isfunction(found)]
+    return any(not lacking(f, inspect.getdoc(f) or "", section=False) for f in functions)
+
+
+def public_class(name, cls, among, law=False):
     """Yield (name, what is missing) of a class and of its public methods and properties."""
     doc = inspect.getdoc(cls) or ""
     missing = without_summary(doc)
@@ -141,16 +162,14 @@ def public_class(name, cls, law=False):
             f"Attributes: {f}" for f in sorted(fields) if f not in explained and f[0] != "_"
         ]
     yield name, cls, missing
-    for method, found in vars(cls).items():
+    for method, found in members(cls, among).items():
         function = unwrapped(found)
         own = inspect.isfunction(function) and function.__module__.startswith("jaxscale")
         if not own or (method[0] == "_" and method != "__call__"):
             continue
-        base = any(
-            method in vars(b) and b.__module__.startswith("jaxscale") for b in cls.__mro__[1:-1]
-        )
         doc = inspect.getdoc(function) or ""
-        if base or not inspect.isroutine(getattr(found, "__func__", found)):
+        plain = isinstance(found, property | functools.cached_property)
+        if plain or explained_by_a_base(cls, method):
             yield f"{name}.{method}", function, without_summary(doc)
         else:
             yield f"{name}.{method}", function, lacking(function, doc, section=False)
@@ -174,10 +193,11 @@ def public():
         found = getattr(importlib.import_module(f"jaxscale.{room}"), name)
         bare |= set() if name in named else {name}
         named.setdefault(name, found)
+    among = [found for found in named.values() if inspect.isclass(found)]
     for name, found in named.items():
         if inspect.isclass(found) and found is not Any:
             law = issubclass(found, jaxscale.Law)
-            rows = list(public_class(name, found, law))
+            rows = list(public_class(name, found, among, law))
             alike = law and name not in LAWS  # of laws, the catalogue's page says the rest
             if not (alike or name in bare or has_example(inspect.getdoc(found) or "")):
                 rows[0][2].append("Example")

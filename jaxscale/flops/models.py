@@ -41,15 +41,30 @@ class Cost:
     unit: str
 
     def __call__(self, N: Any, D: Any) -> Any:
-        """Return the cost C of a run of N parameters on D tokens."""
+        """Return the cost C of a run of N parameters on D tokens.
+
+        Args:
+            N: parameters, any shape.
+            D: tokens, of a shape that broadcasts against N.
+        """
         raise NotImplementedError
 
     def tokens(self, N: Any, C: Any) -> Any:
-        """Return D such that a run of N parameters costs C."""
+        """Return D such that a run of N parameters costs C.
+
+        Args:
+            N: parameters, any shape.
+            C: the cost, of a shape that broadcasts against N.
+        """
         raise NotImplementedError
 
     def parameters(self, D: Any, C: Any) -> Any:
-        """Return N such that a run on D tokens costs C; NaN where every one costs more."""
+        """Return N such that a run on D tokens costs C; NaN where every one costs more.
+
+        Args:
+            D: tokens, any shape.
+            C: the cost, of a shape that broadcasts against D.
+        """
         raise NotImplementedError
 
     @property

@@ -159,6 +159,17 @@ def asymptote_profile(
         ValueError: the law has no asymptote, or an option is not one of those allowed.
 
     Cost: a fit and one or two batched solves of 64 refits.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> pinned = jaxscale.asymptote_profile(fit, at={"N": 1e7, "D": 1e9}, starts=64)
+        >>> f"E from {pinned.low:.2f} to {pinned.high:.2f}"
+        'E from 0.89 to 0.99'
+        >>> low, high = pinned.range()
+        >>> bool(low < high)
+        True
     """
     check_level(level)
     law, runs, residual = _asked(fit, runs, residual)
