@@ -114,6 +114,8 @@ def lacking(function, doc, section):
             missing.append(f"Args: shape of {name}")
     result = str(signature.return_annotation)
     begun = re.match(r"(Return|Yield|Write|Whether)", doc) and not section
+    if ":" in parts.get("Returns", "").strip().partition("\n")[0]:
+        missing.append("Returns without a colon, before which Sphinx takes words for a type")
     if result != "None" and "Returns" not in parts and "Yields" not in parts and not begun:
         missing.append("Returns")
     if ARRAYS.search(result) and not SHAPE.search(parts.get("Returns", "") + parts[""]):

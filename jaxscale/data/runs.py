@@ -408,7 +408,7 @@ def read_runs(
     r"""Read runs from CSV, TSV, JSON Lines, JSON, Parquet or a Markdown table, of one file or many.
 
     Args:
-        path: the file, a pattern such as "runs/*.csv", or several of these, which are one table
+        path: the file, a pattern such as `"runs/*.csv"`, or several of these, which are one table
             with the file of every row in a column `file`; text may be compressed (.gz, .xz), and
             "-" is standard input.
         map: letter -> name of its column, N, D, C, S, loss, weight or group; for columns that are
@@ -418,7 +418,7 @@ def read_runs(
         where: an expression, e.g. "loss < 4 and lr == 3e-4"; rows that satisfy it stay.
         drop_highest: leave out that many highest losses.
         bad: "raise", or "drop" rows whose cells are missing, not finite or no numbers.
-        units: "plain", or "auto" to read 300M, 32.0K, 11%, 1.2亿, 20,000,000, **3.36**, ~2.1,
+        units: "plain", or "auto" to read 300M, 32.0K, 11%, 1.2亿, 20,000,000, `**3.36**`, ~2.1,
             2.91 ± 0.02, and the units of headers, "params (M)".
         decimal: decimal mark of CSV numbers.
         scale: letter -> factor by which its column is multiplied, {"N": 1e6}.

@@ -64,7 +64,7 @@ def load(name: str, *, progress: bool = False) -> Runs:
         progress: show a bar while downloading.
 
     Returns:
-        The runs: N [parameters], D [tokens], C [FLOPs] where the source gives it, loss (mostly
+        The runs, with N [parameters], D [tokens], C [FLOPs] where the source gives it, loss (mostly
         nats/token, see the card), and what else `card(name)` lists; every column [n].
 
     Raises:
@@ -100,7 +100,7 @@ def load_curves(name: str) -> dict[str, dict[str, np.ndarray]]:
         name: of a table with curves, "stdlib_ladder".
 
     Returns:
-        By run, in the order of the runs of `load(name)`: columns [m], one value per evaluation:
+        By run, in the order of the runs of `load(name)`, columns [m], one value per evaluation;
         step, tokens (so far), lr (of that step), train_loss [nats/token], loss [nats/token, held
         out] and accuracy [share].
 

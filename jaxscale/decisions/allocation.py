@@ -153,9 +153,9 @@ def allocate(
         flops: FLOPs model; default the law's own, else C = 6 N D.
 
     Returns:
-        The allocation: floats; arrays for lists of numbers or under a sample of laws. Where a list
-        has a loss that nothing reaches, the answer is infinite there, or NaN where every run is
-        better than it; a note says so of a single law.
+        The allocation in floats, or in arrays for lists of numbers and under a sample of laws.
+        Where a list has a loss that nothing reaches, the answer is infinite there, or NaN where
+        every run is better than it; a note says so of a single law.
 
     Raises:
         FitError: the fit is not certified: what follows from it may be wrong by any factor.

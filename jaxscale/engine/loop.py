@@ -90,8 +90,8 @@ class Limits:
         max_steps: evaluations of one lane at most.
         decrement: converged when an exact model expects a relative gain below this.
         decrease: converged when three steps in a row change the value by less, relatively.
-        gradient: converged when |gradient| is below this times the value (optimizers that do not
-            report a decrement).
+        gradient: converged when the norm of the gradient is below this times the value (optimizers
+            that do not report a decrement).
         step: converged when a step is below this in every coordinate and the value is unchanged.
 
     Example:

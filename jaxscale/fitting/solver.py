@@ -114,7 +114,7 @@ def solver(
         max_steps: evaluations per start.
 
     Returns:
-        A pure function: `solver(law, runs)(losses, weights)` is a law.
+        A pure function of losses and weights whose value is a law.
 
     Raises:
         DataError: the runs cannot determine the law; names column and row.

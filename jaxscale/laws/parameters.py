@@ -121,7 +121,7 @@ def offset(
         shift: for c in c + a log N, the coefficient of each logarithm: `dict(N="-a")`.
 
     Returns:
-        A dataclass field, to stand after `name: Scalar =` in the body of a `Law`.
+        A dataclass field, for the body of a `Law`.
 
     Example:
         >>> import jaxscale
@@ -170,7 +170,7 @@ def coefficient(
         linear: false where the law is not affine in it.
 
     Returns:
-        A dataclass field, to stand after `name: Scalar =` in the body of a `Law`.
+        A dataclass field, for the body of a `Law`.
 
     Example:
         >>> import jaxscale
@@ -214,7 +214,7 @@ def exponent(
         bounds: range in which it is searched.
 
     Returns:
-        A dataclass field, to stand after `name: Scalar =` in the body of a `Law`.
+        A dataclass field, for the body of a `Law`.
 
     Example:
         >>> import jaxscale
@@ -246,7 +246,7 @@ def scale(
         start: range of the random starts, in its unit; of its logarithm if it is positive.
 
     Returns:
-        A dataclass field, to stand after `name: Scalar =` in the body of a `Law`.
+        A dataclass field, for the body of a `Law`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -296,7 +296,7 @@ def constant(
         doc: what it means.
 
     Returns:
-        A dataclass field, to stand after `name: Scalar =` in the body of a `Law`.
+        A dataclass field, for the body of a `Law`.
 
     Raises:
         LawError: the value is no finite number.
@@ -345,7 +345,7 @@ def breakpoint_at(doc: str, *, of: str) -> Any:
         of: name of the input that it is a value of.
 
     Returns:
-        A dataclass field, to stand after `name: Scalar =` in the body of a `Law`.
+        A dataclass field, for the body of a `Law`.
 
     Example:
         >>> import jax.numpy as jnp

@@ -51,7 +51,7 @@ def predict(law: Law | Fitted, **inputs: Any) -> Any:
             N and D takes any two of N, D, C (C = 6 N D, or the law's own `flops`).
 
     Returns:
-        The predicted loss, in the units of the runs: NumPy float64, or a tracer under `jit`,
+        The predicted loss, in the units of the runs; NumPy float64, or a tracer under `jit`,
         `vmap` or `grad`, in the dtype of the inputs.
 
     Raises:

@@ -208,7 +208,7 @@ class Loss:
         Returns:
             log Z, of the same shape.
 
-        Here by quadrature over log |r|; infinite where the tails are too heavy for a density.
+        Here by quadrature over `log |r|`; infinite where the tails are too heavy for a density.
         """
         r, log_step = self._nodes(jnp.result_type(float))
         exponents = log_step - self.rho(r) / jnp.exp(jnp.asarray(log_s))[..., None]

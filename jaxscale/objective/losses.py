@@ -69,7 +69,7 @@ class Square(Loss):
 
 
 class Huber(Loss):
-    """Quadratic within `delta`, linear outside: r²/2, or delta (|r| − delta/2).
+    """Quadratic within `delta`, linear outside: r²/2, or `delta (|r| − delta/2)`.
 
     The field's default is delta = 1e-3 on log residuals (Hoffmann et al. 2022), which is nearly
     least absolute deviations for noise above 5e-3.
@@ -99,7 +99,7 @@ class Huber(Loss):
         return inner * (size - 0.5 * inner)
 
     def weight(self, r: Array) -> Array:
-        """Return min(1, delta / |r|)."""
+        """Return `min(1, delta / |r|)`."""
         weight: Array = self.delta / jnp.maximum(jnp.abs(r), self.delta)
         return weight
 
@@ -130,11 +130,11 @@ class Huber(Loss):
 
 
 class Absolute(Loss):
-    """Absolute residual |r|: least absolute deviations.
+    """Absolute residual `|r|`: least absolute deviations.
 
     The kink at zero is approached from outside: the search uses a Huber curve of half-width
     `smoothing`, and the fit then sharpens it tenfold at a time down to 1e-9 of that width. Beyond
-    that final width rho is |r| exactly; within it, at most half the width above |r|.
+    that final width rho is `|r|` exactly; within it, at most half the width above.
 
     Attributes:
         smoothing: half-width of the curve that stands in for the kink in the search.
@@ -157,12 +157,12 @@ class Absolute(Loss):
         return Huber(self.smoothing)
 
     def rho(self, r: Array) -> Array:
-        """Return |r| outside the smoothing width, a parabola that touches it within."""
+        """Return `|r|` outside the smoothing width, a parabola that touches it within."""
         rho: Array = self._huber().rho(r) / self.smoothing + 0.5 * self.smoothing
         return rho
 
     def weight(self, r: Array) -> Array:
-        """Return 1 / max(|r|, smoothing)."""
+        """Return `1 / max(|r|, smoothing)`."""
         weight: Array = self._huber().weight(r) / self.smoothing
         return weight
 
@@ -181,11 +181,11 @@ class Absolute(Loss):
         return tuple(Absolute(self.smoothing * 10.0**-k) for k in range(1, 10))
 
     def inside(self, r: Array) -> Array:
-        """Return |r| <= smoothing."""
+        """Return `|r| <= smoothing`."""
         return self._huber().inside(r)
 
     def log_normalizer(self, log_s: Any) -> Array:
-        """Return log 2 s: the Laplace density; |r| outside a smoothing that is not worth a term."""
+        """Return log 2 s: the Laplace density; `|r|`, the smoothing not being worth a term."""
         log_z: Array = jnp.log(2.0) + log_s
         return log_z
 

@@ -135,7 +135,7 @@ class Residual:
         raise NotImplementedError
 
     def log_jacobian(self, prediction: np.ndarray, loss: np.ndarray) -> np.ndarray:
-        """Return log |dr/dy| [n], which turns a density of residuals into one of losses.
+        """Return `log |dr/dy|` [n], which turns a density of residuals into one of losses.
 
         Args:
             prediction: what the law says [n], in the units of the runs.

@@ -52,7 +52,7 @@ class Asymmetric(Loss):
         return rho
 
     def weight(self, r: Array) -> Array:
-        """Return min(1, delta / |r|), times the penalty where r > 0."""
+        """Return `min(1, delta / |r|)`, times the penalty where r > 0."""
         weight: Array = self._side(r) * self.delta / jnp.maximum(jnp.abs(r), self.delta)
         return weight
 
@@ -70,8 +70,8 @@ class Asymmetric(Loss):
 class Quantile(Loss):
     """The pinball loss: the law goes through the `tau` quantile of the runs at a place.
 
-    tau |r| where the law lies below the run, (1 - tau) |r| above: a tau of .1 is a frontier that
-    a tenth of the runs is better than. The kink is approached as by `Absolute`, `smoothing` a
+    `tau |r|` where the law lies below the run, `(1 - tau) |r|` above: a tau of .1 is a frontier
+    that a tenth of the runs is better than. The kink is approached as by `Absolute`, `smoothing` a
     half-width that is sharpened tenfold at a time.
 
     Attributes:
@@ -118,7 +118,7 @@ class Quantile(Loss):
         return rho
 
     def weight(self, r: Array) -> Array:
-        """Return the slope of the side over max(|r|, smoothing)."""
+        """Return the slope of the side over `max(|r|, smoothing)`."""
         weight: Array = self._side(r) / jnp.maximum(jnp.abs(r), self.smoothing)
         return weight
 
@@ -140,7 +140,7 @@ class Quantile(Loss):
         )
 
     def inside(self, r: Array) -> Array:
-        """Return |r| <= smoothing."""
+        """Return `|r| <= smoothing`."""
         within: Array = jnp.abs(r) <= self.smoothing
         return within
 

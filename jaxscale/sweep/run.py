@@ -163,7 +163,7 @@ def run_sweep(
             compiled programs if `JAX_COMPILATION_CACHE_DIR` is set.
 
     Returns:
-        Every cell's row, failed ones included: a cell that fails is tried again the next time.
+        Every cell's row, failed ones included; a cell that fails is tried again the next time.
 
     Raises:
         DataError: a table cannot be read.

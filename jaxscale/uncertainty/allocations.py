@@ -85,9 +85,9 @@ def allocate(
         progress: called as by `bootstrap`.
 
     Returns:
-        The allocation: floats; arrays for lists of numbers or under a sample of laws. Where a list
-        has a loss that nothing reaches, the answer is infinite there, or NaN where every run is
-        better than it, and a note says so.
+        The allocation in floats, or in arrays for lists of numbers and under a sample of laws.
+        Where a list has a loss that nothing reaches, the answer is infinite there, or NaN where
+        every run is better than it, and a note says so.
 
     Raises:
         FitError: the fit is not certified: what follows from it may be wrong by any factor.

@@ -230,7 +230,7 @@ def bootstrap(
     law absorbs what would tell.
 
     Returns:
-        The draws: laws, intervals, prediction bands.
+        The draws, with their laws, intervals and prediction bands.
 
     Raises:
         DataError: no groups are known.
