@@ -47,8 +47,13 @@ Grouped.over Transformer.count Transformer.training_flops Transformer.inference_
 """Methods that a person calls for their own sake: each has an example."""
 LAWS = ("Law", "Chinchilla", "Kaplan", "PowerLaw")
 """Laws with an example; how to use any other is the same, and the catalogue draws and states it."""
-SLOW: tuple[str, ...] = ()
-"""Examples that compile programs of their own."""
+SLOW = """
+Forecaster Forecaster.predict Grouped Influence.largest IsoFlop ManyFits Profiles.intervals Ranking
+Reduced Refits Report Solver asymptote_profile compare cross_validate engine.Solution
+engine.classify engine.solve fit_many implicit.argmin implicit.argmin_law implicit.condition
+influence isoflop learn_prior load_many newton posterior profile rank report rollout solver
+""".split()
+"""Examples that compile programs of their own, a second of CPU and more; all others share some."""
 PARTS = ("Args", "Returns", "Raises", "Attributes", "Example", "Examples", "Yields", "Note")
 OWN = {"self", "cls"}
 FLAGS = doctest.NORMALIZE_WHITESPACE

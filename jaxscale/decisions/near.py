@@ -11,6 +11,7 @@ import numpy as np
 from jaxscale.decisions.inverse import direction
 from jaxscale.flops import Flops, tokens_for
 from jaxscale.laws import Law
+from jaxscale.laws.prediction import Fitted, law_of
 
 WITHIN = (0.0025, 0.005)
 """Shares of the best loss that are asked for where none is named."""
@@ -34,11 +35,11 @@ class Near:
     D: tuple[Any, Any]
 
 
-def near_optimal(law: Law, best: Any, within: float, flops: Flops | None = None) -> Near:
+def near_optimal(law: Law | Fitted, best: Any, within: float, flops: Flops | None = None) -> Near:
     """Return the sizes whose runs are nearly as good as the best one of a budget.
 
     Args:
-        law: of N and D, scalar parameters.
+        law: a fit of a law of N and D, or such a law with values; scalar parameters.
         best: the `Allocation` of budgets, scalar or [m].
         within: share of the loss, .0025 for a quarter of a percent.
         flops: FLOPs model; default the law's own.
@@ -61,6 +62,7 @@ def near_optimal(law: Law, best: Any, within: float, flops: Flops | None = None)
     """
     if not within > 0:
         raise ValueError(f"within must be a positive share of the loss, got {within!r}")
+    law = law_of(law)
     model = flops or law.flops
     C, top = np.asarray(best.compute, float), np.log(np.asarray(best.N, float))
     sign = float(direction(law))

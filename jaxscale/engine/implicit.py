@@ -256,10 +256,12 @@ def condition(objective: Objective, z: Array) -> Array:
         A scalar, 1 or more.
 
     Example:
+        >>> import jax
         >>> import jax.numpy as jnp
         >>> import jaxscale
         >>> fit = jaxscale.fit("Chinchilla", jaxscale.datasets.load("stdlib_ladder"), starts=64)
-        >>> found = jaxscale.implicit.condition(fit.problem.objective, jnp.asarray(fit.optimum))
+        >>> objective = jax.tree.map(jnp.asarray, fit.problem.objective)  # on the device
+        >>> found = jaxscale.implicit.condition(objective, jnp.asarray(fit.optimum))
         >>> 1e2 < float(found) < 1e5
         True
     """
