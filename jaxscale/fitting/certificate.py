@@ -85,8 +85,8 @@ class Certificate:
         >>> import jaxscale
         >>> runs = jaxscale.datasets.load("stdlib_ladder")
         >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
-        >>> fit.certificate.trusted, fit.certificate.reasons, fit.certificate.share_at_best
-        (True, (), 1.0)
+        >>> fit.certificate.trusted, fit.certificate.reasons, fit.certificate.share_at_best > 0.9
+        (True, (), True)
     """
 
     status: str
