@@ -48,12 +48,16 @@ Grouped.over Transformer.count Transformer.training_flops Transformer.inference_
 LAWS = ("Law", "Chinchilla", "Kaplan", "PowerLaw")
 """Laws with an example; how to use any other is the same, and the catalogue draws and states it."""
 SLOW = """
-Forecaster Forecaster.predict Grouped Influence.largest IsoFlop ManyFits Profiles.intervals Ranking
-Reduced Refits Report Solver asymptote_profile compare cross_validate engine.Solution
-engine.classify engine.solve fit_many implicit.argmin implicit.argmin_law implicit.condition
-influence isoflop learn_prior load_many newton posterior profile rank report rollout solver
+Forecaster Grouped Influence.largest Profiles.intervals Reduced Refits asymptote_profile compare
+cross_validate engine.Solution engine.classify engine.solve fit_many implicit.argmin
+implicit.argmin_law implicit.condition influence isoflop load_many newton profile rank report
+rollout solver
 """.split()
 """Examples that compile programs of their own, a second of CPU and more; all others share some."""
+NIGHTLY = """
+Forecaster.predict IsoFlop ManyFits Ranking Report Solver learn_prior posterior
+""".split()
+"""Those that take longest, or whose calls stand in an example of SLOW too."""
 PARTS = ("Args", "Returns", "Raises", "Attributes", "Example", "Examples", "Yields", "Note")
 OWN = {"self", "cls"}
 FLAGS = doctest.NORMALIZE_WHITESPACE
@@ -228,7 +232,7 @@ def test_a_public_name_is_explained_to_its_end(name):
 
 
 def test_every_door_exists():
-    assert not [name for name in (*DOORS, *SLOW) if name not in PUBLIC]
+    assert not [name for name in (*DOORS, *SLOW, *NIGHTLY) if name not in PUBLIC]
 
 
 def test_what_public_functions_return_is_explained_too():
@@ -245,8 +249,9 @@ def examples():
         function = inspect.unwrap(found)
         if has_example(inspect.getdoc(function) or "") and function not in seen:
             seen[function] = name
-            slow = [pytest.mark.slow] if name in SLOW else []
-            yield pytest.param(function, id=name, marks=slow)
+            slow = [pytest.mark.slow] if name in (*SLOW, *NIGHTLY) else []
+            nightly = [pytest.mark.nightly] if name in NIGHTLY else []
+            yield pytest.param(function, id=name, marks=slow + nightly)
 
 
 @pytest.mark.parametrize("found", list(examples()))

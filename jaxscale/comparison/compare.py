@@ -33,7 +33,7 @@ SENSITIVITY_STARTS = 512
 
 def compare(
     laws: Mapping[str, Law] | Iterable[Law | type[Law] | str],
-    runs: Runs | Any,
+    runs: Runs,
     *,
     by: str | None = None,
     levels: int = 12,
@@ -54,7 +54,7 @@ def compare(
     Args:
         laws: laws, or a mapping from label to law. One that cannot be fitted stays in the result
             with the reason.
-        runs: the runs, n of them, or a dataframe or a dict of arrays; losses must be positive.
+        runs: the runs; losses must be positive.
         by: what makes a run large; default C where it is known, else N, D or the laws' own input.
         levels: bins along `by`; see `rollout`.
         share: windows fitted to less than this share of the levels are shown but do not count.
@@ -90,7 +90,7 @@ def compare(
         'Chinchilla'
     """
     begin = time.perf_counter()
-    named, runs = labelled(laws), Runs.of(runs)
+    named = labelled(laws)
     residual = residual_named(residual)
     loss = usual_loss(residual) if loss is None else loss
     require_draws(draws or 19, len(runs), 19, "0 for no tests, or ")

@@ -253,7 +253,7 @@ def _notes(split: Split, reasons: Sequence[str], oddities: Sequence[str]) -> lis
 
 def rollout(
     laws: Mapping[str, Law] | Iterable[Law | type[Law] | str],
-    runs: Runs | Any,
+    runs: Runs,
     *,
     by: str = "C",
     levels: int = 12,
@@ -268,7 +268,7 @@ def rollout(
 
     Args:
         laws: laws, or a mapping from label to law.
-        runs: the runs, n of them; or a dataframe, or a dict of arrays.
+        runs: the runs.
         by: what makes a run large: "C", "N", "D" or any other column of positive numbers.
         levels: quantile bins along `by` where its values are no few levels; see `splits.by_size`.
         share: windows fitted to a smaller share of the levels do not count in `score`.
@@ -294,7 +294,7 @@ def rollout(
         >>> dict(zip(held.laws, held.score().round(2).tolist()))
         {'Chinchilla': 0.01, 'PowerLaw:C': 0.06}
     """
-    named, runs = labelled(laws), Runs.of(runs)
+    named = labelled(laws)
     split = by_size(named.values(), runs, by, levels=levels, horizon=horizon, share=share)
     found = fit_all(named, runs, loss=loss, residual=residual, starts=starts, seed=seed)
     return held_out(found, [split], starts=starts, seed=seed)[0]
@@ -302,7 +302,7 @@ def rollout(
 
 def cross_validate(
     laws: Mapping[str, Law] | Iterable[Law | type[Law] | str],
-    runs: Runs | Any,
+    runs: Runs,
     *,
     folds: int = 10,
     groups: bool | str = False,
@@ -316,7 +316,7 @@ def cross_validate(
 
     Args:
         laws: laws, or a mapping from label to law.
-        runs: the runs, n of them; or a dataframe, or a dict of arrays.
+        runs: the runs.
         folds: number of folds, stratified along `by`.
         groups: True leaves out `runs.group`, a name the values of that column, one at a time, in
             place of folds.
@@ -340,7 +340,7 @@ def cross_validate(
         >>> held.error.shape, round(float(held.score()[0]), 3)
         ((1, 5, 68), 0.012)
     """
-    named, runs = labelled(laws), Runs.of(runs)
+    named = labelled(laws)
     split = by_groups(runs, groups) if groups else by_folds(runs, folds, by=by, seed=seed)
     found = fit_all(named, runs, loss=loss, residual=residual, starts=starts, seed=seed)
     return held_out(found, [split], starts=starts, seed=seed)[0]

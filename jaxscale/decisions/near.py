@@ -10,8 +10,7 @@ import numpy as np
 
 from jaxscale.decisions.inverse import direction
 from jaxscale.flops import Flops, tokens_for
-from jaxscale.laws import Law
-from jaxscale.laws.prediction import Fitted, law_of
+from jaxscale.laws import Fitted, Law
 
 WITHIN = (0.0025, 0.005)
 """Shares of the best loss that are asked for where none is named."""
@@ -62,7 +61,7 @@ def near_optimal(law: Law | Fitted, best: Any, within: float, flops: Flops | Non
     """
     if not within > 0:
         raise ValueError(f"within must be a positive share of the loss, got {within!r}")
-    law = law_of(law)
+    law = law.law if isinstance(law, Fitted) else law
     model = flops or law.flops
     C, top = np.asarray(best.compute, float), np.log(np.asarray(best.N, float))
     sign = float(direction(law))

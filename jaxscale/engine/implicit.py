@@ -135,11 +135,11 @@ def argmin(objective: Objective, z: Array) -> Array:
         >>> import jaxscale
         >>> fit = jaxscale.fit("Chinchilla", jaxscale.datasets.load("stdlib_ladder"), starts=64)
         >>> z = jnp.asarray(fit.optimum)
-        >>> def moved(loss):
+        >>> def moved(loss):  # the last coordinate, beta
         ...     objective = jaxscale.implicit.with_values(fit.problem.objective, loss=loss)
-        ...     return jaxscale.implicit.argmin(objective, z)
-        >>> jax.jacrev(moved)(jnp.asarray(fit.runs.loss)).shape  # [P, n]
-        (5, 68)
+        ...     return jaxscale.implicit.argmin(objective, z)[-1]
+        >>> jax.grad(moved)(jnp.asarray(fit.runs.loss)).shape
+        (68,)
     """
     return z
 

@@ -24,7 +24,6 @@ from jaxscale.errors import FitError
 from jaxscale.fitting.preparation import prepare
 from jaxscale.fitting.second import refuse_first
 from jaxscale.laws import Law
-from jaxscale.laws.names import law_given
 from jaxscale.objective.losses import Loss, usual_loss
 from jaxscale.objective.objective import Objective
 from jaxscale.objective.residuals import Residual, residual_named
@@ -117,8 +116,8 @@ class ExponentGrid:
 
 
 def exponent_grid(
-    law: Law | type[Law] | str,
-    runs: Runs | Any,
+    law: Law,
+    runs: Runs,
     *,
     loss: Loss | None = None,
     residual: str | Residual = "log",
@@ -133,7 +132,7 @@ def exponent_grid(
     Args:
         law: a law with one or two free exponents, everything else free in it linear; fix the
             others to look at a slice.
-        runs: the runs, n of them; or a dataframe, or a dict of arrays.
+        runs: the runs.
         loss: robust loss; default `Huber(1e-3)`, as in `fit`. `Square()` is a hundred times
             faster. A robust loss is met by a few reweightings per cell: values exceed the
             minimum over the linear parameters, by 1e-4 of themselves at steps of 0.01 or less,
@@ -169,10 +168,11 @@ def exponent_grid(
         {'alpha': 0.42, 'beta': 0.52}
     """
     begin = time.perf_counter()
-    if not isinstance(loss, Loss | None):
-        raise TypeError(f"loss must be one such as Huber(1e-3), got {type(loss).__name__}")
-    refuse_tracers((law, getattr(runs, "loss", runs), weights), "exponent_grid")
-    law, runs = law_given(law), Runs.of(runs)
+    if not isinstance(law, Law) or not isinstance(loss, Loss | None):
+        raise TypeError("law must be a Law such as Chinchilla(), loss one such as Huber(1e-3)")
+    if not isinstance(runs, Runs):
+        raise TypeError(f"runs must be jaxscale.Runs, got {type(runs).__name__}")
+    refuse_tracers((law, runs.loss, weights), "exponent_grid")
     refuse_first(residual_named(residual), "exponent_grid()")
     loss = usual_loss(residual_named(residual)) if loss is None else loss
     names = _exponents(law)

@@ -21,7 +21,6 @@ from jaxscale.engine.thinning import THINNING_STARTS
 from jaxscale.fitting.fit import fit
 from jaxscale.fitting.preparation import bucket
 from jaxscale.laws import Law
-from jaxscale.laws.names import law_given
 from jaxscale.objective.losses import Loss
 from jaxscale.varpro.starts import KEPT, MAX_STARTS
 
@@ -55,7 +54,7 @@ class Warmup:
 
 
 def warmup(
-    law: Law | type[Law] | str,
+    law: Law,
     n: int,
     *,
     loss: Loss | None = None,
@@ -72,8 +71,7 @@ def warmup(
     input there are: for it, n distinct values are assumed.
 
     Args:
-        law: what will be fitted, or its class or name; which parameters are fixed counts, their
-            values do not.
+        law: what will be fitted; which parameters are fixed counts, their values do not.
         n: how many runs there will be.
         loss: as in `fit`.
         residual: as in `fit`.
@@ -101,7 +99,6 @@ def warmup(
             f"n must be between 1 and {MAX_ROWS:,}, and starts between 0 and {MAX_STARTS:,}, got "
             f"{n} and {starts}"
         )
-    law = law_given(law)
     begin, before = time.perf_counter(), programs.compiled
     result = fit(
         law,
