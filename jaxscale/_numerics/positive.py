@@ -129,6 +129,18 @@ def power(x: Any, p: Any) -> Any:
 
     Use it in a law's formula where x may be a plain array: the general power of float64 is a
     scalar library call on CPU, several times slower.
+
+    Args:
+        x: positive numbers, any shape.
+        p: the exponent, of a shape that broadcasts against `x`.
+
+    Returns:
+        x**p, of the common shape; pure JAX.
+
+    Example:
+        >>> import jaxscale
+        >>> round(float(jaxscale.power(8.0, -1 / 3)), 6)
+        0.5
     """
     if not _on_host(x, p):
         return jnp.exp(p * log(x))

@@ -63,7 +63,11 @@ class NamedColumns:
         raise NotImplementedError
 
     def without_blanks(self, names: Sequence[str]) -> Self:
-        """Return the runs that have something in columns, of those named here that there are."""
+        """Return the runs that have something in columns, of those named here that there are.
+
+        Args:
+            names: of columns.
+        """
         runs = self
         for name in dict.fromkeys(names):
             key = runs._key(name)

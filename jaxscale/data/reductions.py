@@ -45,6 +45,13 @@ class Reductions(NamedColumns):
         Raises:
             DataError: there is no such column, a cell of it is empty, or no run ends well.
             ValueError: there is no such end.
+
+        Example:
+            >>> import jaxscale
+            >>> S, width = [10, 20, 10, 20], [8, 8, 16, 16]
+            >>> log = jaxscale.Runs(S=S, loss=[3.5, 3.2, 3.3, 2.9], width=width)
+            >>> log.last_of("width").loss
+            array([3.2, 2.9])
         """
         names = listed(",".join(run))
         option = f"--last-of {','.join(names)}"
@@ -97,6 +104,13 @@ class Reductions(NamedColumns):
         Raises:
             DataError: there is no such column, a cell of it is empty or has no logarithm, or the
                 response is one of which more is better.
+
+        Example:
+            >>> import jaxscale
+            >>> N, lr = [1e6, 1e6, 1e7, 1e7], [1e-3, 2e-3, 1e-3, 2e-3]
+            >>> runs = jaxscale.Runs(N=N, D=[1e9] * 4, loss=[3.2, 3.1, 2.9, 2.8], lr=lr)
+            >>> runs.best_of("N", "D").loss
+            array([3.1, 2.8])
         """
         names, tuned = listed(",".join(by)), listed(over)
         if of != "loss" and of not in [f"{name}_opt" for name in tuned]:
@@ -142,6 +156,13 @@ class Reductions(NamedColumns):
 
         Raises:
             DataError: as `best_of`.
+
+        Example:
+            >>> import jaxscale
+            >>> loss, lr = [3.25, 3.1, 3.12, 3.3], [5e-4, 1e-3, 2e-3, 4e-3]
+            >>> sweep = jaxscale.Runs(N=[1e6] * 4, D=[1e9] * 4, loss=loss, lr=lr)
+            >>> sweep.tuning("N", over="lr").at.round(4)  # [groups, 1], in the unit of lr
+            array([[0.0013]])
         """
         names, tuned = listed(",".join(by)), listed(over)
         option = f"--best-of {','.join(names)} --over {','.join(tuned)}"
@@ -178,6 +199,13 @@ class Reductions(NamedColumns):
 
         Raises:
             DataError: there is no such column, or no two runs differ in it only.
+
+        Example:
+            >>> import jaxscale
+            >>> N, seed = [1e6, 1e6, 1e7, 1e7], [0, 1, 0, 1]
+            >>> runs = jaxscale.Runs(N=N, D=[1e9] * 4, loss=[3.2, 3.1, 2.9, 2.8], seed=seed)
+            >>> runs.average("seed").loss.round(2)
+            array([3.15, 2.85])
         """
         names, given = listed(over), listed(within)
         option = f"--average-over {','.join(names)}"
@@ -245,6 +273,12 @@ class Reductions(NamedColumns):
 
         Raises:
             DataError: there is no such column, or a value of it is not positive.
+
+        Example:
+            >>> import jaxscale
+            >>> runs = jaxscale.datasets.load("stdlib_ladder")
+            >>> len(runs.envelope("C"))
+            26
         """
         option = f"--envelope {along}"
         values = self._resolved(along, option)

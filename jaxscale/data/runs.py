@@ -52,6 +52,12 @@ class Runs(Reductions):
         names: how the source called each column, or what it was worked out from.
         unread: letters whose column could not be read, and why; it is said where one is asked for.
         called: by row, of those left out too, what the run is called, where the source says it.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.Runs(N=[1e6, 1e7, 1e8], D=[1e9, 1e9, 1e9], loss=[3.2, 2.9, 2.7])
+        >>> len(runs), runs.column("C")
+        (3, array([6.e+15, 6.e+16, 6.e+17]))
     """
 
     columns: dict[str, np.ndarray]
@@ -118,7 +124,21 @@ class Runs(Reductions):
         return len(self.loss)
 
     def replace(self, **changes: Any) -> Self:
-        """Return the runs with some columns or attributes changed, checked as in `Runs(...)`."""
+        """Return the runs with some columns or attributes changed, checked as in `Runs(...)`.
+
+        Args:
+            **changes: columns [n] or attributes by name.
+
+        Returns:
+            The runs.
+
+        Example:
+            >>> import jaxscale
+            >>> runs = jaxscale.datasets.load("stdlib_ladder")
+            >>> in_bits = runs.replace(loss=runs.column("bits_per_byte"))
+            >>> float(in_bits.loss.max())
+            3.52099
+        """
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return type(self)(**{**fields.pop("columns"), **fields, **changes})
 
@@ -133,7 +153,11 @@ class Runs(Reductions):
         return response_of(self.names.get("loss", "loss"))
 
     def column_called(self, name: str) -> str:
-        """Return the name here of a column that the source may call otherwise."""
+        """Return the name here of a column that the source may call otherwise.
+
+        Args:
+            name: here or in the source.
+        """
         if name in self.columns:
             return name
         known = self.names.items()
@@ -145,9 +169,19 @@ class Runs(Reductions):
 
         Columns are recognized by their names, as in a file; see `read_runs` for options.
 
+        Args:
+            given: runs, a dataframe, or a dict of arrays [n].
+
         Raises:
             DataError: a column is missing, or a cell cannot be read; names column and row.
             TypeError: it is a path.
+
+        Example:
+            >>> import jaxscale
+            >>> table = {"params": [1e6, 1e7], "tokens": [1e9, 1e9], "val_loss": [3.2, 2.9]}
+            >>> runs = jaxscale.Runs.of(table)
+            >>> runs.column("N"), runs.loss
+            (array([ 1000000., 10000000.]), array([3.2, 2.9]))
         """
         if isinstance(given, Runs):
             return given
@@ -167,15 +201,40 @@ class Runs(Reductions):
             frame: the dataframe.
             options: those of `read_runs`, but `decimal`.
 
+        Returns:
+            The runs, `rows` counting the rows of the frame from 1.
+
         Raises:
             DataError: a cell cannot be read; the message names column and row.
             ValueError: an option is not one of those allowed.
+
+        Example:
+            >>> import pandas
+            >>> import jaxscale
+            >>> frame = pandas.DataFrame({"N": [1e6, 1e7], "D": [1e9, 1e9], "ppl": [24.5, 18.2]})
+            >>> jaxscale.Runs.from_dataframe(frame, map={"loss": "log(ppl)"}).loss.round(2)
+            array([3.2, 2.9])
         """
         given = {name: value for name, value in options.items() if value is not None}
         return _read(cls, table_from_dataframe(frame), Reading(**given))
 
     def select(self, mask: np.ndarray, reason: str) -> Self:
-        """Return the runs where `mask` [n] is true; the others join `dropped` with `reason`."""
+        """Return the runs where `mask` [n] is true; the others join `dropped` with `reason`.
+
+        Args:
+            mask: booleans [n].
+            reason: why the others are left out, as messages say it.
+
+        Raises:
+            DataError: the mask is not [n] booleans.
+
+        Example:
+            >>> import jaxscale
+            >>> runs = jaxscale.datasets.load("stdlib_ladder")
+            >>> large = runs.select(runs.column("N") > 1e5, "small")
+            >>> len(large), len(large.dropped)
+            (26, 42)
+        """
         mask = np.asarray(mask)
         if mask.dtype != bool or mask.shape != self.loss.shape:
             raise DataError(
@@ -200,8 +259,17 @@ class Runs(Reductions):
     def by_group(self) -> dict[str, Runs]:
         """Return the runs of every label of the group, in the order of their first rows.
 
+        Returns:
+            Runs by label.
+
         Raises:
             DataError: the runs have no group, or a label is empty.
+
+        Example:
+            >>> import jaxscale
+            >>> runs = jaxscale.datasets.load("stdlib_ladder")
+            >>> {label: len(part) for label, part in runs.by_group().items()}
+            {'rectangle': 18, 'wsd': 9, 'repeat': 6, 'isoflop': 35}
         """
         if self.group is None:
             raise DataError(
@@ -229,19 +297,35 @@ class Runs(Reductions):
         return found
 
     def where(self, index: int) -> str:
-        """Return how to name a run in a message."""
+        """Return how to name a run in a message.
+
+        Args:
+            index: of the run, from 0.
+        """
         return f"{self.source}, row {self.row(index)}"
 
     def row(self, index: int) -> str:
-        """Return the row of a run, with what the run is called: `12 (tiny-350M)`."""
+        """Return the row of a run, with what the run is called: `12 (tiny-350M)`.
+
+        Args:
+            index: of the run, from 0.
+        """
         return self.row_called(int(self.rows[index]))
 
     def row_called(self, row: int) -> str:
-        """Return a row as the source counts it, left out or not, with what its run is called."""
+        """Return a row as the source counts it, left out or not, with what its run is called.
+
+        Args:
+            row: as the source counts it.
+        """
         return f"{row} ({self.called[row]})" if row in self.called else str(row)
 
     def label(self, name: str) -> str:
-        """Return how the source calls a column, or what it was worked out from."""
+        """Return how the source calls a column, or what it was worked out from.
+
+        Args:
+            name: of a column here.
+        """
         if name in LETTERS and name not in self.columns:
             known = " and ".join(letter for letter in LETTERS if letter in self.columns)
             return f"{name!r} (worked out from {known})"
@@ -251,8 +335,19 @@ class Runs(Reductions):
     def column(self, name: str, flops: Flops | None = None) -> np.ndarray:
         """Return a column [n]; the third of N, D, C follows from the other two.
 
+        Args:
+            name: N, D, C or another column.
+            flops: FLOPs model that ties N, D and C; default C = 6 N D.
+
         Raises:
             DataError: the column is missing and cannot be worked out.
+
+        Example:
+            >>> import jaxscale
+            >>> runs = jaxscale.datasets.load("stdlib_ladder")
+            >>> ratio = runs.column("D") / runs.column("N")
+            >>> f"{ratio.min():.1f} to {ratio.max():.1f} tokens per parameter"
+            '0.3 to 826.1 tokens per parameter'
         """
         if name in self.columns:
             return self.columns[name]
@@ -314,7 +409,7 @@ def read_runs(
     parse: str | Sequence[str] = (),
     **reductions: Unpack[Reduce],
 ) -> Runs:
-    """Read runs from CSV, TSV, JSON Lines, JSON, Parquet or a Markdown table, of one file or many.
+    r"""Read runs from CSV, TSV, JSON Lines, JSON, Parquet or a Markdown table, of one file or many.
 
     Args:
         path: the file, a pattern such as ``"runs/*.csv"``, or several of these, which are one table
@@ -327,7 +422,7 @@ def read_runs(
         where: an expression, e.g. "loss < 4 and lr == 3e-4"; rows that satisfy it stay.
         drop_highest: leave out that many highest losses.
         bad: "raise", or "drop" rows whose cells are missing, not finite or no numbers.
-        units: "plain", or "auto" to read 300M, 32.0K, 11%, 1.2亿, 20,000,000, **3.36**, ~2.1,
+        units: "plain", or "auto" to read 300M, 32.0K, 11%, 1.2亿, 20,000,000, `**3.36**`, ~2.1,
             2.91 ± 0.02, and the units of headers, "params (M)".
         decimal: decimal mark of CSV numbers.
         scale: letter -> factor by which its column is multiplied, {"N": 1e6}.
@@ -345,6 +440,14 @@ def read_runs(
     Raises:
         DataError: the file or a cell cannot be read; the message names column and row.
         ValueError: an option is not one of those allowed.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import jaxscale
+        >>> _ = Path("runs.csv").write_text("params,tokens,val_ppl\n1e6,1e9,24.5\n1e7,1e9,18.2\n")
+        >>> runs = jaxscale.read_runs("runs.csv", map={"loss": "log(val_ppl)"})
+        >>> runs.column("N"), runs.loss.round(2)
+        (array([ 1000000., 10000000.]), array([3.2, 2.9]))
     """
     options = Reading(
         map or {}, where, drop_highest, bad, units, scale or {}, melt, parse, **reductions

@@ -26,12 +26,30 @@ UNITS = {"N": "parameters", "D": "tokens", "C": "FLOPs", "S": "steps", "group": 
 
 
 def names() -> list[str]:
-    """Return the names that `load` knows, the shipped table first."""
+    """Return the names that `load` knows, the shipped table first.
+
+    Returns:
+        The names.
+
+    Example:
+        >>> import jaxscale
+        >>> jaxscale.datasets.names()[0]
+        'stdlib_ladder'
+    """
     return list(ENTRIES)
 
 
 def at_hand() -> list[str]:
-    """Return the names whose tables are here: the shipped one, and those with a local copy."""
+    """Return the names whose tables are here: the shipped one, and those with a local copy.
+
+    Returns:
+        The names; each can be loaded without a network.
+
+    Example:
+        >>> import jaxscale
+        >>> "stdlib_ladder" in jaxscale.datasets.at_hand()
+        True
+    """
     return [name for name, entry in ENTRIES.items() if entry.source is None or _local(entry)]
 
 
@@ -46,12 +64,18 @@ def load(name: str, *, progress: bool = False) -> Runs:
         progress: show a bar while downloading.
 
     Returns:
-        The runs: N [parameters], D [tokens], C [FLOPs] where the source gives it, loss (mostly
+        The runs, with N [parameters], D [tokens], C [FLOPs] where the source gives it, loss (mostly
         nats/token, see the card), and what else `card(name)` lists; every column [n].
 
     Raises:
         DataError: there is no such name; there is no copy and no way to download one; or the
             numbers are not those that the name stands for (a download is then removed).
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> len(runs), float(runs.loss.min())
+        (68, 1.27587)
     """
     entry = _entry(name)
     if entry.source is None:
@@ -72,13 +96,22 @@ def load(name: str, *, progress: bool = False) -> Runs:
 def load_curves(name: str) -> dict[str, dict[str, np.ndarray]]:
     """Return the runs of a shipped table on their way.
 
+    Args:
+        name: of a table with curves, "stdlib_ladder".
+
     Returns:
-        By run, in the order of the runs of `load(name)`: columns [m], one value per evaluation:
+        By run, in the order of the runs of `load(name)`, columns [m], one value per evaluation;
         step, tokens (so far), lr (of that step), train_loss [nats/token], loss [nats/token, held
         out] and accuracy [share].
 
     Raises:
         DataError: there is no such name, or the table has no curves.
+
+    Example:
+        >>> import jaxscale
+        >>> curves = jaxscale.datasets.load_curves("stdlib_ladder")
+        >>> len(curves), list(next(iter(curves.values())))
+        (68, ['step', 'tokens', 'lr', 'train_loss', 'loss', 'accuracy'])
     """
     entry = _entry(name)
     path = (PACKAGE / entry.file).with_name("curves.csv")
@@ -100,8 +133,19 @@ def load_curves(name: str) -> dict[str, dict[str, np.ndarray]]:
 def card(name: str) -> str:
     """Return what a table is: rows, columns and units, licence, paper, source.
 
+    Args:
+        name: one of `names()`.
+
+    Returns:
+        The text, of several lines.
+
     Raises:
         DataError: there is no such name.
+
+    Example:
+        >>> import jaxscale
+        >>> print(jaxscale.datasets.card("stdlib_ladder").splitlines()[0])
+        # stdlib_ladder: a ladder of small byte-level transformers
     """
     entry = _entry(name)
     if entry.source is None:
@@ -134,6 +178,18 @@ def content_digest(runs: Runs) -> str:
 
     It is the same for any file that parses to these numbers in this order, whatever its columns
     are called, so a tidy copy and its source share it.
+
+    Args:
+        runs: the runs.
+
+    Returns:
+        The digest, 64 hexadecimal digits.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> len(jaxscale.datasets.content_digest(runs))
+        64
     """
     sha = hashlib.sha256()
     for values in (runs.column("N"), runs.column("D"), runs.loss):

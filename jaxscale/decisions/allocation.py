@@ -90,6 +90,15 @@ class Allocation:
         extrapolation: per answer, how far it lies outside the runs, by what.
         notes: sentences that a reader should see beside the numbers.
         trusted: False where a note says not to use a number.
+
+    Example:
+        >>> import jaxscale
+        >>> law = jaxscale.Chinchilla.preset("hoffmann_2022")
+        >>> best = jaxscale.allocate(law, compute=[1e22, 1e23])
+        >>> best.tokens_per_parameter.round(1)
+        array([41.4, 50.6])
+        >>> best.method
+        'closed form'
     """
 
     compute: Any
@@ -144,9 +153,9 @@ def allocate(
         flops: FLOPs model; default the law's own, else C = 6 N D.
 
     Returns:
-        The allocation: floats; arrays for lists of numbers or under a sample of laws. Where a list
-        has a loss that nothing reaches, the answer is infinite there, or NaN where every run is
-        better than it; a note says so of a single law.
+        The allocation in floats, or in arrays for lists of numbers and under a sample of laws.
+        Where a list has a loss that nothing reaches, the answer is infinite there, or NaN where
+        every run is better than it; a note says so of a single law.
 
     Raises:
         FitError: the fit is not certified: what follows from it may be wrong by any factor.

@@ -84,6 +84,9 @@ def best_mixture(
         unique: different tokens that a domain has: its share is at most epochs * unique / D.
         epochs: how often a token may be seen.
 
+    Returns:
+        The shares by domain, the losses there, and how far from the best they can be.
+
     Raises:
         ValueError: laws are of no or of other domains, a size is missing, or the bounds leave no
             mixture.
@@ -92,6 +95,14 @@ def best_mixture(
 
     Source: Shukor et al. 2025, arXiv:2507.09404, who use mirror descent; the KL term and the caps
     on epochs are those of mixture proposers such as olmix.
+
+    Example:
+        >>> import jaxscale
+        >>> mixing = jaxscale.CATALOGUE["MixingLaw[web,code]"]
+        >>> web, code = mixing(1.2, b_web=1.0, b_code=2.0), mixing(0.8, b_web=3.0, b_code=0.8)
+        >>> best = jaxscale.best_mixture({"web": web, "code": code})
+        >>> {domain: round(float(share), 2) for domain, share in best.shares.items()}
+        {'web': 0.13, 'code': 0.87}
     """
     named = {name: its_law(law) for name, law in _by_name(laws).items()}
     domains = _domains(named)

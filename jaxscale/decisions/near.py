@@ -11,7 +11,7 @@ import numpy as np
 from jaxscale._numerics.precision import OPTIMUM, host
 from jaxscale.decisions.inverse import direction
 from jaxscale.flops import Flops, tokens_for
-from jaxscale.laws import Law
+from jaxscale.laws import Fitted, Law
 
 WITHIN = (0.0025, 0.005)
 """Shares of the best loss that are asked for where none is named."""
@@ -36,19 +36,34 @@ class Near:
 
 
 @host(OPTIMUM)
-def near_optimal(law: Law, best: Any, within: float, flops: Flops | None = None) -> Near:
+def near_optimal(law: Law | Fitted, best: Any, within: float, flops: Flops | None = None) -> Near:
     """Return the sizes whose runs are nearly as good as the best one of a budget.
 
     Args:
-        law: of N and D, scalar parameters.
+        law: a fit of a law of N and D, or such a law with values; scalar parameters.
         best: the `Allocation` of budgets, scalar or [m].
         within: share of the loss, .0025 for a quarter of a percent.
         flops: FLOPs model; default the law's own.
 
+    Returns:
+        The ends of the range of N, and their D; arrays of the shape of `best.compute`.
+
+    Raises:
+        ValueError: the share is not positive.
+
     Source: the 0.25 % of Tian et al. 2025, arXiv:2507.17702.
+
+    Example:
+        >>> import jaxscale
+        >>> law = jaxscale.Chinchilla.preset("hoffmann_2022")
+        >>> best = jaxscale.allocate(law, compute=1e23)
+        >>> near = jaxscale.near_optimal(law, best, within=0.0025)
+        >>> [f"{float(N) / best.N:.2f}" for N in near.N]
+        ['0.56', '1.81']
     """
     if not within > 0:
         raise ValueError(f"within must be a positive share of the loss, got {within!r}")
+    law = law.law if isinstance(law, Fitted) else law
     model = flops or law.flops
     C, top = np.asarray(best.compute, float), np.log(np.asarray(best.N, float))
     sign = float(direction(law))

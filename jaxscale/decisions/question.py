@@ -37,6 +37,14 @@ class Lifetime:
         write: of a FLOP while it writes; default that of reading.
 
     Source: Sardana et al. 2024, arXiv:2401.00448.
+
+    Example:
+        >>> import jaxscale
+        >>> law = jaxscale.Chinchilla.preset("hoffmann_2022")
+        >>> alone = jaxscale.allocate(law, compute=1e23)
+        >>> served = jaxscale.allocate(law, compute=1e23, lifetime=jaxscale.Lifetime(2e12))
+        >>> round(alone.N / 1e9, 1), round(served.N / 1e9, 1)
+        (18.1, 8.1)
     """
 
     tokens: float

@@ -97,6 +97,14 @@ def design(
     (`python -m benchmarks.design`).
 
     Source: Chaloner & Verdinelli 1995, Statistical Science 10(3); Fedorov 1972.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> plan = jaxscale.design(fit, budget=1e13, what="N* at 1e15", batch=3)
+        >>> len(plan.rows()), plan.ratio < 1
+        (3, True)
     """
     begin = time.perf_counter()
     if sum(x is not None for x in (budget, narrow, plan)) != 1:

@@ -100,6 +100,14 @@ class Design:
         notes: what a reader should know.
         identified: whether the runs with the batch determine the law.
         seconds: that it took.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> plan = jaxscale.design(fit, budget=1e13, what="alpha", batch=3)
+        >>> sorted(plan.inputs), bool(plan.spent[-1] <= 1e13)
+        (['D', 'N'], True)
     """
 
     law: str
@@ -157,6 +165,9 @@ class Design:
 
     def save(self, path: str | Path) -> None:
         """Write the plan as .csv or .json; `candidates` reads either back.
+
+        Args:
+            path: the file; ends in .csv or .json.
 
         Raises:
             ValueError: the ending is none of these.

@@ -54,8 +54,20 @@ def with_values(
         fixed: values of parameters that are fixed in the objective, by name.
         robust: the robust loss, e.g. `Huber(delta)` with a traced delta.
 
+    Returns:
+        The objective; of other values, not of other runs.
+
     Raises:
         ValueError: a name is not an input of the law, or not a fixed parameter of the objective.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> objective = fit.problem.objective
+        >>> higher = jaxscale.implicit.with_values(objective, loss=1.01 * runs.loss)
+        >>> float(higher.value(fit.optimum)) > float(objective.value(fit.optimum))
+        True
     """
     rows, space = objective.weight.shape[-1], objective.space
     changes: dict[str, Any] = {}
@@ -106,13 +118,28 @@ def argmin(objective: Objective, z: Array) -> Array:
 
     Args:
         objective: what `z` minimizes; `with_values` makes it depend on live values.
-        z: the optimum in the coordinates of the objective. A distance from it goes into the
+        z: the optimum [P] in the coordinates of the objective. A distance from it goes into the
             derivative in proportion.
+
+    Returns:
+        `z` [P].
 
     Cost: about one evaluation of `Objective.model` and one derivative of its gradient.
 
     Source: Krantz and Parks, The Implicit Function Theorem (2002); Blondel et al. 2021,
     arXiv:2105.15183.
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import jaxscale
+        >>> fit = jaxscale.fit("Chinchilla", jaxscale.datasets.load("stdlib_ladder"), starts=64)
+        >>> z = jnp.asarray(fit.optimum)
+        >>> def moved(loss):  # the last coordinate, beta
+        ...     objective = jaxscale.implicit.with_values(fit.problem.objective, loss=loss)
+        ...     return jaxscale.implicit.argmin(objective, z)[-1]
+        >>> jax.grad(moved)(jnp.asarray(fit.runs.loss)).shape
+        (68,)
     """
     return z
 
@@ -129,6 +156,25 @@ def argmin_law(objective: Objective, z: Array) -> Law:
     """Return the law at the optimum `z` [P], in the units of the runs, with its derivatives.
 
     As `argmin`; pinned parameters have their own derivatives as well. Pure.
+
+    Args:
+        objective: what `z` minimizes.
+        z: the optimum [P].
+
+    Returns:
+        The law, its parameters scalars.
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import jaxscale
+        >>> fit = jaxscale.fit("Chinchilla", jaxscale.datasets.load("stdlib_ladder"), starts=64)
+        >>> z = jnp.asarray(fit.optimum)
+        >>> def alpha(loss):
+        ...     objective = jaxscale.implicit.with_values(fit.problem.objective, loss=loss)
+        ...     return jaxscale.implicit.argmin_law(objective, z).alpha
+        >>> jax.grad(alpha)(jnp.asarray(fit.runs.loss)).shape
+        (68,)
     """
     return objective.law_at(argmin(objective, z))
 
@@ -201,6 +247,23 @@ def condition(objective: Objective, z: Array) -> Array:
     """Return the condition number of the Hessian at `z` [P], over the coordinates that move; pure.
 
     That of the 1-norm, at most P times the usual one; infinite where H is not positive definite.
+
+    Args:
+        objective: what `z` minimizes.
+        z: the optimum [P].
+
+    Returns:
+        A scalar, 1 or more.
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import jaxscale
+        >>> fit = jaxscale.fit("Chinchilla", jaxscale.datasets.load("stdlib_ladder"), starts=64)
+        >>> objective = jax.tree.map(jnp.asarray, fit.problem.objective)  # on the device
+        >>> found = jaxscale.implicit.condition(objective, jnp.asarray(fit.optimum))
+        >>> 1e2 < float(found) < 1e5
+        True
     """
     _, _, gauss_newton, hessian = objective.exact_model(z)
     matrix = confined(hessian, moving(objective, z, gauss_newton))

@@ -41,7 +41,16 @@ MAX_STEPS = 1_000_000_000
 
 
 class Status(enum.IntEnum):
-    """How a lane ended. The first three are convergence."""
+    """How a lane ended. The first three are convergence.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> status = jaxscale.engine.Status(int(fit.start_status[0]))
+        >>> status.name
+        'CONVERGED'
+    """
 
     CONVERGED = 0
     CONVERGED_DECREASE = 1
@@ -81,9 +90,15 @@ class Limits:
         max_steps: evaluations of one lane at most.
         decrement: converged when an exact model expects a relative gain below this.
         decrease: converged when three steps in a row change the value by less, relatively.
-        gradient: converged when |gradient| is below this times the value (optimizers that do not
-            report a decrement).
+        gradient: converged when the norm of the gradient is below this times the value (optimizers
+            that do not report a decrement).
         step: converged when a step is below this in every coordinate and the value is unchanged.
+
+    Example:
+        >>> import jaxscale
+        >>> limits = jaxscale.engine.Limits.for_dtype("float32", max_steps=100)
+        >>> int(limits.max_steps)
+        100
     """
 
     max_steps: Any = 400
@@ -108,6 +123,10 @@ class Limits:
     def for_dtype(cls, dtype: Any, max_steps: int) -> Limits:
         """Return limits that rounding in `dtype` allows.
 
+        Args:
+            dtype: of the starts, "float64" or "float32".
+            max_steps: evaluations of one lane at most.
+
         Raises:
             ValueError: `max_steps` is no whole number from 1 to a billion.
         """
@@ -122,7 +141,19 @@ class Limits:
 
 
 class Solution(NamedTuple):
-    """What every start led to; leading axis S; device arrays here, NumPy on the host."""
+    """What every start led to; leading axis S; device arrays here, NumPy on the host.
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import jaxscale
+        >>> fit = jaxscale.fit("Chinchilla", jaxscale.datasets.load("stdlib_ladder"), starts=64)
+        >>> objective = jax.tree.map(jnp.asarray, fit.problem.objective)  # on the device
+        >>> starts = jnp.asarray(fit.optimum + [[0.0], [0.1]])  # [S, P]
+        >>> found = jaxscale.engine.solve(objective, jaxscale.newton(), starts)
+        >>> found.value.shape, [jaxscale.engine.Status(int(k)).name for k in found.status]
+        ((2,), ['CONVERGED_DECREASE', 'CONVERGED'])
+    """
 
     z: Any  # [S, P] best coordinates
     value: Any  # [S] value there; inf where the start was not finite
@@ -244,7 +275,8 @@ def solve(
         problem: [S] int32, which of the B problems each start belongs to; needed with `axes`.
         axes: static; names of the fields of the objective (of weight, target, inputs, space,
             loss) all of whose leaves have a leading axis [B].
-        count: how many of the leading starts are real (traced); the rest are padding. Default S.
+        count: how many of the leading starts are real, a (traced) number; the rest are padding.
+            Default S.
         limits: stopping rules; default those of the dtype with 400 steps.
         width: static; lanes in flight. On a CPU a result does not depend on it, to the last bit,
             for multiples of 16 from 32 on.
@@ -257,6 +289,18 @@ def solve(
 
     Cost: about 12 ns per start, run and step for Chinchilla in float64 on one CPU core
     (`python -m benchmarks.step`); memory grows with width times n, not with S.
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import jaxscale
+        >>> fit = jaxscale.fit("Chinchilla", jaxscale.datasets.load("stdlib_ladder"), starts=64)
+        >>> objective = jax.tree.map(jnp.asarray, fit.problem.objective)  # on the device
+        >>> starts = jnp.asarray(fit.optimum + [[0.0], [0.1]])  # [S, P]
+        >>> found = jaxscale.engine.solve(objective, jaxscale.newton(), starts)
+        >>> law = objective.law_at(found.z[0])
+        >>> found.z.shape, round(float(law.alpha), 2)
+        ((2, 5), 0.42)
     """
     if bool(axes) != (problem is not None):
         raise ValueError("axes and problem go together: what varies, and which of it is whose")
@@ -330,6 +374,20 @@ def classify(objective: Objective, solution: Solution, *, axes: tuple[str, ...] 
         objective: what was minimized.
         solution: S lanes.
         axes: static; names of the fields of the objective whose leaves have the axis [S].
+
+    Returns:
+        The solution with those statuses.
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import jaxscale
+        >>> fit = jaxscale.fit("Chinchilla", jaxscale.datasets.load("stdlib_ladder"), starts=64)
+        >>> objective = jax.tree.map(jnp.asarray, fit.problem.objective)  # on the device
+        >>> starts = jnp.asarray(fit.optimum + [[0.0], [0.1]])  # [S, P]
+        >>> found = jaxscale.engine.solve(objective, jaxscale.newton(), starts)
+        >>> bool((jaxscale.engine.classify(objective, found).status == found.status).all())
+        True
     """
     lower, upper = objective.bounds()
     specs = objective.space.specs

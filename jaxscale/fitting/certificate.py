@@ -80,6 +80,13 @@ class Certificate:
         solved_on: how many optima of these runs were solved on on all of them: one lane for each
             that lay within a quarter of the lowest. A start that led there counts as having
             reached what became of it; the values of the others are estimates.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> fit.certificate.trusted, fit.certificate.reasons, fit.certificate.share_at_best > 0.9
+        (True, (), True)
     """
 
     status: str

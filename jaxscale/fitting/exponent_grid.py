@@ -57,6 +57,14 @@ class ExponentGrid:
             least squares, to which it agrees to first order.
         warnings: what was noticed about the runs.
         seconds: {"compile", "solve", "total"}.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> square = jaxscale.Square()
+        >>> grid = jaxscale.exponent_grid(jaxscale.Chinchilla(), runs, loss=square, resolution=0.02)
+        >>> grid.names, grid.value.shape, grid.at_edge
+        (('alpha', 'beta'), (50, 50), ())
     """
 
     names: tuple[str, ...]
@@ -151,6 +159,15 @@ def exponent_grid(
     Cost: 980 x 980 cells of Chinchilla on 240 runs and two CPU cores: 0.02 s for `Square()`,
     1 to 3 s for `Huber`, after one to three seconds of compiling. A law whose terms do not
     separate is solved cell by cell, about 20 us each.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> square = jaxscale.Square()
+        >>> grid = jaxscale.exponent_grid(jaxscale.Chinchilla(), runs, loss=square, resolution=0.02)
+        >>> exponents, value = grid.minimum
+        >>> {name: round(float(x), 2) for name, x in exponents.items()}
+        {'alpha': 0.42, 'beta': 0.52}
     """
     begin = time.perf_counter()
     if not isinstance(loss, Loss | None):

@@ -158,6 +158,16 @@ def fit(
 
     Cost: about 0.05 s for 1,024 starts of Chinchilla on 240 runs on two CPU cores, after 3 to 4 s
     of compiling the first time (`python -m benchmarks run --suite epoch`).
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> round(fit.law.alpha, 2), fit.certificate.trusted
+        (0.42, True)
+        >>> fit = jaxscale.fit(jaxscale.Chinchilla(alpha=0.34), runs, starts=64)  # alpha held
+        >>> fit.free
+        ('E', 'A', 'B', 'beta')
     """
     begin = time.perf_counter()
     if isinstance(law, Grouped):

@@ -84,6 +84,14 @@ def fit_many(
         ValueError: an option is not one of those allowed, or there is no table.
 
     Cost: per table a sixth of what `fit` takes, and less (`python -m benchmarks.many`).
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> halves = {"even": runs.select(runs.rows % 2 == 0, "odd row"), "all": runs}
+        >>> many = jaxscale.fit_many("Chinchilla", halves, starts=64)
+        >>> {name: round(fit.law.alpha, 2) for name, fit in many.items()}
+        {'even': 0.39, 'all': 0.42}
     """
     begin = time.perf_counter()
     stated = Stated.of(law, loss, residual, bounds=bounds, tie=tie, precision=precision)

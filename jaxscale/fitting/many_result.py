@@ -48,6 +48,14 @@ class ManyFits(Mapping[str, FitResult]):
         names: of all tables, refused ones included.
         refused: why a table could not be fitted, by its name.
         seconds: {"compile", "solve", "total"} of all together.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> halves = {"even": runs.select(runs.rows % 2 == 0, "odd row"), "all": runs}
+        >>> many = jaxscale.fit_many("Chinchilla", halves, starts=64)
+        >>> many.trusted, many.law.alpha.round(2)
+        (True, array([0.39, 0.42]))
     """
 
     def __init__(
@@ -113,7 +121,11 @@ class ManyFits(Mapping[str, FitResult]):
         return laws[0].replace(**values)
 
     def with_settings(self, **settings: Any) -> ManyFits:
-        """Return the same with more said of how every fit was asked for."""
+        """Return the same with more said of how every fit was asked for.
+
+        Args:
+            **settings: what to add, by name; plain values.
+        """
         solved = {
             name: dataclasses.replace(each, settings={**each.settings, **settings})
             for name, each in self._solved.items()
@@ -139,6 +151,9 @@ class ManyFits(Mapping[str, FitResult]):
 
     def save(self, path: str | Path) -> None:
         """Write the JSON to a file, the old one staying whole until the new one is.
+
+        Args:
+            path: the file; its folder must exist.
 
         Raises:
             OSError: the file could not be written.

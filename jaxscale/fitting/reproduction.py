@@ -47,6 +47,13 @@ class Verified:
         notes: what else differs, without effect on whether it holds.
         moved: per free parameter, by how many standard errors it moved; NaN without an error.
         objective: relative difference of the objectives.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> jaxscale.verify(fit, runs).sentence.split(":")[0]
+        'holds'
     """
 
     fit: FitResult
@@ -134,9 +141,20 @@ def verify(
         made_by: versions that made the fit, by name; default those that its file states.
         progress: see `fit`.
 
+    Returns:
+        Whether the fit holds, the fit made again, and what differs.
+
     Raises:
         DataError: the file is damaged, or the table cannot be read or fitted at all.
         FitError: no start led to a finite objective.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> verified = jaxscale.verify(fit, runs)
+        >>> verified.holds, verified.differences
+        (True, ())
     """
     if isinstance(fit, str | Path):
         made_by = made_by or stated_versions(fit)

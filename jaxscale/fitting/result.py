@@ -67,6 +67,15 @@ class FitResult:
         seconds: {"compile", "solve", "total"}.
         settings: optimizer, steps, seed, precision, and the origin of a user's law.
         prepared: the problem that was solved; made again where a result was read from a file.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> fit.certificate.trusted, round(fit.law.alpha, 2), round(fit.errors["alpha"], 2)
+        (True, 0.42, 0.02)
+        >>> print(str(fit).splitlines()[0])
+        Chinchilla: L(N, D) = E + A N^-alpha + B D^-beta
     """
 
     law: Law
@@ -144,14 +153,32 @@ class FitResult:
         return clipped
 
     def pinned(self, *names: str) -> FitResult:
-        """Return the same optimum, with further parameters held where they are."""
+        """Return the same optimum, with further parameters held where they are.
+
+        Args:
+            *names: free parameters to hold.
+        """
         values = {name: getattr(self.law, name) for name in names}
         return dataclasses.replace(
             self, fixed=(*self.fixed, *names), prepared=self.problem.pinned(**values)
         )
 
     def predict(self, **inputs: Any) -> Any:
-        """Evaluate the fitted law at named inputs; see `jaxscale.predict`."""
+        """Evaluate the fitted law at named inputs; see `jaxscale.predict`.
+
+        Args:
+            **inputs: one array per input of the law, of shapes that broadcast, in raw counts.
+
+        Returns:
+            The predicted loss, NumPy float64 of the common shape, in the units of the runs.
+
+        Example:
+            >>> import jaxscale
+            >>> runs = jaxscale.datasets.load("stdlib_ladder")
+            >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+            >>> round(float(fit.predict(N=1e6, D=1e8)), 2)
+            1.07
+        """
         return predict(self.law, **inputs)
 
     def extrapolation(self, **inputs: Any) -> dict[str, Any]:
@@ -160,6 +187,17 @@ class FitResult:
         Of a positive input it is the ratio to the nearest run; of a signed or raw one, where ratios
         mean nothing, by what factor the range of the runs would have to be stretched about its
         middle.
+
+        Args:
+            **inputs: inputs by name, any shape.
+
+        Example:
+            >>> import jaxscale
+            >>> runs = jaxscale.datasets.load("stdlib_ladder")
+            >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+            >>> beyond = fit.extrapolation(N=1e7, D=1e7)
+            >>> f"N {beyond['N']:.1f} times, D {beyond['D']:.1f} times"
+            'N 9.9 times, D 1.0 times'
         """
         factors = {}
         for name, x in inputs.items():
@@ -242,8 +280,19 @@ class FitResult:
     def save(self, path: str | Path) -> None:
         """Write the JSON to a file, the old one staying whole until the new one is.
 
+        Args:
+            path: the file; its folder must exist.
+
         Raises:
             OSError: the file could not be written.
+
+        Example:
+            >>> import jaxscale
+            >>> runs = jaxscale.datasets.load("stdlib_ladder")
+            >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+            >>> fit.save("fit.json")
+            >>> jaxscale.load("fit.json").law.alpha == fit.law.alpha
+            True
         """
         write_atomically(Path(path), self.to_json().encode() + b"\n")
 

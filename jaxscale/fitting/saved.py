@@ -62,10 +62,23 @@ def load(
         table: whose fit, of a file of several (see `load_many`); or which family of a fit over
             families.
 
+    Returns:
+        The fit, as it was saved; what it is asked is worked out from its own runs.
+
     Raises:
         DataError: the file is missing, is no such result, or is damaged: a field is missing or of
             another kind, or the law does not give the objective that the file states for it.
         TypeError: `law` is no class of laws, or `loss` none of losses.
+        SeveralFitsError: the file is one of many tables, and `table` names none.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> fit.save("fit.json")
+        >>> again = jaxscale.load("fit.json")
+        >>> again.law.E == fit.law.E, len(again.runs)
+        (True, 68)
     """
     path = Path(path)
     document = read_document(path)

@@ -27,9 +27,20 @@ def load_many(
         flops: see `load`.
         loss: see `load`.
 
+    Returns:
+        The fits by the names of their tables, as they were saved.
+
     Raises:
         DataError: the file is missing, holds no such fits, or is damaged.
         TypeError: `law` is no class of laws, or `loss` none of losses.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> halves = {"even": runs.select(runs.rows % 2 == 0, "odd row"), "all": runs}
+        >>> jaxscale.fit_many("Chinchilla", halves, starts=64).save("many.json")
+        >>> list(jaxscale.load_many("many.json"))
+        ['even', 'all']
     """
     path = Path(path)
     document = read_document(path)

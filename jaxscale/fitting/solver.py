@@ -37,6 +37,15 @@ class Solver:
         objective: the objective, whose losses and weights a call may replace.
         starts: coordinates z [S, P] that every call solves from.
         steps: static; evaluations per start.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> refit = jaxscale.solver(fit)
+        >>> law = refit(runs.loss * 1.01)  # in float32 unless JAX's float64 is on
+        >>> round(float(law.alpha), 2)
+        0.42
     """
 
     objective: Objective
@@ -107,7 +116,7 @@ def solver(
         max_steps: evaluations per start.
 
     Returns:
-        A pure function: `solver(law, runs)(losses, weights)` is a law.
+        A pure function of losses and weights whose value is a law.
 
     Raises:
         DataError: the runs cannot determine the law; names column and row.
@@ -115,13 +124,15 @@ def solver(
         ValueError: `max_steps` is no whole number from 1 to a billion.
 
     Example:
-        runs = jaxscale.datasets.load("stdlib_ladder")
-        solve = jaxscale.solver(jaxscale.Chinchilla(), runs, starts=16)  # (losses, weights) -> law
-        weights = np.random.default_rng(0).dirichlet(np.ones(len(runs)), 50) * len(runs)
-        with jax.enable_x64(True):  # else all of it is in float32
-            laws = jax.jit(jax.vmap(lambda w: solve(weights=w)))(weights)  # 50 replicates
-            slope = jax.jit(jax.grad(lambda y: solve(y).alpha))(runs.loss)  # d alpha / d loss [n]
-            print(laws.alpha.std())  # standard error of alpha
+        >>> import jax
+        >>> import numpy as np
+        >>> import jaxscale
+        >>> fit = jaxscale.fit("Chinchilla", jaxscale.datasets.load("stdlib_ladder"), starts=64)
+        >>> refit = jaxscale.solver(fit)
+        >>> left_out = 1 - np.eye(68)[1:3]  # [B, n]: the second run left out, then the third
+        >>> laws = jax.jit(jax.vmap(lambda weights: refit(weights=weights)))(left_out)
+        >>> [round(float(alpha), 2) for alpha in laws.alpha]
+        [0.44, 0.42]
     """
     Limits.for_dtype(np.float64, max_steps)  # says so now, not in a program of the caller's
     if isinstance(law, FitResult):

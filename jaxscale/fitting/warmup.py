@@ -40,6 +40,13 @@ class Warmup:
         seconds: wall time, the small fit included.
         rows: smallest and largest number of runs that the programs serve.
         starts: number of random starts that they serve.
+
+    Example:
+        >>> import jaxscale
+        >>> ready = jaxscale.warmup(jaxscale.Chinchilla(), n=68, starts=64)
+        >>> low, high = ready.rows
+        >>> low <= 68 <= high
+        True
     """
 
     programs: int
@@ -74,12 +81,21 @@ def warmup(
         starts: as in `fit`; a number.
         precision: as in `fit`.
 
+    Returns:
+        How many programs were compiled, and the numbers of runs that they serve.
+
     Raises:
         DataError: n runs cannot determine the law.
         FitError: the law is not finite on a simulated table.
         ValueError: an option is not one of those allowed.
 
     Cost: 3 to 4 s of compiling for Chinchilla on two CPU cores, and a small fit.
+
+    Example:
+        >>> import jaxscale
+        >>> ready = jaxscale.warmup(jaxscale.Chinchilla(), n=68, starts=64)
+        >>> ready.rows
+        (65, 80)
     """
     if not (1 <= n <= MAX_ROWS and 0 <= starts <= MAX_STARTS):
         raise ValueError(

@@ -78,7 +78,12 @@ class CostFit:
     notes: tuple[str, ...] = ()
 
     def __call__(self, N: Any, D: Any) -> Any:
-        """Return the cost of a run."""
+        """Return the cost of a run.
+
+        Args:
+            N: parameters, any shape.
+            D: tokens, of a shape that broadcasts against N.
+        """
         return self.cost(N, D)
 
     def __str__(self) -> str:
@@ -109,9 +114,22 @@ def fit_cost(
             lowest AIC.
         unit: of the cost; default the name of the column, FLOPs for C.
 
+    Returns:
+        The cost, a callable (N, D) -> C that fits, `tokens_for` and `allocate(flops=)` take, with
+        the forms that were tried.
+
     Raises:
         DataError: a column is missing or not positive, or the runs cannot tell the form asked for.
         ValueError: there is no such form.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> found = jaxscale.fit_cost(runs, column="flops_exact", unit="FLOPs")
+        >>> print(found.cost.form)
+        affine
+        >>> round(float(found(1e6, 1e8)) / (6 * 1e6 * 1e8), 2)
+        1.11
     """
     if form is not None and form not in _SOLVERS:
         raise ValueError(f"no cost of the form {form!r}; there are {', '.join(_SOLVERS)}")

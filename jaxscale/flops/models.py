@@ -41,15 +41,30 @@ class Cost:
     unit: str
 
     def __call__(self, N: Any, D: Any) -> Any:
-        """Return the cost C of a run of N parameters on D tokens."""
+        """Return the cost C of a run of N parameters on D tokens.
+
+        Args:
+            N: parameters, any shape.
+            D: tokens, of a shape that broadcasts against N.
+        """
         raise NotImplementedError
 
     def tokens(self, N: Any, C: Any) -> Any:
-        """Return D such that a run of N parameters costs C."""
+        """Return D such that a run of N parameters costs C.
+
+        Args:
+            N: parameters, any shape.
+            C: the cost, of a shape that broadcasts against N.
+        """
         raise NotImplementedError
 
     def parameters(self, D: Any, C: Any) -> Any:
-        """Return N such that a run on D tokens costs C; NaN where every one costs more."""
+        """Return N such that a run on D tokens costs C; NaN where every one costs more.
+
+        Args:
+            D: tokens, any shape.
+            C: the cost, of a shape that broadcasts against D.
+        """
         raise NotImplementedError
 
     @property
@@ -79,7 +94,16 @@ class Cost:
 class SixND(Cost):
     """C = k N D with k = 6: two FLOPs per parameter and token forward, four backward.
 
+    Attributes:
+        k: FLOPs per parameter and token.
+
     Source: Kaplan et al. 2020, arXiv:2001.08361, section 2.1.
+
+    Example:
+        >>> import jaxscale
+        >>> cost = jaxscale.SixND()
+        >>> f"{cost(70e9, 1.4e12):.3g} FLOPs, {cost.tokens(N=7e9, C=1e22):.3g} tokens"
+        '5.88e+23 FLOPs, 2.38e+11 tokens'
     """
 
     k: float = static(default=6.0)
@@ -102,7 +126,19 @@ class SixND(Cost):
 
 @pytree
 class PowerCost(Cost):
-    """C = k N^a D^b: what hours or dollars often look like, where utilization moves with size."""
+    """C = k N^a D^b: what hours or dollars often look like, where utilization moves with size.
+
+    Attributes:
+        k: cost of one parameter on one token.
+        a: power of N.
+        b: power of D.
+
+    Example:
+        >>> import jaxscale
+        >>> hours = jaxscale.PowerCost(k=1e-17, a=0.9, b=1.0, unit="hours")
+        >>> f"{hours(7e9, 1.4e11):.3g} {hours.unit}"
+        '1.02e+03 hours'
+    """
 
     k: float = static()
     a: float = static(default=1.0)
@@ -126,7 +162,19 @@ class PowerCost(Cost):
 
 @pytree
 class AffineCost(Cost):
-    """C = D (k N^a + c): every token pays c whatever the size, as for the embedding's head."""
+    """C = D (k N^a + c): every token pays c whatever the size, as for the embedding's head.
+
+    Attributes:
+        k: cost per token of one parameter.
+        c: cost of a token whatever the size.
+        a: power of N.
+
+    Example:
+        >>> import jaxscale
+        >>> cost = jaxscale.AffineCost(k=6.0, a=1.0, c=6 * 50257 * 1024)
+        >>> f"{cost(1e9, 2e10):.3g} FLOPs"
+        '1.26e+20 FLOPs'
+    """
 
     k: float = static()
     a: float = static()

@@ -44,6 +44,14 @@ class Transformer:
 
     Raises:
         ValueError: a number is not a positive whole one, or they do not go together.
+
+    Example:
+        >>> import jaxscale
+        >>> gpt = jaxscale.Transformer(layers=12, d_model=768, heads=12, vocab=50257, tied=True)
+        >>> gpt.total, gpt.non_embedding
+        (123551232, 84953856)
+        >>> f"{gpt.training_flops(tokens=1e9):.3g}"
+        '8.54e+17'
     """
 
     layers: int
@@ -168,6 +176,12 @@ class Transformer:
 
         Raises:
             ValueError: there is no such convention.
+
+        Example:
+            >>> import jaxscale
+            >>> gpt = jaxscale.Transformer(layers=12, d_model=768, heads=12, vocab=50257, tied=True)
+            >>> gpt.count("with_head")
+            123551232
         """
         if name not in COUNTS:
             raise ValueError(f"no count {name!r}; there are {', '.join(COUNTS)}")
@@ -191,16 +205,30 @@ class Transformer:
         Args:
             tokens: how many; 1 for the FLOPs per token.
             context: tokens of a sequence; default the architecture's own.
+
+        Example:
+            >>> import jaxscale
+            >>> gpt = jaxscale.Transformer(layers=12, d_model=768, heads=12, vocab=50257, tied=True)
+            >>> f"{gpt.training_flops(tokens=1e9) / (6 * gpt.total * 1e9):.2f} of 6 N D"
+            '1.15 of 6 N D'
         """
         return 3 * tokens * self.forward_flops(context)
 
     def prefill_flops(self, prompt: int) -> float:
-        """Return the FLOPs of reading a prompt; the head is needed for its last token only."""
+        """Return the FLOPs of reading a prompt; the head is needed for its last token only.
+
+        Args:
+            prompt: tokens of the prompt.
+        """
         seen = prompt * (prompt + 1) / 2
         return 2 * prompt * self.multiplied + 2 * self.embedding + self._attended(seen)
 
     def decode_flops(self, position: int) -> float:
-        """Return the FLOPs of writing one token, which stands at a position from 1 on."""
+        """Return the FLOPs of writing one token, which stands at a position from 1 on.
+
+        Args:
+            position: of the token, those before it being in the cache.
+        """
         return 2 * (self.multiplied + self.embedding) + self._attended(position)
 
     def inference_flops(self, prompt: int, output: int) -> float:
@@ -209,6 +237,12 @@ class Transformer:
         Args:
             prompt: tokens read, at least one.
             output: tokens written; the first follows from the prompt alone.
+
+        Example:
+            >>> import jaxscale
+            >>> gpt = jaxscale.Transformer(layers=12, d_model=768, heads=12, vocab=50257, tied=True)
+            >>> f"{gpt.inference_flops(prompt=1000, output=200):.3g}"
+            '2.46e+11'
         """
         steps = max(output - 1, 0)
         seen = steps * prompt + steps * (steps + 1) / 2
@@ -216,7 +250,11 @@ class Transformer:
         return self.prefill_flops(prompt) + written
 
     def cache_numbers(self, tokens: int) -> int:
-        """Return how many numbers the keys and values of so many tokens are."""
+        """Return how many numbers the keys and values of so many tokens are.
+
+        Args:
+            tokens: of the prompt and of what was written.
+        """
         return 2 * self.layers * self.kv * self.d_head * tokens
 
     def _attended(self, keys: float) -> float:

@@ -83,13 +83,26 @@ class Forecast:
     doubts: Doubts
 
     def probability_below(self, loss: Any) -> Array:
-        """Return the probability that the run ends below `loss`; elementwise, pure."""
+        """Return the probability that the run ends below `loss`; elementwise, pure.
+
+        Args:
+            loss: a loss, of any shape.
+
+        Returns:
+            The probability, of the same shape.
+        """
         return self.mixture.below(loss)
 
     def quantile(self, p: Any) -> Array:
         """Return the loss below which the run ends with probability `p`; NaN unless 0 < p < 1.
 
         Elementwise, pure.
+
+        Args:
+            p: probabilities, any shape.
+
+        Returns:
+            Losses of the same shape.
         """
         return self.mixture.quantile(p)
 
@@ -97,11 +110,6 @@ class Forecast:
 @pytree
 class Forecaster:
     """Forecasts of a run's final loss, for use in and out of jitted loops.
-
-    >>> forecaster = Forecaster(schedule=optax.cosine_decay_schedule(3e-4, 10_000))
-    >>> state = forecaster.init()
-    >>> state = forecaster.update(state, step, loss, lr)  # in the train step
-    >>> forecaster.predict(state, 10_000).loss            # now and then
 
     Attributes:
         schedule: learning rate of a step, as optax has them; None: the rate stays as it is last.
@@ -115,6 +123,19 @@ class Forecaster:
 
     Raises:
         ValueError: bins, or cells along one of the three, are not a whole number from 1 up.
+
+    Example:
+        >>> import jaxscale
+        >>> import optax
+        >>> schedule = optax.cosine_decay_schedule(3e-4, 10_000)
+        >>> forecaster = jaxscale.Forecaster(schedule=schedule)
+        >>> state = forecaster.init()
+        >>> for step in range(100, 2000, 100):  # in the train step, under jit
+        ...     loss = 2.0 + 8.0 * step**-0.4
+        ...     state = forecaster.update(state, step, loss, schedule(step))
+        >>> end = forecaster.predict(state, 10_000)  # now and then
+        >>> bool(end.lower < end.loss < end.upper)
+        True
     """
 
     schedule: Schedule | None = static(default=None)
@@ -129,7 +150,11 @@ class Forecaster:
                 raise ValueError(f"{name} must be a whole number from 1 up, got {number!r}")
 
     def init(self, dtype: Any = None) -> State:
-        """Return the state before the first step."""
+        """Return the state before the first step.
+
+        Args:
+            dtype: of the means; default that of JAX, float32 unless float64 is on.
+        """
         empty = jnp.zeros(self.bins, dtype or jnp.result_type(float))
         zero = jnp.zeros((), jnp.int32)
         return State(zero + 1, zero, empty, empty, empty, empty)
@@ -148,8 +173,20 @@ class Forecaster:
             loss: a positive scalar, in any unit.
             lr: the learning rate of this step; below zero it counts as zero.
 
+        Returns:
+            The state after, of the same shapes.
+
         Raises:
             ValueError: the step, a number and not traced, is outside 0 to `LAST_STEP`.
+
+        Example:
+            >>> import jaxscale
+            >>> forecaster = jaxscale.Forecaster()
+            >>> state = forecaster.init()
+            >>> for step in range(100, 2000, 100):  # in a train step, under jit
+            ...     state = forecaster.update(state, step, 2.0 + 8.0 * step**-0.4)
+            >>> int(state.skipped)
+            0
         """
         if isinstance(step, ON_HOST) and not 0 <= step <= LAST_STEP:
             raise ValueError(
@@ -201,6 +238,16 @@ class Forecaster:
 
         Raises:
             ValueError: the final step or the level, a number and not traced, is out of its range.
+
+        Example:
+            >>> import jaxscale
+            >>> forecaster = jaxscale.Forecaster()
+            >>> state = forecaster.init()
+            >>> for step in range(100, 2000, 100):  # in a train step, under jit
+            ...     state = forecaster.update(state, step, 2.0 + 8.0 * step**-0.4)
+            >>> end = forecaster.predict(state, final_step=10_000)
+            >>> bool(end.lower < end.loss < end.upper), round(float(end.loss), 1)
+            (True, 2.2)
         """
         end: Forecast = self._predict(state, _end(final_step), _level(level))
         return end
@@ -210,7 +257,12 @@ class Forecaster:
         return self.forecast(self.evidence(state, final_step), level)
 
     def forecast(self, seen: Evidence, level: Any = 0.9) -> Forecast:
-        """Return what `predict` does, from the evidence it rests on."""
+        """Return what `predict` does, from the evidence it rests on.
+
+        Args:
+            seen: what `evidence` returned.
+            level: of the interval, between 0 and 1.
+        """
         found, mixture = doubts(seen, explain(seen, self.prior, self.grid))
         level = _level(level)
         tail = jnp.where((level > 0) & (level < 1), 0.5 * (1 - level), jnp.nan)
@@ -221,6 +273,10 @@ class Forecaster:
         """Return what a run has shown and what its schedule still holds; pure.
 
         No bin is used where `predict` is NaN for want of an answer.
+
+        Args:
+            state: what `update` returned.
+            final_step: where the run ends; may be traced.
         """
         last = jnp.argmax(jnp.where(state.count > 0, jnp.arange(self.bins), -1))
         now = state.step[last]

@@ -37,9 +37,26 @@ def learn_prior(
         prior: where to begin; default `Prior()`.
         grid: cells of the search.
 
+    Returns:
+        The prior, for `Forecaster(prior=...)`.
+
     Raises:
         ValueError: there are no runs, not one loss per run, a run that has shown nothing or has no
             forecast, or final losses so far from all forecasts that no prior explains them.
+
+    Example:
+        >>> import jaxscale
+        >>> forecaster = jaxscale.Forecaster(grid=(4, 2, 2))
+        >>> seen, ends = [], []
+        >>> for exponent in (0.3, 0.4, 0.5):  # three finished runs
+        ...     state = forecaster.init()
+        ...     for step in range(100, 2000, 100):
+        ...         state = forecaster.update(state, step, 2.0 + 8.0 * step**-exponent)
+        ...     seen.append(forecaster.evidence(state, 10_000))
+        ...     ends.append(2.0 + 8.0 * 10_000**-exponent)
+        >>> prior = jaxscale.learn_prior(seen, ends, grid=(4, 2, 2))
+        >>> prior.alpha[0] > 0
+        True
     """
     prior = prior or Prior()
     loss = jnp.asarray(final_loss)

@@ -117,6 +117,14 @@ def isoflop(
         ValueError: an option is not one of those allowed.
 
     Cost: that of `fit` and `bootstrap`; approach 2 compiles nothing.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> runs = runs.select(runs.group == "isoflop", "no isoFLOP run")
+        >>> found = jaxscale.isoflop(runs, compute=1e13, draws=100, starts=64)
+        >>> found.trusted, [approach.name for approach in found.approaches]
+        (True, ['parabola', 'cubic', 'quartic', 'local', 'Chinchilla'])
     """
     check_level(level)
     if polynomial not in DEGREES:

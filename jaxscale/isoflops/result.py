@@ -90,6 +90,15 @@ class IsoFlop:
         doubts: why not to trust the answer; empty where it may be trusted.
         notes: what else a reader should know.
         unit: of C.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> runs = runs.select(runs.group == "isoflop", "no isoFLOP run")
+        >>> found = jaxscale.isoflop(runs, compute=1e13, draws=100, starts=64)
+        >>> best = found.at(1e13)
+        >>> f"N {best.N.estimate:.1e}"
+        'N 2.0e+05'
     """
 
     runs: Runs

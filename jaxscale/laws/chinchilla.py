@@ -60,6 +60,13 @@ class Chinchilla(Law):
     confounded along C.
 
     Source: Hoffmann et al. 2022, arXiv:2203.15556, Approach 3.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit(jaxscale.Chinchilla(), runs, starts=64)
+        >>> [round(x, 2) for x in (fit.law.E, fit.law.alpha, fit.law.beta)]
+        [0.95, 0.42, 0.53]
     """
 
     E: Scalar = offset("irreducible loss")

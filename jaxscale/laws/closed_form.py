@@ -22,6 +22,11 @@ class Term:
         input: name of the input; S stands for the column `of` of a law of one scale, as in `per=`.
         coefficient: number or array.
         exponent: positive where the term falls.
+
+    Example:
+        >>> import jaxscale
+        >>> jaxscale.Term("N", coefficient=406.4, exponent=0.34)
+        Term(input='N', coefficient=406.4, exponent=0.34)
     """
 
     input: str
@@ -37,6 +42,12 @@ class Sum:
         offset: the asymptote; 0.0 for none.
         terms: the terms, of one input each.
         power: of their sum; the number 1 for the sum itself.
+
+    Example:
+        >>> import jaxscale
+        >>> terms = jaxscale.Term("N", 406.4, 0.34), jaxscale.Term("D", 410.7, 0.28)
+        >>> round(float(jaxscale.Sum(1.69, terms)(N=70e9, D=1.4e12)), 3)
+        1.937
     """
 
     offset: Any
@@ -49,11 +60,19 @@ class Sum:
         return isinstance(self.power, int) and self.power == 1
 
     def powered(self, total: Any) -> Any:
-        """Return total^power."""
+        """Return total^power.
+
+        Args:
+            total: the sum of the terms, a number or an array of any shape.
+        """
         return total if self.plain else raised(total, self.power)
 
     def __call__(self, **inputs: Any) -> Any:
-        """Return the loss at named inputs."""
+        """Return the loss at named inputs.
+
+        Args:
+            **inputs: the inputs of the terms by name, of shapes that broadcast.
+        """
         total = sum(
             term.coefficient * raised(inputs[term.input], -term.exponent) for term in self.terms
         )

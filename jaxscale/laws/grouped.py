@@ -56,6 +56,14 @@ class Grouped:
 
     Raises:
         ValueError: the law has no such parameter, none is own, or one is fixed.
+
+    Example:
+        >>> import jaxscale
+        >>> law = jaxscale.Grouped("Chinchilla", by="group", own=("E",))
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit(law, runs, starts=64)
+        >>> print(*fit.law.parameters)
+        E_rectangle E_wsd E_repeat E_isoflop A B alpha beta
     """
 
     law: Law
@@ -98,8 +106,17 @@ class Grouped:
     def over(self, labels: Sequence[str]) -> FamilyLaw:
         """Return the law of families with these labels, shared parameters fixed as here.
 
+        Args:
+            labels: names of the families, in the order of their first rows.
+
         Raises:
             ValueError: there are fewer than two, or one comes twice.
+
+        Example:
+            >>> import jaxscale
+            >>> law = jaxscale.Grouped("Chinchilla", by="corpus", own=("E",))
+            >>> law.over(["web", "code"]).free
+            ('E_web', 'E_code', 'A', 'B', 'alpha', 'beta')
         """
         labels = tuple(labels)
         if len(labels) < 2 or len(set(labels)) < len(labels):

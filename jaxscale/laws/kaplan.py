@@ -133,6 +133,12 @@ class Kaplan(Law):
     N^alpha_N, B as L times D^alpha_D.
 
     Source: Kaplan et al. 2020, arXiv:2001.08361, equation 1.5.
+
+    Example:
+        >>> import jaxscale
+        >>> law = jaxscale.Kaplan.preset("kaplan_2020")
+        >>> round(float(jaxscale.predict(law, N=1e9, D=1e11)), 2)
+        2.33
     """
 
     A: Scalar = coefficient("N_c^alpha_N", per=dict(N="alpha_N"), linear=False)

@@ -204,35 +204,45 @@ def made(cls: Any, arguments: tuple[str, ...]) -> type[Law]:
 class Law(ByValue):
     """Base of all laws: declare fields, write `__call__`, add a docstring with the source.
 
+    What a formula means by its inputs and its result is said by `input_kinds` and `response`: the
+    inputs may be zero, negative or mere codes, and the result the logarithm of the loss.
+
     Example:
-        class Mine(Law):
-            '''L(N) = E + A N^-alpha.'''
+        >>> import jaxscale
+        >>> from jaxscale import Scalar, coefficient, exponent, offset, power
+        >>> class Mine(jaxscale.Law):
+        ...     '''L(N) = E + A N^-alpha.'''
+        ...
+        ...     E: Scalar = offset("irreducible loss")
+        ...     A: Scalar = coefficient("model-size coefficient", per=dict(N="alpha"))
+        ...     alpha: Scalar = exponent("model-size exponent")
+        ...
+        ...     def __call__(self, N):
+        ...         return self.E + self.A * power(N, -self.alpha)
+        ...
+        ...     def closed_form(self):  # optional
+        ...         return jaxscale.Sum(self.E, (jaxscale.Term("N", self.A, self.alpha),))
+        >>> round(float(jaxscale.predict(Mine(E=1.7, A=400.0, alpha=0.34), N=1e9)), 2)
+        2.05
 
-            E: Scalar = offset("irreducible loss")
-            A: Scalar = coefficient("model-size coefficient", per=dict(N="alpha"))
-            alpha: Scalar = exponent("model-size exponent")
+        A law of inputs of either sign and of codes, which gives the logarithm:
 
-            def __call__(self, N):
-                return self.E + self.A * power(N, -self.alpha)
-
-            def closed_form(self):  # optional
-                return Sum(self.E, (Term("N", self.A, self.alpha),))
-
-    A law of inputs that may be zero, negative or mere codes, which gives the logarithm:
-
-        class Breakdown(Law):
-            '''log y(t, T, kind) = b1 - b2 t exp(-b3 T) + b4 [kind = 2].'''
-
-            b1: Scalar = offset("log y of kind 1 at t = 0", positive=False)
-            b2: Scalar = coefficient("rate of ageing", per=dict(t=-1))
-            b3: Scalar = scale("of temperature", per=dict(T=-1), positive=False)
-            b4: Scalar = coefficient("how kind 2 differs", positive=False)
-            input_kinds: ClassVar = dict(T="signed", kind="raw")
-            response: ClassVar = "log"
-
-            def __call__(self, t, T, kind):
-                ageing = self.b2 * t * jnp.exp(-self.b3 * T)
-                return self.b1 - ageing + jnp.where(kind == 2, self.b4, 0.0)
+        >>> import jax.numpy as jnp
+        >>> class Breakdown(jaxscale.Law):
+        ...     '''log y(t, T, kind) = b1 - b2 t exp(-b3 T) + b4 [kind = 2].'''
+        ...
+        ...     b1: Scalar = offset("log y of kind 1 at t = 0", positive=False)
+        ...     b2: Scalar = coefficient("rate of ageing", per=dict(t=-1))
+        ...     b3: Scalar = jaxscale.scale("of temperature", per=dict(T=-1), positive=False)
+        ...     b4: Scalar = coefficient("how kind 2 differs", positive=False)
+        ...     input_kinds = dict(T="signed", kind="raw")
+        ...     response = "log"
+        ...
+        ...     def __call__(self, t, T, kind):
+        ...         ageing = self.b2 * t * jnp.exp(-self.b3 * T)
+        ...         return self.b1 - ageing + jnp.where(kind == 2, self.b4, 0.0)
+        >>> Breakdown().kinds
+        {'t': 'positive', 'T': 'signed', 'kind': 'raw'}
     """
 
     presets: ClassVar[dict[str, Preset]] = {}
@@ -293,6 +303,9 @@ class Law(ByValue):
     def variant(cls, *arguments: str) -> dict[str, Any]:
         """Return what the class body of `cls[arguments]` holds beside that of `cls`.
 
+        Args:
+            *arguments: what stands in the brackets, as text.
+
         Raises:
             ValueError: the law takes no such arguments. They may come from a file of a fit: what is
                 too long or no name is refused.
@@ -300,11 +313,20 @@ class Law(ByValue):
         raise ValueError(f"{cls.__name__} takes no arguments in brackets")
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
-        """Return the formula at broadcastable inputs, in raw counts: the law's `response`."""
+        """Return the formula at broadcastable inputs, in raw counts: the law's `response`.
+
+        Args:
+            *inputs: the inputs in the order of `inputs`, of shapes that broadcast.
+            **named: inputs by their names.
+        """
         raise NotImplementedError
 
     def loss(self, *inputs: Any) -> Any:
-        """Return the predicted loss at broadcastable inputs, in raw counts."""
+        """Return the predicted loss at broadcastable inputs, in raw counts.
+
+        Args:
+            *inputs: the inputs in the order of `inputs`, of shapes that broadcast.
+        """
         given = self(*inputs)
         return exp(given) if self.response == "log" else given
 
@@ -356,8 +378,16 @@ class Law(ByValue):
     def replace(self, **values: Any) -> Self:
         """Return the law with some fields changed.
 
+        Args:
+            **values: fields by name; None frees a parameter.
+
         Raises:
             ValueError: a name is not a field of the law.
+
+        Example:
+            >>> import jaxscale
+            >>> jaxscale.Chinchilla().replace(alpha=0.34, beta=0.28).free
+            ('E', 'A', 'B')
         """
         known = {f.name for f in dataclasses.fields(self)}  # type: ignore[arg-type]
         unknown = sorted(set(values) - known)
@@ -376,8 +406,17 @@ class Law(ByValue):
     def preset(cls, name: str) -> Self:
         """Return the law at published values; the source is in `presets[name]`.
 
+        Args:
+            name: one of the keys of `presets`, such as "hoffmann_2022".
+
         Raises:
             ValueError: there is no such preset.
+
+        Example:
+            >>> import jaxscale
+            >>> law = jaxscale.Chinchilla.preset("hoffmann_2022")
+            >>> law.E, law.alpha
+            (1.6933736809989528, 0.33917084)
         """
         if name not in cls.presets:
             known = ", ".join(cls.presets) or "none"
@@ -392,7 +431,7 @@ class Law(ByValue):
 
     @classmethod
     def about(cls) -> str:
-        """Return the docstring; what `dataclass` makes up where there is none (-OO) is none."""
-        text = inspect.getdoc(cls) or ""
+        """Return the docstring but its example; what `dataclass` makes up without one is none."""
+        text = (inspect.getdoc(cls) or "").split("\n\nExample:\n")[0]
         made_up = f"{cls.__name__}{inspect.signature(cls)}".replace(" -> None", "")
         return "" if text.split() == made_up.split() else text

@@ -119,6 +119,23 @@ def offset(
             (`response = "log"`) the offset is log(loss), and always has either sign.
         units: power of the loss in its unit.
         shift: for c in c + a log N, the coefficient of each logarithm: `dict(N="-a")`.
+
+    Returns:
+        A dataclass field, for the body of a `Law`.
+
+    Example:
+        >>> import jaxscale
+        >>> from jaxscale import Scalar
+        >>> class Floor(jaxscale.Law):
+        ...     '''L(N) = E + A / N.'''
+        ...
+        ...     E: Scalar = jaxscale.offset("irreducible loss")
+        ...     A: Scalar = jaxscale.coefficient("model-size coefficient", per=dict(N=1))
+        ...
+        ...     def __call__(self, N):
+        ...         return self.E + self.A / N
+        >>> float(Floor(E=2.0, A=1e6)(1e6))
+        3.0
     """
     return _field(
         Parameter(
@@ -151,6 +168,23 @@ def coefficient(
         units: power of the loss in its unit, e.g. "1/k" for A in (A N^-alpha)^k.
         positive: false where either sign is meant (a performance that rises).
         linear: false where the law is not affine in it.
+
+    Returns:
+        A dataclass field, for the body of a `Law`.
+
+    Example:
+        >>> import jaxscale
+        >>> from jaxscale import Scalar
+        >>> class Power(jaxscale.Law):
+        ...     '''L(D) = B D^-beta.'''
+        ...
+        ...     B: Scalar = jaxscale.coefficient("data-size coefficient", per=dict(D="beta"))
+        ...     beta: Scalar = jaxscale.exponent("data-size exponent")
+        ...
+        ...     def __call__(self, D):
+        ...         return self.B * jaxscale.power(D, -self.beta)
+        >>> round(float(Power(B=400.0, beta=0.25)(1e8)), 6)
+        4.0
     """
     return _field(
         Parameter(
@@ -178,6 +212,15 @@ def exponent(
         doc: what it means.
         start: range of the random starts.
         bounds: range in which it is searched.
+
+    Returns:
+        A dataclass field, for the body of a `Law`.
+
+    Example:
+        >>> import jaxscale
+        >>> steep = jaxscale.exponent("how fast", start=(0.5, 3.0), bounds=(0.0, 10.0))
+        >>> steep.metadata["parameter"].bounds
+        (0.0, 10.0)
     """
     return _field(
         Parameter(doc, "exponent", positive=False, linear=False, start=start, bounds=bounds)
@@ -201,6 +244,24 @@ def scale(
         units: power of the loss in its unit: -1 for b in 1 / (b + c x).
         positive: false where either sign is meant (the slope of a denominator).
         start: range of the random starts, in its unit; of its logarithm if it is positive.
+
+    Returns:
+        A dataclass field, for the body of a `Law`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> import jaxscale
+        >>> from jaxscale import Scalar
+        >>> class Decay(jaxscale.Law):
+        ...     '''y(x) = a exp(-r x).'''
+        ...
+        ...     a: Scalar = jaxscale.coefficient("height at x = 0")
+        ...     r: Scalar = jaxscale.scale("rate", per=dict(x=-1))
+        ...
+        ...     def __call__(self, x):
+        ...         return self.a * jnp.exp(-self.r * x)
+        >>> round(float(Decay(a=2.0, r=0.1)(10.0)), 3)
+        0.736
     """
     return _field(
         Parameter(
@@ -234,19 +295,27 @@ def constant(
         units: power of the loss in its unit.
         doc: what it means.
 
+    Returns:
+        A dataclass field, for the body of a `Law`.
+
     Raises:
         LawError: the value is no finite number.
 
     Example:
-        class Yearly(Law):
-            '''y(x) = b1 + b2 cos(2 pi x / 12).'''
-
-            b1: Scalar = offset("mean", positive=False)
-            b2: Scalar = coefficient("height of the cosine", positive=False)
-            twelve: Scalar = constant(12.0, per=dict(x=1), doc="months of a year")
-
-            def __call__(self, x):
-                return self.b1 + self.b2 * jnp.cos(2 * jnp.pi * x / self.twelve)
+        >>> import jax.numpy as jnp
+        >>> import jaxscale
+        >>> from jaxscale import Scalar
+        >>> class Yearly(jaxscale.Law):
+        ...     '''y(x) = b1 + b2 cos(2 pi x / 12).'''
+        ...
+        ...     b1: Scalar = jaxscale.offset("mean", positive=False)
+        ...     b2: Scalar = jaxscale.coefficient("height of the cosine", positive=False)
+        ...     twelve: Scalar = jaxscale.constant(12.0, per=dict(x=1), doc="months of a year")
+        ...
+        ...     def __call__(self, x):
+        ...         return self.b1 + self.b2 * jnp.cos(2 * jnp.pi * x / self.twelve)
+        >>> Yearly().free
+        ('b1', 'b2')
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise LawError(f"constant({value!r}): a constant is a finite number")
@@ -270,6 +339,29 @@ def breakpoint_at(doc: str, *, of: str) -> Any:
 
     The fit tries every gap between distinct values of that input, at its geometric mean, and
     reports the gap: no gradient tells where in it the break lies.
+
+    Args:
+        doc: what it means.
+        of: name of the input that it is a value of.
+
+    Returns:
+        A dataclass field, for the body of a `Law`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> import jaxscale
+        >>> from jaxscale import Scalar
+        >>> class Step(jaxscale.Law):
+        ...     '''y(S) = a below S0, c from there on.'''
+        ...
+        ...     a: Scalar = jaxscale.coefficient("level before the break")
+        ...     c: Scalar = jaxscale.coefficient("level after the break")
+        ...     S0: Scalar = jaxscale.breakpoint_at("the break", of="S")
+        ...
+        ...     def __call__(self, S):
+        ...         return jnp.where(S < self.S0, self.a, self.c)
+        >>> float(Step(a=3.0, c=2.0, S0=1e9)(2e9))
+        2.0
     """
     return _field(
         Parameter(

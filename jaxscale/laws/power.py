@@ -28,6 +28,14 @@ class PowerLaw(Law):
     Known degeneracy: c against b over short ranges of S; b -> 0 is the logarithmic law.
 
     Source: Hestness et al. 2017, arXiv:1712.00409; Rosenfeld et al. 2020, arXiv:1909.12673.
+
+    Example:
+        >>> import jaxscale
+        >>> law = jaxscale.PowerLaw(a=20.0, b=-0.1, c=1.5, of="C")
+        >>> law.inputs
+        ('C',)
+        >>> round(float(jaxscale.predict(law, C=1e20)), 2)
+        1.7
     """
 
     a: Scalar = coefficient("height", per=dict(S="-b"), positive=False)

@@ -51,13 +51,25 @@ def predict(law: Law | Fitted, **inputs: Any) -> Any:
             N and D takes any two of N, D, C (C = 6 N D, or the law's own `flops`).
 
     Returns:
-        The predicted loss, in the units of the runs: NumPy float64, or a tracer under `jit`,
+        The predicted loss, in the units of the runs; NumPy float64, or a tracer under `jit`,
         `vmap` or `grad`, in the dtype of the inputs.
 
     Raises:
         ValueError: an input is missing or unknown, or a parameter is still free.
+
+    Example:
+        >>> import jaxscale
+        >>> law = jaxscale.Chinchilla.preset("hoffmann_2022")
+        >>> round(float(jaxscale.predict(law, N=70e9, D=1.4e12)), 3)
+        1.921
+        >>> jaxscale.predict(law, N=[1e9, 1e10], C=1e21).round(3)
+        array([2.314, 2.361])
     """
     law = its_law(law)
+    lists = {
+        name: np.asarray(x, float) for name, x in inputs.items() if isinstance(x, list | tuple)
+    }
+    inputs |= lists
     if law.free:
         raise ValueError(f"{type(law).__name__}: {', '.join(law.free)} is free; fit the law first")
     if {"N", "D"} <= set(law.inputs) and "C" in inputs and len(inputs.keys() & set("NDC")) == 2:

@@ -37,21 +37,25 @@ class Loss:
     A subclass becomes a frozen dataclass and a JAX pytree whose leaves are its fields. It is used
     like a built-in one everywhere.
 
-    Example:
-        class Cauchy(Loss):
-            '''c²/2 log(1 + (r/c)²), Lorentzian tails; Black & Anandan 1996.'''
-
-            width = "c"
-            c: float = 1e-2
-
-            def rho(self, r):
-                return 0.5 * self.c**2 * jnp.log1p((r / self.c) ** 2)
-
     Attributes:
         name: what files and the command line call it; default its class's name, in lower case.
         width: name of the field up to which residuals count as small; None without one.
         extra: name of the field that "NAME:X" sets, beside the width; None without one.
         quadratic: whether it is half the square, so that fits are least squares.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> import jaxscale
+        >>> class Cauchy(jaxscale.Loss):
+        ...     '''c²/2 log(1 + (r/c)²), Lorentzian tails; Black & Anandan 1996.'''
+        ...
+        ...     width = "c"
+        ...     c: float = 1e-2
+        ...
+        ...     def rho(self, r):
+        ...         return 0.5 * self.c**2 * jnp.log1p((r / self.c) ** 2)
+        >>> round(float(Cauchy(0.02).weight(0.04)), 3)
+        0.2
     """
 
     name: ClassVar[str] = ""
@@ -86,6 +90,9 @@ class Loss:
 
     def with_threshold(self, value: float) -> Self:
         """Return the same loss with another width.
+
+        Args:
+            value: the width, in the units of the residual.
 
         Raises:
             ValueError: it has none, or the value is not positive and finite.
@@ -124,17 +131,29 @@ class Loss:
         return 1.0 if self.width is None else getattr(self, self.width) ** 2
 
     def rho(self, r: Array) -> Array:
-        """Return the loss of residuals `r`, same shape; 0 at r = 0, its minimum."""
+        """Return the loss of residuals `r`, same shape; 0 at r = 0, its minimum.
+
+        Args:
+            r: residuals, any shape.
+        """
         raise NotImplementedError
 
     def weight(self, r: Array) -> Array:
-        """Return psi(r) / r, finite at r = 0."""
+        """Return psi(r) / r = rho'(r) / r, of the same shape; finite at r = 0.
+
+        Args:
+            r: residuals, any shape.
+        """
         zero = r == 0
         psi = jax.jvp(self.rho, (r,), (jnp.ones_like(r),))[1]
         return jnp.where(zero, self.curvature(jnp.zeros_like(r)), psi / jnp.where(zero, 1.0, r))
 
     def curvature(self, r: Array) -> Array:
-        """Return rho''(r); at a kink, the value of the inner side."""
+        """Return rho''(r), of the same shape; at a kink, the value of the inner side.
+
+        Args:
+            r: residuals, any shape.
+        """
 
         def psi(r: Array) -> Array:
             slope: Array = jax.jvp(self.rho, (r,), (jnp.ones_like(r),))[1]
@@ -150,6 +169,10 @@ class Loss:
         few residuals that happen to lie there; its mean over a kernel is what the curvature of
         the expected loss is estimated by. Here by Stein's identity E[rho'(r + width u) u] / width
         on a fine grid of u; exact in the losses that have a closed form.
+
+        Args:
+            r: residuals, any shape.
+            width: standard deviation of the kernel, a number.
         """
         u = jnp.linspace(-6.0, 6.0, 1201, dtype=r.dtype)
         density = jnp.exp(-0.5 * u * u)
@@ -163,7 +186,14 @@ class Loss:
         return ()
 
     def inside(self, r: Array) -> Array:
-        """Return which residuals lie within the width: all of them for a loss without one."""
+        """Return which residuals lie within the width: all of them for a loss without one.
+
+        Args:
+            r: residuals, any shape.
+
+        Returns:
+            Booleans of the same shape.
+        """
         if self.width is None:
             return jnp.ones_like(r, dtype=bool)
         within: Array = jnp.abs(r) <= getattr(self, self.width)
@@ -175,7 +205,10 @@ class Loss:
         Args:
             log_s: logarithm of the scale s, any shape.
 
-        Here by quadrature over log |r|; infinite where the tails are too heavy for a density.
+        Returns:
+            log Z, of the same shape.
+
+        Here by quadrature over `log |r|`; infinite where the tails are too heavy for a density.
         """
         r, log_step = self._nodes(jnp.result_type(float))
         exponents = log_step - self.rho(r) / jnp.exp(jnp.asarray(log_s))[..., None]
@@ -188,6 +221,9 @@ class Loss:
 
         Args:
             s: scales, any shape.
+
+        Returns:
+            The mean, of the same shape.
         """
         r, log_step = self._nodes(jnp.result_type(float))
         rho, step = np.asarray(self.rho(r), float), np.asarray(log_step, float)

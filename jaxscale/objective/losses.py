@@ -30,7 +30,15 @@ __all__ = [
 
 
 class Square(Loss):
-    """Half the squared residual, r² / 2: least squares, the limit of `Huber` for large delta."""
+    """Half the squared residual, r² / 2: least squares, the limit of `Huber` for large delta.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, loss=jaxscale.Square(), starts=64)
+        >>> round(fit.law.alpha, 2)
+        0.41
+    """
 
     quadratic = True
 
@@ -61,13 +69,24 @@ class Square(Loss):
 
 
 class Huber(Loss):
-    """Quadratic within `delta`, linear outside: r²/2, or delta (|r| − delta/2).
+    """Quadratic within `delta`, linear outside: r²/2, or `delta (|r| − delta/2)`.
 
     The field's default is delta = 1e-3 on log residuals (Hoffmann et al. 2022), which is nearly
     least absolute deviations for noise above 5e-3.
 
+    Attributes:
+        delta: residual up to which the loss is quadratic, in the units of the residual.
+
     Raises:
         ValueError: delta is not positive and finite.
+
+    Example:
+        >>> import jaxscale
+        >>> loss = jaxscale.Huber(0.01)
+        >>> print(loss)
+        huber (delta 0.01)
+        >>> [round(float(loss.rho(r)), 6) for r in (0.001, 0.1)]
+        [1e-06, 0.00095]
     """
 
     width = "delta"
@@ -80,7 +99,7 @@ class Huber(Loss):
         return inner * (size - 0.5 * inner)
 
     def weight(self, r: Array) -> Array:
-        """Return min(1, delta / |r|)."""
+        """Return `min(1, delta / |r|)`."""
         weight: Array = self.delta / jnp.maximum(jnp.abs(r), self.delta)
         return weight
 
@@ -111,11 +130,20 @@ class Huber(Loss):
 
 
 class Absolute(Loss):
-    """Absolute residual |r|: least absolute deviations.
+    """Absolute residual `|r|`: least absolute deviations.
 
     The kink at zero is approached from outside: the search uses a Huber curve of half-width
     `smoothing`, and the fit then sharpens it tenfold at a time down to 1e-9 of that width. Beyond
-    that final width rho is |r| exactly; within it, at most half the width above |r|.
+    that final width rho is `|r|` exactly; within it, at most half the width above.
+
+    Attributes:
+        smoothing: half-width of the curve that stands in for the kink in the search.
+
+    Example:
+        >>> import jaxscale
+        >>> loss = jaxscale.Absolute()
+        >>> round(float(loss.rho(-0.5)), 6)
+        0.5
     """
 
     smoothing: Any = 1e-3
@@ -129,12 +157,12 @@ class Absolute(Loss):
         return Huber(self.smoothing)
 
     def rho(self, r: Array) -> Array:
-        """Return |r| outside the smoothing width, a parabola that touches it within."""
+        """Return `|r|` outside the smoothing width, a parabola that touches it within."""
         rho: Array = self._huber().rho(r) / self.smoothing + 0.5 * self.smoothing
         return rho
 
     def weight(self, r: Array) -> Array:
-        """Return 1 / max(|r|, smoothing)."""
+        """Return `1 / max(|r|, smoothing)`."""
         weight: Array = self._huber().weight(r) / self.smoothing
         return weight
 
@@ -153,11 +181,11 @@ class Absolute(Loss):
         return tuple(Absolute(self.smoothing * 10.0**-k) for k in range(1, 10))
 
     def inside(self, r: Array) -> Array:
-        """Return |r| <= smoothing."""
+        """Return `|r| <= smoothing`."""
         return self._huber().inside(r)
 
     def log_normalizer(self, log_s: Any) -> Array:
-        """Return log 2 s: the Laplace density; |r| outside a smoothing that is not worth a term."""
+        """Return log 2 s: the Laplace density; `|r|`, the smoothing not being worth a term."""
         log_z: Array = jnp.log(2.0) + log_s
         return log_z
 

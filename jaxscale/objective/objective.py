@@ -106,6 +106,16 @@ class Objective:
         loss: the robust loss.
         residual: static; how predictions are held against losses.
         prior: what else own parameters of families are held to; None for nothing.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> objective = fit.problem.objective
+        >>> objective.residuals(fit.optimum).shape
+        (80,)
+        >>> round(float(objective.plain(fit.optimum)) / fit.value, 3)
+        1.0
     """
 
     law: Law
@@ -118,32 +128,53 @@ class Objective:
     prior: Prior | None = None
 
     def prediction(self, *z: Any) -> Array:
-        """Return the dimensionless prediction [n] at P scalar coordinates."""
+        """Return the dimensionless prediction [n] at P scalar coordinates.
+
+        Args:
+            *z: P scalar coordinates, or [n] each where runs differ in them.
+        """
         law = self.law.replace(**self.space.normalized(z))
         p: Array = law.loss(*self.inputs) * jnp.ones_like(self.target.value)
         return p
 
     def linked(self, p: Array, stored: bool = False) -> tuple[Array, Array, float]:
-        """Return the residual of predictions [..., n], its slope and bend; see `Residual.link`."""
+        """Return the residual of predictions [..., n], its slope and bend; see `Residual.link`.
+
+        Args:
+            p: predictions [..., n], divided by the unit of the loss.
+            stored: static; see `Residual.link`.
+        """
         r, slope, bend = self.residual.link(p, self.target, self.space.loss_scale, stored)
         return r, slope, bend
 
     def residuals(self, z: Array) -> Array:
-        """Return the residuals r [n] at `z` [P]."""
+        """Return the residuals r [n] at `z` [P].
+
+        Args:
+            z: coordinates [P].
+        """
         return self.linked(self.prediction(*z))[0]
 
     def value(self, z: Array) -> Array:
-        """Return sum w rho(r) / scale at `z` [P]."""
+        """Return sum w rho(r) / scale at `z` [P].
+
+        Args:
+            z: coordinates [P].
+        """
         total: Array = jnp.sum(self.weight * self.loss.rho(self.residuals(z))) / self.loss.scale
         return total if self.prior is None else total + self.prior.value(z) / self.loss.scale
 
     def plain(self, z: Array) -> Array:
-        """Return the unscaled sum w rho(r) that papers report."""
+        """Return the unscaled sum w rho(r) that papers report, a scalar.
+
+        Args:
+            z: coordinates [P].
+        """
         total: Array = self.value(z) * self.loss.scale
         return total
 
     def floor(self) -> Array:
-        """Return a value that rounding alone can produce: below it, a fit is exact."""
+        """Return a scalar value that rounding alone can produce: below it, a fit is exact."""
         least = self.residual.rounding(self.target.value, self.space.loss_scale)
         total: Array = jnp.sum(self.weight * self.loss.rho(least)) / self.loss.scale
         return total
@@ -160,6 +191,9 @@ class Objective:
 
         Beyond a dozen coordinates the second curvature lacks the law's own bends; see `wide`.
         That of families has them, and is summed up family by family; see `arrow`.
+
+        Args:
+            z: coordinates [P].
         """
         if self.prior is not None:
             return self._held(z, self.prior)
@@ -194,14 +228,25 @@ class Objective:
         return value, grad, gauss_newton, exact
 
     def exact_model(self, z: Array) -> tuple[Array, Array, Array, Array]:
-        """Return what `model` does, with the exact Hessian however many coordinates there are."""
+        """Return what `model` does, with the exact Hessian however many coordinates there are.
+
+        Args:
+            z: coordinates [P].
+
+        Returns:
+            A scalar, [P], [P, P] and [P, P].
+        """
         value, grad, gauss_newton, exact = self.model(z)
         if len(z) > MAX_ORDER and arrow.layout(self) is None:
             exact = exact + wide.bends(self, z)
         return value, grad, gauss_newton, exact
 
     def lazy_model(self, z: Array) -> LazyModel:
-        """Return value, gradient and the one curvature that is asked for; see `LazyModel`."""
+        """Return value, gradient and the one curvature that is asked for; see `LazyModel`.
+
+        Args:
+            z: coordinates [P].
+        """
         some_way = self.prior is not None or arrow.layout(self) is not None
         if some_way or len(z) > MAX_ORDER or in_blocks(self.weight.shape[0]):
             return LazyModel.of(*self.model(z))
@@ -215,7 +260,11 @@ class Objective:
         return LazyModel(s.value, s.grad, s.influence, curvature)
 
     def solver(self) -> Callable[[Array, Array], tuple[Array, Array]]:
-        """Return what solves a system of the structure of the curvatures."""
+        """Return what solves a system of the structure of the curvatures.
+
+        Returns:
+            A function of a damped curvature [P, P] and a right side [P].
+        """
         found = None if self.prior is not None else arrow.layout(self)  # which ties families
         return solve_psd if found is None else functools.partial(arrow.solve, found)
 
@@ -305,7 +354,11 @@ class Objective:
         return jnp.max(jnp.where(self.weight > 0, jnp.abs(tangents / p), 0.0), axis=-1)
 
     def law_at(self, z: Array) -> Law:
-        """Return the law in the units of the runs at `z` [P]."""
+        """Return the law in the units of the runs at `z` [P].
+
+        Args:
+            z: coordinates [P].
+        """
         return self.law.replace(**self.space.physical(tuple(z)))
 
     def bounds(self) -> tuple[Array, Array]:

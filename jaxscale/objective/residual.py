@@ -29,6 +29,16 @@ class Residual:
         has_unit: whether it is in the unit of the loss; else it is a pure number.
         fraction: whether it is of fractions, whose noise follows from the number of trials.
         rule: what a loss must be, as a message says it.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> isinstance(fit.residual, jaxscale.Residual), fit.residual.name
+        (True, 'log')
+        >>> r = fit.residual.between(fit.prediction, runs.loss)
+        >>> r.shape
+        (68,)
     """
 
     name: ClassVar[str]
@@ -42,7 +52,11 @@ class Residual:
         return self.name
 
     def allows(self, loss: np.ndarray) -> np.ndarray:
-        """Return which losses [n] it can be of."""
+        """Return which losses [n] it can be of.
+
+        Args:
+            loss: losses [n], in the units of the runs.
+        """
         return np.asarray(loss > 0) if self.positive else np.ones(np.shape(loss), bool)
 
     @property
@@ -63,7 +77,12 @@ class Residual:
         return (p - y.value) * slope, slope, 0.0
 
     def slope(self, y: Array, unit: Any) -> Any:
-        """Return dr/dp where the prediction is the loss `y` [n], both divided by `unit`."""
+        """Return dr/dp where the prediction is the loss `y` [n], both divided by `unit`.
+
+        Args:
+            y: losses [n], divided by `unit`.
+            unit: the mean loss, a number.
+        """
         raise NotImplementedError
 
     def rough(self, p: Array, y: Array, slope: Array) -> tuple[Array, Array | None]:
@@ -79,15 +98,30 @@ class Residual:
         return (p - y) * slope, None
 
     def rounding(self, y: Array, unit: Any) -> Array:
-        """Return the residual [n] that rounding alone can leave."""
+        """Return the residual [n] that rounding alone can leave.
+
+        Args:
+            y: losses [n], divided by `unit`.
+            unit: the mean loss, a number.
+        """
         raise NotImplementedError
 
     def between(self, prediction: np.ndarray, loss: np.ndarray) -> np.ndarray:
-        """Return the residuals [n]; NumPy, in the units of the runs."""
+        """Return the residuals [n]; NumPy, in the units of the runs.
+
+        Args:
+            prediction: what the law says [n], in the units of the runs.
+            loss: what was measured [n], in the units of the runs.
+        """
         raise NotImplementedError
 
     def losses(self, prediction: np.ndarray, r: np.ndarray) -> np.ndarray:
-        """Return the losses [..., n] that have residuals `r` against a prediction [n]."""
+        """Return the losses [..., n] that have residuals `r` against a prediction [n].
+
+        Args:
+            prediction: what the law says [n], in the units of the runs.
+            r: residuals [..., n].
+        """
         raise NotImplementedError
 
     def moved(self, prediction: np.ndarray, loss: np.ndarray, change: np.ndarray) -> np.ndarray:
@@ -101,9 +135,19 @@ class Residual:
         raise NotImplementedError
 
     def log_jacobian(self, prediction: np.ndarray, loss: np.ndarray) -> np.ndarray:
-        """Return log |dr/dy| [n], which turns a density of residuals into one of losses."""
+        """Return `log |dr/dy|` [n], which turns a density of residuals into one of losses.
+
+        Args:
+            prediction: what the law says [n], in the units of the runs.
+            loss: what was measured [n], in the units of the runs.
+        """
         raise NotImplementedError
 
     def noise(self, s: float, loss: np.ndarray) -> np.ndarray:
-        """Return the standard deviations of losses [m] whose residuals have that of `s`."""
+        """Return the standard deviations of losses [m] whose residuals have that of `s`.
+
+        Args:
+            s: standard deviation of the residuals.
+            loss: losses [m], in the units of the runs.
+        """
         raise NotImplementedError

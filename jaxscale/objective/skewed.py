@@ -22,8 +22,18 @@ class Asymmetric(Loss):
     For tables whose worse runs are undertuned: those lie above the law, and the best ones decide
     where it is. The penalty of 10 is that of the OLMo ladder.
 
+    Attributes:
+        delta: residual up to which the loss is quadratic.
+        penalty: factor where the law lies above the run.
+
     Raises:
         ValueError: delta or the penalty is not positive and finite.
+
+    Example:
+        >>> import jaxscale
+        >>> loss = jaxscale.Asymmetric(delta=0.01, penalty=10.0)
+        >>> round(float(loss.rho(0.1) / loss.rho(-0.1)), 2)
+        10.0
     """
 
     width = "delta"
@@ -32,7 +42,7 @@ class Asymmetric(Loss):
     penalty: Any = 10.0
 
     def _side(self, r: Array) -> Array:
-        return jnp.where(r > 0, self.penalty, 1.0).astype(r.dtype)
+        return jnp.where(r > 0, self.penalty, 1.0).astype(jnp.result_type(r))
 
     def rho(self, r: Array) -> Array:
         """Return Huber's loss of `r`, times the penalty where r > 0."""
@@ -42,7 +52,7 @@ class Asymmetric(Loss):
         return rho
 
     def weight(self, r: Array) -> Array:
-        """Return min(1, delta / |r|), times the penalty where r > 0."""
+        """Return `min(1, delta / |r|)`, times the penalty where r > 0."""
         weight: Array = self._side(r) * self.delta / jnp.maximum(jnp.abs(r), self.delta)
         return weight
 
@@ -60,14 +70,24 @@ class Asymmetric(Loss):
 class Quantile(Loss):
     """The pinball loss: the law goes through the `tau` quantile of the runs at a place.
 
-    tau |r| where the law lies below the run, (1 - tau) |r| above: a tau of .1 is a frontier that
-    a tenth of the runs is better than. The kink is approached as by `Absolute`, `smoothing` a
+    `tau |r|` where the law lies below the run, `(1 - tau) |r|` above: a tau of .1 is a frontier
+    that a tenth of the runs is better than. The kink is approached as by `Absolute`, `smoothing` a
     half-width that is sharpened tenfold at a time.
+
+    Attributes:
+        tau: share of the runs below the law, between 0 and 1.
+        smoothing: half-width of the curve that stands in for the kink in the search.
 
     Raises:
         ValueError: tau is not between 0 and 1, or the smoothing not positive and finite.
 
     Source: Koenker and Bassett 1978, Econometrica 46(1).
+
+    Example:
+        >>> import jaxscale
+        >>> frontier = jaxscale.Quantile(0.1)
+        >>> round(float(frontier.rho(0.2)), 4), round(float(frontier.rho(-0.2)), 4)
+        (0.1796, 0.02)
     """
 
     extra = "tau"
@@ -88,7 +108,7 @@ class Quantile(Loss):
         return self.smoothing
 
     def _side(self, r: Array) -> Array:
-        return jnp.where(r > 0, 1 - self.tau, self.tau).astype(r.dtype)
+        return jnp.where(r > 0, 1 - self.tau, self.tau).astype(jnp.result_type(r))
 
     def rho(self, r: Array) -> Array:
         """Return the pinball loss, a parabola in place of its kink; at most smoothing / 2 below."""
@@ -98,7 +118,7 @@ class Quantile(Loss):
         return rho
 
     def weight(self, r: Array) -> Array:
-        """Return the slope of the side over max(|r|, smoothing)."""
+        """Return the slope of the side over `max(|r|, smoothing)`."""
         weight: Array = self._side(r) / jnp.maximum(jnp.abs(r), self.smoothing)
         return weight
 
@@ -120,7 +140,7 @@ class Quantile(Loss):
         )
 
     def inside(self, r: Array) -> Array:
-        """Return |r| <= smoothing."""
+        """Return `|r| <= smoothing`."""
         within: Array = jnp.abs(r) <= self.smoothing
         return within
 
@@ -139,10 +159,20 @@ class StudentT(Loss):
 
     Heavier tails than `Huber`: a far run hardly counts. Not convex, so that more starts are wanted.
 
+    Attributes:
+        sigma: scale of the residuals.
+        nu: degrees of freedom; fewer have heavier tails.
+
     Raises:
         ValueError: sigma or nu is not positive and finite.
 
     Source: Lange, Little and Taylor 1989, Journal of the American Statistical Association 84(408).
+
+    Example:
+        >>> import jaxscale
+        >>> loss = jaxscale.StudentT(sigma=0.01, nu=4.0)
+        >>> [round(float(loss.weight(r)), 3) for r in (0.0, 0.01, 0.1)]
+        [1.25, 1.0, 0.048]
     """
 
     name = "student"
@@ -171,5 +201,5 @@ class StudentT(Loss):
 
 def _between(r: Array, width: Any, low: Any, high: Any) -> Array:
     """Return the probability that r + width u lies from `low` to `high`, u a standard normal."""
-    root = jnp.sqrt(2.0).astype(r.dtype) * width
+    root = jnp.sqrt(2.0).astype(jnp.result_type(r)) * width
     return 0.5 * (erf((high - r) / root) - erf((low - r) / root))

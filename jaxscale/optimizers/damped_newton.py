@@ -47,7 +47,15 @@ positive definite."""
 
 
 class NewtonState(NamedTuple):
-    """What `newton` carries. Arrays are of the flattened parameters [P]."""
+    """What `newton` carries. Arrays are of the flattened parameters [P].
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> import jaxscale
+        >>> state = jaxscale.newton().init(jnp.zeros(2))
+        >>> state.best.tolist(), float(state.value)
+        ([0.0, 0.0], inf)
+    """
 
     best: Array  # [P] the best point so far
     value: Array  # its value; inf before the first accepted point
@@ -147,6 +155,21 @@ def newton(
     Source: Levenberg 1944 and Marquardt 1963 for the damping, Holland and Welsch 1977 for the
     reweighting, Nielsen 1999 for the change of damping, Marquardt 1963 for the units; the
     two-damping switch was found by experiment (`python -m benchmarks.ablation`).
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import jaxscale
+        >>> def loss(z):
+        ...     return jnp.sum((z - jnp.array([1.0, 2.0])) ** 2 * jnp.array([1.0, 100.0]))
+        >>> method, z = jaxscale.newton(), jnp.zeros(2)
+        >>> state = method.init(z)
+        >>> for _ in range(10):
+        ...     value, slope = jax.value_and_grad(loss)(z)
+        ...     step, state = method.update(slope, state, z, value=value, value_fn=loss)
+        ...     z = z + step
+        >>> state.best.round(3).tolist()
+        [1.0, 2.0]
     """
     import optax
 
@@ -155,14 +178,32 @@ def newton(
 
 
 class Method(NamedTuple):
-    """What an engine needs of an optax transformation with extra arguments; see `newton`."""
+    """What an engine needs of an optax transformation with extra arguments; see `newton`.
+
+    Example:
+        >>> import jaxscale
+        >>> jaxscale.optimizers.method()._fields
+        ('init', 'update')
+    """
 
     init: Callable[[Any], NewtonState]
     update: Callable[..., tuple[Any, NewtonState]]
 
 
 def method(settings: Settings | None = None) -> Method:
-    """Return the damped Newton method for an engine, which does without optax; see `newton`."""
+    """Return the damped Newton method for an engine, which does without optax; see `newton`.
+
+    Args:
+        settings: constants of the method, as `newton` has them; None for its defaults.
+
+    Returns:
+        The two functions `init` and `update`; the same one for the same settings.
+
+    Example:
+        >>> import jaxscale
+        >>> jaxscale.optimizers.method() is jaxscale.optimizers.method()
+        True
+    """
     return _built(settings or Settings())
 
 

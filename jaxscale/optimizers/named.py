@@ -36,6 +36,12 @@ class Optimizer(NamedTuple):
             of very different orders; else they should be of order one.
         thins: whether a table of many runs is first fitted on a part of them. It pays for an
             optimizer that ends within a few steps when it starts beside the optimum.
+
+    Example:
+        >>> import jaxscale
+        >>> row = jaxscale.optimizers.OPTIMIZERS["newton"]
+        >>> row.steps, row.any_units
+        (400, True)
     """
 
     build: Callable[[], Any]
@@ -48,7 +54,11 @@ class Optimizer(NamedTuple):
     thins: bool = False
 
     def lap(self, order: int) -> int:
-        """Return the evaluations per start of a fit of so many parameters."""
+        """Return the evaluations per start of a fit of so many parameters.
+
+        Args:
+            order: number of free parameters.
+        """
         return self.first if self.first is not None and order > MAX_ORDER else self.steps
 
 
@@ -87,13 +97,37 @@ UNNAMED_STEPS = 5000
 
 
 def name_of(optimizer: optax.GradientTransformation) -> str:
-    """Return the name of a transformation, `UNNAMED` for one that is not in the table."""
+    """Return the name of a transformation, `UNNAMED` for one that is not in the table.
+
+    Args:
+        optimizer: the transformation.
+
+    Returns:
+        A key of `OPTIMIZERS`, or `UNNAMED`.
+
+    Example:
+        >>> import jaxscale
+        >>> jaxscale.optimizers.name_of(jaxscale.newton())
+        'newton'
+    """
     rows = OPTIMIZERS.items()
     return next((name for name, row in rows if row.build().update is optimizer.update), UNNAMED)
 
 
 def row_of(optimizer: optax.GradientTransformation) -> Optimizer:
-    """Return the row of a transformation; one without extra needs for any other."""
+    """Return the row of a transformation; one without extra needs for any other.
+
+    Args:
+        optimizer: the transformation.
+
+    Returns:
+        The row.
+
+    Example:
+        >>> import jaxscale
+        >>> jaxscale.optimizers.row_of(jaxscale.newton()).steps
+        400
+    """
     return OPTIMIZERS.get(name_of(optimizer)) or Optimizer(lambda: optimizer, UNNAMED_STEPS)
 
 
@@ -105,9 +139,18 @@ def transformation(
     Args:
         optimizer: a name of the table, an optax transformation, or None for the default.
 
+    Returns:
+        The transformation, the same one every time.
+
     Raises:
         TypeError: it is neither a name nor a transformation.
         ValueError: there is no such name.
+
+    Example:
+        >>> import jaxscale
+        >>> lbfgs = jaxscale.optimizers.transformation("lbfgs")
+        >>> jaxscale.optimizers.name_of(lbfgs)
+        'lbfgs'
     """
     if optimizer is None:
         return next(iter(OPTIMIZERS.values())).build()

@@ -81,6 +81,14 @@ class Ranking:
         baseline: labels of the laws that errors are divided by, the first that applies.
         settings: starts, seed, loss, residual, precision, level, draws, limit.
         seconds: wall time of all.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> tables = {"ladder": runs}
+        >>> found = jaxscale.rank("Kaplan", tables, rivals=[], by=["C"], starts=64)
+        >>> found.trusted, found.baseline
+        (True, ('Chinchilla',))
     """
 
     places: tuple[Place, ...]

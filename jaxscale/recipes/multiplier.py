@@ -106,6 +106,13 @@ def compute_multiplier(
 
     Cost: that of two calls of `refit`, and for laws without a closed form a search per draw and
     loss (`python -m benchmarks.answers`).
+
+    Example:
+        >>> import jaxscale
+        >>> old = jaxscale.Chinchilla.preset("hoffmann_2022")
+        >>> new = old.replace(A=0.8 * old.A)
+        >>> jaxscale.compute_multiplier(old, new, compute=[1e21, 1e23]).factor.round(2)
+        array([1.93, 1.93])
     """
     sides = (fit_a, fit_b)
     laws = [side.law if isinstance(side, FitResult) else side for side in sides]

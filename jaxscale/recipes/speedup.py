@@ -113,6 +113,12 @@ def effective_speedup(
     Cost: milliseconds; with a bootstrap, that of `refit`.
 
     Source: marin-community/marin, issue 8096 (the formula and its lack-of-fit interval).
+
+    Example:
+        >>> import jaxscale
+        >>> law = jaxscale.PowerLaw(a=20.0, b=-0.1, c=1.5, of="C")
+        >>> round(float(jaxscale.effective_speedup(law, 2.60, 2.55).factor), 2)
+        1.59
     """
     fit, bare = (law, law.law) if isinstance(law, FitResult) else (None, law)
     pair = np.array(np.broadcast_arrays(loss_baseline, loss_new), float)

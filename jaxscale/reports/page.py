@@ -46,6 +46,14 @@ class Report:
         doubts: what speaks against them.
         trusted: whether the fit is certified, and determines the best sizes that it answers with.
         material: what the page was made from.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> page = jaxscale.report(fit, compute=1e15, draws=100)
+        >>> len(page.answers) > 0, page.trusted
+        (True, True)
     """
 
     html: str = dataclasses.field(repr=False)
@@ -56,6 +64,9 @@ class Report:
 
     def save(self, path: str | Path) -> None:
         """Write the page to a file, the old one staying whole until the new one is.
+
+        Args:
+            path: the file; its folder must exist.
 
         Raises:
             OSError: the file could not be written.
@@ -100,6 +111,15 @@ def report(
     Raises:
         DataError: `about` has a field that there is not.
         ValueError: a budget is not positive, or `draws` are those of another fit.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> page = jaxscale.report(fit, compute=1e15, draws=100)
+        >>> page.save("report.html")
+        >>> page.html[:15]
+        '<!doctype html>'
     """
     check_level(level)
     budgets = (compute,) if isinstance(compute, int | float) else tuple(compute)

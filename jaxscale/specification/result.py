@@ -85,6 +85,15 @@ class Specifications:
         draws: how they were made, in words.
         reach: the budget over the largest of the runs.
         seconds: that it took.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> laws = ("Skaling",)
+        >>> found = jaxscale.specify(fit, compute=1e15, laws=laws, cross=False, draws=0, starts=64)
+        >>> found.reach > 100, sorted(found.moved)
+        (True, ['approach', 'data', 'law', 'loss', 'residual'])
     """
 
     rows: tuple[Specification, ...]

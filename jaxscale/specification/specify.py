@@ -96,12 +96,24 @@ def specify(
         seed: of starts and draws.
         progress: called with (specifications done, in all).
 
+    Returns:
+        The specifications with their N*, D* and loss, and what moves N* most.
+
     Raises:
         ValueError: the law is not one of N and D, the budget is not positive, or `parameters` do
             not fit the runs.
 
     Cost: milliseconds for each choice among the additive law and Skaling, a fit with its
     compilation for each other law, and the bootstrap.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> laws = ("Skaling",)
+        >>> found = jaxscale.specify(fit, compute=1e15, laws=laws, cross=False, draws=0, starts=64)
+        >>> len(found.rows), len(found.certified)
+        (15, 15)
     """
     begin = time.perf_counter()
     if set(fit.law.inputs) != {"N", "D"}:

@@ -77,7 +77,7 @@ class Planned:
 
 @dataclasses.dataclass(frozen=True)
 class SweepResult:
-    """What a sweep led to.
+    r"""What a sweep led to.
 
     Attributes:
         directory: where its files are.
@@ -86,6 +86,20 @@ class SweepResult:
         computed: fits and chunks that were computed now.
         seconds: wall time of this run.
         workers: processes that computed something.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> rows = zip(runs.column("N"), runs.column("D"), runs.loss)
+        >>> lines = ["N,D,loss", *(f"{N},{D},{loss}" for N, D, loss in rows)]
+        >>> _ = Path("runs.csv").write_text("\n".join(lines))
+        >>> text = '[data.ladder]\npath = "runs.csv"\n[sweep]\nlaws = ["Chinchilla"]\nstarts = 64\n'
+        >>> _ = Path("sweep.toml").write_text(text)
+        >>> spec = jaxscale.read_spec("sweep.toml")
+        >>> done = jaxscale.run_sweep(spec, "results")
+        >>> len(done.rows), done.failures
+        (1, {})
     """
 
     directory: Path
@@ -132,7 +146,7 @@ def run_sweep(
     executor: Executor | None = None,
     workers: int | None = None,
 ) -> SweepResult:
-    """Compute every cell of a sweep that is not on the disk yet.
+    r"""Compute every cell of a sweep that is not on the disk yet.
 
     Args:
         spec: what `read_spec` returned.
@@ -149,7 +163,7 @@ def run_sweep(
             compiled programs if `JAX_COMPILATION_CACHE_DIR` is set.
 
     Returns:
-        Every cell's row, failed ones included: a cell that fails is tried again the next time.
+        Every cell's row, failed ones included; a cell that fails is tried again the next time.
 
     Raises:
         DataError: a table cannot be read.
@@ -158,6 +172,20 @@ def run_sweep(
         ValueError: the directory is a file, or holds a file that is no sweep's, or an input, by a
             name that the sweep writes; or both an executor and workers are given.
         OSError: the disk is full, or may not be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> rows = zip(runs.column("N"), runs.column("D"), runs.loss)
+        >>> lines = ["N,D,loss", *(f"{N},{D},{loss}" for N, D, loss in rows)]
+        >>> _ = Path("runs.csv").write_text("\n".join(lines))
+        >>> text = '[data.ladder]\npath = "runs.csv"\n[sweep]\nlaws = ["Chinchilla"]\nstarts = 64\n'
+        >>> _ = Path("sweep.toml").write_text(text)
+        >>> spec = jaxscale.read_spec("sweep.toml")
+        >>> done = jaxscale.run_sweep(spec, "results")
+        >>> done.trusted, done.computed, jaxscale.run_sweep(spec, "results").computed
+        (True, 1, 0)
     """
     begin = time.perf_counter()
     directory = Path(directory)

@@ -91,16 +91,35 @@ class Spec:
 
 
 def read_spec(path: str | Path) -> Spec:
-    """Read a sweep's specification from a TOML file.
+    r"""Read a sweep's specification from a TOML file.
 
     Paths in it are relative to the file. The tables are `[data.NAME]` with `path` and the options
     of `read_runs`; `[sweep]` with the axes `laws`, `losses`, `deltas` (widths), `residuals`
     and `seeds` and the settings `starts`, `precision`, `bootstrap` and `chunk`; and `[fix.LAW]`
     with parameters to hold.
 
+    Args:
+        path: the TOML file.
+
+    Returns:
+        The specification, which `run_sweep` takes.
+
     Raises:
         ValueError: the file is missing or no TOML, or a key is unknown, missing or of another
             kind; the message names the key.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> rows = zip(runs.column("N"), runs.column("D"), runs.loss)
+        >>> lines = ["N,D,loss", *(f"{N},{D},{loss}" for N, D, loss in rows)]
+        >>> _ = Path("runs.csv").write_text("\n".join(lines))
+        >>> text = '[data.ladder]\npath = "runs.csv"\n[sweep]\nlaws = ["Chinchilla"]\nstarts = 64\n'
+        >>> _ = Path("sweep.toml").write_text(text)
+        >>> spec = jaxscale.read_spec("sweep.toml")
+        >>> len(spec.cells), spec.starts
+        (1, 64)
     """
     path = Path(path)
     top = _Table(path, "", _document(path))

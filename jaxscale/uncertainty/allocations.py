@@ -87,9 +87,9 @@ def allocate(
         progress: called as by `bootstrap`.
 
     Returns:
-        The allocation: floats; arrays for lists of numbers or under a sample of laws. Where a list
-        has a loss that nothing reaches, the answer is infinite there, or NaN where every run is
-        better than it, and a note says so.
+        The allocation in floats, or in arrays for lists of numbers and under a sample of laws.
+        Where a list has a loss that nothing reaches, the answer is infinite there, or NaN where
+        every run is better than it, and a note says so.
 
     Raises:
         FitError: the fit is not certified: what follows from it may be wrong by any factor.
@@ -98,6 +98,14 @@ def allocate(
 
     Cost: a fit is bootstrapped, one batched `refit`. 4,000 draws answer 50 budgets in a
     quarter of a second where the law has a closed form (`python -m benchmarks.answers`).
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> best = jaxscale.allocate(fit, compute=1e14, draws=0)
+        >>> f"N {best.N:.2g}, D {best.D:.2g}, loss {best.loss:.2f}"
+        'N 6.8e+05, D 2.4e+07, loss 1.12'
     """
     check_level(level)
     if isinstance(draws, int) and draws < 0:

@@ -22,6 +22,7 @@ from jaxscale.fitting.fit import fit_problem
 from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
+from jaxscale.laws.names import law_given
 from jaxscale.objective.losses import Square
 from jaxscale.objective.residuals import Residual
 from jaxscale.uncertainty.draws import predictions
@@ -123,8 +124,8 @@ def reducible(runs: Runs, E: float) -> Runs:
 
 @host()
 def asymptote_profile(
-    fit: FitResult | Law,
-    runs: Runs | None = None,
+    fit: FitResult | Law | type[Law] | str,
+    runs: Runs | Any | None = None,
     *,
     values: Any = None,
     at: Mapping[str, Any] | None = None,
@@ -143,7 +144,7 @@ def asymptote_profile(
 
     Args:
         fit: a fit, whose law, runs and kind of residual are kept; or a law, with `runs`.
-        runs: of a law.
+        runs: of a law, n of them; or a dataframe, or a dict of arrays.
         values: where to pin the asymptote; default 64 values around what the runs admit, none
             below 0, which takes a loss that falls towards it. The best value joins them.
         at: inputs at which to predict, by name, each a number or [m]; any two of N, D, C.
@@ -161,6 +162,17 @@ def asymptote_profile(
         ValueError: the law has no asymptote, or an option is not one of those allowed.
 
     Cost: a fit and one or two batched solves of 64 refits.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> pinned = jaxscale.asymptote_profile(fit, at={"N": 1e7, "D": 1e9}, starts=64)
+        >>> f"E from {pinned.low:.2f} to {pinned.high:.2f}"
+        'E from 0.89 to 0.99'
+        >>> low, high = pinned.range()
+        >>> bool(low < high)
+        True
     """
     check_level(level)
     law, runs, residual = _asked(fit, runs, residual)
@@ -210,19 +222,20 @@ def asymptote_profile(
 
 
 def _asked(
-    fit: FitResult | Law, runs: Runs | None, residual: str | Residual
+    fit: FitResult | Law | type[Law] | str, runs: Any, residual: str | Residual
 ) -> tuple[Law, Runs, str | Residual]:
     """Return the law with its free parameters None, its runs, and the kind of residual."""
     if isinstance(fit, FitResult):
         if runs is not None:
             raise ValueError("a fit has its own runs; give a law to profile it on others")
         return fit.unfitted, fit.runs, fit.residual
+    law = law_given(fit)
     if runs is None:
-        raise ValueError(f"give runs to profile {type(fit).__name__} on, or a fit")
-    return fit, runs, residual
+        raise ValueError(f"give runs to profile {type(law).__name__} on, or a fit")
+    return law, Runs.of(runs), residual
 
 
-def _unbounded(fit: FitResult | Law, name: str) -> None:
+def _unbounded(fit: Any, name: str) -> None:
     """Raise for a fit that keeps the asymptote within bounds: the runs alone are asked here."""
     if isinstance(fit, FitResult) and name in dict(fit.constraints.bounds):
         raise ValueError(

@@ -235,7 +235,7 @@ def bootstrap(
     law absorbs what would tell.
 
     Returns:
-        The draws: laws, intervals, prediction bands.
+        The draws, with their laws, intervals and prediction bands.
 
     Raises:
         DataError: no groups are known.
@@ -244,6 +244,15 @@ def bootstrap(
 
     Cost: one batched `refit`; 4,000 draws of Chinchilla on 240 runs take a fraction of a second
     after compiling (`python -m benchmarks.answers`).
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> draws = jaxscale.bootstrap(fit, draws=400)
+        >>> interval = draws.interval("alpha")  # 90 %
+        >>> f"{fit.law.alpha:.2f}, {interval.low:.2f} to {interval.high:.2f}"
+        '0.42, 0.34 to 0.50'
     """
     if isinstance(fit, FamilyFit):
         options: dict[str, Any] = dict(method=method, draws=draws, seed=seed, group=group)

@@ -163,6 +163,14 @@ def covariance(fit: FitResult, *, kind: str = "sandwich", group: Any = None) -> 
 
     Source: Huber 1967, Proc. Fifth Berkeley Symp.; HC2 of MacKinnon & White 1985, Journal of
     Econometrics 29(3); kernel estimate of the curvature, Powell 1991.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> found = jaxscale.covariance(fit)
+        >>> [interval.name for interval in found.intervals(["alpha", "beta"])]
+        ['alpha', 'beta']
     """
     if kind not in COVARIANCE_KINDS:
         raise ValueError(f"kind must be one of {', '.join(COVARIANCE_KINDS)}, got {kind!r}")

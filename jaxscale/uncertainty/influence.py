@@ -95,11 +95,27 @@ class Influence:
         return len(self.without)
 
     def largest(self, most: int = 10) -> np.ndarray:
-        """Return indices [k] of the runs whose removal moves the quantity most, largest first."""
+        """Return indices [k] of the runs whose removal moves the quantity most, largest first.
+
+        Args:
+            most: how many at most.
+
+        Example:
+            >>> import jaxscale
+            >>> runs = jaxscale.datasets.load("stdlib_ladder")
+            >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+            >>> found = jaxscale.influence(fit, "alpha")
+            >>> found.without[found.largest(3)].round(3)  # change of alpha without each of them
+            array([0.018, 0.017, 0.015])
+        """
         return np.argsort(-np.abs(self.without), kind="stable")[:most]
 
     def table(self, most: int = 10) -> str:
-        """Return the runs that matter most as text, `most` of them."""
+        """Return the runs that matter most as text, `most` of them.
+
+        Args:
+            most: how many runs at most.
+        """
         return _table(self, most)
 
     def __str__(self) -> str:
@@ -144,6 +160,14 @@ def influence(
 
     Source: Cook 1977 (deletion of one run, leverage); Giordano et al. 2019, arXiv:1806.00550
     (the infinitesimal jackknife).
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> found = jaxscale.influence(fit, "alpha")
+        >>> [runs.row(index) for index in found.largest(2)]
+        ['5 (rectangle-w8-n1172-lr0.0415-c...)', '3 (rectangle-w8-n586-lr0.0452-co...)']
     """
     n = len(fit.runs)
     rounds = (2 if n <= LONG else 1) if rounds is None else rounds

@@ -46,6 +46,16 @@ def jackknife(
     (`python -m benchmarks.coverage`); `bootstrap` holds.
 
     Cost: n refits in one batched solve.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> left_out = jaxscale.jackknife(fit)
+        >>> left_out.values("alpha").shape
+        (68,)
+        >>> left_out.labels[abs(left_out.values("alpha") - fit.law.alpha).argmax()].item()
+        3
     """
     if group is not None and not leave_groups:
         raise ValueError("group goes with leave_groups=True")
@@ -77,7 +87,11 @@ class Jackknife(Uncertain):
     value: np.ndarray
 
     def values(self, what: Asked) -> np.ndarray:
-        """Return a quantity [G] without each run or group."""
+        """Return a quantity [G] without each run or group.
+
+        Args:
+            what: a parameter or derived name, a `Quantity`, or a JAX function of a law.
+        """
         return evaluate([quantity(what, self.fit.law)], self.law)[:, 0]
 
     @property

@@ -50,6 +50,14 @@ def posterior(
         ValueError: an option is not one of those allowed.
 
     Cost: seconds, most of them compiling, anew in every call.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> draws = jaxscale.posterior(fit, draws=400, warmup=200)
+        >>> draws.method, 0.3 < draws.interval("alpha").low < 0.5
+        ('posterior', True)
     """
     for name, value in (("draws", draws), ("chains", chains), ("warmup", warmup)):
         if value < 1:

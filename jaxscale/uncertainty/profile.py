@@ -198,8 +198,21 @@ class Profiles(Uncertain, Sequence[Profile]):
             what: quantities that were profiled; default all of them.
             level: nominal coverage, up to the 0.99 to which profiles are followed.
 
+        Returns:
+            The intervals, in the order asked.
+
         Raises:
             ValueError: a quantity was not profiled, or the level is beyond.
+
+        Example:
+            >>> import jaxscale
+            >>> runs = jaxscale.datasets.load("stdlib_ladder")
+            >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+            >>> profiles = jaxscale.profile(fit, ["alpha", "beta"])
+            >>> for interval in profiles.intervals():
+            ...     print(f"{interval.name} {interval.low:.2f} to {interval.high:.2f}")
+            alpha 0.40 to 0.46
+            beta 0.48 to 0.57
         """
         if what is None:
             return [each.interval(level) for each in self.profiles]
@@ -249,6 +262,15 @@ def profile(
 
     Source: Bates & Watts 1988, Nonlinear Regression Analysis, section 6.1; the adjusted ratio of
     Pace, Salvan & Sartori 2011, Statistica Sinica 21(1).
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> profiles = jaxscale.profile(fit, ["alpha", "beta"])
+        >>> alpha, beta = profiles.intervals(level=0.9)
+        >>> alpha.low < fit.law.alpha < alpha.high
+        True
     """
     if calibration not in CALIBRATIONS:
         known = ", ".join(CALIBRATIONS)

@@ -32,6 +32,13 @@ class Quantity:
     """Interface: a scalar function of a law, in pure JAX.
 
     Subclasses are pytrees: numbers are leaves, names are static.
+
+    Example:
+        >>> import jaxscale
+        >>> law = jaxscale.Chinchilla.preset("hoffmann_2022")
+        >>> asked = jaxscale.quantities.Prediction({"N": 70e9, "D": 1.4e12})
+        >>> isinstance(asked, jaxscale.quantities.Quantity), asked.name
+        (True, 'L(N=7e10, D=1.4e12)')
     """
 
     @property
@@ -45,13 +52,28 @@ class Quantity:
         return False
 
     def __call__(self, law: Law) -> Any:
-        """Return the quantity under a law with scalar parameters."""
+        """Return the quantity under a law with scalar parameters.
+
+        Args:
+            law: with scalar parameters.
+        """
         raise NotImplementedError
 
 
 @pytree
 class ParameterOf(Quantity):
-    """A parameter of the law, by name."""
+    """A parameter of the law, by name.
+
+    Attributes:
+        parameter: its name.
+        log: whether its errors are stated on the logarithmic scale.
+
+    Example:
+        >>> import jaxscale
+        >>> alpha = jaxscale.quantities.ParameterOf("alpha")
+        >>> round(alpha(jaxscale.Chinchilla.preset("hoffmann_2022")), 3)
+        0.339
+    """
 
     parameter: str = static()
     log: bool = static(default=False)
@@ -73,7 +95,17 @@ class ParameterOf(Quantity):
 
 @pytree
 class DerivedOf(Quantity):
-    """What the law's papers derive from its parameters, by name: `Law.derived`."""
+    """What the law's papers derive from its parameters, by name: `Law.derived`.
+
+    Attributes:
+        derived: its name, a key of `Law.derived_docs`.
+
+    Example:
+        >>> import jaxscale
+        >>> a = jaxscale.quantities.DerivedOf("a")  # best N grows as C^a
+        >>> round(a(jaxscale.Chinchilla.preset("hoffmann_2022")), 3)
+        0.457
+    """
 
     derived: str = static()
 
@@ -93,6 +125,12 @@ class Prediction(Quantity):
 
     Attributes:
         inputs: one number per input of the law, or any two of N, D, C for a law of N and D.
+
+    Example:
+        >>> import jaxscale
+        >>> loss = jaxscale.quantities.Prediction({"N": 70e9, "D": 1.4e12})
+        >>> round(float(loss(jaxscale.Chinchilla.preset("hoffmann_2022"))), 2)
+        1.92
     """
 
     inputs: Mapping[str, Any]
@@ -119,6 +157,12 @@ class Best(Quantity):
         compute: budget C in FLOPs.
         what: "N", "D", "loss" or "tokens_per_parameter".
         flops: FLOPs model in JAX; None for the law's own, else C = 6 N D.
+
+    Example:
+        >>> import jaxscale
+        >>> best = jaxscale.quantities.Best(compute=1e24, what="tokens_per_parameter")
+        >>> best.name, round(float(best(jaxscale.Chinchilla.preset("hoffmann_2022"))))
+        ('D*/N*(C=1e24)', 62)
     """
 
     compute: Any
@@ -149,6 +193,12 @@ class ComputeFor(Quantity):
     Attributes:
         loss: the loss to reach.
         flops: FLOPs model in JAX; None for the law's own, else C = 6 N D.
+
+    Example:
+        >>> import jaxscale
+        >>> budget = jaxscale.quantities.ComputeFor(loss=2.0)
+        >>> f"{float(budget(jaxscale.Chinchilla.preset('hoffmann_2022'))):.1e} FLOPs"
+        '7.8e+22 FLOPs'
     """
 
     loss: Any
@@ -171,7 +221,18 @@ class ComputeFor(Quantity):
 
 @pytree
 class FunctionOf(Quantity):
-    """A user's own function of a law, in JAX."""
+    """A user's own function of a law, in JAX.
+
+    Attributes:
+        function: of a law, in JAX.
+        log: whether its errors are stated on the logarithmic scale.
+
+    Example:
+        >>> import jaxscale
+        >>> ratio = jaxscale.quantities.FunctionOf(lambda law: law.alpha / law.beta)
+        >>> round(ratio(jaxscale.Chinchilla.preset("hoffmann_2022")), 2)
+        1.19
+    """
 
     function: Callable[[Law], Any] = static()
     log: bool = static(default=False)
@@ -206,8 +267,19 @@ def quantity(what: Asked, law: Law) -> Quantity:
         what: a parameter ("alpha"), a derived name ("a"), a `Quantity`, or a JAX function of a law.
         law: the law that it will be asked of.
 
+    Returns:
+        The quantity; one that is given already stays.
+
     Raises:
         ValueError: the law has nothing of that name, or cannot answer the quantity.
+        TypeError: it is no name, no quantity and no function.
+
+    Example:
+        >>> import jaxscale
+        >>> law = jaxscale.Chinchilla.preset("hoffmann_2022")
+        >>> asked = jaxscale.quantities.quantity("alpha", law)
+        >>> asked.name, asked.logarithmic
+        ('alpha', False)
     """
     if isinstance(what, str):
         if what in law.parameters:
@@ -247,7 +319,23 @@ def _answerable(what: Prediction, law: Law) -> None:
 
 
 def asked_of(fit: FitResult, what: Sequence[Asked] | None = None) -> list[Quantity]:
-    """Return quantities of a fit; by default its free parameters and what follows from them."""
+    """Return quantities of a fit; by default its free parameters and what follows from them.
+
+    Args:
+        fit: of the law that they are asked of.
+        what: names, quantities or JAX functions of a law; None for all that is free and what
+            follows.
+
+    Returns:
+        The quantities, in order.
+
+    Example:
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> [asked.name for asked in jaxscale.quantities.asked_of(fit)]
+        ['E', 'A', 'B', 'alpha', 'beta', 'a', 'b']
+    """
     names: Sequence[Asked] = (*fit.free, *type(fit.law).derived_docs) if what is None else what
     return [quantity(each, fit.law) for each in names]
 
@@ -262,7 +350,21 @@ def _sample(quantities: tuple[Quantity, ...], law: Law) -> jax.Array:
 def evaluate(quantities: list[Quantity], law: Law) -> np.ndarray:
     """Return [B, Q]: quantities of a sample of laws (leaves [B], or scalars for B = 1).
 
+    Args:
+        quantities: Q of them.
+        law: the laws, as one whose leaves are [B].
+
+    Returns:
+        NumPy float64 [B, Q].
+
     Cost: compiles once per kind of quantities and per law; other numbers do not compile anew.
+
+    Example:
+        >>> import jaxscale
+        >>> law = jaxscale.Chinchilla.preset("hoffmann_2022")
+        >>> asked = [jaxscale.quantities.quantity(name, law) for name in ("alpha", "a")]
+        >>> jaxscale.quantities.evaluate(asked, law).round(2)
+        array([[0.34, 0.46]])
     """
     leaves = [np.asarray(leaf, float) for leaf in jax.tree.leaves(law)]
     size = max(leaf.size for leaf in leaves)

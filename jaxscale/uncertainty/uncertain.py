@@ -39,11 +39,20 @@ class Uncertain(ABC):
         """
 
     def interval(self, what: Asked, *, level: float = 0.9) -> Interval:
-        """Return the confidence interval of one quantity; see `intervals`."""
+        """Return the confidence interval of one quantity; see `intervals`.
+
+        Args:
+            what: a name, a quantity or a JAX function of a law.
+            level: nominal coverage.
+        """
         return self.intervals([what], level=level)[0]
 
     def error(self, what: Asked) -> float:
-        """Return the standard error of a quantity; NaN where there is none to state."""
+        """Return the standard error of a quantity; NaN where there is none to state.
+
+        Args:
+            what: a name, a quantity or a JAX function of a law.
+        """
         return self.interval(what).error
 
     def __str__(self) -> str:

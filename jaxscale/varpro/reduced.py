@@ -26,6 +26,20 @@ class Reduced:
 
     Attributes:
         full: the objective over all free parameters.
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import jaxscale
+        >>> runs = jaxscale.datasets.load("stdlib_ladder")
+        >>> fit = jaxscale.fit("Chinchilla", runs, starts=64)
+        >>> objective = jax.tree.map(jnp.asarray, fit.problem.objective)  # on the device
+        >>> reduced = jaxscale.Reduced(objective)
+        >>> reduced.nonlinear, reduced.linear
+        ((3, 4), (0, 1, 2))
+        >>> z = reduced.solve(jnp.asarray(fit.optimum)[jnp.array(reduced.nonlinear)])
+        >>> z.shape
+        (5,)
     """
 
     full: Objective
@@ -63,7 +77,7 @@ class Reduced:
         """Return the full coordinates z [P] at `q` [Q], linear ones at their best.
 
         Args:
-            q: the non-linear coordinates.
+            q: the non-linear coordinates [Q].
             rounds: static; how often a robust loss is reweighted.
         """
         return self.solved(q, rounds)[0]
@@ -73,6 +87,10 @@ class Reduced:
 
         The objective is that of the columns, at no further evaluation of the law; infinite where
         it is not finite.
+
+        Args:
+            q: the non-linear coordinates [Q].
+            rounds: static; how often a robust loss is reweighted.
         """
         full = self.full
         specs = full.space.specs

@@ -164,6 +164,22 @@ def test_predict_takes_any_two_of_n_d_c():
 
 
 @pytest.mark.parametrize(
+    "given",
+    [
+        dict(N=[1e9, 1e10], D=2e10),
+        dict(N=(1e9, 1e10), C=[1.2e20, 1.2e21]),
+        dict(N=[[1e9], [1e10]], D=[2e10]),
+    ],
+)
+def test_predict_takes_lists_as_it_takes_arrays(given):
+    law = jaxscale.Chinchilla.preset("hoffmann_2022")
+    as_arrays = {name: np.asarray(x, float) for name, x in given.items()}
+    np.testing.assert_array_equal(
+        jaxscale.predict(law, **given), jaxscale.predict(law, **as_arrays), strict=True
+    )
+
+
+@pytest.mark.parametrize(
     "law, given, message",
     [
         (jaxscale.Chinchilla(), dict(N=1e9, D=1e9), "is free"),
