@@ -1,4 +1,8 @@
-"""What dear tests need: rows that are left to the night, and files that are begun first."""
+"""Tests that are dear: which of them come with the slow ones, which by night, which files first.
+
+By the test, the ids of its rows; `*` is all of them. The nightly checks refuse a line that names
+no row.
+"""
 
 FIRST = (
     *("test_ladder.py", "test_benchmarks.py", "test_embedding.py", "test_gpu_script.py"),
@@ -6,7 +10,43 @@ FIRST = (
     *("fitting/test_many.py", "sweep/test_cluster.py", "sweep/test_sweep.py"),
 )
 """Files that take a worker long. Begun last, they would leave the other workers idle."""
-ROWS: dict[str, tuple[str, ...]] = {
+
+SLOW: dict[str, tuple[str, ...]] = {
+    "engine/test_dispatch.py::test_chunks_and_threads_change_no_bit": ("*",),
+    "engine/test_dispatch.py::test_the_lead_goes_on_in_the_program_of_the_search": ("*",),
+    "engine/test_dispatch.py::test_where_the_best_lane_has_arrived_none_goes_on": ("*",),
+    "engine/test_dispatch.py::test_memory_narrows_the_slab_and_changes_no_bit": ("*",),
+    "engine/test_dispatch.py::test_exhausted_memory_halves_the_slab": ("*",),
+    "engine/test_dispatch.py::test_problems_on_an_axis_equal_one_solve_each": ("*",),
+    "engine/test_dispatch.py::test_another_runtime_error_is_not_swallowed": ("*",),
+    "engine/test_dispatch.py::test_a_massive_search_goes_over_the_thin_table_to_the_same_optimum": (
+        "*",
+    ),
+    "engine/test_engine.py::test_statuses_tell_bounds_and_dead_terms": ("*",),
+    "checks/test_formula.py::test_laws_of_the_catalogue_are_as_they_say": ("ImplicitMixture",),
+    "cli/test_forecast_cli.py::test_a_person_reads_a_block": ("*",),
+    "cli/test_report_cli.py::test_the_page_is_written_and_its_answer_printed": ("*",),
+    "cli/test_report_cli.py::test_best_sizes_that_the_runs_leave_open_end_with_exit_code_1": ("*",),
+    "cli/test_report_cli.py::test_a_report_of_many_fits_asks_for_one": ("*",),
+    "data/test_wide_tables.py::test_no_name_takes_long": ("*",),
+    "fitting/test_certificate.py::test_a_break_that_only_the_grid_tried_is_no_doubt": ("*",),
+    "fitting/test_many.py::test_every_table_comes_to_its_own_fit_and_a_bad_one_ends_no_other": (
+        "*",
+    ),
+    "forecast/test_doubts.py::"
+    "test_a_run_that_leaves_the_law_is_doubted_and_its_interval_holds_now_and_the_end": ("*",),
+    "forecast/test_forecast.py::test_a_run_may_end_beyond_int32": ("*",),
+    "isoflops/test_approaches.py::test_approaches_agree_on_a_clean_table": ("*",),
+    "isoflops/test_approaches.py::test_copies_of_rows_are_named_and_reject_no_law": ("*",),
+    "sweep/test_cluster.py::test_a_sweep_on_threads_has_the_same_bytes": ("*",),
+    "sweep/test_sweep.py::test_death_at_any_write_leaves_a_directory_that_goes_on": (
+        "torn",
+        "after",
+    ),
+}
+"""Rows that compile many programs: `python -m pytest` goes without."""
+
+NIGHT: dict[str, tuple[str, ...]] = {
     # By day each command answers as JSON and to a file, and every example is parsed.
     "cli/test_contract.py::test_examples_run": (
         "jaxscale report fit.json -o report.html",
@@ -54,7 +94,4 @@ ROWS: dict[str, tuple[str, ...]] = {
         "absolute-LogOfSum",
     ),
 }
-"""Rows whose kind other rows show by day: `.ci/nightly` runs them, no one else.
-
-By the test, the ids of its rows; `*` is all of them. A line that names no row fails there.
-"""
+"""Rows whose kind other rows show by day: `.ci/nightly` runs them, no one else."""
