@@ -18,8 +18,8 @@ if "PYTEST_XDIST_WORKER" not in os.environ and "JAX_COMPILATION_CACHE_DIR" not i
 
 import numpy as np
 import pytest
-from by_night import FIRST, ROWS
 from cases import TRUTH
+from dear import FIRST, NIGHT, SLOW
 
 import jaxscale
 from jaxscale.datasets.synthetic import isoflop_design, simulate
@@ -27,21 +27,24 @@ from jaxscale.datasets.synthetic import isoflop_design, simulate
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the dear files of `by_night`, and leave its rows to the nightly checks.
-
-    Those refuse a line that names no row.
-    """
+    """Mark the tests that are dear, and begin with their files."""
     items.sort(key=lambda item: item.location[0].removeprefix("tests/") not in FIRST)
-    named = {(test, row) for test, rows in ROWS.items() for row in rows}
+    named = {
+        (test, row, mark)
+        for mark, table in (("slow", SLOW), ("nightly", NIGHT))
+        for test, rows in table.items()
+        for row in rows
+    }
     met = set()
     for item in items:
         test, _, row = item.nodeid.removeprefix("tests/").partition("[")
-        if found := {(test, "*"), (test, row.removesuffix("]"))} & named:
-            item.add_marker(pytest.mark.nightly)
-            met |= found
+        for mark in ("slow", "nightly"):
+            if found := {(test, "*", mark), (test, row.removesuffix("]"), mark)} & named:
+                item.add_marker(mark)
+                met |= found
     everything = config.args == config.getini("testpaths")
     if everything and config.option.markexpr == "nightly" and met != named:
-        raise pytest.UsageError(f"tests/by_night.py names no row by {sorted(named - met)}")
+        raise pytest.UsageError(f"tests/dear.py names no row by {sorted(named - met)}")
 
 
 @pytest.fixture(scope="session")

@@ -550,7 +550,13 @@ def test_the_same_result_gives_the_same_bytes(fitted, figure, tmp_path):
         assert a == b and len(a) > 1000
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[pytest.mark.slow] * (kind in ("one budget", "few runs")))
+        for kind in KINDS
+    ],
+)
 @pytest.mark.parametrize("figure", FIGURES)
 def test_every_kind_of_law_is_drawn_or_refused_by_name(fitted, figure, kind, tmp_path):
     if (figure, kind) in REFUSED:

@@ -1,0 +1,112 @@
+"""Tests that are dear: which of them come with the slow ones, which by night, which files first.
+
+By the test, the ids of its rows; `*` is all of them. The nightly checks refuse a line that names
+no row.
+"""
+
+FIRST = (
+    *("test_benchmarks.py", "test_embedding.py", "test_gpu_script.py"),
+    *("cli/test_contract.py", "engine/test_tall.py", "engine/test_implicit.py"),
+    *("fitting/test_many.py", "sweep/test_cluster.py", "sweep/test_sweep.py"),
+)
+"""Files that take a worker long. Begun last, they would leave the other workers idle."""
+
+SLOW: dict[str, tuple[str, ...]] = {
+    "engine/test_dispatch.py::test_chunks_and_threads_change_no_bit": ("*",),
+    "engine/test_dispatch.py::test_the_lead_goes_on_in_the_program_of_the_search": ("*",),
+    "engine/test_dispatch.py::test_where_the_best_lane_has_arrived_none_goes_on": ("*",),
+    "engine/test_dispatch.py::test_memory_narrows_the_slab_and_changes_no_bit": ("*",),
+    "engine/test_dispatch.py::test_exhausted_memory_halves_the_slab": ("*",),
+    "engine/test_dispatch.py::test_problems_on_an_axis_equal_one_solve_each": ("*",),
+    "engine/test_dispatch.py::test_another_runtime_error_is_not_swallowed": ("*",),
+    "engine/test_dispatch.py::test_a_massive_search_goes_over_the_thin_table_to_the_same_optimum": (
+        "*",
+    ),
+    "engine/test_engine.py::test_statuses_tell_bounds_and_dead_terms": ("*",),
+    "checks/test_formula.py::test_laws_of_the_catalogue_are_as_they_say": ("ImplicitMixture",),
+    "cli/test_forecast_cli.py::test_a_person_reads_a_block": ("*",),
+    "cli/test_report_cli.py::test_the_page_is_written_and_its_answer_printed": ("*",),
+    "cli/test_report_cli.py::test_best_sizes_that_the_runs_leave_open_end_with_exit_code_1": ("*",),
+    "cli/test_report_cli.py::test_a_report_of_many_fits_asks_for_one": ("*",),
+    "data/test_wide_tables.py::test_no_name_takes_long": ("*",),
+    "fitting/test_certificate.py::test_a_break_that_only_the_grid_tried_is_no_doubt": ("*",),
+    "fitting/test_many.py::test_every_table_comes_to_its_own_fit_and_a_bad_one_ends_no_other": (
+        "*",
+    ),
+    "forecast/test_doubts.py::"
+    "test_a_run_that_leaves_the_law_is_doubted_and_its_interval_holds_now_and_the_end": ("*",),
+    "forecast/test_forecast.py::test_a_run_may_end_beyond_int32": ("*",),
+    "isoflops/test_approaches.py::test_approaches_agree_on_a_clean_table": ("*",),
+    "isoflops/test_approaches.py::test_copies_of_rows_are_named_and_reject_no_law": ("*",),
+    "sweep/test_cluster.py::test_a_sweep_on_threads_has_the_same_bytes": ("*",),
+    "sweep/test_sweep.py::test_death_at_any_write_leaves_a_directory_that_goes_on": (
+        "torn",
+        "after",
+    ),
+}
+"""Rows that compile many programs: `python -m pytest` goes without."""
+
+NIGHT: dict[str, tuple[str, ...]] = {
+    # By day each command answers as JSON and to a file, and every example is parsed.
+    "cli/test_contract.py::test_examples_run": (
+        "jaxscale report fit.json -o report.html",
+        "jaxscale report fit.json --compute 1e24 --title 'Ladder of May' -o report.html --json",
+        "jaxscale rank KaplanD runs.csv --law KaplanN --out rank.json --figure rank.png",
+        "jaxscale rank Skaling stdlib_ladder --law Kaplan,PowerLaw:C --starts 64",
+        "jaxscale compare runs.csv --law Chinchilla,Kaplan,PowerLaw:C --figure rollout.png",
+        "jaxscale compare runs.csv --leave-out family --fix E=1.7 --json",
+        "jaxscale specify fit.json --compute 3.8e25",
+    ),
+    # By day: one law of two scales under Huber's loss, one under the absolute, one of one scale.
+    "engine/test_tall.py::test_other_laws_losses_and_precisions_come_to_the_optimum_of_all_runs": (
+        "law1-options1",
+        "law3-options3",
+    ),
+    "engine/test_implicit.py::test_first_derivatives_in_everything": ("kaplan", "pinned E"),
+    "engine/test_engine.py::test_results_do_not_depend_on_the_width": ("128",),
+    "engine/test_dispatch.py::test_problems_on_an_axis_equal_one_solve_each": ("target",),
+    # By day every kind under Huber's loss, and the planted tables under both.
+    "fitting/test_certificate.py::test_exact_data_of_every_kind_of_law_are_certified": (
+        "power-square",
+        "score-square",
+        "pure-square",
+        "log-square",
+        "henighan-square",
+        "kaplan-square",
+    ),
+    "fitting/test_fit.py::test_other_losses_and_residuals_find_a_minimum": (
+        "huber-absolute",
+        "square-relative",
+    ),
+    "fitting/test_exponent_grid.py::"
+    "test_robust_surface_against_hundreds_of_reweightings_per_cell": ("relative", "absolute"),
+    "forecast/test_forecast.py::test_a_compiled_forecast_of_a_fall_to_zero": (
+        "float32-optax WSD",
+        "float64-optax linear",
+    ),
+    "cli/test_contract.py::test_out_writes_all_of_the_answer_and_prints_it": ("rank", "specify"),
+    "designs/test_next_runs.py::"
+    "test_the_predicted_error_is_the_spread_of_refits_of_simulated_losses": ("loss1",),
+    "sweep/test_sweep.py::test_after_a_warmup_a_fit_compiles_nothing": ("Kaplan",),
+    "test_embedding_slow.py::test_intervals_cover_and_probabilities_are_calibrated": ("64",),
+    # Of what is around the package: training a ladder, measuring peers and GPUs, counting coverage.
+    "test_ladder.py::test_the_whole_way_in_a_minute_and_again_after_a_kill": ("*",),
+    "test_benchmarks.py::test_optional_peers_reach_the_optimum": ("*",),
+    "test_benchmarks.py::test_scaling_sweeps_runs_starts_and_width": ("*",),
+    "test_benchmarks.py::test_child_processes_measure_devices_and_memory": ("*",),
+    "test_gpu_script.py::test_cold_runs_two_checkouts_in_turns": ("*",),
+    "test_gpu_script.py::test_a_run_that_is_out_of_time_says_what_it_left_out": ("*",),
+    "test_coverage.py::test_the_default_covers_on_simulated_tables": ("*",),
+    # By day the law of two scales, one of signed values, and both precisions.
+    "fitting/test_many.py::test_every_way_to_fit_comes_to_the_own_fits": ("a break",),
+    # By day each law, and each residual, once.
+    "laws/test_declarations.py::test_a_law_of_the_logarithm_fits_the_loss": (
+        "log-LogOfSum",
+        "log-LogLog",
+        "relative-Breakdown",
+        "relative-LogLog",
+        "absolute-Breakdown",
+        "absolute-LogOfSum",
+    ),
+}
+"""Rows whose kind other rows show by day: `.ci/nightly` runs them, no one else."""
