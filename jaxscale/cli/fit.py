@@ -32,8 +32,9 @@ from jaxscale.cli.options import (
 from jaxscale.cli.outputs import brief_data, deliver, with_progress
 from jaxscale.cli.recorded import reading
 from jaxscale.data.columns import check_map, likely_errors
+from jaxscale.fitting.account import notes
 from jaxscale.fitting.fit import fit
-from jaxscale.fitting.result import FitResult, notes
+from jaxscale.fitting.result import FitResult
 from jaxscale.optimizers import OPTIMIZERS
 
 EXAMPLES = (

@@ -14,8 +14,8 @@ from jaxscale.comparison.sensitivity import Sensitivity
 from jaxscale.comparison.stacking import Difference
 from jaxscale.data.runs import Runs
 from jaxscale.files.document import plain, versions
+from jaxscale.fitting.account import notes as fit_notes
 from jaxscale.fitting.result import FitResult
-from jaxscale.fitting.result import notes as fit_notes
 from jaxscale.laws import Law, derived
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual

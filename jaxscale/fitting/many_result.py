@@ -12,9 +12,10 @@ import numpy as np
 
 from jaxscale.files.document import plain, versions
 from jaxscale.files.durable import write_atomically
+from jaxscale.fitting.account import error_text
 from jaxscale.fitting.assembly import Found, concluded
 from jaxscale.fitting.certificate import Certificate
-from jaxscale.fitting.result import FitResult, error_text
+from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
 from jaxscale.text import columns, many, marked, quantity, short
 

@@ -18,10 +18,11 @@ import numpy as np
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress
 from jaxscale.files.document import plain, versions
+from jaxscale.fitting.account import NEWTON
 from jaxscale.fitting.certificate import SAME, SAME_FLOAT32
 from jaxscale.fitting.families import with_codes
 from jaxscale.fitting.fit import fit as fit_again
-from jaxscale.fitting.result import NEWTON, FitResult, hashed_names, stored
+from jaxscale.fitting.result import FitResult, hashed_names, stored
 from jaxscale.fitting.saved import load, read_document
 from jaxscale.laws.grouped import FamilyLaw
 from jaxscale.optimizers import OPTIMIZERS

@@ -22,6 +22,8 @@ from jaxscale.errors import LawError
 from jaxscale.flops import SIX_ND, Flops
 from jaxscale.laws.closed_form import Sum
 from jaxscale.laws.parameters import Parameter
+from jaxscale.laws.written import call_text, law_blocks
+from jaxscale.shown.blocks import Block, Shown
 
 Scalar = Any
 """A parameter: None while free, else a float or an array (leading axes make a sample of laws)."""
@@ -187,7 +189,7 @@ def made(cls: Any, arguments: tuple[str, ...]) -> type[Law]:
 
 
 @dataclass_transform(frozen_default=True)
-class Law:
+class Law(Shown):
     """Base of all laws: declare fields, write `__call__`, add a docstring with the source.
 
     Example:
@@ -351,6 +353,12 @@ class Law:
                 f"{', '.join(self.parameters)}"
             )
         return dataclasses.replace(self, **values)  # type: ignore[type-var]
+
+    def __str__(self) -> str:
+        return call_text(self)
+
+    def _blocks(self) -> list[Block]:
+        return law_blocks(self)
 
     def derived(self) -> dict[str, Any]:
         """Return the quantities that papers quote and that follow from the parameters."""

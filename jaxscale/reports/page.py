@@ -18,7 +18,6 @@ from jaxscale._numerics.level import check_level
 from jaxscale.files.durable import write_atomically
 from jaxscale.fitting.result import FitResult
 from jaxscale.reports.about import stated
-from jaxscale.reports.element import Element, document, make, raw
 from jaxscale.reports.material import Material, gather
 from jaxscale.reports.sections.along import along
 from jaxscale.reports.sections.answer import answer, sentence, top
@@ -28,6 +27,7 @@ from jaxscale.reports.sections.drawn import figures
 from jaxscale.reports.sections.parameters import certificate, parameters
 from jaxscale.reports.sections.results import results
 from jaxscale.reports.words import SPACE
+from jaxscale.shown.element import Element, document, make, raw
 from jaxscale.text import marked, one_line
 from jaxscale.uncertainty.draws import Draws
 

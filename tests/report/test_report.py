@@ -14,7 +14,7 @@ from jaxscale.errors import DataError
 from jaxscale.flops import PowerCost
 from jaxscale.reports.about import FIELDS, read_about
 from jaxscale.reports.chart import Line, Panel
-from jaxscale.reports.element import data, make, table
+from jaxscale.shown.element import data, make, table
 from jaxscale.reports.figures import inline
 from jaxscale.reports.frontier import round_up, spaced
 from jaxscale.reports.words import powers, stated

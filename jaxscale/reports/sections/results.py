@@ -11,9 +11,9 @@ from typing import Any
 from jaxscale.comparison.held_out import HeldOut
 from jaxscale.comparison.result import Comparison, percent
 from jaxscale.plotting import FIGURES
-from jaxscale.reports.element import Child, Element, called, make, section, table
 from jaxscale.reports.figures import figure
 from jaxscale.reports.material import Material
+from jaxscale.shown.element import Child, Element, called, make, section, table
 from jaxscale.text import quantity
 
 TITLES = {
