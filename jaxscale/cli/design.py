@@ -23,6 +23,7 @@ from jaxscale.designs.rivals import apart
 from jaxscale.designs.simulation import simulate
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.saved import load
+from jaxscale.shown.blocks import full_text
 from jaxscale.text import marked
 
 EXAMPLES = (
@@ -113,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
     if options.plan:
         files.append(lambda: found.save(options.plan))
     more: dict[str, Any] = {}
-    text, notes = str(found), list(found.notes)
+    text, notes = full_text(found), list(found.notes)
     if rival is not None:
         tells = apart(found, law, rival)
         notes.append(tells.said)

@@ -36,6 +36,7 @@ from jaxscale.fitting.account import notes
 from jaxscale.fitting.fit import fit
 from jaxscale.fitting.result import FitResult
 from jaxscale.optimizers import OPTIMIZERS
+from jaxscale.shown.blocks import full_text
 
 EXAMPLES = (
     "jaxscale fit runs.csv --out fit.json",
@@ -128,7 +129,7 @@ def run(options: argparse.Namespace) -> int:
     result = with_progress(options, lambda progress: fit(law, runs, **asked, progress=progress))
     settings = {**result.settings, "law": options.law, **reading(options)}
     result = dataclasses.replace(result, settings=settings)
-    text, noted = str(result), notes(result)
+    text, noted = full_text(result), notes(result)
     document: Callable[[], dict[str, Any]] = result.to_dict
     if options.bootstrap is not None:
         drawn, resampled, more = _resampled(options, result)

@@ -31,6 +31,7 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law, predict
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
+from jaxscale.shown.blocks import Shown
 
 ABSURD = 1.0
 """Log error of a prediction that is not positive, whose logarithm does not exist: 100 %."""
@@ -41,7 +42,7 @@ GUARDS = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class HeldOut:
+class HeldOut(Shown):
     """What L laws predicted for runs that they had not seen.
 
     Attributes:

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from jaxscale.decisions.account import near_blocks
 from jaxscale.decisions.inverse import direction
 from jaxscale.flops import Flops, tokens_for
 from jaxscale.laws import Law
+from jaxscale.shown.blocks import Block, Shown
+from jaxscale.shown.frames import frame
 
 WITHIN = (0.0025, 0.005)
 """Shares of the best loss that are asked for where none is named."""
@@ -20,7 +23,7 @@ FAR = math.log(1e9)
 
 
 @dataclasses.dataclass(frozen=True)
-class Near:
+class Near(Shown):
     """The runs of a budget whose loss is within a share of the best one; arrays of its shape.
 
     Attributes:
@@ -32,6 +35,23 @@ class Near:
     within: float
     N: tuple[Any, Any]
     D: tuple[Any, Any]
+
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return the sizes as a dataframe: N_low, N_high, D_low and D_high, a row per budget.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the first of these that is
+                installed.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        ends = {"N_low": self.N[0], "N_high": self.N[1], "D_low": self.D[1], "D_high": self.D[0]}
+        return frame({name: np.ravel(x) for name, x in ends.items()}, kind)
+
+    def _blocks(self) -> list[Block]:
+        return near_blocks(self)
 
 
 def near_optimal(law: Law, best: Any, within: float, flops: Flops | None = None) -> Near:

@@ -23,6 +23,7 @@ from jax.sharding import Mesh
 from jaxscale._numerics.positive import Positive
 from jaxscale._numerics.precision import PRECISIONS, scope
 from jaxscale.engine.dispatch import Progress, Search
+from jaxscale.engine.loop import Status
 from jaxscale.engine.problems import Problems
 from jaxscale.fitting.certificate import SAME
 from jaxscale.fitting.result import FitResult
@@ -31,6 +32,9 @@ from jaxscale.objective.objective import Objective
 from jaxscale.objective.prior import Prior
 from jaxscale.objective.space import Space
 from jaxscale.optimizers import method
+from jaxscale.shown.blocks import Block, Grid, Shown, said
+from jaxscale.shown.frames import frame
+from jaxscale.text import many, quantity
 from jaxscale.varpro.grid import cells, replicate_cells
 from jaxscale.varpro.reduced import Reduced
 from jaxscale.varpro.separation import separates
@@ -45,7 +49,7 @@ SCANNED = 512
 
 
 @dataclasses.dataclass(frozen=True)
-class Refits:
+class Refits(Shown):
     """B refits.
 
     Attributes:
@@ -65,6 +69,32 @@ class Refits:
 
     def __len__(self) -> int:
         return len(self.value)
+
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return a dataframe with a row per refit: the parameters, value, status and guarded.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the first of these that is
+                installed.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        B = len(self)
+        values = {k: np.broadcast_to(np.asarray(x, float), B) for k, x in self.law.values.items()}
+        more = {"status": [Status(int(x)).name.lower() for x in self.status]}
+        return frame({**values, "value": self.value, **more, "guarded": self.guarded}, kind)
+
+    def _blocks(self) -> list[Block]:
+        rows = [["", "median", "5 %", "95 %"]]
+        for name, x in self.law.values.items():
+            middle, low, high = np.quantile(np.asarray(x, float), (0.5, 0.05, 0.95))
+            rows.append([f"  {name}", quantity(middle, 6), quantity(low), quantity(high)])
+        lost = int((~np.isfinite(self.value)).sum())
+        notes = [f"{many(lost, 'refit')} without a finite optimum"] if lost else []
+        kind = type(self.law).__name__
+        return [f"{many(len(self), 'refit')} of {kind}", Grid(rows, "<>>>"), *said(notes)]
 
 
 def refit(

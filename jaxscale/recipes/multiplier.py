@@ -21,7 +21,8 @@ from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import Flops
 from jaxscale.laws import Law
-from jaxscale.text import columns
+from jaxscale.shown.blocks import Block, Grid, Shown
+from jaxscale.shown.frames import frame
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.intervals import percentile, tail
 from jaxscale.uncertainty.resampling import case_weights
@@ -31,7 +32,7 @@ OTHER_STREAM = 0x9E3779B9
 
 
 @dataclasses.dataclass(frozen=True)
-class Multiplier:
+class Multiplier(Shown):
     """What recipe A must spend for the loss that recipe B reaches, over what B spends.
 
     Attributes:
@@ -58,14 +59,28 @@ class Multiplier:
     scale: str
     draws: int
 
-    def __str__(self) -> str:
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return the factors as a dataframe: the attributes [m] as columns.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the first of these that is
+                installed.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        names = ("compute", "losses", "factor", "low", "high", "never")
+        return frame({name: getattr(self, name) for name in names}, kind)
+
+    def _blocks(self) -> list[Block]:
         how = f"{self.draws:,} {'paired' if self.paired else 'independent'} draws"
         rows: list[tuple[str, ...]] = [
             (f"{self.scale} of B", "loss", "A needs", f"{100 * self.level:g} % from", "to")
         ]
         for line in zip(self.compute, self.losses, self.factor, self.low, self.high, strict=True):
             rows.append((f"{line[0]:.3g}", f"{line[1]:.4f}", *(f"{x:.3g} x" for x in line[2:])))
-        return f"compute multiplier of B over A, {how}\n" + columns(rows, "<>>>>")
+        return [f"compute multiplier of B over A, {how}", Grid(rows, "<>>>>")]
 
 
 def compute_multiplier(

@@ -17,6 +17,7 @@ from jaxscale.fitting.nesting import Nesting
 from jaxscale.fitting.reach import beyond, beyond_note
 from jaxscale.fitting.result import FitResult
 from jaxscale.reports.frontier import Frontier, frontier
+from jaxscale.shown.blocks import Shown
 from jaxscale.specification.result import Specifications
 from jaxscale.uncertainty.allocations import doubted
 from jaxscale.uncertainty.bootstrap import bootstrap
@@ -24,7 +25,7 @@ from jaxscale.uncertainty.draws import Draws
 
 
 @dataclasses.dataclass(frozen=True)
-class Material:
+class Material(Shown):
     """A fit with what the page says about it.
 
     Attributes:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from jaxscale.errors import JaxscaleError
 from jaxscale.text import columns, many, one_line, quantity
 
 WIDTH = 100
@@ -71,6 +72,14 @@ class Note(NamedTuple):
 Block = str | Grid | Note
 """A line or lines of text (empty for a gap), a table, or a note."""
 T = TypeVar("T", bound=type)
+
+
+def parted(*parts: Sequence[Block]) -> list[Block]:
+    """Return parts as blocks with a gap between two of them; empty ones are left out."""
+    found: list[Block] = []
+    for part in parts:
+        found += ["", *part] if found and part else part
+    return found
 
 
 def said(notes: Iterable[str], doubts: Collection[str] = ()) -> list[Block]:
@@ -248,12 +257,17 @@ def fields(result: Any) -> list[Block]:
 def blocks_of(result: Any) -> list[Block]:
     """Return what a result says; its fields, where some are traced."""
     own = result if isinstance(result, tuple) else vars(result).values()
-    return fields(result) if any(map(traced, own)) else list(result._blocks())
+    if any(map(traced, own)):
+        return fields(result)
+    try:
+        return list(result._blocks())
+    except JaxscaleError as error:  # what it would say cannot be worked out, and that is told
+        return [*fields(result), Note(str(error), doubt=True)]
 
 
 def full_text(result: Any) -> str:
     """Return the text of a result with every row, its lines as long as they are."""
-    return text_of(blocks_of(result))
+    return text_of(blocks_of(result)) if hasattr(result, "_blocks") else str(result)
 
 
 def _written(self: Any) -> str:

@@ -31,6 +31,8 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.sandwich import inverse_curvature, noise_ratio
 from jaxscale.objective.objective import LazyModel, Objective
 from jaxscale.optimizers import method
+from jaxscale.shown.blocks import Block, Shown
+from jaxscale.shown.frames import frame
 from jaxscale.uncertainty.covariance import (
     gradients,
     refuse_bound,
@@ -121,7 +123,7 @@ def _reached(objective: Pulled, z: Array) -> tuple[Array, Array]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Profile:
+class Profile(Shown):
     """The profile of one quantity.
 
     Attributes:
@@ -161,6 +163,23 @@ class Profile:
             low, high = np.exp([low, high])
         method = f"profile, {self.calibration}"
         return Interval(self.name, self.estimate, float(low), float(high), level, math.nan, method)
+
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return the profile as a dataframe: the quantity under its name, and the signed root.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the first of these that is
+                installed.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        return frame({self.name: self.at, "signed_root": self.root}, kind)
+
+    def _blocks(self) -> list[Block]:
+        where = f"{self.at[0]:.6g} to {self.at[-1]:.6g}"
+        return [str(self.interval()), f"followed at {len(self.at)} values from {where}"]
 
 
 @final
