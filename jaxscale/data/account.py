@@ -26,10 +26,12 @@ def runs_blocks(runs: Any) -> list[Block]:
     labels = [] if runs.group is None else [str(x) for x in dict.fromkeys(runs.group.tolist())]
     if labels:
         rows.append(["group", "", "", f"{len(labels):,}", _source(runs, "group")])
+    if not any(row[-1] for row in rows[1:]):
+        rows = [row[:-1] for row in rows]
     told = [*runs.warnings, *left_out(runs.dropped, called=runs.called)]
     return [
         one_line(f"{many(len(runs), 'run')} from {runs.source}"),
-        Grid(rows, "<>>><", muted=(4,)),
+        Grid(rows, "<>>><"[: len(rows[0])], muted=(4,)),
         *([one_line(f"groups: {listing(labels)}")] if labels else []),
         *map(Note, told),
     ]

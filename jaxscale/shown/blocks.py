@@ -15,11 +15,11 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from jaxscale.errors import JaxscaleError
-from jaxscale.text import columns, many, one_line, quantity
+from jaxscale.text import columns, many, one_line, quantity, visible
 
 WIDTH = 100
 """Columns of the text that a session shows."""
-MOST = 40
+MOST = 30
 """Rows of a table that it shows."""
 FEW = 6
 """Numbers of an array that are shown one by one."""
@@ -104,7 +104,7 @@ def text_of(blocks: Iterable[Block], width: int | None = None, most: int | None 
             )
             lines += [f"and {many(rest, 'more row')}"] if rest else []
             continue
-        note = f"! {one_line(block.text)}" if isinstance(block, Note) else block
+        note = f"! {one_line(block.text)}" if isinstance(block, Note) else visible(block)
         lines += [note] if width is None else _wrapped(note, width)
     return "\n".join(lines)
 
@@ -219,8 +219,8 @@ def brief(value: Any) -> str:
         if len(value) <= FEW:
             return ", ".join(brief(each) for each in value)
         return f"{len(value):,} of {type(value[0]).__name__}"
-    said = vars(type(value)).get("__str__") is not None and not isinstance(value, type)
-    return one_line(str(value).split("\n", 1)[0]) if said else type(value).__name__
+    named = any("__str__" in vars(cls) for cls in type(value).__mro__[:-1])
+    return one_line(str(value).split("\n", 1)[0]) if named else type(value).__name__
 
 
 def _array(value: Any) -> str:
@@ -243,15 +243,18 @@ def _array(value: Any) -> str:
 
 
 def fields(result: Any) -> list[Block]:
-    """Return the fields of a dataclass or a named tuple as a table of few words each."""
+    """Return the fields of a dataclass or a named tuple in few words each, empty ones left out."""
     if dataclasses.is_dataclass(result):
         names = [field.name for field in dataclasses.fields(result) if field.repr]
     else:
         names = list(result._fields)
-    words = [brief(getattr(result, name, None)) for name in names]
-    cells = [text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in words]
-    rows = [[f"  {name}", cell] for name, cell in zip(names, cells, strict=True)]
-    return [type(result).__name__, *([Grid(rows, "<<", head=False)] if rows else [])]
+    words = {name: brief(getattr(result, name, None)) for name in names}
+    rows = [
+        [f"  {name}", text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"]
+        for name, text in words.items()
+        if text.strip(", ") not in ("", "none", "None")
+    ]
+    return [type(result).__name__, *([Grid(rows, "<<", head=False, muted=(0,))] if rows else [])]
 
 
 def blocks_of(result: Any) -> list[Block]:
@@ -263,6 +266,8 @@ def blocks_of(result: Any) -> list[Block]:
         return list(result._blocks())
     except JaxscaleError as error:  # what it would say cannot be worked out, and that is told
         return [*fields(result), Note(str(error), doubt=True)]
+    except (TypeError, AttributeError):  # of a pytree that holds no numbers: axes, shapes, None
+        return fields(result)
 
 
 def full_text(result: Any) -> str:

@@ -83,12 +83,17 @@ class Uncertain(Shown, ABC):
         return [self.title, intervals_grid(self.intervals())]
 
 
+def ends(i: Interval) -> tuple[float, float, float]:
+    """Return the standard error and both limits."""
+    return i.error, i.low, i.high
+
+
 def intervals_grid(intervals: Sequence[Interval]) -> Grid:
     """Return intervals as a table."""
     level = f"{100 * intervals[0].level:g} %" if intervals else ""
     rows = [["", "estimate", "s.e.", f"{level} from", "to"]]
     rows += [
-        ["  " + i.name, shown(i.estimate, 6), *(shown(x) for x in (i.error, i.low, i.high))]
+        ["  " + i.name, shown(i.estimate, 6), *("" if x != x else shown(x) for x in ends(i))]
         for i in intervals
     ]
     return Grid(rows, "<>>>>")
