@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -21,6 +22,7 @@ from jaxscale.comparison.likelihood import Information
 from jaxscale.comparison.result import Comparison, Entry
 from jaxscale.comparison.stacking import Difference
 from jaxscale.data.loss_curves import Curve
+from jaxscale.decisions.mixing import Mixture
 from jaxscale.decisions.near import near_optimal
 from jaxscale.designs.candidates import Candidates
 from jaxscale.designs.result import Answer, Design, Other
@@ -179,9 +181,8 @@ def costs():
 
 
 def mixture():
-    cls = jaxscale.MixingLaw["web", "code"]
-    laws = {"a": cls(c=1.0, b_web=1.0, b_code=4.0), "b": cls(c=1.0, b_web=4.0, b_code=1.0)}
-    return jaxscale.best_mixture(laws)
+    shares, losses = {ODD: 0.3, "code": 0.7}, {"a": 3.0, "b": 3.1}
+    return Mixture(shares, 3.05, losses, 1.0, 0.5, {"code": "most"}, ("a note",))
 
 
 def steps():
@@ -297,9 +298,21 @@ class Page(HTMLParser):
             self.texts.append(data)
 
 
-@pytest.fixture(scope="module", params=RESULTS)
+@functools.cache
+def _made():
+    return {}
+
+
+def made(name, fit):
+    """A result, made once for all tests."""
+    if name not in _made():
+        _made()[name] = RESULTS[name](fit)
+    return _made()[name]
+
+
+@pytest.fixture(params=RESULTS)
 def named(request, fitted):
-    return request.param, RESULTS[request.param](fitted)
+    return request.param, made(request.param, fitted)
 
 
 def test_the_repr_is_the_text_that_is_printed_and_no_wall_of_numbers(named):
@@ -327,8 +340,8 @@ def test_a_notebook_gets_tables_that_are_escaped_without_scripts_and_colours_of_
 
 def test_what_was_given_as_text_stays_text(fitted):
     """In both, and the marks of doubts differ from those of notes."""
-    doubted, runs = RESULTS["doubted fit"](fitted), RESULTS["runs"](fitted)
-    for result in (doubted, runs, RESULTS["check"](fitted), RESULTS["isoflop"](fitted)):
+    doubted = made("doubted fit", fitted)
+    for result in (doubted, *(made(name, fitted) for name in ("runs", "check", "isoflop"))):
         page = result._repr_html_()
         assert "<script" not in page and "&lt;script" in page and "\\x1b" in page
     page = Page(doubted._repr_html_())
@@ -371,7 +384,7 @@ def test_every_class_that_a_public_function_can_hand_over_shows_itself():
 
 @pytest.mark.parametrize("name", ["law", "objective", "state", "forecast", "distribution"])
 def test_what_is_traced_is_shown_as_such(fitted, name):
-    result, seen = RESULTS[name](fitted), []
+    result, seen = made(name, fitted), []
 
     def look(each):
         seen.append((repr(each), each._repr_html_()))
