@@ -54,6 +54,7 @@ class HeldOut(Shown):
             law was not fitted to the window.
         skipped: per law and window, why it was not fitted; empty where it was.
         notes: per law, sentences about its windows.
+        frame_kind: of the runs behind it, as `Runs.frame_kind`.
     """
 
     split: Split
@@ -61,6 +62,7 @@ class HeldOut(Shown):
     error: np.ndarray
     skipped: tuple[tuple[str, ...], ...]
     notes: tuple[tuple[str, ...], ...]
+    frame_kind: str = dataclasses.field(default="", repr=False)
 
     @property
     def shared(self) -> np.ndarray:
@@ -99,8 +101,8 @@ class HeldOut(Shown):
         The cells of a law are its mean absolute log errors, NaN where it was not fitted.
 
         Args:
-            kind: "pandas", "polars", "pyarrow" or "dict"; default the first of these that is
-                installed.
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
 
         Raises:
             ImportError: the library asked for is not installed.
@@ -113,7 +115,7 @@ class HeldOut(Shown):
             "predicted": split.test.sum(axis=1),
             "factor": split.factor,
         }
-        return frame(columns | dict(zip(self.laws, errors, strict=True)), kind)
+        return frame(columns | dict(zip(self.laws, errors, strict=True)), kind, self.frame_kind)
 
     def _blocks(self) -> list[Block]:
         errors, split = self.by_window(), self.split
@@ -193,6 +195,7 @@ def held_out(
                 tuple(_notes(s, reasons[a:b], status[a:b]))
                 for s, reasons, status in zip([split] * len(errors), skipped, notes, strict=True)
             ),
+            next((c.fit.runs.frame_kind for c in candidates if c.fit is not None), ""),
         )
         for split, a, b in zip(splits, ends[:-1], ends[1:], strict=True)
     )

@@ -114,7 +114,7 @@ class Allocation(Shown):
     extrapolation: Any = None
     notes: tuple[str, ...] = ()
     trusted: bool = True
-    frame_kind: str = ""
+    frame_kind: str = dataclasses.field(default="", repr=False)
 
     def table(self, *, kind: str | None = None) -> Any:
         """Return the answers as a dataframe, a row per question.

@@ -30,25 +30,27 @@ class Near(Shown):
         within: the share.
         N: smallest and largest model; 0 and infinite where there is no end.
         D: their tokens, the most and the fewest.
+        frame_kind: of the runs behind it, as `Runs.frame_kind`.
     """
 
     within: float
     N: tuple[Any, Any]
     D: tuple[Any, Any]
+    frame_kind: str = dataclasses.field(default="", repr=False)
 
     def table(self, *, kind: str | None = None) -> Any:
         """Return the sizes as a dataframe: N_low, N_high, D_low and D_high, a row per budget.
 
         Args:
-            kind: "pandas", "polars", "pyarrow" or "dict"; default the first of these that is
-                installed.
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
 
         Raises:
             ImportError: the library asked for is not installed.
             ValueError: there is no such kind.
         """
         ends = {"N_low": self.N[0], "N_high": self.N[1], "D_low": self.D[1], "D_high": self.D[0]}
-        return frame({name: np.ravel(x) for name, x in ends.items()}, kind)
+        return frame({name: np.ravel(x) for name, x in ends.items()}, kind, self.frame_kind)
 
     def _blocks(self) -> list[Block]:
         return near_blocks(self)
@@ -91,4 +93,4 @@ def near_optimal(law: Law, best: Any, within: float, flops: Flops | None = None)
         ends.append(np.where(beyond(far), np.exp(near), endless)[()])
     with np.errstate(divide="ignore"):
         tokens = tuple(np.asarray(tokens_for(model, N, C), float)[()] for N in ends)
-    return Near(within, (ends[0], ends[1]), (tokens[0], tokens[1]))
+    return Near(within, (ends[0], ends[1]), (tokens[0], tokens[1]), best.frame_kind)

@@ -101,6 +101,7 @@ class Design(Shown):
         notes: what a reader should know.
         identified: whether the runs with the batch determine the law.
         seconds: that it took.
+        frame_kind: of the runs behind it, as `Runs.frame_kind`.
     """
 
     law: str
@@ -121,6 +122,7 @@ class Design(Shown):
     notes: tuple[str, ...]
     identified: bool
     seconds: float
+    frame_kind: str = dataclasses.field(default="", repr=False)
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -213,15 +215,19 @@ class Design(Shown):
         """Return the batch as a dataframe, the columns of `rows`.
 
         Args:
-            kind: "pandas", "polars", "pyarrow" or "dict"; default the first of these that is
-                installed.
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
 
         Raises:
             ImportError: the library asked for is not installed.
             ValueError: there is no such kind.
         """
         rows = self.rows()
-        return frame({name: [row[name] for row in rows] for name in rows[0]} if rows else {}, kind)
+        return frame(
+            {name: [row[name] for row in rows] for name in rows[0]} if rows else {},
+            kind,
+            self.frame_kind,
+        )
 
     def _blocks(self) -> list[Block]:
         return [*design_blocks(self), *said(self.notes)]

@@ -59,6 +59,7 @@ class Refits(Shown):
         guarded: [B] whether a guard found a value lower by more than 1e-6 (relative) than the
             start at the original optimum: the replicate's best basin is another one.
         seconds: {"compile", "solve"}.
+        frame_kind: of the runs behind it, as `Runs.frame_kind`.
     """
 
     law: Law
@@ -66,6 +67,7 @@ class Refits(Shown):
     status: np.ndarray
     guarded: np.ndarray
     seconds: Mapping[str, float]
+    frame_kind: str = dataclasses.field(default="", repr=False)
 
     def __len__(self) -> int:
         return len(self.value)
@@ -74,8 +76,8 @@ class Refits(Shown):
         """Return a dataframe with a row per refit: the parameters, value, status and guarded.
 
         Args:
-            kind: "pandas", "polars", "pyarrow" or "dict"; default the first of these that is
-                installed.
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
 
         Raises:
             ImportError: the library asked for is not installed.
@@ -84,7 +86,9 @@ class Refits(Shown):
         B = len(self)
         values = {k: np.broadcast_to(np.asarray(x, float), B) for k, x in self.law.values.items()}
         more = {"status": [Status(int(x)).name.lower() for x in self.status]}
-        return frame({**values, "value": self.value, **more, "guarded": self.guarded}, kind)
+        return frame(
+            {**values, "value": self.value, **more, "guarded": self.guarded}, kind, self.frame_kind
+        )
 
     def _blocks(self) -> list[Block]:
         rows = [["", "median", "5 %", "95 %"]]
@@ -167,6 +171,7 @@ def refit(
         status=status,
         guarded=guarded,
         seconds={"compile": search.compile, "solve": search.work},
+        frame_kind=fit.runs.frame_kind,
     )
 
 

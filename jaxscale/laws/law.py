@@ -22,8 +22,7 @@ from jaxscale.errors import LawError
 from jaxscale.flops import SIX_ND, Flops
 from jaxscale.laws.closed_form import Sum
 from jaxscale.laws.parameters import Parameter
-from jaxscale.laws.written import call_text, law_blocks
-from jaxscale.shown.blocks import Block, Shown
+from jaxscale.laws.written import Written
 
 Scalar = Any
 """A parameter: None while free, else a float or an array (leading axes make a sample of laws)."""
@@ -189,7 +188,7 @@ def made(cls: Any, arguments: tuple[str, ...]) -> type[Law]:
 
 
 @dataclass_transform(frozen_default=True)
-class Law(Shown):
+class Law(Written):
     """Base of all laws: declare fields, write `__call__`, add a docstring with the source.
 
     Example:
@@ -353,12 +352,6 @@ class Law(Shown):
                 f"{', '.join(self.parameters)}"
             )
         return dataclasses.replace(self, **values)  # type: ignore[type-var]
-
-    def __str__(self) -> str:
-        return call_text(self)
-
-    def _blocks(self) -> list[Block]:
-        return law_blocks(self)
 
     def derived(self) -> dict[str, Any]:
         """Return the quantities that papers quote and that follow from the parameters."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from jaxscale.shown.blocks import WIDTH, Block, Grid, brief, number
+from jaxscale.shown.blocks import WIDTH, Block, Grid, Shown, brief, number
 from jaxscale.text import quantity
 
 
@@ -43,3 +43,13 @@ def law_blocks(law: Any) -> list[Block]:
         shown = "free" if value is None else brief(value)
         rows.append([name, shown if scalar is None else quantity(float(scalar), 6), spec.doc])
     return [f"{type(law).__name__}: {type(law).formula()}", Grid(rows, "<><", muted=(2,))]
+
+
+class Written(Shown):
+    """Base of laws: written as the call that makes one, in a notebook as a table."""
+
+    def __str__(self) -> str:
+        return call_text(self)
+
+    def _blocks(self) -> list[Block]:
+        return law_blocks(self)

@@ -46,6 +46,7 @@ class Multiplier(Shown):
         paired: whether the runs of both fits are the same rows, drawn together.
         scale: name of `compute`.
         draws: number of draws.
+        frame_kind: of the runs behind it, as `Runs.frame_kind`.
     """
 
     compute: np.ndarray
@@ -58,20 +59,21 @@ class Multiplier(Shown):
     paired: bool
     scale: str
     draws: int
+    frame_kind: str = dataclasses.field(default="", repr=False)
 
     def table(self, *, kind: str | None = None) -> Any:
         """Return the factors as a dataframe: the attributes [m] as columns.
 
         Args:
-            kind: "pandas", "polars", "pyarrow" or "dict"; default the first of these that is
-                installed.
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
 
         Raises:
             ImportError: the library asked for is not installed.
             ValueError: there is no such kind.
         """
         names = ("compute", "losses", "factor", "low", "high", "never")
-        return frame({name: getattr(self, name) for name in names}, kind)
+        return frame({name: getattr(self, name) for name in names}, kind, self.frame_kind)
 
     def _blocks(self) -> list[Block]:
         how = f"{self.draws:,} {'paired' if self.paired else 'independent'} draws"
@@ -156,6 +158,7 @@ def compute_multiplier(
         paired=paired,
         scale=names[0],
         draws=0 if p is None else count,
+        frame_kind=next((x.runs.frame_kind for x in sides if isinstance(x, FitResult)), ""),
     )
 
 

@@ -36,6 +36,7 @@ class Band(Shown):
         high: upper limit.
         level: nominal coverage.
         of: "the mean law", or "a new run" (with the noise of a run of mean weight).
+        frame_kind: of the runs behind it, as `Runs.frame_kind`.
     """
 
     center: np.ndarray
@@ -43,19 +44,22 @@ class Band(Shown):
     high: np.ndarray
     level: float
     of: str
+    frame_kind: str = dataclasses.field(default="", repr=False)
 
     def table(self, *, kind: str | None = None) -> Any:
         """Return the predictions as a dataframe with columns center, low and high.
 
         Args:
-            kind: "pandas", "polars", "pyarrow" or "dict"; default the first of these that is
-                installed.
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
 
         Raises:
             ImportError: the library asked for is not installed.
             ValueError: there is no such kind.
         """
-        return frame({name: np.ravel(x) for name, x in self._limits().items()}, kind)
+        return frame(
+            {name: np.ravel(x) for name, x in self._limits().items()}, kind, self.frame_kind
+        )
 
     def _limits(self) -> dict[str, np.ndarray]:
         return {"center": self.center, "low": self.low, "high": self.high}
@@ -190,7 +194,8 @@ class Draws(Uncertain):
             noise = noise.reshape(-1, *[1] * (draws.ndim - 1))
             draws = self.fit.residual.losses(draws, noise)
         low, high = percentile(draws, tail(level, self.freedom, self.widening))
-        return Band(center, low, high, level, "a new run" if new_run else "the mean law")
+        of = "a new run" if new_run else "the mean law"
+        return Band(center, low, high, level, of, self.fit.runs.frame_kind)
 
     @property
     def title(self) -> str:

@@ -135,6 +135,7 @@ class Profile(Shown):
         freedom: degrees of freedom.
         calibration: "sandwich" or "laplace".
         logarithmic: whether the axis is best drawn in logarithm.
+        frame_kind: of the runs behind it, as `Runs.frame_kind`.
     """
 
     name: str
@@ -144,6 +145,7 @@ class Profile(Shown):
     freedom: float
     calibration: str
     logarithmic: bool
+    frame_kind: str = dataclasses.field(default="", repr=False)
 
     def interval(self, level: float = 0.9) -> Interval:
         """Return where the profile stays below the quantile of Student's t for a level.
@@ -168,14 +170,14 @@ class Profile(Shown):
         """Return the profile as a dataframe: the quantity under its name, and the signed root.
 
         Args:
-            kind: "pandas", "polars", "pyarrow" or "dict"; default the first of these that is
-                installed.
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
 
         Raises:
             ImportError: the library asked for is not installed.
             ValueError: there is no such kind.
         """
-        return frame({self.name: self.at, "signed_root": self.root}, kind)
+        return frame({self.name: self.at, "signed_root": self.root}, kind, self.frame_kind)
 
     def _blocks(self) -> list[Block]:
         where = f"{self.at[0]:.6g} to {self.at[-1]:.6g}"
@@ -305,6 +307,7 @@ def profile(
             freedom,
             calibration,
             q.logarithmic,
+            fit.runs.frame_kind,
         )
         for k, (q, (x, root)) in enumerate(zip(asked, found, strict=True))
     ]
