@@ -121,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
         text, more = f"{text}{marked([tells.said])}", {"rival": tells.to_dict()}
     if options.simulate is not None and fit is not None:
         came = [simulate(fit, found, asked, tables=options.simulate) for asked in options.asked]
-        text = "\n".join([text, "", *map(str, came)])
+        text = "\n".join([text, "", *map(full_text, came)])
         more |= {"simulated": [each.to_dict() for each in came]}
     deliver(
         options,

@@ -13,6 +13,7 @@ import pytest
 from test_results_shown import RESULTS, made
 
 import jaxscale
+from jaxscale.decisions.near import near_optimal
 from jaxscale.shown import frames
 from jaxscale.shown.frames import LIBRARIES, frame
 
@@ -56,6 +57,9 @@ def test_a_table_is_of_the_kind_that_the_runs_came_from(fitted, given):
     assert isinstance(fit.table(kind="pyarrow"), pa.Table)
     assert isinstance(jaxscale.allocate(fit, compute=1e23, draws=0).table(), default)
     assert isinstance(jaxscale.covariance(fit).table(["alpha"]), default)
+    assert isinstance(made("draws", fitted).predict(N=1e9, D=1e11).table(kind="dict"), dict)
+    near = near_optimal(fit.law, jaxscale.allocate(fit, compute=1e23, draws=0), 0.01)
+    assert isinstance(near.table(), default)
 
 
 def test_a_fit_says_every_parameter_with_its_error_and_what_it_is(fitted):
