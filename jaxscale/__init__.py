@@ -140,7 +140,8 @@ if TYPE_CHECKING:
     from jaxscale.reports.page import Report, report
     from jaxscale.specification.result import Specifications
     from jaxscale.specification.specify import specify
-    from jaxscale.sweep.run import SweepResult, run_sweep
+    from jaxscale.sweep.result import SweepResult
+    from jaxscale.sweep.run import run_sweep
     from jaxscale.sweep.spec import read_spec
     from jaxscale.uncertainty import quantities
     from jaxscale.uncertainty.allocations import allocate
@@ -200,7 +201,8 @@ _ROOMS = {
     "specification.result": "Specifications",
     "specification.specify": "specify",
     "reports.page": "Report report",
-    "sweep.run": "SweepResult run_sweep",
+    "sweep.result": "SweepResult",
+    "sweep.run": "run_sweep",
     "sweep.spec": "read_spec",
     "uncertainty.allocations": "allocate",
     "uncertainty.asymptote": "asymptote_profile",

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "jaxscale"
 ROWS = [
     {"_version", "errors", "text"},
-    {"_numerics", "executors"},
+    {"_numerics", "executors", "shown"},
     {"files", "flops", "optimizers"},
     {"data", "laws"},
     {"objective", "decisions", "forecast", "datasets"},

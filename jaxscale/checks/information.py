@@ -27,6 +27,7 @@ from jaxscale.flops import tokens_for
 from jaxscale.laws import Law
 from jaxscale.objective.residuals import Residual
 from jaxscale.objective.space import Space
+from jaxscale.shown.blocks import Shown
 
 FACTOR = 3.0
 """Factor within which a best size has to be known."""
@@ -70,7 +71,7 @@ class _Slopes(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Information:
+class Information(Shown):
     """A law at its optimum on its runs.
 
     Attributes:

@@ -15,9 +15,10 @@ from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.fitting.families import with_families
 from jaxscale.fitting.many import fit_many
-from jaxscale.fitting.many_result import ManyFits, many_notes
+from jaxscale.fitting.many_result import ManyFits, many_blocks, many_notes
 from jaxscale.laws import Law
 from jaxscale.laws.grouped import Grouped
+from jaxscale.shown.blocks import text_of
 
 
 def by_column(options: argparse.Namespace, mapping: dict[str, str]) -> None:
@@ -81,7 +82,7 @@ def fit_by(options: argparse.Namespace, law: Law, runs: Runs, asked: dict[str, A
     found = found.with_settings(law=options.law, **reading(options))
     deliver(
         options,
-        str(found),
+        text_of(many_blocks(found)),
         found.to_dict,
         brief=lambda _: brief_many(found),
         notes=many_notes(found),

@@ -27,6 +27,7 @@ from jaxscale.data.columns import check_map
 from jaxscale.data.runs import Runs
 from jaxscale.laws import Law
 from jaxscale.objective.losses import Loss
+from jaxscale.shown.blocks import full_text
 
 EXAMPLES = (
     "jaxscale compare runs.csv --law Chinchilla,Kaplan,PowerLaw:C --figure rollout.png",
@@ -100,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
     )
     deliver(
         options,
-        str(result),
+        full_text(result),
         result.to_dict,
         brief=_brief,
         notes=result.notes,

@@ -16,8 +16,8 @@ from jaxscale.cli.outputs import check_outputs, deliver, with_progress
 from jaxscale.cli.plot import draw_fit
 from jaxscale.datasets import load as load_dataset
 from jaxscale.decisions.allocation import Allocation, allocate
+from jaxscale.fitting.account import notes
 from jaxscale.fitting.fit import fit
-from jaxscale.fitting.result import notes
 from jaxscale.laws import Chinchilla
 from jaxscale.text import count
 

@@ -24,6 +24,7 @@ from jaxscale.designs.rivals import apart
 from jaxscale.designs.simulation import simulate
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.saved import load
+from jaxscale.shown.blocks import full_text
 from jaxscale.text import marked
 
 EXAMPLES = (
@@ -114,14 +115,14 @@ def run(options: argparse.Namespace) -> int:
     if options.plan:
         files.append(lambda: found.save(options.plan))
     more: dict[str, Any] = {}
-    text, notes = str(found), list(found.notes)
+    text, notes = full_text(found), list(found.notes)
     if rival is not None:
         tells = apart(found, law, rival)
         notes.append(tells.said)
         text, more = f"{text}{marked([tells.said])}", {"rival": tells.to_dict()}
     if options.simulate is not None and fit is not None:
         came = [simulate(fit, found, asked, tables=options.simulate) for asked in options.asked]
-        text = "\n".join([text, "", *map(str, came)])
+        text = "\n".join([text, "", *map(full_text, came)])
         more |= {"simulated": [each.to_dict() for each in came]}
     deliver(
         options,

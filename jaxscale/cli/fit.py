@@ -33,9 +33,11 @@ from jaxscale.cli.outputs import brief_data, deliver, with_progress
 from jaxscale.cli.recorded import reading
 from jaxscale.cli.values import integer, number
 from jaxscale.data.columns import check_map, likely_errors
+from jaxscale.fitting.account import notes
 from jaxscale.fitting.fit import fit
-from jaxscale.fitting.result import FitResult, notes
+from jaxscale.fitting.result import FitResult
 from jaxscale.optimizers import OPTIMIZERS
+from jaxscale.shown.blocks import full_text
 
 EXAMPLES = (
     "jaxscale fit runs.csv --out fit.json",
@@ -131,7 +133,7 @@ def run(options: argparse.Namespace) -> int:
     result = with_progress(options, lambda progress: fit(law, runs, **asked, progress=progress))
     settings = {**result.settings, "law": options.law, **reading(options)}
     result = dataclasses.replace(result, settings=settings)
-    text, noted = str(result), notes(result)
+    text, noted = full_text(result), notes(result)
     document: Callable[[], dict[str, Any]] = result.to_dict
     if options.bootstrap is not None:
         drawn, resampled, more = _resampled(options, result)

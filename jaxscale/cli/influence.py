@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
 
     deliver(
         options,
-        found.table(options.most),
+        found.text(options.most),
         lambda: _document(fit, found),
         brief=lambda document: {**document, "runs": document["runs"][: options.most]},
         told=told,

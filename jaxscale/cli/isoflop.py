@@ -33,6 +33,7 @@ from jaxscale.flops import Growth, growth_table
 from jaxscale.isoflops.approaches import isoflop
 from jaxscale.isoflops.conventions import by_count
 from jaxscale.isoflops.valleys import DEGREES
+from jaxscale.shown.blocks import full_text
 
 EXAMPLES = (
     "jaxscale isoflop isoflop.csv --compute 1e21 --figure valleys.png",
@@ -107,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
 
         drawn = draw_isoflop(found, options.kind)
         files.append(lambda: save(drawn, options.figure))
-    text, document, notes = str(found), found.document, [*found.doubts, *found.notes]
+    text, document, notes = full_text(found), found.document, [*found.doubts, *found.notes]
     if options.counts:
         text, notes = f"{text}\n\n{growth_table(rows)}", [*notes, *more]
 

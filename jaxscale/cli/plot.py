@@ -12,6 +12,7 @@ from jaxscale.cli.outputs import check_figure, deliver
 from jaxscale.fitting.exponent_grid import ExponentGrid, exponent_grid
 from jaxscale.fitting.fractions import predictions_beyond
 from jaxscale.fitting.result import FitResult
+from jaxscale.shown.blocks import full_text
 from jaxscale.text import one_line
 
 
@@ -61,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     notes = predictions_beyond(result)
     if options.kind == "surface":
         grid = _surface(result)
-        notes += [line.removeprefix("note: ") for line in str(grid).splitlines()]
+        notes += [line.removeprefix("note: ") for line in full_text(grid).splitlines()]
         draw = functools.partial(_draw_surface, grid, options.figure)
     deliver(
         options,

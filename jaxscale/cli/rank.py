@@ -27,6 +27,7 @@ from jaxscale.ranking.check import check, read_ranking
 from jaxscale.ranking.rank import contestants, rank
 from jaxscale.ranking.result import Ranking
 from jaxscale.ranking.tables import named_tables, source_of, tables_at_hand
+from jaxscale.shown.blocks import full_text
 
 EXAMPLES = (
     "jaxscale rank Skaling stdlib_ladder --law Kaplan,PowerLaw:C --starts 64",
@@ -103,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
     )
     deliver(
         options,
-        str(result),
+        full_text(result),
         result.to_dict,
         brief=_brief,
         notes=result.notes,
@@ -195,5 +196,5 @@ def _check(options: argparse.Namespace, laws: list[str], tables: list[str]) -> i
         )
     except DataError as error:
         raise DataError(f"{options.check}: {error}") from error
-    deliver(options, str(found), found.to_dict, notes=found.notes, noted=True)
+    deliver(options, full_text(found), found.to_dict, notes=found.notes, noted=True)
     return 0 if found.holds else 1

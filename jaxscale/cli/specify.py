@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
 
     deliver(
         options,
-        f"{found.sentence}\n\n{found.table(options.cross)}",
+        f"{found.sentence}\n\n{found.text(options.cross)}",
         lambda: {**found.to_dict(), **doubts(fit)},
         notes=found.notes,
         told=doubt_sentences(fit),

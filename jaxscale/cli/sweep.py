@@ -19,7 +19,8 @@ from jaxscale.cli.cluster import given_workers, worker_options, worker_words
 from jaxscale.cli.console import BarStream, say, say_text
 from jaxscale.cli.options import RUNS_FILE, folder_option, quiet_option
 from jaxscale.cli.outputs import deliver
-from jaxscale.sweep.run import Planned, SweepResult, plan_sweep, run_sweep
+from jaxscale.sweep.result import Planned, SweepResult
+from jaxscale.sweep.run import plan_sweep, run_sweep
 from jaxscale.sweep.spec import Spec, read_spec
 from jaxscale.text import columns, many, one_line, quantity
 

@@ -27,6 +27,7 @@ from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.fitting.reproduction import stated_versions, verify
 from jaxscale.laws.grouped import FamilyLaw
+from jaxscale.shown.blocks import full_text
 from jaxscale.text import one_line, short
 
 EXAMPLES = (
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     document: dict[str, Any] = {**found.to_dict(), **doubts(fit)}
     deliver(
         options,
-        f"{one_line(options.fit)} {found}",
+        f"{one_line(options.fit)} {full_text(found)}",
         lambda: document,
         notes=found.notes,
         told=doubt_sentences(fit),

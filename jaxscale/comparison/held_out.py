@@ -33,6 +33,9 @@ from jaxscale.laws import Law, predict
 from jaxscale.laws.names import Given
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
+from jaxscale.shown.blocks import Block, Grid, Shown, said
+from jaxscale.shown.frames import frame
+from jaxscale.text import quantity
 
 ABSURD = 1.0
 """Log error of a prediction that is not positive, whose logarithm does not exist: 100 %."""
@@ -43,7 +46,7 @@ GUARDS = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class HeldOut:
+class HeldOut(Shown):
     """What L laws predicted for runs that they had not seen.
 
     Attributes:
@@ -53,6 +56,7 @@ class HeldOut:
             law was not fitted to the window.
         skipped: per law and window, why it was not fitted; empty where it was.
         notes: per law, sentences about its windows.
+        frame_kind: of the runs behind it, as `Runs.frame_kind`.
     """
 
     split: Split
@@ -60,6 +64,7 @@ class HeldOut:
     error: np.ndarray
     skipped: tuple[tuple[str, ...], ...]
     notes: tuple[tuple[str, ...], ...]
+    frame_kind: str = dataclasses.field(default="", repr=False)
 
     @property
     def shared(self) -> np.ndarray:
@@ -95,6 +100,42 @@ class HeldOut:
         """
         error = self.by_window()[:, window]
         return self.laws[int(np.nanargmin(error))] if np.isfinite(error).any() else None
+
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return the windows as a dataframe: window, fitted, predicted, factor, a column per law.
+
+        The cells of a law are its mean absolute log errors, NaN where it was not fitted.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        errors, split = self.by_window(), self.split
+        columns: dict[str, Any] = {
+            "window": list(split.labels),
+            "fitted": split.train.sum(axis=1),
+            "predicted": split.test.sum(axis=1),
+            "factor": split.factor,
+        }
+        return frame(columns | dict(zip(self.laws, errors, strict=True)), kind, self.frame_kind)
+
+    def _blocks(self) -> list[Block]:
+        errors, split = self.by_window(), self.split
+        rows = [["window", "fitted", "predicted", "factor", *self.laws]]
+        for w, label in enumerate(split.labels):
+            sizes = [str(int(x[w].sum())) for x in (split.train, split.test)]
+            factor = quantity(split.factor[w], 3)
+            rows.append([label, *sizes, factor, *map(_percent, errors[:, w])])
+        rows.append(["all", "", "", "", *map(_percent, self.score())])
+        told = (
+            f"{law}: {note}" for law, own in zip(self.laws, self.notes, strict=True) for note in own
+        )
+        align = "<" + ">" * (len(rows[0]) - 1)
+        return ["mean |log prediction - log loss| of held-out runs", Grid(rows, align), *said(told)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the windows with their errors as plain Python values."""
@@ -160,6 +201,7 @@ def held_out(
                 tuple(_notes(s, reasons[a:b], status[a:b]))
                 for s, reasons, status in zip([split] * len(errors), skipped, notes, strict=True)
             ),
+            next((c.fit.runs.frame_kind for c in candidates if c.fit is not None), ""),
         )
         for split, a, b in zip(splits, ends[:-1], ends[1:], strict=True)
     )
@@ -348,3 +390,7 @@ def cross_validate(
     split = by_groups(runs, groups) if groups else by_folds(runs, folds, by=by, seed=seed)
     found = fit_all(named, runs, loss=loss, residual=residual, starts=starts, seed=seed)
     return held_out(found, [split], starts=starts, seed=seed)[0]
+
+
+def _percent(error: float) -> str:
+    return f"{100 * error:.2f} %" if np.isfinite(error) else "-"

@@ -7,10 +7,11 @@ import math
 
 from jaxscale.fitting.result import FitResult
 from jaxscale.objective.likelihood import profile_likelihood
+from jaxscale.shown.blocks import Shown
 
 
 @dataclasses.dataclass(frozen=True)
-class Information:
+class Information(Shown):
     """Information criteria of one fit, on the density of the loss.
 
     Attributes:

@@ -32,6 +32,7 @@ from jaxscale.fitting.fit import fit_problem
 from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.objective.likelihood import profile_likelihood
+from jaxscale.shown.blocks import Shown
 from jaxscale.uncertainty.resampling import require_draws
 
 NESTED_TOLERANCE = 0.1
@@ -43,7 +44,7 @@ NESTED_STARTS = 512
 
 
 @dataclasses.dataclass(frozen=True)
-class NestedTest:
+class NestedTest(Shown):
     """A likelihood-ratio test of a law against one that contains it.
 
     Attributes:

@@ -18,12 +18,13 @@ from jaxscale.fitting.second import refuse_first
 from jaxscale.laws import Law, derived
 from jaxscale.objective.losses import Loss, loss_named
 from jaxscale.objective.residuals import Residual, residual_named
+from jaxscale.shown.blocks import Shown
 
 DELTAS = (1e-4, 1e-3, 1e-2)
 
 
 @dataclasses.dataclass(frozen=True)
-class Sensitivity:
+class Sensitivity(Shown):
     """One law fitted under several losses.
 
     Attributes:

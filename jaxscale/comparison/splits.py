@@ -12,6 +12,7 @@ from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.laws import Law
 from jaxscale.objective.inputs import spaced
+from jaxscale.shown.blocks import Shown
 from jaxscale.text import quantity
 
 SAME_LEVEL = 0.01
@@ -24,7 +25,7 @@ HORIZONS = ("all", "next")
 
 
 @dataclasses.dataclass(frozen=True)
-class Split:
+class Split(Shown):
     """W ways to divide n runs into those that are fitted and those that are predicted.
 
     Attributes:

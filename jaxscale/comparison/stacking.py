@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 
 from jaxscale.comparison.held_out import HeldOut
+from jaxscale.shown.blocks import Shown
 
 CLUSTERS = 6
 """Held-out levels from which the bootstrap draws whole levels in place of single runs."""
@@ -18,7 +19,7 @@ MAX_LAWS = 12
 
 
 @dataclasses.dataclass(frozen=True)
-class Difference:
+class Difference(Shown):
     """How much larger the error of one law is than that of another, on the same held-out runs.
 
     Attributes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from jaxscale.data.table import Table
 from jaxscale.errors import DataError
+from jaxscale.shown.frames import LIBRARIES
 from jaxscale.text import listing, short
 
 
@@ -31,7 +33,7 @@ def table_from_parquet(content: bytes | bytearray, source: str) -> Table:
         frame = parquet.read_table(io.BytesIO(content))
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{source}: not a Parquet file ({str(error)[:120]})") from error
-    return table_from_dataframe(frame, source)
+    return dataclasses.replace(table_from_dataframe(frame, source), frame_kind="")
 
 
 def table_from_dataframe(frame: Any, source: str = "dataframe") -> Table:
@@ -68,7 +70,9 @@ def table_from_dataframe(frame: Any, source: str = "dataframe") -> Table:
         if series.dtype.is_numeric():
             numbers = np.array([np.nan if v is None else float(v) for v in cells])
             columns[str(name).strip()] = numbers  # type: ignore[assignment]
-    return Table(columns, range(1, len(native) + 1), source)
+    library = native.implementation.name.lower()
+    kind = library if library in LIBRARIES else ""
+    return Table(columns, range(1, len(native) + 1), source, frame_kind=kind)
 
 
 def _numbers(series: Any) -> np.ndarray | None:

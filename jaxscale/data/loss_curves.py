@@ -21,6 +21,7 @@ from jaxscale.data.melt import BOUNDS, chart_of
 from jaxscale.data.table import Table
 from jaxscale.data.tables import read_table
 from jaxscale.errors import DataError
+from jaxscale.shown.blocks import Shown
 from jaxscale.text import listing, short
 
 _NAMES = {
@@ -51,7 +52,7 @@ EVENTS = "events.out.tfevents."
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Curve:
+class Curve(Shown):
     """The losses of one run in order of its steps.
 
     Attributes:

@@ -19,6 +19,7 @@ import math
 import numpy as np
 
 from jaxscale.data.groups import lowest_rows, sums
+from jaxscale.shown.blocks import Shown
 
 REACH = math.log(3)
 """How far around the minimum a surface is fitted, a factor 3 each way ..."""
@@ -39,7 +40,7 @@ INSIDE, EDGE, FLAT, FEW, ALONE = range(5)
 
 
 @dataclasses.dataclass(frozen=True)
-class Optima:
+class Optima(Shown):
     """The optima of G groups over d tuned quantities.
 
     Attributes:

@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar, Unpack
 import numpy as np
 
 from jaxscale._numerics.precision import refuse_tracers
+from jaxscale.data.account import runs_blocks, runs_columns
 from jaxscale.data.columns import refuse_near_miss
 from jaxscale.data.frames import table_from_arrays, table_from_dataframe
 from jaxscale.data.headers import made_from
@@ -28,6 +29,8 @@ from jaxscale.data.table import Table
 from jaxscale.data.tables import read_tables
 from jaxscale.errors import DataError
 from jaxscale.flops import Flops, SixND, parameters_for, tokens_for
+from jaxscale.shown.blocks import Block, Shown
+from jaxscale.shown.frames import frame
 from jaxscale.text import listing, short
 
 LETTERS = ("N", "D", "C")
@@ -36,7 +39,7 @@ R = TypeVar("R", bound="Runs")
 
 
 @dataclasses.dataclass(frozen=True, init=False)
-class Runs(Reductions):
+class Runs(Reductions, Shown):
     """A table of training runs.
 
     Attributes:
@@ -52,6 +55,8 @@ class Runs(Reductions):
         names: how the source called each column, or what it was worked out from.
         unread: letters whose column could not be read, and why; it is said where one is asked for.
         called: by row, of those left out too, what the run is called, where the source says it.
+        frame_kind: "pandas", "polars" or "pyarrow", where they came from such a dataframe, else
+            empty: `table` makes one of that kind.
 
     Example:
         >>> import jaxscale
@@ -71,6 +76,7 @@ class Runs(Reductions):
     names: dict[str, str]
     unread: dict[str, str]
     called: dict[int, str]
+    frame_kind: str
 
     def __init__(
         self,
@@ -85,6 +91,7 @@ class Runs(Reductions):
         names: Mapping[str, str] | None = None,
         unread: Mapping[str, str] | None = None,
         called: Mapping[int, str] | None = None,
+        frame_kind: str = "",
         **columns: Any,
     ) -> None:
         """Make runs from arrays: `Runs(N=..., D=..., loss=...)`.
@@ -119,6 +126,7 @@ class Runs(Reductions):
         put(self, "names", dict(names or {}))
         put(self, "unread", dict(unread or {}))
         put(self, "called", dict(called or {}))
+        put(self, "frame_kind", frame_kind)
 
     def __len__(self) -> int:
         return len(self.loss)
@@ -253,6 +261,7 @@ class Runs(Reductions):
             names=self.names,
             unread=self.unread,
             called=self.called,
+            frame_kind=self.frame_kind,
             **{name: column[mask] for name, column in self.columns.items()},
         )
 
@@ -384,6 +393,22 @@ class Runs(Reductions):
             return f"row {self.rows[0]}" if len(self) else "no rows"
         return f"rows {self.rows[0]} to {self.rows[-1]}"
 
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return the runs as a dataframe: row, run and group where there are any, columns, loss.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict" (of NumPy arrays); default the kind of
+                frame that the runs came from, else the first of these that is installed.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        return frame(runs_columns(self), kind, self.frame_kind)
+
+    def _blocks(self) -> list[Block]:
+        return runs_blocks(self)
+
     def digest(self) -> str:
         """Return the SHA-256 of the numbers, independent of row labels and of the source."""
         sha = hashlib.sha256()
@@ -456,7 +481,8 @@ def read_runs(
 
 
 def _read(cls: type[R], table: Table, options: Reading) -> R:
-    return reduced(cls(**read_table_as_runs(table, options)), options)
+    read = read_table_as_runs(table, options)
+    return reduced(cls(**read, frame_kind=table.frame_kind), options)
 
 
 def _array(name: str, column: Any) -> np.ndarray:

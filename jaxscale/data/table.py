@@ -21,6 +21,7 @@ class Table:
         header: line of the header, where there is one.
         hint: what a person should know of the table's shape where a column is missed.
         places: per row its file and its row there, where there are several files; else empty.
+        frame_kind: library of the dataframe that a person gave; empty for any other source.
     """
 
     columns: dict[str, Sequence[Any]]
@@ -30,6 +31,7 @@ class Table:
     header: int | None = None
     hint: str = ""
     places: tuple[str, ...] = ()
+    frame_kind: str = ""
 
     def where(self, row: int) -> str:
         """Return how to name a 0-based row in a message."""

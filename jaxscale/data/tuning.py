@@ -10,7 +10,8 @@ import numpy as np
 
 from jaxscale.data.named_columns import SHOWN
 from jaxscale.data.optima import ALONE, EDGE, FEW, FLAT, INSIDE, Optima, features
-from jaxscale.text import columns, many, quantity
+from jaxscale.shown.blocks import Block, Grid, Shown
+from jaxscale.text import many, quantity
 
 WHY = {
     EDGE: "the optimum lies at the edge of the sweep or beyond",
@@ -22,7 +23,7 @@ WHY = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Tuning:
+class Tuning(Shown):
     """A sweep in groups, with the optimum of each over what was tuned.
 
     Attributes:
@@ -102,7 +103,7 @@ class Tuning:
                 found.append(f"{done} {many(count, 'group')} (row {', '.join(rows)}{more}): {why}")
         return found
 
-    def __str__(self) -> str:
+    def _blocks(self) -> list[Block]:
         head = [*self.by, "runs", *(f"{name}_opt" for name in self.over), "loss", "optimum"]
         size = np.bincount(self.groups)
         rows = [head]
@@ -117,7 +118,7 @@ class Tuning:
                     WHY.get(kind, "inside"),
                 ]
             )
-        return columns(rows, ">" * (len(head) - 1) + "<")
+        return [Grid(rows, ">" * (len(head) - 1) + "<")]
 
 
 def _measured(value: float, error: float) -> str:

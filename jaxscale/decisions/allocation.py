@@ -18,6 +18,7 @@ from jax import Array
 
 from jaxscale._numerics import programs
 from jaxscale._numerics.precision import scope
+from jaxscale.decisions.account import allocation_blocks, allocation_columns
 from jaxscale.decisions.inverse import additive
 from jaxscale.decisions.optimum import LOG_C, budgets_of, cheapest, optimum
 from jaxscale.decisions.plans import SERVED, plan
@@ -26,6 +27,8 @@ from jaxscale.decisions.repetition import DATA_WORTH, SIZE_WORTH
 from jaxscale.errors import FitError
 from jaxscale.flops import Flops, SixND, power_form, unit_of
 from jaxscale.laws import Fitted, Law, its_law
+from jaxscale.shown.blocks import Block, Shown
+from jaxscale.shown.frames import frame
 
 __all__ = [
     "LOG_C",
@@ -58,7 +61,7 @@ AMOUNTS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Limits:
+class Limits(Shown):
     """Ends of an interval, of the shape of what it is about."""
 
     low: Any
@@ -66,7 +69,7 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True)
-class Allocation:
+class Allocation(Shown):
     """Runs to make: floats, or arrays [m] of many questions, [B] or [B, m] of a sample of laws.
 
     Attributes:
@@ -90,6 +93,7 @@ class Allocation:
         extrapolation: per answer, how far it lies outside the runs, by what.
         notes: sentences that a reader should see beside the numbers.
         trusted: False where a note says not to use a number.
+        frame_kind: of the runs behind a fit, as `Runs.frame_kind`; empty for a law.
 
     Example:
         >>> import jaxscale
@@ -119,6 +123,28 @@ class Allocation:
     extrapolation: Any = None
     notes: tuple[str, ...] = ()
     trusted: bool = True
+    frame_kind: str = dataclasses.field(default="", repr=False)
+
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return the answers as a dataframe, a row per question.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
+
+        Returns:
+            Columns compute, N, D, loss and so on, as far as the answers have them, with their
+            limits as N_low and N_high where there are intervals, and at_edge. Of a sample of laws
+            [B, m], the rows of the first law come first.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        return frame(allocation_columns(self, AMOUNTS), kind, self.frame_kind)
+
+    def _blocks(self) -> list[Block]:
+        return allocation_blocks(self, AMOUNTS)
 
 
 def allocate(

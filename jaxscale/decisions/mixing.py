@@ -18,7 +18,10 @@ from jax import Array
 
 from jaxscale._numerics.precision import host
 from jaxscale._numerics.programs import run
+from jaxscale.decisions.account import mixture_blocks
 from jaxscale.laws import Fitted, Law, its_law, predict
+from jaxscale.shown.blocks import Block, Shown
+from jaxscale.shown.frames import frame
 from jaxscale.text import listing, quantity
 
 STEPS = 4000
@@ -31,7 +34,7 @@ CLOSE = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
-class Mixture:
+class Mixture(Shown):
     """The best shares of a mixture.
 
     Attributes:
@@ -56,6 +59,24 @@ class Mixture:
     def trusted(self) -> bool:
         """Whether the search has ended at a best point."""
         return self.gap <= CLOSE * abs(self.loss)
+
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return the shares as a dataframe with columns domain, share and held_by.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the first of these that is
+                installed.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        held = [self.limits.get(name, "") for name in self.shares]
+        shares = list(self.shares.values())
+        return frame({"domain": list(self.shares), "share": shares, "held_by": held}, kind)
+
+    def _blocks(self) -> list[Block]:
+        return mixture_blocks(self)
 
 
 @host()

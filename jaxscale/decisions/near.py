@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from jaxscale._numerics.precision import OPTIMUM, host
+from jaxscale.decisions.account import near_blocks
 from jaxscale.decisions.inverse import direction
 from jaxscale.flops import Flops, tokens_for
 from jaxscale.laws import Fitted, Law
+from jaxscale.shown.blocks import Block, Shown
+from jaxscale.shown.frames import frame
 
 WITHIN = (0.0025, 0.005)
 """Shares of the best loss that are asked for where none is named."""
@@ -21,18 +24,37 @@ FAR = math.log(1e9)
 
 
 @dataclasses.dataclass(frozen=True)
-class Near:
+class Near(Shown):
     """The runs of a budget whose loss is within a share of the best one; arrays of its shape.
 
     Attributes:
         within: the share.
         N: smallest and largest model; 0 and infinite where there is no end.
         D: their tokens, the most and the fewest.
+        frame_kind: of the runs behind it, as `Runs.frame_kind`.
     """
 
     within: float
     N: tuple[Any, Any]
     D: tuple[Any, Any]
+    frame_kind: str = dataclasses.field(default="", repr=False)
+
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return the sizes as a dataframe: N_low, N_high, D_low and D_high, a row per budget.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        ends = {"N_low": self.N[0], "N_high": self.N[1], "D_low": self.D[1], "D_high": self.D[0]}
+        return frame({name: np.ravel(x) for name, x in ends.items()}, kind, self.frame_kind)
+
+    def _blocks(self) -> list[Block]:
+        return near_blocks(self)
 
 
 @host(OPTIMUM)
@@ -88,4 +110,4 @@ def near_optimal(law: Law | Fitted, best: Any, within: float, flops: Flops | Non
         ends.append(np.where(beyond(far), np.exp(near), endless)[()])
     with np.errstate(divide="ignore"):
         tokens = tuple(np.asarray(tokens_for(model, N, C), float)[()] for N in ends)
-    return Near(within, (ends[0], ends[1]), (tokens[0], tokens[1]))
+    return Near(within, (ends[0], ends[1]), (tokens[0], tokens[1]), best.frame_kind)

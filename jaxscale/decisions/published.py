@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from jaxscale.laws import Chinchilla
+from jaxscale.shown.blocks import Shown
 
 PF_DAY = 8.64e19
 """FLOPs of a petaFLOP/s in a day, the unit of Kaplan et al."""
 
 
 @dataclasses.dataclass(frozen=True)
-class PublishedOptimum:
+class PublishedOptimum(Shown):
     """N* = N[0] C^N[1] and D* = D[0] C^D[1].
 
     Attributes:

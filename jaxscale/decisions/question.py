@@ -15,6 +15,7 @@ from jaxscale.decisions.repetition import DATA_WORTH, SIZE_WORTH
 from jaxscale.flops import UNIT, Flops, unit_of
 from jaxscale.laws import Law
 from jaxscale.laws.grouped import FamilyLaw
+from jaxscale.shown.blocks import Shown
 
 UNITS = {
     "N": "number of parameters",
@@ -89,7 +90,7 @@ def price(dollars_per_hour: float, peak_flops: float, utilization: float = 1.0) 
 
 
 @dataclasses.dataclass(frozen=True)
-class Question:
+class Question(Shown):
     """A question that has an answer under a law.
 
     Attributes:

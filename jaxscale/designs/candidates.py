@@ -22,6 +22,7 @@ from jaxscale.data.tables import read_tables
 from jaxscale.errors import DataError
 from jaxscale.flops import Flops, size_at_ratio, tokens_for, unit_of
 from jaxscale.laws import Law
+from jaxscale.shown.blocks import Shown
 from jaxscale.text import many
 
 COSTS = ("cost", "costs", "dollars", "usd", "gpuhours", "hours")
@@ -45,7 +46,7 @@ MOST = 50_000
 
 
 @dataclasses.dataclass(frozen=True)
-class Candidates:
+class Candidates(Shown):
     """Runs that could be made.
 
     Attributes:
@@ -140,7 +141,7 @@ def _costs(runs: Runs, law: Law) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True)
-class Region:
+class Region(Shown):
     """Where candidates are generated.
 
     Attributes:

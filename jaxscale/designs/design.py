@@ -139,7 +139,9 @@ def design(
         if narrow is not None:
             limits, chosen = cheapest_batch(question, limits, chosen, narrow)
         _worthwhile(question, chosen)
-    return _made(question, limits, chosen, seconds=time.perf_counter() - begin)
+    kind = fit.runs.frame_kind if isinstance(fit, FitResult) else ""
+    made = _made(question, limits, chosen, seconds=time.perf_counter() - begin)
+    return dataclasses.replace(made, frame_kind=kind)
 
 
 def posed(

@@ -31,6 +31,7 @@ from jaxscale.objective.inputs import log_unit
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
 from jaxscale.objective.space import Space
+from jaxscale.shown.blocks import Shown
 from jaxscale.uncertainty.covariance import covariance
 from jaxscale.uncertainty.quantities import Quantity
 from jaxscale.uncertainty.trends import Trend, noise_trend
@@ -45,7 +46,7 @@ search and is taken away before anything is said of the batch."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Believed:
+class Believed(Shown):
     """A law as it is believed now, with the noise that runs have around it.
 
     Attributes:

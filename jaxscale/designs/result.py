@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from jaxscale.designs.account import design_blocks
 from jaxscale.designs.candidates import Candidates
 from jaxscale.files.durable import write_atomically
-from jaxscale.text import columns, count, many, marked
-from jaxscale.text import quantity as number
+from jaxscale.shown.blocks import Block, Shown, said
+from jaxscale.shown.frames import frame
 from jaxscale.uncertainty.intervals import Interval
 
 PLANS = (".csv", ".json")
@@ -23,7 +24,7 @@ PLANS = (".csv", ".json")
 
 
 @dataclasses.dataclass(frozen=True)
-class Answer:
+class Answer(Shown):
     """One asked quantity.
 
     Attributes:
@@ -57,7 +58,7 @@ def _width(interval: Interval, log: bool) -> float:
 
 
 @dataclasses.dataclass(frozen=True)
-class Other:
+class Other(Shown):
     """Another way to spend as much.
 
     Attributes:
@@ -77,7 +78,7 @@ class Other:
 
 
 @dataclasses.dataclass(frozen=True)
-class Design:
+class Design(Shown):
     """A batch of runs, and what it is worth.
 
     Attributes:
@@ -100,6 +101,7 @@ class Design:
         notes: what a reader should know.
         identified: whether the runs with the batch determine the law.
         seconds: that it took.
+        frame_kind: of the runs behind it, as `Runs.frame_kind`.
 
     Example:
         >>> import jaxscale
@@ -128,6 +130,7 @@ class Design:
     notes: tuple[str, ...]
     identified: bool
     seconds: float
+    frame_kind: str = dataclasses.field(default="", repr=False)
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -219,8 +222,26 @@ class Design:
             "seconds": self.seconds,
         }
 
-    def __str__(self) -> str:
-        return design_table(self) + marked(self.notes)
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return the batch as a dataframe, the columns of `rows`.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        rows = self.rows()
+        return frame(
+            {name: [row[name] for row in rows] for name in rows[0]} if rows else {},
+            kind,
+            self.frame_kind,
+        )
+
+    def _blocks(self) -> list[Block]:
+        return [*design_blocks(self), *said(self.notes)]
 
 
 def _finite(value: Any) -> Any:
@@ -229,76 +250,3 @@ def _finite(value: Any) -> Any:
 
 def _short(value: Any) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
-
-
-def design_table(design: Design) -> str:
-    """Return the batch as text."""
-    unit = design.candidates.unit
-    flops = unit == "FLOPs"
-    there = len(next(iter(design.present.values()), ()))
-    spent = float(design.spent[-1])
-    lines = [
-        f"{design.law}, {many(there, 'run')} so far, residuals of {100 * design.noise:.2g} %; "
-        f"{len(design.candidates):,} candidates from {design.candidates.source}",
-        f"{many(len(design), 'run')}, {spent:.3g} {unit}, "
-        f"{100 * spent / design.budget:.3g} % of {design.budget:.3g}",
-        "",
-    ]
-    names = list(design.inputs)
-    ratio = {"N", "D"} <= set(names)
-    known = bool(np.isfinite(design.steps[0]))
-    head = ["", *names, *(["D/N"] if ratio else []), unit, "loss",
-            "interval left" if known else "known within"]  # fmt: skip
-    body = []
-    for k in range(len(design)):
-        cells = [count(x[k]) for x in design.inputs.values()]
-        if ratio:
-            cells.append(number(design.inputs["D"][k] / design.inputs["N"][k], 3))
-        price = f"{design.cost[k]:.3g}" if flops else number(design.cost[k])
-        left = _left(design.steps[k + 1]) if known else _within(design, k + 1)
-        body.append([str(k + 1), *cells, price, f"{design.loss[k]:.4f}", left])
-    lines.append(columns([head, *body], ">" * len(head)))
-    if design.answers:
-        lines += ["", _answers_table(design)]
-    if design.others:
-        rows = [["as much spent on", "runs", unit, "interval left", "than the batch's"]]
-        rows += [
-            [
-                other.name,
-                str(other.runs),
-                f"{other.cost:.3g}",
-                _left(other.ratio),
-                f"{other.against:.3g} x" if np.isfinite(other.against) else "law left open",
-            ]
-            for other in design.others
-        ]
-        lines += ["", columns(rows, "<>>>>")]
-    return "\n".join(lines)
-
-
-def _left(ratio: float) -> str:
-    return f"{100 * ratio:.3g} %" if np.isfinite(ratio) else "-"
-
-
-def _within(design: Design, k: int) -> str:
-    """Return half the interval of the first answer after k runs: a factor, or a distance."""
-    half = float(design.halves[k])
-    if not (design.answers and half < np.log(1e6)):
-        return "-"
-    return f"x {np.exp(half):.3g}" if design.answers[0].logarithmic else f"\u00b1 {half:.3g}"
-
-
-def _answers_table(design: Design) -> str:
-    rows = [["", "estimate", f"{100 * design.level:g} % now", "after the batch", "left"]]
-    for a in design.answers:
-        shown = count if a.logarithmic else number
-        left = f"{100 * a.ratio:.3g} %" if 0 < a.ratio < np.inf else "-"
-        rows.append([a.name, shown(a.after.estimate), _ends(a.before, shown),
-                     _ends(a.after, shown), left])  # fmt: skip
-    return columns(rows, "<>>>>")
-
-
-def _ends(interval: Interval, shown: Any) -> str:
-    if not np.isfinite([interval.low, interval.high]).all() or interval.high > 1e60:
-        return "not determined"
-    return f"{shown(interval.low)} to {shown(interval.high)}"

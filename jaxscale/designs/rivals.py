@@ -17,11 +17,12 @@ import numpy as np
 from jaxscale.designs.information import predicted
 from jaxscale.designs.result import Design
 from jaxscale.laws import Fitted, Law, its_law
+from jaxscale.shown.blocks import Block, Shown
 from jaxscale.text import count
 
 
 @dataclasses.dataclass(frozen=True)
-class Apart:
+class Apart(Shown):
     """How far two laws are apart at candidates.
 
     Attributes:
@@ -37,6 +38,9 @@ class Apart:
     batch: float
     best: int
     said: str
+
+    def _blocks(self) -> list[Block]:
+        return [self.said]
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain Python values."""

@@ -21,6 +21,7 @@ from jaxscale.errors import FitError
 from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
+from jaxscale.shown.blocks import Block, Shown
 from jaxscale.text import many
 from jaxscale.uncertainty.intervals import percentile
 from jaxscale.uncertainty.quantities import Asked, evaluate
@@ -30,7 +31,7 @@ STAGES = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class Simulated:
+class Simulated(Shown):
     """What refits of simulated losses came to.
 
     Attributes:
@@ -56,13 +57,13 @@ class Simulated:
         """Return everything as plain Python values."""
         return dataclasses.asdict(self)
 
-    def __str__(self) -> str:
+    def _blocks(self) -> list[Block]:
         pairs = zip(self.runs[1:], self.ratio[1:], self.predicted[1:], strict=True)
         said = "; ".join(
             f"after {many(int(k), 'run')} {100 * x:.3g} % is left (predicted {100 * y:.3g} %)"
             for k, x, y in pairs
         )
-        return f"{self.name} over {self.tables:,} simulated tables: {said}"
+        return [f"{self.name} over {self.tables:,} simulated tables: {said}"]
 
 
 def simulate(

@@ -26,6 +26,7 @@ from jax import Array, lax
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale.objective.objective import Objective
 from jaxscale.optimizers import Method
+from jaxscale.shown.blocks import Shown, shown
 from jaxscale.text import short
 
 if TYPE_CHECKING:  # importing it takes as long as a fit
@@ -83,7 +84,7 @@ ADVICE = {
 
 
 @pytree
-class Limits:
+class Limits(Shown):
     """When a lane stops; static but for the number of steps, which no program depends on.
 
     Attributes:
@@ -140,6 +141,7 @@ class Limits:
         )
 
 
+@shown
 class Solution(NamedTuple):
     """What every start led to; leading axis S; device arrays here, NumPy on the host.
 

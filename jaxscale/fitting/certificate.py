@@ -16,6 +16,7 @@ from jax import Array
 from jaxscale.engine.loop import Solution, Status
 from jaxscale.objective.objective import Objective
 from jaxscale.objective.space import Space
+from jaxscale.shown.blocks import Block, Grid, Shown, said
 
 SAME = 1e-6
 """Relative distance within which two values are one basin."""
@@ -34,7 +35,7 @@ CONVERGED = (Status.CONVERGED, Status.CONVERGED_DECREASE, Status.CONVERGED_STEP)
 
 
 @dataclasses.dataclass(frozen=True)
-class Basin:
+class Basin(Shown):
     """Starts that ended at one value: the plain value, how many, and their common status."""
 
     value: float
@@ -43,7 +44,7 @@ class Basin:
 
 
 @dataclasses.dataclass(frozen=True)
-class Certificate:
+class Certificate(Shown):
     """Why to believe a fit, or why not.
 
     Attributes:
@@ -110,6 +111,18 @@ class Certificate:
     median_steps: float
     sampled: int = 0
     solved_on: int = 0
+
+    def _blocks(self) -> list[Block]:
+        least = ", ".join(f"{x.value:.6g} ({x.count:,}, {x.status})" for x in self.basins[:3])
+        rows = [
+            ["  status", self.status],
+            ["  starts", f"{100 * self.share_at_best:.1f} % of {self.starts:,} at the best value"],
+            ["  lowest values", least],
+            ["  gradient", f"{self.grad_norm:.1e} of the value"],
+            ["  condition", f"{self.condition:.1e}"],
+        ]
+        head = "certified" if self.trusted else "not certified"
+        return [head, Grid(rows, "<<", head=False, muted=(0,)), *said(self.reasons, self.reasons)]
 
     @property
     def reasons(self) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from jaxscale.laws.names import Given, law_given
 from jaxscale.objective.losses import Loss, usual_loss
 from jaxscale.objective.objective import Objective
 from jaxscale.objective.residuals import Residual, residual_named
+from jaxscale.shown.blocks import Block, Shown
 from jaxscale.varpro.grid import coordinates, surface
 from jaxscale.varpro.separation import separates
 
@@ -40,7 +41,7 @@ LOWEST, HIGHEST = 0.02, 1.0
 
 
 @dataclasses.dataclass(frozen=True)
-class ExponentGrid:
+class ExponentGrid(Shown):
     """The objective over a grid of exponents, everything linear at its best in each cell.
 
     Attributes:
@@ -93,7 +94,7 @@ class ExponentGrid:
             n for n, x in zip(self.names, self.axes, strict=True) if point[n] in (x[0], x[-1])
         )
 
-    def __str__(self) -> str:
+    def _blocks(self) -> list[Block]:
         point, value = self.minimum
         where = ", ".join(f"{name} = {x:.6g}" for name, x in point.items())
         spans = ", ".join(
@@ -103,17 +104,17 @@ class ExponentGrid:
         others = ", ".join(
             f"{name} = {float(x):.6g}" for name, x in self.law.values.items() if name not in point
         )
-        lines = [
+        lines: list[Block] = [
             f"{type(self.law).__name__}: {self.loss.name} loss of {self.residual} residuals "
             f"over {self.value.size:,} cells ({spans})",
             f"minimum {value:.6g} at {where}; {others}",
         ]
         count = len(self.basin_values)
         rest = ", ".join(f"{v / value:.4g}" for v in self.basin_values[1:]) if value > 0 else ""
-        lines.append(f"{count} local minima" if count != 1 else "1 local minimum")
-        lines[-1] += f"; the others at {rest} times the lowest" if rest else ""
+        others = f"; the others at {rest} times the lowest" if rest else ""
+        lines.append(("1 local minimum" if count == 1 else f"{count} local minima") + others)
         lines += [f"the minimum lies at the edge of {n}: widen its range" for n in self.at_edge]
-        return "\n".join([*lines, *(f"note: {text}" for text in self.warnings)])
+        return [*lines, *(f"note: {text}" for text in self.warnings)]
 
 
 @host()

@@ -25,6 +25,7 @@ from jaxscale.fitting.preparation import Problem
 from jaxscale.fitting.result import FitResult
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import Objective
+from jaxscale.shown.blocks import Shown, shown
 
 
 class Slopes(NamedTuple):
@@ -49,7 +50,7 @@ def _smoothed(loss: Loss, r: Array, width: Array) -> Array:
 
 
 @dataclasses.dataclass(frozen=True)
-class Linearized:
+class Linearized(Shown):
     """A fit at its optimum, as NumPy float64 arrays.
 
     Attributes:
@@ -106,6 +107,7 @@ class Linearized:
         return Noise(free, share, bandwidth(ordinary), float(share @ free**2))
 
 
+@shown
 class Noise(NamedTuple):
     """A smoothed distribution of residuals of runs of mean weight.
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,14 @@ import numpy as np
 
 from jaxscale.files.document import plain, versions
 from jaxscale.files.durable import write_atomically
+from jaxscale.fitting.account import error_text
 from jaxscale.fitting.assembly import Found, concluded
 from jaxscale.fitting.certificate import Certificate
-from jaxscale.fitting.result import FitResult, error_text
+from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
-from jaxscale.text import columns, many, marked, quantity, short
+from jaxscale.shown.blocks import MOST, Block, Grid, Shown, said
+from jaxscale.shown.frames import frame
+from jaxscale.text import many, quantity, short
 
 SCHEMA = 1
 SHOWN = 5
@@ -24,7 +29,7 @@ SHOWN = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class Solved:
+class Solved(Shown):
     """A table that is solved and certified, its errors and suspects not worked out yet."""
 
     found: Found
@@ -38,7 +43,7 @@ class Solved:
         return dataclasses.replace(result, settings=dict(self.settings), seconds=dict(self.seconds))
 
 
-class ManyFits(Mapping[str, FitResult]):
+class ManyFits(Shown, Mapping[str, FitResult]):
     """The fits of many tables, by name: `many["c4"]` is the `FitResult` of its own fit.
 
     A mapping over the tables that were fitted, in the order in which they were given. Certificates
@@ -89,10 +94,6 @@ class ManyFits(Mapping[str, FitResult]):
 
     def __len__(self) -> int:
         return len(self._solved)
-
-    def __repr__(self) -> str:
-        gone = f", {len(self.refused)} refused" if self.refused else ""
-        return f"ManyFits({many(len(self), 'fit')}{gone})"
 
     @property
     def certificates(self) -> dict[str, Certificate]:
@@ -160,32 +161,72 @@ class ManyFits(Mapping[str, FitResult]):
         """
         write_atomically(Path(path), self.to_json().encode() + b"\n")
 
-    def __str__(self) -> str:
-        return many_table(self)
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return a dataframe with a row per table that was fitted.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
+
+        Returns:
+            Columns table, runs, every parameter with its standard error, trusted and reason.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        own = next((fit.runs.frame_kind for fit in self.values()), "")
+        return frame(many_columns(self), kind, own)
+
+    def _blocks(self) -> list[Block]:
+        return many_blocks(self, MOST)
 
 
 def _law(each: Solved | FitResult) -> Law:
     return each.found.law if isinstance(each, Solved) else each.law
 
 
-def many_table(fits: ManyFits) -> str:
-    """Return the short readable account: one line per table."""
+def many_blocks(fits: ManyFits, most: int | None = None) -> list[Block]:
+    """Return the short readable account: one line per table.
+
+    Args:
+        fits: of all tables.
+        most: tables that are looked at; None for all. What a fit says beside its law is worked out
+            when it is first looked at.
+    """
     head = f"{len(fits)} of {many(len(fits.names), 'table')} fitted"
-    lines = [head]
-    if len(fits):
-        first = next(iter(fits.values()))
-        cls = type(first.law)
-        lines[0] = (
-            f"{cls.__name__}: {cls.formula()}\n{head}, {first.loss} on {first.residual} residuals"
-        )
-        names = list(first.law.parameters)
-        rows = [["table", "runs", *names, "trusted"]]
-        for name, fit in fits.items():
-            values = [_with_error(fit, parameter) for parameter in names]
-            said = "yes" if fit.certificate.trusted else "no"
-            rows.append([name, str(len(fit.runs)), *values, said])
-        lines += ["", columns(rows, "<>" + "<" * (len(names) + 1))]
-    return "\n".join(lines) + marked(many_notes(fits))
+    if not len(fits):
+        return [head, *said(many_notes(fits, most))]
+    some = dict(islice(fits.items(), most))
+    first = next(iter(some.values()))
+    cls, names = type(first.law), list(first.law.parameters)
+    rows = [["table", "runs", *names, "trusted"]]
+    for name, fit in some.items():
+        values = [_with_error(fit, parameter) for parameter in names]
+        trusted = "yes" if fit.certificate.trusted else "no"
+        rows.append([name, str(len(fit.runs)), *values, trusted])
+    rest = len(fits) - len(some)
+    return [
+        f"{cls.__name__}: {cls.formula()}",
+        f"{head}, {first.loss} on {first.residual} residuals",
+        "",
+        Grid(rows, "<>" + "<" * (len(names) + 1)),
+        *([f"and {many(rest, 'more row')}"] if rest else []),
+        *said(many_notes(fits, most)),
+    ]
+
+
+def many_columns(fits: ManyFits) -> dict[str, Any]:
+    """Return the columns of a dataframe with a row per table."""
+    found: dict[str, Any] = {"table": list(fits), "runs": [len(x.runs) for x in fits.values()]}
+    names = list(next(iter(fits.values())).law.parameters) if len(fits) else []
+    for name in names:
+        found[name] = [float(getattr(fit.law, name)) for fit in fits.values()]
+        errors = [float(fit.errors.get(name, math.nan)) for fit in fits.values()]
+        found[f"{name}_standard_error"] = errors
+    certificates = fits.certificates.values()
+    found["trusted"] = [each.trusted for each in certificates]
+    return found | {"reason": [" ".join(each.reasons) for each in certificates]}
 
 
 def _with_error(fit: FitResult, name: str) -> str:
@@ -193,18 +234,23 @@ def _with_error(fit: FitResult, name: str) -> str:
     return f"{quantity(getattr(fit.law, name))} {error_text(fit, name)}{held}".strip()
 
 
-def many_notes(fits: ManyFits) -> list[str]:
-    """Return why tables were refused, and why fits are not to be trusted."""
-    said = [f"{name} was refused: {why}" for name, why in list(fits.refused.items())[:SHOWN]]
-    said += _rest(len(fits.refused), "refused table")
+def many_notes(fits: ManyFits, most: int | None = None) -> list[str]:
+    """Return why tables were refused, and why fits are not to be trusted.
+
+    Args:
+        fits: of all tables.
+        most: tables whose warnings are looked at; None for all.
+    """
+    told = [f"{name} was refused: {why}" for name, why in list(fits.refused.items())[:SHOWN]]
+    told += _rest(len(fits.refused), "refused table")
     doubted = {name: each.reasons for name, each in fits.certificates.items() if not each.trusted}
     for name, reasons in list(doubted.items())[:SHOWN]:
-        said.append(f"{name}: {' '.join(reasons)}")
-    said += _rest(len(doubted), "fit that is not to be trusted", "fits that are not to be trusted")
-    warned = [(name, fit.warnings) for name, fit in fits.items() if fit.warnings]
+        told.append(f"{name}: {' '.join(reasons)}")
+    told += _rest(len(doubted), "fit that is not to be trusted", "fits that are not to be trusted")
+    warned = [(name, fit.warnings) for name, fit in islice(fits.items(), most) if fit.warnings]
     for name, warnings in warned[:SHOWN]:
-        said.append(f"{name}: {'; '.join(warnings)}")
-    return said + _rest(len(warned), "table with warnings", "tables with warnings")
+        told.append(f"{name}: {'; '.join(warnings)}")
+    return told + _rest(len(warned), "table with warnings", "tables with warnings")
 
 
 def _rest(count: int, one: str, several: str = "") -> list[str]:

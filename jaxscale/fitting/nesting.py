@@ -43,6 +43,7 @@ from jaxscale.objective.host_losses import on_host
 from jaxscale.objective.likelihood import profile_likelihood
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
+from jaxscale.shown.blocks import Shown
 from jaxscale.text import quantity
 
 TABLE = 4096
@@ -68,7 +69,7 @@ SAME = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
-class Nesting:
+class Nesting(Shown):
     """An additive law held against the law with an outer exponent.
 
     Attributes:

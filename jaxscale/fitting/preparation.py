@@ -35,11 +35,12 @@ from jaxscale.objective.losses import Loss, usual_loss
 from jaxscale.objective.objective import Objective
 from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.objective.space import Space
+from jaxscale.shown.blocks import Shown
 from jaxscale.text import listing, short
 
 
 @dataclasses.dataclass(frozen=True)
-class Problem:
+class Problem(Shown):
     """Runs, a law, a loss and a residual, as an objective that is ready to be minimized.
 
     A fit keeps its problem: whatever is asked of the fit afterwards starts from it, and the runs

@@ -22,6 +22,7 @@ from jax import Array
 from jaxscale._numerics.positive import Positive
 from jaxscale._numerics.precision import PRECISIONS, host, scope
 from jaxscale.engine.dispatch import Progress, Search
+from jaxscale.engine.loop import Status
 from jaxscale.engine.meshes import Devices
 from jaxscale.engine.problems import Problems
 from jaxscale.fitting.certificate import SAME
@@ -31,6 +32,9 @@ from jaxscale.objective.objective import Objective
 from jaxscale.objective.prior import Prior
 from jaxscale.objective.space import Space
 from jaxscale.optimizers import method
+from jaxscale.shown.blocks import Block, Grid, Shown, said
+from jaxscale.shown.frames import frame
+from jaxscale.text import many, quantity
 from jaxscale.varpro.grid import cells, replicate_cells
 from jaxscale.varpro.reduced import Reduced
 from jaxscale.varpro.separation import separates
@@ -45,7 +49,7 @@ SCANNED = 512
 
 
 @dataclasses.dataclass(frozen=True)
-class Refits:
+class Refits(Shown):
     """B refits.
 
     Attributes:
@@ -55,6 +59,7 @@ class Refits:
         guarded: [B] whether a guard found a value lower by more than 1e-6 (relative) than the
             start at the original optimum: the replicate's best basin is another one.
         seconds: {"compile", "solve"}.
+        frame_kind: of the runs behind it, as `Runs.frame_kind`.
 
     Example:
         >>> import numpy as np
@@ -70,9 +75,38 @@ class Refits:
     status: np.ndarray
     guarded: np.ndarray
     seconds: Mapping[str, float]
+    frame_kind: str = dataclasses.field(default="", repr=False)
 
     def __len__(self) -> int:
         return len(self.value)
+
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return a dataframe with a row per refit: the parameters, value, status and guarded.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        B = len(self)
+        values = {k: np.broadcast_to(np.asarray(x, float), B) for k, x in self.law.values.items()}
+        more = {"status": [Status(int(x)).name.lower() for x in self.status]}
+        return frame(
+            {**values, "value": self.value, **more, "guarded": self.guarded}, kind, self.frame_kind
+        )
+
+    def _blocks(self) -> list[Block]:
+        rows = [["", "median", "5 %", "95 %"]]
+        for name, x in self.law.values.items():
+            middle, low, high = np.quantile(np.asarray(x, float), (0.5, 0.05, 0.95))
+            rows.append([f"  {name}", quantity(middle, 6), quantity(low), quantity(high)])
+        lost = int((~np.isfinite(self.value)).sum())
+        notes = [f"{many(lost, 'refit')} without a finite optimum"] if lost else []
+        kind = type(self.law).__name__
+        return [f"{many(len(self), 'refit')} of {kind}", Grid(rows, "<>>>"), *said(notes)]
 
 
 @host()
@@ -154,6 +188,7 @@ def refit(
         status=status,
         guarded=guarded,
         seconds={"compile": search.compile, "solve": search.work},
+        frame_kind=fit.runs.frame_kind,
     )
 
 

@@ -18,15 +18,17 @@ import numpy as np
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Progress
 from jaxscale.files.document import plain, versions
+from jaxscale.fitting.account import NEWTON
 from jaxscale.fitting.certificate import SAME, SAME_FLOAT32
 from jaxscale.fitting.families import with_codes
 from jaxscale.fitting.fit import fit as fit_again
-from jaxscale.fitting.result import NEWTON, FitResult, hashed_names, stored
+from jaxscale.fitting.result import FitResult, hashed_names, stored
 from jaxscale.fitting.saved import load, read_document
 from jaxscale.laws.grouped import FamilyLaw
 from jaxscale.optimizers import OPTIMIZERS
 from jaxscale.optimizers.named import row_of, transformation
-from jaxscale.text import columns, many, marked, quantity, short
+from jaxscale.shown.blocks import Block, Grid, Shown, said
+from jaxscale.text import many, quantity, short
 
 MOVED = 0.01
 """Standard errors by which a parameter may move; ten times that for a search in float32."""
@@ -37,7 +39,7 @@ NAMED = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class Verified:
+class Verified(Shown):
     """A fit held against one made again.
 
     Attributes:
@@ -112,13 +114,14 @@ class Verified:
         }
         return dict(plain(document))
 
-    def __str__(self) -> str:
+    def _blocks(self) -> list[Block]:
         rows = [["", "stated", "again", "moved by"]]
         for name, off in self.moved.items():
             values = (quantity(float(getattr(f.law, name)), 6) for f in (self.fit, self.again))
             rows.append([f"  {name}", *values, f"{off:.1e} s.e." if math.isfinite(off) else ""])
         rows.append(["  objective", f"{self.fit.value:.10g}", f"{self.again.value:.10g}", ""])
-        return f"{self.sentence}\n\n{columns(rows, '<>>>')}{marked(self.differences[1:])}"
+        grid = Grid(rows, "<>>>")
+        return [self.sentence, "", grid, *said(self.differences[1:], self.differences)]
 
 
 def verify(

@@ -10,37 +10,34 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxscale._numerics.precision import scope
-from jaxscale.data.cells import left_out
 from jaxscale.data.runs import Runs
 from jaxscale.files.document import plain, versions
 from jaxscale.files.durable import write_atomically
-from jaxscale.fitting.certificate import STEEP, Certificate
+from jaxscale.fitting.account import fit_blocks, fit_columns
+from jaxscale.fitting.certificate import Certificate
 from jaxscale.fitting.constraints import FREE, Constraints
 from jaxscale.fitting.nesting import Nesting, nesting
-from jaxscale.fitting.passing import passed_through
 from jaxscale.fitting.preparation import Problem, prepare
 from jaxscale.fitting.saved_families import stated_families
 from jaxscale.flops import SIX_ND, stated_cost
 from jaxscale.laws import ChinchillaNDC, Law, derived, predict
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
-from jaxscale.text import columns, marked, one_line, quantity
+from jaxscale.shown.blocks import Block, Shown
+from jaxscale.shown.frames import frame
 
 SCHEMA = 1
-NEWTON = "newton"
-"""The optimizer that is used unless another one is asked for."""
 
 
 @dataclasses.dataclass(frozen=True)
-class FitResult:
+class FitResult(Shown):
     """A fitted law with everything that led to it.
 
     Attributes:
@@ -296,8 +293,27 @@ class FitResult:
         """
         write_atomically(Path(path), self.to_json().encode() + b"\n")
 
-    def __str__(self) -> str:
-        return fit_table(self)
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return the parameters, and what the law derives from them, as a dataframe.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict" (of NumPy arrays). Default the kind of
+                frame that the runs came from; that of a fit read from a file is not known, so then,
+                as for runs of a file or of arrays, the first of these that is installed.
+
+        Returns:
+            Columns parameter, estimate, standard_error (NaN where there is none to state), state
+            ("fitted", "fixed", "tied to ...", "derived") and meaning. `fit.runs.table()` has the
+            runs.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        return frame(fit_columns(self), kind, self.runs.frame_kind)
+
+    def _blocks(self) -> list[Block]:
+        return fit_blocks(self)
 
 
 def stored(runs: Runs, law: Law) -> Runs:
@@ -327,114 +343,3 @@ def _law_settings(law: Law) -> dict[str, Any]:
     if law.flops is not SIX_ND or isinstance(law, ChinchillaNDC):
         settings["flops"] = stated_cost(law.flops)
     return settings
-
-
-def fit_table(fit: FitResult) -> str:
-    """Return the short readable account of a fit."""
-    certificate, law = fit.certificate, type(fit.law)
-    head = [
-        f"{law.__name__}: {law.formula()}",
-        one_line(
-            f"{len(fit.runs)} runs from {fit.runs.source}, {fit.loss} on {fit.residual} residuals"
-        ),
-        "",
-    ]
-    rows, tied = [], dict(fit.constraints.tied)
-    called = fit.runs.response.kind
-    for name, spec in fit.law.parameters.items():
-        value = float(getattr(fit.law, name))
-        note = spec.doc.replace("loss", called)
-        if name in fit.fixed:
-            note += " (fixed)"
-        if name in tied:
-            note += f" (tied to {tied[name]})"
-        if name in fit.intervals:
-            low, high = fit.intervals[name]
-            note += f", between {quantity(low)} and {quantity(high)}"
-        rows.append(("  " + name, quantity(value, 6), error_text(fit, name), note))
-    meanings = fit.law.derived_docs
-    rows += [
-        ("  " + name, quantity(value, 6), error_text(fit, name), meanings.get(name, "derived"))
-        for name, value in derived(fit.law).items()
-    ]
-    facts = [("objective", f"{fit.value:.10g}  (plain sum)"), *_stated(fit.statistics, called)]
-    if fit.loss.width is not None:
-        facts.append(
-            (f"inside {fit.loss.width}", f"{certificate.inside_delta} of {len(fit.runs)} residuals")
-        )
-    if fit.nesting is not None and fit.nesting.said:
-        facts.append(("outer exponent", fit.nesting.said))
-    slope = f"gradient {certificate.grad_norm:.1e}"
-    if certificate.exact:
-        slope = "residuals are rounding"
-    elif certificate.grad_norm > STEEP and certificate.gain == 0:
-        slope = "gradient within rounding"  # over a value that is nearly none
-    facts += [
-        *_searched(certificate, len(fit.runs)),
-        (
-            "optimum",
-            f"{certificate.status}, {slope}, condition {certificate.condition:.1e}",
-        ),
-        (
-            "time",
-            f"{fit.seconds['total']:.2f} s ({fit.seconds['compile']:.2f} compiling, "
-            f"{fit.seconds['solve']:.2f} solving)",
-        ),
-    ]
-    body = columns(rows, "<><<") + "\n\n" + columns(facts, "<<")
-    return "\n".join([*head, body]) + marked(notes(fit))
-
-
-def _searched(certificate: Certificate, n: int) -> list[tuple[str, str]]:
-    """Return rows on the starts: how many led to the best value, on which of `n` runs."""
-    share = f"{100 * certificate.share_at_best:.1f} % of {certificate.starts} at the best value"
-    share += ", in two searches" if len(certificate.searches) > 1 else ""
-    rows = [("starts", f"{share}, median {certificate.median_steps:.0f} steps")]
-    if certificate.sampled:
-        few = certificate.solved_on
-        optima = "its lowest optimum" if few == 1 else f"its {few} lowest optima"
-        where = f"{certificate.sampled:,} of {n:,} runs; from {optima} on all of them"
-        rows.append(("searched on", where))
-    return rows
-
-
-def _stated(statistics: Mapping[str, float], called: str) -> list[tuple[str, str]]:
-    """Return R² and RMSE as rows; what does not exist is left out."""
-    rows = []
-    for name, key in (("R²", "r2"), ("RMSE", "rmse")):
-        both = ((statistics[f"{key}_log"], f"log {called}"), (statistics[key], called))
-        said = [f"{value:.5f} on {what}" for value, what in both if math.isfinite(value)]
-        rows += [(name, ", ".join(said))] if said else []
-    return rows
-
-
-def error_text(fit: FitResult, name: str) -> str:
-    """Return `± 0.012`, or nothing where a parameter has no error."""
-    error = fit.errors.get(name, math.nan)
-    rounding = 1e-12 * abs(fit.law.values.get(name) or 1.0)  # of what ties and laws determine
-    return f"± {quantity(error, 2)}" if rounding < error < math.inf else ""
-
-
-def notes(fit: FitResult) -> list[str]:
-    """Return everything a person should be told beside the numbers."""
-    said = list(fit.certificate.reasons) + list(fit.warnings)
-    said += [fit.unstated] if fit.unstated else []
-    if not fit.certificate.exact:
-        used = int((fit.runs.weights > 0).sum())
-        said += passed_through(fit.loss, fit.certificate.inside_delta, used, len(fit.free))
-    if fit.certificate.status == "step_limit" and fit.settings.get("optimizer", NEWTON) != NEWTON:
-        said.append(f"the optimizer {NEWTON}, which is the default, takes the fewest steps")
-    said += left_out(fit.runs.dropped, called=fit.runs.called)
-    if len(fit.suspects):
-        rows = [fit.runs.row(k) for k in fit.suspects]
-        many, word, them = ("runs", "rows", "them") if len(rows) > 1 else ("run", "row", "it")
-        said.append(
-            f"{len(rows)} {many} beyond 5 standard errors of a fit to the others "
-            f"({word} {_some(rows)}): look at {them}"
-        )
-    return said
-
-
-def _some(rows: Sequence[str]) -> str:
-    shown = ", ".join(rows[:6])
-    return shown + (", ..." if len(rows) > 6 else "")

@@ -24,11 +24,12 @@ from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import Objective
 from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.optimizers import OPTIMIZERS, method
+from jaxscale.shown.blocks import Shown
 from jaxscale.varpro.starts import random_starts
 
 
 @pytree
-class Solver:
+class Solver(Shown):
     """A pure function from losses and weights to a fitted law; a pytree.
 
     Call it inside `jit`, `vmap`, `grad` or `lax.scan`, close over it, or pass it as an argument.

@@ -24,6 +24,8 @@ from jaxscale.fitting.preparation import bucket
 from jaxscale.laws import Law
 from jaxscale.laws.names import Given, law_given
 from jaxscale.objective.losses import Loss
+from jaxscale.shown.blocks import Block, Shown
+from jaxscale.text import many
 from jaxscale.varpro.starts import KEPT, MAX_STARTS
 
 MAX_ROWS = 10_000_000
@@ -32,7 +34,7 @@ RANGES = {"N": (1e6, 1e11), "D": (1e8, 1e13), "C": (1e17, 1e24)}
 
 
 @dataclasses.dataclass(frozen=True)
-class Warmup:
+class Warmup(Shown):
     """What was compiled.
 
     Attributes:
@@ -53,6 +55,12 @@ class Warmup:
     seconds: float
     rows: tuple[int, int]
     starts: int
+
+    def _blocks(self) -> list[Block]:
+        made = f"{many(self.programs, 'program')} compiled" if self.programs else "all compiled"
+        low, high = self.rows
+        serves = f"{low:,} to {high:,} runs and {self.starts:,} starts"
+        return [f"{made} in {self.seconds:.1f} s, for {serves}"]
 
 
 @host()

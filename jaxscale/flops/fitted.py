@@ -17,7 +17,7 @@ import numpy as np
 from jaxscale._numerics.precision import host
 from jaxscale.errors import DataError
 from jaxscale.flops.models import FORMS, UNIT, AffineCost, Cost, PowerCost, SixND
-from jaxscale.text import columns as as_columns
+from jaxscale.shown.blocks import Block, Grid, Shown, said
 from jaxscale.text import listing, many, quantity, short
 
 EXACT = 1e-6
@@ -37,7 +37,7 @@ ASTRAY = 5.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Tried:
+class Tried(Shown):
     """One form and what became of it.
 
     Attributes:
@@ -60,7 +60,7 @@ class Tried:
 
 
 @dataclasses.dataclass(frozen=True)
-class CostFit:
+class CostFit(Shown):
     """A cost fitted to runs.
 
     Attributes:
@@ -86,7 +86,7 @@ class CostFit:
         """
         return self.cost(N, D)
 
-    def __str__(self) -> str:
+    def _blocks(self) -> list[Block]:
         best = self.chosen
         head = f"C = {self.cost.formula} in {self.cost.unit}, {many(self.n, 'run')}"
         rows = [
@@ -97,8 +97,8 @@ class CostFit:
         for each in self.tried:
             figures = ["", ""] if each.cost is None else [f"{each.aic:.1f}", f"{each.rmse:.2e}"]
             body.append([each.form, FORMS[each.form].formula, *figures, each.reason])
-        notes = "".join(f"\n! {note}" for note in self.notes)
-        return f"{head}\n{as_columns(rows, '<><')}\n\n{as_columns(body, '<<>><')}{notes}"
+        first = Grid(rows, "<><", head=False)
+        return [head, first, "", Grid(body, "<<>><"), *said(self.notes)]
 
 
 @host()

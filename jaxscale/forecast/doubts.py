@@ -24,6 +24,7 @@ from jax import Array, lax
 
 from jaxscale._numerics.pytree import pytree
 from jaxscale.forecast.local_level import Evidence, Explained, Mixture
+from jaxscale.shown.blocks import Shown
 
 BACK = 2.0
 WINSOR = 4.0
@@ -56,7 +57,7 @@ POINTS = 11
 
 
 @pytree
-class Doubts:
+class Doubts(Shown):
     """Which signs there are that a run does not follow the law; each a bool.
 
     Attributes:

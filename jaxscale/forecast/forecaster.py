@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -30,10 +31,12 @@ from jax import Array, lax
 from jaxscale._numerics.level import check_level
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale.forecast.annealing import MultiPower, Relaxation, annealing_gain, summed_rate
-from jaxscale.forecast.doubts import Doubts, doubts
+from jaxscale.forecast.doubts import Doubts, doubts, reasons
 from jaxscale.forecast.local_level import Evidence, Mixture, Prior, explain
 from jaxscale.forecast.schedules import Schedule, rates
 from jaxscale.forecast.spikes import spiked
+from jaxscale.shown.blocks import Block, Shown, fields, said
+from jaxscale.text import quantity
 
 FUTURE = 64
 """Points of the schedule between now and the end."""
@@ -49,7 +52,7 @@ ON_HOST: Any = (int, float, np.generic, np.ndarray)
 
 
 @pytree
-class State:
+class State(Shown):
     """What a forecaster remembers of a run: means over bins of equal width [K].
 
     When the bins are full, neighbours merge and all are twice as wide: K bins hold any run.
@@ -64,7 +67,7 @@ class State:
 
 
 @pytree
-class Forecast:
+class Forecast(Shown):
     """The final loss.
 
     Attributes:
@@ -81,6 +84,13 @@ class Forecast:
     upper: Array
     mixture: Mixture
     doubts: Doubts
+
+    def _blocks(self) -> Iterable[Block]:
+        if np.ndim(self.loss):
+            return fields(self)
+        loss, low, high = (quantity(x, 5) for x in (self.loss, self.lower, self.upper))
+        doubts = reasons(self.doubts)
+        return [f"final loss {loss}, interval {low} to {high}", *said(doubts, doubts)]
 
     def probability_below(self, loss: Any) -> Array:
         """Return the probability that the run ends below `loss`; elementwise, pure.
@@ -108,7 +118,7 @@ class Forecast:
 
 
 @pytree
-class Forecaster:
+class Forecaster(Shown):
     """Forecasts of a run's final loss, for use in and out of jitted loops.
 
     Attributes:

@@ -19,6 +19,7 @@ from jaxscale.data.loss_curves import Curve
 from jaxscale.errors import DataError
 from jaxscale.forecast.forecaster import Forecast
 from jaxscale.forecast.offline import probability_below
+from jaxscale.shown.blocks import shown
 from jaxscale.text import short
 
 RISES = 3.0
@@ -75,6 +76,7 @@ LINKS = {
 }
 
 
+@shown
 class Told(NamedTuple):
     """A forecast in the unit of its metric: median and ends of the interval."""
 

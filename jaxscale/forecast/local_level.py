@@ -20,6 +20,7 @@ from jax import Array, lax
 
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale._numerics.roots import root
+from jaxscale.shown.blocks import Shown, shown
 
 SLIGHT = 1e-3
 """Misfit of a bin, of the present loss, that is no surprise: curves without noise have one too."""
@@ -31,7 +32,7 @@ SPREADS = 2.2
 
 
 @pytree
-class Prior:
+class Prior(Shown):
     """What is known before the run, relative to its current loss; static.
 
     Each pair is a middle and a spread; the spread of `alpha`, `walk` and `noise` is in e-folds.
@@ -53,6 +54,7 @@ class Prior:
     noise: tuple[Any, Any] = static(default=(0.001, 1.3))
 
 
+@shown
 class Evidence(NamedTuple):
     """What a run has shown, in bins [K], the end appended where it has a say [K + 1]."""
 
@@ -65,6 +67,7 @@ class Evidence(NamedTuple):
     log_step: Array  # [K + 1] log of steps, zero at the last bin
 
 
+@shown
 class Mixture(NamedTuple):
     """Normal distributions of the loss at the end, one per cell [M]."""
 
@@ -88,6 +91,7 @@ class Mixture(NamedTuple):
         return jnp.where((p > 0) & (p < 1), center + far * t, jnp.nan)
 
 
+@shown
 class Explained(NamedTuple):
     """What the cells of a grid make of a run.
 

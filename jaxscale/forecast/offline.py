@@ -21,8 +21,10 @@ from jaxscale.forecast.forecaster import LAST_STEP, Forecast, Forecaster, State
 from jaxscale.forecast.learning import learn_prior
 from jaxscale.forecast.local_level import Prior
 from jaxscale.forecast.schedules import Schedule, rates
+from jaxscale.shown.blocks import shown
 
 
+@shown
 class Fan(NamedTuple):
     """Forecasts of the way to the end, and the learning rate along the run.
 

@@ -15,10 +15,12 @@ import numpy as np
 
 from jaxscale.isoflops.lines import exact_minima
 from jaxscale.isoflops.minima import Minima
+from jaxscale.shown.blocks import shown
 
 TABLES = 400
 
 
+@shown
 class Bias(NamedTuple):
     """By how much approach 2 misses log N* of the law that the tables were made from.
 

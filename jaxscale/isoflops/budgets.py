@@ -9,6 +9,7 @@ import numpy as np
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.flops import Flops
+from jaxscale.shown.blocks import shown
 from jaxscale.text import many, quantity
 
 NEAR = (0.15, 0.05, 0.02, 0.005)
@@ -23,6 +24,7 @@ EQUAL = 1e-3
 """Relative difference below which two sizes are one."""
 
 
+@shown
 class Budgets(NamedTuple):
     """The runs of a table by their budgets.
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.flops import Flops
+from jaxscale.shown.blocks import Shown
 from jaxscale.text import many
 
 POINTS = 8
@@ -23,7 +24,7 @@ NEEDED = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingCurve:
+class TrainingCurve(Shown):
     """The losses of one run.
 
     Attributes:

@@ -15,6 +15,7 @@ import dataclasses
 import numpy as np
 
 from jaxscale.isoflops.curves import TrainingCurve
+from jaxscale.shown.blocks import Shown
 
 PER_DECADE = 40
 """Bins of log C."""
@@ -24,7 +25,7 @@ LEAST = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Envelope:
+class Envelope(Shown):
     """The points of an envelope, and N*(C) through them.
 
     Attributes:

@@ -18,6 +18,7 @@ import numpy as np
 from jaxscale._numerics.student import NORMAL, student_t
 from jaxscale.isoflops.minima import Minima, Minimum
 from jaxscale.isoflops.valleys import Valley, lowest
+from jaxscale.shown.blocks import Shown
 
 DRAWS = 1000
 EXCESS = 0.05
@@ -27,7 +28,7 @@ KEPT = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
+class Line(Shown):
     """A power law through minima.
 
     Attributes:

@@ -21,6 +21,7 @@ from jaxscale.errors import FitError
 from jaxscale.flops import Flops
 from jaxscale.isoflops.budgets import LEAST, Budgets, counted, distinct, find_budgets
 from jaxscale.isoflops.valleys import DEGREES, Valley, lowest, slope
+from jaxscale.shown.blocks import Shown
 from jaxscale.text import listing, many, quantity
 
 OFF_CENTER = 0.7
@@ -34,7 +35,7 @@ TOO_FEW, FLAT = "too few points", "no curvature"
 
 
 @dataclasses.dataclass(frozen=True)
-class Minimum:
+class Minimum(Shown):
     """The valley of one budget.
 
     Attributes:
@@ -78,7 +79,7 @@ class Minimum:
 
 
 @dataclasses.dataclass(frozen=True)
-class Minima:
+class Minima(Shown):
     """The minima of all budgets, and the power laws through them.
 
     Attributes:

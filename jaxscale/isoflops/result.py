@@ -16,13 +16,15 @@ from jaxscale.isoflops.budgets import LEAST
 from jaxscale.isoflops.envelope import Envelope
 from jaxscale.isoflops.lines import Line
 from jaxscale.isoflops.minima import Minima
-from jaxscale.text import columns, count, many, marked, quantity
+from jaxscale.shown.blocks import Block, Grid, Shown, parted, said
+from jaxscale.shown.frames import frame
+from jaxscale.text import count, many, quantity
 from jaxscale.uncertainty.draws import Draws
 from jaxscale.uncertainty.intervals import Interval
 
 
 @dataclasses.dataclass(frozen=True)
-class Best:
+class Best(Shown):
     """The best run of a budget by one approach.
 
     Attributes:
@@ -45,7 +47,7 @@ class Best:
 
 
 @dataclasses.dataclass(frozen=True)
-class Approach:
+class Approach(Shown):
     """One way from the runs to N*(C).
 
     Attributes:
@@ -71,7 +73,7 @@ class Approach:
 
 
 @dataclasses.dataclass(frozen=True)
-class IsoFlop:
+class IsoFlop(Shown):
     """Three approaches to the best N and D of a budget, side by side.
 
     Attributes:
@@ -136,14 +138,33 @@ class IsoFlop:
         best = self[name or self.chosen].best
         return min(best, key=lambda each: abs(math.log(each.compute / compute)))
 
-    def __str__(self) -> str:
-        parts = [f"{self.runs.source}: {many(len(self.runs), 'run')}"]
-        if self.chosen in self.minima:
-            parts.append(budget_table(self.minima[self.chosen]))
-        parts.append(exponent_table(self))
-        parts += [best_table(self, k) for k in range(len(self.compute))]
-        said = [*self.doubts, *self.notes]
-        return "\n\n".join(parts) + f"\n\n{self.verdict}" + marked(said)
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return the best run of every budget by every approach as a dataframe.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
+
+        Returns:
+            Columns approach, compute, N, N_low, N_high, D, D_low, D_high, tokens_per_parameter,
+            exponent, exponent_low, exponent_high, bias and covered; approaches that were refused
+            are left out.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        return frame(isoflop_columns(self), kind, self.runs.frame_kind)
+
+    def _blocks(self) -> list[Block]:
+        minima = self.minima.get(self.chosen)
+        return parted(
+            [f"{self.runs.source}: {many(len(self.runs), 'run')}"],
+            [] if minima is None else [budget_grid(minima)],
+            [exponent_grid(self)],
+            *([best_grid(self, k)] for k in range(len(self.compute))),
+            [self.verdict, *said(self.doubts, self.doubts), *said(self.notes)],
+        )
 
     def document(self) -> dict[str, Any]:
         """Return the numbers of the text, and the minima of every polynomial, for JSON."""
@@ -166,8 +187,8 @@ class IsoFlop:
         }
 
 
-def budget_table(found: Minima) -> str:
-    """Return the minima of the budgets as text."""
+def budget_grid(found: Minima) -> Grid:
+    """Return the minima of the budgets."""
     rows = [
         ["budget", "runs", "N*", "D*", "D*/N*", "loss", f"{found.polynomial} in log {found.along}"]
     ]
@@ -185,11 +206,11 @@ def budget_table(found: Minima) -> str:
     if beside:
         few = f"fewer than {LEAST} sizes at their C: no valleys"
         rows.append(["others", str(beside), "", "", "", "", few])
-    return columns(rows, ">>>>>><")
+    return Grid(rows, ">>>>>><")
 
 
-def exponent_table(found: IsoFlop) -> str:
-    """Return the exponents of the approaches as text, and why some are missing."""
+def exponent_grid(found: IsoFlop) -> Grid:
+    """Return the exponents of the approaches, and why some are missing."""
     level = f"{100 * found.level:g} %"
     rows = [["approach", "N* ~ C^a", f"{level} from", "to", ""]]
     for each in found.approaches:
@@ -198,11 +219,11 @@ def exponent_table(found: IsoFlop) -> str:
             rows.append([each.title, "", "", "", each.refused])
         else:
             rows.append([each.title, *(f"{x:.3f}" for x in (e.estimate, e.low, e.high)), ""])
-    return columns(rows, "<>>><")
+    return Grid(rows, "<>>><")
 
 
-def best_table(found: IsoFlop, k: int) -> str:
-    """Return the best run of one budget asked, by every approach, as text."""
+def best_grid(found: IsoFlop, k: int) -> Grid:
+    """Return the best run of one budget asked, by every approach."""
     level = f"{100 * found.level:g} %"
     head = [
         f"C = {found.compute[k]:.4g}",
@@ -225,7 +246,21 @@ def best_table(found: IsoFlop, k: int) -> str:
         rows.append(
             [each.title, *sizes, quantity(b.ratio.estimate, 3), *known, *[""] * (2 - len(known))]
         )
-    return columns(rows, "<>>>>>>>")
+    return Grid(rows, "<>>>>>>>")
+
+
+def isoflop_columns(found: IsoFlop) -> dict[str, Any]:
+    """Return the columns of a dataframe of the best runs."""
+    rows = []
+    for each in found.approaches:
+        e = each.exponent
+        ends = (math.nan,) * 3 if e is None else (e.estimate, e.low, e.high)
+        for b in each.best:
+            sizes = (x for i in (b.N, b.D) for x in (i.estimate, i.low, i.high))
+            rows.append((each.name, b.compute, *sizes, b.ratio.estimate, *ends, b.bias, b.covered))
+    names = "approach compute N N_low N_high D D_low D_high tokens_per_parameter exponent "
+    names += "exponent_low exponent_high bias covered"
+    return {name: [row[k] for row in rows] for k, name in enumerate(names.split())}
 
 
 def _ends(i: Interval) -> dict[str, float]:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxscale.shown.blocks import Shown
+
 DEGREES = {"parabola": 2, "cubic": 3, "quartic": 4, "local": 2}
 """Polynomials by their names; "local" is a parabola through the points near the minimum."""
 GRID = np.linspace(-1, 1, 65)
@@ -37,7 +39,7 @@ class Lowest(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Valley:
+class Valley(Shown):
     """The sizes of one budget, and what a polynomial through their losses needs.
 
     Attributes:

@@ -12,10 +12,11 @@ import dataclasses
 from typing import Any
 
 from jaxscale._numerics.positive import power as raised
+from jaxscale.shown.blocks import Shown
 
 
 @dataclasses.dataclass(frozen=True)
-class Term:
+class Term(Shown):
     """coefficient * input^-exponent.
 
     Attributes:
@@ -35,7 +36,7 @@ class Term:
 
 
 @dataclasses.dataclass(frozen=True)
-class Sum:
+class Sum(Shown):
     """L = offset + (sum of terms)^power.
 
     Attributes:

@@ -23,6 +23,7 @@ from jaxscale.flops import SIX_ND, Flops
 from jaxscale.laws.closed_form import Sum
 from jaxscale.laws.equality import ByValue
 from jaxscale.laws.parameters import Parameter
+from jaxscale.laws.written import Written
 
 Scalar = Any
 """A parameter: None while free, else a float or an array (leading axes make a sample of laws)."""
@@ -201,7 +202,7 @@ def made(cls: Any, arguments: tuple[str, ...]) -> type[Law]:
 
 
 @dataclass_transform(frozen_default=True, eq_default=False)
-class Law(ByValue):
+class Law(ByValue, Written):
     """Base of all laws: declare fields, write `__call__`, add a docstring with the source.
 
     What a formula means by its inputs and its result is said by `input_kinds` and `response`: the

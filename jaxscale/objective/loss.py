@@ -21,6 +21,7 @@ from jax.core import Tracer
 
 from jaxscale._numerics.pytree import pytree
 from jaxscale.laws.names import module_of
+from jaxscale.shown.blocks import brief, number
 
 LARGEST_LOG = 40.0
 """Logarithm of the largest residual of the quadrature behind a density without a closed form."""
@@ -121,8 +122,10 @@ class Loss:
         return stated | ({"fields": changed} if changed else {})
 
     def __str__(self) -> str:
-        shown = [each for each in (self.width, self.extra) if each is not None]
-        values = ", ".join(f"{each} {float(getattr(self, each)):g}" for each in shown)
+        names = [each for each in (self.width, self.extra) if each is not None]
+        each = [(name, getattr(self, name)) for name in names]
+        known = [brief(x) if number(x) is None else f"{float(x):g}" for _, x in each]
+        values = ", ".join(f"{name} {x}" for name, x in zip(names, known, strict=True))
         return f"{self.name} ({values})" if values else self.name
 
     @property

@@ -30,6 +30,7 @@ from jaxscale.objective.losses import Loss
 from jaxscale.objective.prior import Prior
 from jaxscale.objective.residuals import Log, Residual
 from jaxscale.objective.space import Space
+from jaxscale.shown.blocks import Shown, shown
 
 BLOCK = 512
 """Runs of a block of a long table; what `preparation.bucket` pads to is a multiple of it."""
@@ -39,6 +40,7 @@ LONG = 2048
 """Runs from which a table is long."""
 
 
+@shown
 class LazyModel(NamedTuple):
     """Value and slope of an objective at a point, and a curvature that is yet to be chosen.
 
@@ -80,6 +82,7 @@ class _Terms(NamedTuple):
     bends: dict[tuple[int, int], Callable[[], Array]]  # of [n]: its other second derivatives
 
 
+@shown
 class Slopes(NamedTuple):
     """What the model of an objective is made of."""
 
@@ -93,7 +96,7 @@ class Slopes(NamedTuple):
 
 
 @pytree
-class Objective:
+class Objective(Shown):
     """Sum over runs of w rho(r) / scale at coordinates z [P].
 
     Attributes:

@@ -13,10 +13,11 @@ import numpy as np
 from jax import Array
 
 from jaxscale._numerics.pytree import pytree, static
+from jaxscale.shown.blocks import Shown
 
 
 @pytree
-class Prior:
+class Prior(Shown):
     """Sum over own parameters of strength / 2 times squares of coordinates around their mean.
 
     Attributes:

@@ -19,10 +19,11 @@ from typing import Any
 from jaxscale._numerics.positive import exp, log
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale.laws.parameters import Parameter, power_at
+from jaxscale.shown.blocks import Shown
 
 
 @pytree
-class Space:
+class Space(Shown):
     """The free coordinates z [P] of one law at given scales of its inputs and of the loss.
 
     Attributes:

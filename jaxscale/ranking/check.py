@@ -21,7 +21,8 @@ from jaxscale.ranking.judging import hash_of_file, law_called
 from jaxscale.ranking.rank import label_of_file, rank
 from jaxscale.ranking.result import SCHEMA, Ranking, digest_of
 from jaxscale.ranking.tables import named_tables
-from jaxscale.text import listing, marked, short
+from jaxscale.shown.blocks import Block, Shown, said
+from jaxscale.text import listing, short
 
 MAX_BYTES = 1 << 28
 SAME = 1e-6
@@ -29,7 +30,7 @@ SAME = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
-class Checked:
+class Checked(Shown):
     """Whether the file of a ranking holds.
 
     Attributes:
@@ -52,10 +53,10 @@ class Checked:
         rows = [{"what": what, "holds": good, "said": said} for what, good, said in self.findings]
         return {"holds": self.holds, "findings": rows}
 
-    def __str__(self) -> str:
-        lines = [f"{'ok ' if good else 'NO '} {what}: {said}" for what, good, said in self.findings]
+    def _blocks(self) -> list[Block]:
+        lines = [f"{'ok ' if good else 'NO '} {what}: {how}" for what, good, how in self.findings]
         end = "the ranking holds" if self.holds else "the ranking does not hold"
-        return "\n".join([*lines, end]) + marked(self.notes)
+        return [*lines, end, *said(self.notes)]
 
 
 def read_ranking(path: str | Path) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from jaxscale.laws import Law
 from jaxscale.laws.names import MAX_BYTES, find_law, law_file, one_scale, running, split_law
 from jaxscale.objective.losses import Loss
 from jaxscale.ranking.trials import Trial
+from jaxscale.shown.blocks import shown
 
 SHARED = 384
 """Width up to which all shorter tables share it: a search there takes less than compiling."""
@@ -66,6 +67,7 @@ class Search:
     level: float = 0.9
 
 
+@shown
 class Outcome(NamedTuple):
     """What became of a law on a trial.
 
@@ -87,6 +89,7 @@ class Outcome(NamedTuple):
     reason: str = ""
 
 
+@shown
 class Judged(NamedTuple):
     """A law after all trials.
 

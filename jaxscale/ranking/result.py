@@ -15,7 +15,9 @@ from jaxscale.files.document import plain
 from jaxscale.ranking.judging import Judged
 from jaxscale.ranking.standing import Standing
 from jaxscale.ranking.trials import Trial
-from jaxscale.text import columns, many, marked, quantity
+from jaxscale.shown.blocks import Block, Grid, Shown, said
+from jaxscale.shown.frames import frame
+from jaxscale.text import many, quantity
 
 SCHEMA = 1
 USABLE = 0.5
@@ -23,7 +25,7 @@ USABLE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class Place(Shown):
     """A law in a ranking.
 
     Attributes:
@@ -67,7 +69,7 @@ class Place:
 
 
 @dataclasses.dataclass(frozen=True)
-class Ranking:
+class Ranking(Shown):
     """Laws ranked by how well they predict the largest runs of tables from the smaller ones.
 
     Attributes:
@@ -140,7 +142,7 @@ class Ranking:
             )
         return found
 
-    def __str__(self) -> str:
+    def _blocks(self) -> list[Block]:
         level = f"{100 * self.settings['level']:g} %"
         head = ["place", "", "law", "error", f"{level} from", "to", "better", "trials"]
         head += ["median", "cover", "certified", "free", "seconds"]
@@ -166,12 +168,13 @@ class Ranking:
                 ]
             )
         base = " or ".join(self.baseline) or "a baseline"
-        said = (
+        what = (
             f"error: geometric mean of the error over that of {base}, on the runs held out of "
             f"{many(len(self.trials), 'trial')} of {many(len(self.tables), 'table')}"
         )
-        lines = [columns(rows, "><<" + ">" * 10), said, *self._sentences()]
-        return "\n".join(lines) + marked(self.notes)
+        doubts = [note for note in self.notes if "certified" in note or "failed" in note]
+        grid = Grid(rows, "><<" + ">" * 10)
+        return [grid, what, *self._sentences(), *said(self.notes, doubts)]
 
     def _sentences(self) -> list[str]:
         """Return how each proposed law stands against the best of the others."""
@@ -211,6 +214,37 @@ class Ranking:
         document["digest"] = digest_of(document)
         document["seconds"] = {"total": self.seconds, "laws": seconds}
         return dict(document)
+
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return the laws as a dataframe, the best first.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the first of these that is
+                installed.
+
+        Returns:
+            Columns law, proposed, place (0 for none), relative_error with low and high, better,
+            trials, median_error, coverage, certified, free and seconds.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        rows = [self._law(k) for k in range(len(self.places))]
+        names = ("law", "proposed", "relative_error", "trials", "median_error", "coverage")
+        columns = {name: [row[name] for row in rows] for name in (*names, "certified")}
+        return frame(
+            columns
+            | {
+                "place": [row["rank"] or 0 for row in rows],
+                "low": self.standing.low,
+                "high": self.standing.high,
+                "better": self.standing.better,
+                "free": [place.judged.free for place in self.places],
+                "seconds": [place.judged.seconds for place in self.places],
+            },
+            kind,
+        )
 
     def _law(self, k: int) -> dict[str, Any]:
         place, s = self.places[k], self.standing

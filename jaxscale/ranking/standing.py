@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxscale.shown.blocks import Shown
+
 EXACT = 1e-9
 """Log error below which two laws are both exact: noise-free tables are told apart no further."""
 FEW = 0.5
@@ -22,7 +24,7 @@ ALIKE = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
-class Standing:
+class Standing(Shown):
     """Where L laws stand.
 
     Attributes:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxscale.comparison.splits import levels_along, size_of
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
+from jaxscale.shown.blocks import Shown
 
 SHARE = 0.3
 """Share of the runs that are predicted, about: whole levels of the size are."""
@@ -25,7 +26,7 @@ TIMES = ("date", "time", "year", "order")
 
 
 @dataclasses.dataclass(frozen=True)
-class Trial:
+class Trial(Shown):
     """One extrapolation: the smaller runs of a table are fitted, the largest predicted.
 
     Attributes:

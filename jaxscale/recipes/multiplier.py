@@ -22,7 +22,8 @@ from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import Flops
 from jaxscale.laws import Law
-from jaxscale.text import columns
+from jaxscale.shown.blocks import Block, Grid, Shown
+from jaxscale.shown.frames import frame
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.intervals import percentile, tail
 from jaxscale.uncertainty.resampling import case_weights
@@ -32,7 +33,7 @@ OTHER_STREAM = 0x9E3779B9
 
 
 @dataclasses.dataclass(frozen=True)
-class Multiplier:
+class Multiplier(Shown):
     """What recipe A must spend for the loss that recipe B reaches, over what B spends.
 
     Attributes:
@@ -46,6 +47,7 @@ class Multiplier:
         paired: whether the runs of both fits are the same rows, drawn together.
         scale: name of `compute`.
         draws: number of draws.
+        frame_kind: of the runs behind it, as `Runs.frame_kind`.
     """
 
     compute: np.ndarray
@@ -58,15 +60,30 @@ class Multiplier:
     paired: bool
     scale: str
     draws: int
+    frame_kind: str = dataclasses.field(default="", repr=False)
 
-    def __str__(self) -> str:
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return the factors as a dataframe: the attributes [m] as columns.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        names = ("compute", "losses", "factor", "low", "high", "never")
+        return frame({name: getattr(self, name) for name in names}, kind, self.frame_kind)
+
+    def _blocks(self) -> list[Block]:
         how = f"{self.draws:,} {'paired' if self.paired else 'independent'} draws"
         rows: list[tuple[str, ...]] = [
             (f"{self.scale} of B", "loss", "A needs", f"{100 * self.level:g} % from", "to")
         ]
         for line in zip(self.compute, self.losses, self.factor, self.low, self.high, strict=True):
             rows.append((f"{line[0]:.3g}", f"{line[1]:.4f}", *(f"{x:.3g} x" for x in line[2:])))
-        return f"compute multiplier of B over A, {how}\n" + columns(rows, "<>>>>")
+        return [f"compute multiplier of B over A, {how}", Grid(rows, "<>>>>")]
 
 
 @host()
@@ -150,6 +167,7 @@ def compute_multiplier(
         paired=paired,
         scale=names[0],
         draws=0 if p is None else count,
+        frame_kind=next((x.runs.frame_kind for x in sides if isinstance(x, FitResult)), ""),
     )
 
 

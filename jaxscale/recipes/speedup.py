@@ -26,6 +26,7 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.flops import Flops
 from jaxscale.laws import Law
 from jaxscale.objective.objective import Objective
+from jaxscale.shown.blocks import Block, Shown
 from jaxscale.uncertainty.bootstrap import METHODS as SCHEMES
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.covariance import covariance
@@ -37,7 +38,7 @@ SPEEDUP_METHODS = ("none", "lack of fit", "paired", *SCHEMES)
 
 
 @dataclasses.dataclass(frozen=True)
-class Speedup:
+class Speedup(Shown):
     """By what factor the baseline's scale would have to grow to reach the new loss.
 
     Attributes:
@@ -58,14 +59,16 @@ class Speedup:
     scale: str
     count: int
 
-    def __str__(self) -> str:
+    def _blocks(self) -> list[Block]:
         text = f"{self.factor:.4g} times the {self.scale}"
         if self.method == "none":
-            return text
+            return [text]
         how = f"{self.method}, Student's t with {self.count} degrees of freedom"
         if self.method in SCHEMES:
             how = f"{self.method} bootstrap, {self.count:,} draws"
-        return f"{text} ({100 * self.level:g} % interval {self.low:.4g} to {self.high:.4g}: {how})"
+        return [
+            f"{text} ({100 * self.level:g} % interval {self.low:.4g} to {self.high:.4g}: {how})"
+        ]
 
 
 @host()

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from jaxscale.plotting.ticks import nice_ticks
-from jaxscale.reports.element import Element, add, make
 from jaxscale.reports.words import sized
+from jaxscale.shown.element import Element, add, make
 
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 62, 12, 14, 44

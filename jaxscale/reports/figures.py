@@ -15,7 +15,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from jaxscale.plotting.style import picture
-from jaxscale.reports.element import Element, make
+from jaxscale.shown.element import Element, make
 
 MANY = 400
 """Points beyond which a cloud becomes pixels: a page has several figures."""

@@ -17,6 +17,7 @@ from jaxscale.decisions.question import ask
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import complete, unit_of
 from jaxscale.laws import predict
+from jaxscale.shown.blocks import Shown
 from jaxscale.text import one_line
 from jaxscale.uncertainty.allocations import without_edges
 from jaxscale.uncertainty.draws import Draws, predictions
@@ -36,7 +37,7 @@ LONGEST = 24
 
 
 @dataclasses.dataclass(frozen=True)
-class Frontier:
+class Frontier(Shown):
     """Answers along a scale.
 
     Attributes:

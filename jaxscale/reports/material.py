@@ -11,11 +11,13 @@ import numpy as np
 from jaxscale.decisions.allocation import answers
 from jaxscale.decisions.question import ask
 from jaxscale.errors import JaxscaleError
+from jaxscale.fitting.account import notes
 from jaxscale.fitting.fractions import beyond_a_fraction
 from jaxscale.fitting.nesting import Nesting
 from jaxscale.fitting.reach import beyond, beyond_note
-from jaxscale.fitting.result import FitResult, notes
+from jaxscale.fitting.result import FitResult
 from jaxscale.reports.frontier import Frontier, frontier
+from jaxscale.shown.blocks import Shown
 from jaxscale.specification.result import Specifications
 from jaxscale.uncertainty.allocations import doubted
 from jaxscale.uncertainty.bootstrap import bootstrap
@@ -23,7 +25,7 @@ from jaxscale.uncertainty.draws import Draws
 
 
 @dataclasses.dataclass(frozen=True)
-class Material:
+class Material(Shown):
     """A fit with what the page says about it.
 
     Attributes:

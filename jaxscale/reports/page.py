@@ -19,7 +19,6 @@ from jaxscale.files.durable import write_atomically
 from jaxscale.fitting.result import FitResult
 from jaxscale.plotting.canvas import plain
 from jaxscale.reports.about import stated
-from jaxscale.reports.element import Element, document, make, raw
 from jaxscale.reports.material import Material, gather
 from jaxscale.reports.sections.along import along
 from jaxscale.reports.sections.answer import answer, sentence, top
@@ -29,7 +28,9 @@ from jaxscale.reports.sections.drawn import figures
 from jaxscale.reports.sections.parameters import certificate, parameters
 from jaxscale.reports.sections.results import results
 from jaxscale.reports.words import SPACE
-from jaxscale.text import marked, one_line
+from jaxscale.shown.blocks import Block, Shown, said
+from jaxscale.shown.element import Element, document, make, raw
+from jaxscale.text import one_line
 from jaxscale.uncertainty.draws import Draws
 
 DRAWS = 4000
@@ -37,7 +38,7 @@ DRAWS = 4000
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
+class Report(Shown):
     """A page with what it says on top.
 
     Attributes:
@@ -73,9 +74,10 @@ class Report:
         """
         write_atomically(Path(path), self.html.encode())
 
-    def __str__(self) -> str:
-        first = "\n".join(one_line(text) for text in self.answers)
-        return (first or "no answer: the fit is not certified") + marked(self.doubts)
+    def _blocks(self) -> list[Block]:
+        first = [one_line(text) for text in self.answers]
+        head = first or ["no answer: the fit is not certified"]
+        return [*head, *said(self.doubts, self.doubts)]
 
 
 def report(

@@ -8,7 +8,9 @@ from typing import Any
 
 from jaxscale.fitting.result import FitResult
 from jaxscale.flops import unit_of
-from jaxscale.text import columns, count, marked, one_line, quantity
+from jaxscale.shown.blocks import Block, Grid, Shown, said, text_of
+from jaxscale.shown.frames import frame
+from jaxscale.text import count, one_line, quantity
 from jaxscale.uncertainty.intervals import Interval
 
 KINDS = {
@@ -27,7 +29,7 @@ ALIKE = 1.05
 
 
 @dataclasses.dataclass(frozen=True)
-class Specification:
+class Specification(Shown):
     """One way to come to the answer.
 
     Attributes:
@@ -73,7 +75,7 @@ class Specification:
 
 
 @dataclasses.dataclass(frozen=True)
-class Specifications:
+class Specifications(Shown):
     """The answer under every choice.
 
     Attributes:
@@ -178,12 +180,33 @@ class Specifications:
             "seconds": self.seconds,
         }
 
-    def table(self, cross: bool = False) -> str:
+    def text(self, cross: bool = False) -> str:
         """Return the table as text.
 
         Args:
             cross: whether every combination of law, loss and residual is shown.
         """
+        return text_of(self._table(cross))
+
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return the specifications as a dataframe, the fit itself first.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
+
+        Returns:
+            The attributes of `Specification` as columns, a row for each.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        names = [field.name for field in dataclasses.fields(Specification)]
+        columns = {name: [getattr(row, name) for row in self.rows] for name in names}
+        return frame(columns, kind, self.fit.runs.frame_kind)
+
+    def _table(self, cross: bool = False) -> list[Block]:
         head = ["choice", "N*", "D*", "D/N", "L*", "a", ""]
         body, kind = [], ""
         for row in self.rows:
@@ -194,7 +217,7 @@ class Specifications:
             kind = row.kind
             indent = "" if kind == "fit" else "  "
             body.append([indent + one_line(row.changed), *_numbers(row), _note(row)])
-        lines = [columns([head, *body], "<>>>>><")]
+        lines: list[Block] = [Grid([head, *body], "<>>>>><", muted=(6,))]
         crossed = [row for row in self.certified if row.kind == "cross"]
         if crossed and not cross:
             few = f"{count(crossed[0].N)} to {count(crossed[-1].N)}"
@@ -203,10 +226,10 @@ class Specifications:
             written = count if name in ("N", "D") else _short
             low, high = written(at.low), written(at.high)
             lines.append(f"{100 * at.level:g} % of {self.draws}: {_called(name)} {low} to {high}")
-        return "\n".join(lines)
+        return lines
 
-    def __str__(self) -> str:
-        return f"{self.sentence}\n\n{self.table()}{marked(self.notes)}"
+    def _blocks(self) -> list[Block]:
+        return [self.sentence, "", *self._table(), *said(self.notes)]
 
 
 def _short(x: float) -> str:

@@ -20,7 +20,6 @@ and reads the directory, so none of the three rules depends on them.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import socket
@@ -38,6 +37,7 @@ from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws.names import law_file
 from jaxscale.sweep.cells import Chunk, Job, make_jobs
+from jaxscale.sweep.result import Planned, SweepResult
 from jaxscale.sweep.spec import Spec
 from jaxscale.sweep.summary import summary_row, write_summary
 from jaxscale.sweep.work import Made, Refit, kind, order, work
@@ -56,68 +56,6 @@ Item = tuple[Job, Chunk | None]
 """A fit, or a chunk of its replicates."""
 BYTES = 24
 """Of a cell of a table, about, in an order: as text in the file of a fit, or as a number."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Planned:
-    """What a sweep would do about one cell.
-
-    Attributes:
-        cell: its name.
-        fit: whether the fit on the disk would be reused.
-        chunks: chunks of bootstrap replicates.
-        reused: how many of them would be reused.
-    """
-
-    cell: str
-    fit: bool
-    chunks: int
-    reused: int
-
-
-@dataclasses.dataclass(frozen=True)
-class SweepResult:
-    r"""What a sweep led to.
-
-    Attributes:
-        directory: where its files are.
-        rows: one mapping per cell, as in `summary.json`.
-        reused: fits and chunks that were on the disk already.
-        computed: fits and chunks that were computed now.
-        seconds: wall time of this run.
-        workers: processes that computed something.
-
-    Example:
-        >>> from pathlib import Path
-        >>> import jaxscale
-        >>> runs = jaxscale.datasets.load("stdlib_ladder")
-        >>> rows = zip(runs.column("N"), runs.column("D"), runs.loss)
-        >>> lines = ["N,D,loss", *(f"{N},{D},{loss}" for N, D, loss in rows)]
-        >>> _ = Path("runs.csv").write_text("\n".join(lines))
-        >>> text = '[data.ladder]\npath = "runs.csv"\n[sweep]\nlaws = ["Chinchilla"]\nstarts = 64\n'
-        >>> _ = Path("sweep.toml").write_text(text)
-        >>> spec = jaxscale.read_spec("sweep.toml")
-        >>> done = jaxscale.run_sweep(spec, "results")
-        >>> len(done.rows), done.failures
-        (1, {})
-    """
-
-    directory: Path
-    rows: tuple[Mapping[str, Any], ...]
-    reused: int
-    computed: int
-    seconds: float
-    workers: int = 1
-
-    @property
-    def failures(self) -> dict[str, str]:
-        """The sentence of every cell that failed, by its name."""
-        return {row["cell"]: row["error"] for row in self.rows if row["error"]}
-
-    @property
-    def trusted(self) -> bool:
-        """Whether every cell was fitted and its certificate has nothing against it."""
-        return all(row["trusted"] and not row["error"] for row in self.rows)
 
 
 def plan_sweep(spec: Spec, directory: str | Path) -> tuple[Planned, ...]:

@@ -24,6 +24,7 @@ from jaxscale.files.reading import is_stream, read_text
 from jaxscale.laws.names import NamedLaw, named_law
 from jaxscale.objective.losses import NAMES
 from jaxscale.objective.residuals import RESIDUALS
+from jaxscale.shown.blocks import Shown
 from jaxscale.text import literal, short
 from jaxscale.varpro.starts import MAX_STARTS
 
@@ -37,7 +38,7 @@ DEEP_KEY = re.compile(r"^\s*\[*(?:[^.=,#\n]*\.){33}", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
-class DataSet:
+class DataSet(Shown):
     """One table of a sweep: its name, its file, and the options of `read_runs`.
 
     `written` is the path as it stands in the specification, which is how results call it.
@@ -50,7 +51,7 @@ class DataSet:
 
 
 @dataclasses.dataclass(frozen=True)
-class Cell:
+class Cell(Shown):
     """One fit of a sweep."""
 
     data: DataSet
@@ -70,7 +71,7 @@ class Cell:
 
 
 @dataclasses.dataclass(frozen=True)
-class Spec:
+class Spec(Shown):
     """A whole sweep; the cells are the product of its axes.
 
     Attributes:

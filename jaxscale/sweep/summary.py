@@ -115,13 +115,18 @@ def write_summary(directory: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _cell(value) for name, value in flat_row(row).items()}
+
+
+def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with what is nested in columns of its own, `param_alpha` and so on."""
     flat = {name: value for name, value in row.items() if name not in NESTED}
     flat["reasons"] = " ".join(row["reasons"])
     flat |= {f"param_{name}": value for name, value in row["params"].items()}
     flat |= {f"se_{name}": value for name, value in row["standard_error"].items()}
     for side, word in enumerate(("low", "high")):
         flat |= {f"{word}_{name}": pair[side] for name, pair in row["interval"].items()}
-    return {name: _cell(value) for name, value in flat.items()}
+    return flat
 
 
 def _cell(value: Any) -> Any:

@@ -120,6 +120,7 @@ def allocate(
         return found
     own = trusted_law(law)
     asked = ask(own, given, **more)
+    found = dataclasses.replace(found, frame_kind=law.runs.frame_kind)
     found = doubted(law, own, asked, found)
     if draws == 0:
         return found

@@ -25,6 +25,7 @@ from jaxscale.laws import Law
 from jaxscale.laws.names import law_given
 from jaxscale.objective.losses import Square
 from jaxscale.objective.residuals import Residual
+from jaxscale.shown.blocks import Block, Shown
 from jaxscale.uncertainty.draws import predictions
 
 PROFILE_VALUES = 64
@@ -34,7 +35,7 @@ PROFILE_ROUNDS = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class AsymptoteProfile:
+class AsymptoteProfile(Shown):
     """Least-squares fits at pinned values of the asymptote.
 
     Attributes:
@@ -85,14 +86,14 @@ class AsymptoteProfile:
         pairs = np.array([(column.min(), column.max()) for column in found]).reshape(-1, 2)
         return pairs[:, 0], pairs[:, 1]
 
-    def __str__(self) -> str:
+    def _blocks(self) -> list[Block]:
         name, level = self.name, f"{100 * self.level:g} %"
         below, above = self.open
         low, high = f"{self.low:.4g}", f"{self.high:.4g}"
         span = (
             f"from {low}{' (or below)' if below else ''} to {high}{' (or above)' if above else ''}"
         )
-        lines = [
+        lines: list[Block] = [
             f"at {level} the runs admit {name} {span}; the best is {self.best:.4g} "
             f"(least squares of {self.residual} residuals, F rule with {self.freedom} degrees of "
             "freedom)"
@@ -103,7 +104,7 @@ class AsymptoteProfile:
                 f"over those the prediction at {place} moves from {least:.4f} to {most:.4f}, "
                 f"by {100 * (most / least - 1):.2g} %"
             )
-        return "\n".join(lines)
+        return lines
 
 
 def reducible(runs: Runs, E: float) -> Runs:

@@ -15,7 +15,10 @@ from jaxscale._numerics.level import check_level
 from jaxscale.fitting.linearized import Noise
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law, predict
-from jaxscale.text import marked
+from jaxscale.shown.blocks import Block, Grid, Shown, said
+from jaxscale.shown.frames import frame
+from jaxscale.text import many
+from jaxscale.text import quantity as shown
 from jaxscale.uncertainty.intervals import KINDS, Interval, from_draws, percentile, tail
 from jaxscale.uncertainty.jackknife import jackknife
 from jaxscale.uncertainty.quantities import Asked, asked_of, evaluate, quantity
@@ -24,7 +27,7 @@ from jaxscale.uncertainty.uncertain import Uncertain
 
 
 @dataclasses.dataclass(frozen=True)
-class Band:
+class Band(Shown):
     """A prediction with its interval, arrays of the shape of the inputs.
 
     Attributes:
@@ -33,6 +36,7 @@ class Band:
         high: upper limit.
         level: nominal coverage.
         of: "the mean law", or "a new run" (with the noise of a run of mean weight).
+        frame_kind: of the runs behind it, as `Runs.frame_kind`.
     """
 
     center: np.ndarray
@@ -40,6 +44,31 @@ class Band:
     high: np.ndarray
     level: float
     of: str
+    frame_kind: str = dataclasses.field(default="", repr=False)
+
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return the predictions as a dataframe with columns center, low and high.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        return frame(
+            {name: np.ravel(x) for name, x in self._limits().items()}, kind, self.frame_kind
+        )
+
+    def _limits(self) -> dict[str, np.ndarray]:
+        return {"center": self.center, "low": self.low, "high": self.high}
+
+    def _blocks(self) -> list[Block]:
+        each = [np.ravel(x) for x in self._limits().values()]
+        rows = [["", "loss", f"{100 * self.level:g} % from", "to"]]
+        rows += [[str(k), *map(shown, row)] for k, row in enumerate(zip(*each, strict=True))]
+        return [f"{many(len(rows) - 1, 'prediction')} of {self.of}", Grid(rows, ">>>>")]
 
 
 @final
@@ -200,7 +229,8 @@ class Draws(Uncertain):
             noise = noise.reshape(-1, *[1] * (draws.ndim - 1))
             draws = self.fit.residual.losses(draws, noise)
         low, high = percentile(draws, tail(level, self.freedom, self.widening))
-        return Band(center, low, high, level, "a new run" if new_run else "the mean law")
+        of = "a new run" if new_run else "the mean law"
+        return Band(center, low, high, level, of, self.fit.runs.frame_kind)
 
     @property
     def title(self) -> str:
@@ -208,8 +238,8 @@ class Draws(Uncertain):
         of = "the posterior" if self.method == "posterior" else f"the {self.method} bootstrap"
         return f"{len(self)} draws of {of}"
 
-    def __str__(self) -> str:
-        return super().__str__() + marked(self.notes)
+    def _blocks(self) -> list[Block]:
+        return [*super()._blocks(), *said(self.notes)]
 
 
 def _predictions(law: Law, inputs: dict[str, Any]) -> Any:

@@ -37,20 +37,19 @@ from jaxscale.laws import Law
 from jaxscale.objective.inputs import in_units_of_runs
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.objective import LONG, Objective, partial
-from jaxscale.text import columns, count, one_line
-from jaxscale.text import quantity as number
+from jaxscale.shown.blocks import Block, Shown, text_of
+from jaxscale.shown.frames import frame
+from jaxscale.uncertainty.influential import influence_blocks, influence_columns
 from jaxscale.uncertainty.quantities import Quantity, quantity
 
 SPARE = 0.02
 """Least share of a run's own residual that the fit is taken not to absorb: 1 - leverage."""
 STEPS = (1.0, 0.3)
 """Fractions of a Newton step that a round tries."""
-HIGH = 0.9
-"""Leverage from which one step is not to be believed."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Influence:
+class Influence(Shown):
     """What each run does to one quantity; NumPy float64, in the order of the runs.
 
     Where `log` is true, every number but `value` is about the natural logarithm of the quantity.
@@ -110,16 +109,34 @@ class Influence:
         """
         return np.argsort(-np.abs(self.without), kind="stable")[:most]
 
-    def table(self, most: int = 10) -> str:
+    def text(self, most: int = 10) -> str:
         """Return the runs that matter most as text, `most` of them.
 
         Args:
             most: how many runs at most.
         """
-        return _table(self, most)
+        return text_of(influence_blocks(self, most))
 
-    def __str__(self) -> str:
-        return _table(self, 10)
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return what every run does as a dataframe, in the order of the runs.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
+
+        Returns:
+            Columns row, run (where runs are called something), the inputs, loss, residual, without,
+            per_loss, per_weight and leverage, as the attributes say; changes and derivatives are
+            of the logarithm where `log` is true.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        return frame(influence_columns(self), kind, self.runs.frame_kind)
+
+    def _blocks(self) -> list[Block]:
+        return influence_blocks(self, 10)
 
 
 @host()
@@ -368,39 +385,3 @@ def _newton_move(near: _Near, x: Array) -> Array:
     lower, ok = cholesky(hessian)
     # Where what is left does not hold the optimum, the curvature of all runs gives the direction.
     return -jnp.where(ok, cholesky_solve(lower, grad), cholesky_solve(near.factor, grad))
-
-
-def _table(found: Influence, most: int) -> str:
-    runs, names = found.runs, list(found.inputs)
-    change = "change without it"
-    called = f"log {found.quantity}" if found.log else found.quantity
-    what = runs.response.kind
-    rows = [["row", *names, what, "residual", change, f"d/d{what}", "leverage"]]
-    for k in found.largest(most):
-        moved = found.without[k]
-        rows.append(
-            [
-                runs.row(int(k)),
-                *(count(found.values[name][k]) for name in names),
-                f"{runs.loss[k]:.4g}",
-                f"{found.residual[k]:+.2e}",
-                f"{100 * np.expm1(moved):+.3g} %" if found.log else f"{moved:+.3g}",
-                f"{found.loss[k]:+.3g}" if found.loss[k] else "0",
-                f"{found.leverage[k]:.2f}",
-            ]
-        )
-    head = f"{found.quantity} = {number(found.value, 6)}; runs of {runs.source} that move it most:"
-    lines = [
-        one_line(head),
-        columns(rows, ">" * len(rows[0])),
-    ]
-    if found.delta is not None:
-        lines.append(f"d {called} / d delta = {found.delta:+.3g}")
-    lines += [f"d {called} / d {name} = {slope:+.3g}" for name, slope in found.fixed.items()]
-    high = int((found.leverage > HIGH).sum())
-    if high and found.rounds == 1:
-        lines.append(
-            f"! the fit passes through {high} of {len(found)} runs (leverage above {HIGH:g}): for "
-            "what happens without them use rounds=3, or refit"
-        )
-    return "\n".join(lines)

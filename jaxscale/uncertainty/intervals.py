@@ -11,10 +11,11 @@ import math
 import numpy as np
 
 from jaxscale._numerics.student import NORMAL, student_t
+from jaxscale.shown.blocks import Block, Shown
 
 
 @dataclasses.dataclass(frozen=True)
-class Interval:
+class Interval(Shown):
     """A confidence interval.
 
     Attributes:
@@ -35,11 +36,11 @@ class Interval:
     error: float
     method: str
 
-    def __str__(self) -> str:
-        return (
+    def _blocks(self) -> list[Block]:
+        return [
             f"{self.name} {self.estimate:.6g} [{self.low:.6g}, {self.high:.6g}] "
             f"({100 * self.level:g} %, {self.method})"
-        )
+        ]
 
 
 def tail(level: float, freedom: float = math.inf, widening: float = 1.0) -> float:

@@ -32,6 +32,8 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.sandwich import inverse_curvature, noise_ratio
 from jaxscale.objective.objective import LazyModel, Objective
 from jaxscale.optimizers import method
+from jaxscale.shown.blocks import Block, Shown
+from jaxscale.shown.frames import frame
 from jaxscale.uncertainty.covariance import (
     gradients,
     refuse_bound,
@@ -122,7 +124,7 @@ def _reached(objective: Pulled, z: Array) -> tuple[Array, Array]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Profile:
+class Profile(Shown):
     """The profile of one quantity.
 
     Attributes:
@@ -134,6 +136,7 @@ class Profile:
         freedom: degrees of freedom.
         calibration: "sandwich" or "laplace".
         logarithmic: whether the axis is best drawn in logarithm.
+        frame_kind: of the runs behind it, as `Runs.frame_kind`.
     """
 
     name: str
@@ -143,6 +146,7 @@ class Profile:
     freedom: float
     calibration: str
     logarithmic: bool
+    frame_kind: str = dataclasses.field(default="", repr=False)
 
     def interval(self, level: float = 0.9) -> Interval:
         """Return where the profile stays below the quantile of Student's t for a level.
@@ -162,6 +166,23 @@ class Profile:
             low, high = np.exp([low, high])
         method = f"profile, {self.calibration}"
         return Interval(self.name, self.estimate, float(low), float(high), level, math.nan, method)
+
+    def table(self, *, kind: str | None = None) -> Any:
+        """Return the profile as a dataframe: the quantity under its name, and the signed root.
+
+        Args:
+            kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
+                came from, else the first of these that is installed.
+
+        Raises:
+            ImportError: the library asked for is not installed.
+            ValueError: there is no such kind.
+        """
+        return frame({self.name: self.at, "signed_root": self.root}, kind, self.frame_kind)
+
+    def _blocks(self) -> list[Block]:
+        where = f"{self.at[0]:.6g} to {self.at[-1]:.6g}"
+        return [str(self.interval()), f"followed at {len(self.at)} values from {where}"]
 
 
 @final
@@ -310,6 +331,7 @@ def profile(
             freedom,
             calibration,
             q.logarithmic,
+            fit.runs.frame_kind,
         )
         for k, (q, (x, root)) in enumerate(zip(asked, found, strict=True))
     ]

@@ -20,6 +20,7 @@ import numpy as np
 from jaxscale.errors import FitError
 from jaxscale.fitting.linearized import Linearized, Noise
 from jaxscale.fitting.result import FitResult
+from jaxscale.shown.blocks import Block, Shown
 from jaxscale.text import quantity
 from jaxscale.uncertainty.components import GIVEN, Components, components, model, p_values
 from jaxscale.uncertainty.groupings import Grouping, groupings
@@ -33,7 +34,7 @@ wide as they must be, while a false alarm makes them wider than they need be."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Sharing:
+class Sharing(Shown):
     """Residuals that move together within groups.
 
     Attributes:
@@ -51,8 +52,8 @@ class Sharing:
     p: float
     said: str
 
-    def __str__(self) -> str:
-        return self.said
+    def _blocks(self) -> list[Block]:
+        return [self.said]
 
 
 def level_of(groups: float) -> float:
@@ -126,7 +127,7 @@ def _per(each: Grouping) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class Shares:
+class Shares(Shown):
     """How shared noise is drawn.
 
     Attributes:

@@ -18,6 +18,7 @@ from jax import Array
 
 from jaxscale._numerics.sums import dot
 from jaxscale.objective.objective import Objective
+from jaxscale.shown.blocks import shown
 from jaxscale.varpro.normal_equations import (
     System,
     best,
@@ -36,6 +37,7 @@ STRIPS = 2
 """Strips of rows worked on side by side: what keeps two cores busy; more are slower."""
 
 
+@shown
 class Surface(NamedTuple):
     """The objective over a grid of exponents with everything linear at its best.
 

@@ -13,10 +13,11 @@ from jaxscale._numerics.pytree import pytree
 from jaxscale._numerics.smallmat import nonnegative_solve
 from jaxscale._numerics.sums import dot
 from jaxscale.objective.objective import Objective
+from jaxscale.shown.blocks import Shown
 
 
 @pytree
-class Reduced:
+class Reduced(Shown):
     """The objective with its linear parameters eliminated: a function of the others, q [Q].
 
     At given q the law is affine in its offsets and coefficients, so they follow from a weighted

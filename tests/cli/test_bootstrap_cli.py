@@ -190,7 +190,7 @@ def test_influence_ranks_the_runs(capsys, folder, tmp_path):
     code, out, err = run(capsys, "influence", folder / "fit.json", *options)
     assert (code, err) == (0, "") and figure.stat().st_size > 1000
     found = influence(jaxscale.load(folder / "fit.json"), Best(1e24))
-    assert out == found.table(3) + "\n"
+    assert out == found.text(3) + "\n"
     options = ["--compute", "1e24", "--out", tmp_path / "whole.json", "--json"]
     code, out, _ = run(capsys, "influence", folder / "fit.json", *options)
     document = json.loads((tmp_path / "whole.json").read_text())

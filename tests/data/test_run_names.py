@@ -7,7 +7,7 @@ import pytest
 
 import jaxscale
 from jaxscale.checks.repeats import sweep_notes
-from jaxscale.fitting.result import notes
+from jaxscale.fitting.account import notes
 from jaxscale.text import columns
 
 CALLED = {

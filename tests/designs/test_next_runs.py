@@ -14,6 +14,7 @@ from jaxscale.designs.design import design, posed
 from jaxscale.designs.information import Believed
 from jaxscale.designs.rivals import apart
 from jaxscale.designs.simulation import simulate as simulated
+from jaxscale.shown.blocks import full_text
 from jaxscale.uncertainty.covariance import covariance
 from jaxscale.uncertainty.quantities import Best, evaluate
 
@@ -47,7 +48,7 @@ def test_the_usual_designs_of_that_cost_narrow_it_less(batch):
 
 
 def test_the_text_has_the_batch_the_answer_and_the_notes(batch):
-    text = str(batch)
+    text = full_text(batch)
     assert "N*(C=1e25)" in text and "interval left" in text and "isoFLOP" in text
     assert all(f"! {note}" in text for note in batch.notes)
 

@@ -12,7 +12,7 @@ from jaxscale.engine import tall
 from jaxscale.engine.dispatch import Search
 from jaxscale.engine.loop import Solution, Status
 from jaxscale.fitting.preparation import prepare
-from jaxscale.fitting.result import fit_table
+from jaxscale.shown.blocks import full_text
 
 
 def tiled(times, noise=0.01, seed=0):
@@ -184,14 +184,14 @@ def test_a_tall_fit_is_a_fit_of_all_runs(noise, monkeypatch, tmp_path):
     got = jaxscale.fit("Chinchilla", runs, starts=200, progress=lambda *a: seen.append(a))
     assert got.certificate.trusted and got.certificate.share_at_best == 1
     assert (got.certificate.sampled, got.certificate.solved_on) == (4096, 1)
-    assert "4,096 of 18,000 runs; from its lowest optimum on all of them" in fit_table(got)
+    assert "4,096 of 18,000 runs; from its lowest optimum on all of them" in full_text(got)
     assert seen[-1][0] == seen[-1][1] and sorted(seen) == seen
     got.save(tmp_path / "fit.json")
     back = jaxscale.load(tmp_path / "fit.json").certificate
     assert (back.sampled, back.solved_on) == (4096, 1)
     monkeypatch.setattr(tall, "TALL", 1 << 60)
     whole = jaxscale.fit("Chinchilla", runs, starts=32)
-    assert whole.certificate.sampled == 0 and "searched on" not in fit_table(whole)
+    assert whole.certificate.sampled == 0 and "searched on" not in full_text(whole)
     if noise:
         assert got.value == pytest.approx(whole.value, rel=1e-9)
     for name, value in whole.law.values.items():

@@ -21,9 +21,9 @@ from jaxscale import (
 )
 from jaxscale.datasets.synthetic import isoflop_design, simulate
 from jaxscale.engine.loop import Status
+from jaxscale.fitting.account import notes
 from jaxscale.fitting.certificate import certify
 from jaxscale.fitting.preparation import prepare
-from jaxscale.fitting.result import notes
 
 N, D = isoflop_design(np.logspace(18, 21, 4), sizes=6)
 

@@ -16,9 +16,10 @@ from jaxscale.isoflops.curves import training_curves
 from jaxscale.isoflops.envelope import envelopes
 from jaxscale.isoflops.lines import Line, lines, reach
 from jaxscale.isoflops.minima import by_budget
-from jaxscale.isoflops.result import budget_table
+from jaxscale.isoflops.result import budget_grid
 from jaxscale.isoflops.verdict import missed_shape
 from jaxscale.plotting import plot_isoflop
+from jaxscale.shown.blocks import text_of
 from tests.isoflops.tables import isoflop_table
 
 LAW = Chinchilla.preset("hoffmann_2022")
@@ -364,7 +365,7 @@ def test_runs_beside_the_valleys_are_counted_once_and_are_no_doubt(ray):
     found = isoflop(runs, law=None)
     assert not found.doubts
     assert len(found.minima["parabola"].valleys) == len(BUDGETS)
-    table = budget_table(found.minima["parabola"]).splitlines()
+    table = text_of([budget_grid(found.minima["parabola"])]).splitlines()
     assert len(table) == 1 + len(BUDGETS) + 1
     assert table[-1].split()[:2] == ["others", str(len(N))]
     assert sum("beside the valleys" in note for note in found.notes) == 1

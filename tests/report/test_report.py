@@ -14,10 +14,11 @@ from jaxscale.errors import DataError
 from jaxscale.flops import PowerCost
 from jaxscale.reports.about import FIELDS, read_about
 from jaxscale.reports.chart import Line, Panel
-from jaxscale.reports.element import data, make, table
 from jaxscale.reports.figures import inline
 from jaxscale.reports.frontier import round_up, spaced
 from jaxscale.reports.words import powers, stated
+from jaxscale.shown.blocks import full_text
+from jaxscale.shown.element import data, make, table
 from jaxscale.uncertainty.intervals import Interval
 
 HOSTILE = [
@@ -86,7 +87,7 @@ def test_the_answer_stands_on_top_with_its_interval_and_its_doubts(made, fitted)
     text = "".join(page.text).replace("\xa0", " ")
     assert text.index(sentence) < text.index("standard error")
     assert all(doubt in text for doubt in made.doubts)
-    assert len(made.html) < 1.5e6 and str(made).startswith(sentence)
+    assert len(made.html) < 1.5e6 and full_text(made).startswith(sentence)
 
 
 def test_a_budget_is_in_the_unit_of_the_cost(fitted):

@@ -86,7 +86,7 @@ def test_what_is_not_certified_is_shown_with_its_reason(fitted):
     odd = specify(fitted, compute=1e23, parameters={"tokens": tokens}, cross=False, **HOSTED)
     row = next(row for row in odd.rows if row.kind == "parameters")
     assert row.changed == "N as tokens"
-    assert not row.trusted and row.reason[:60] in odd.table()
+    assert not row.trusted and row.reason[:60] in odd.text()
     assert all(row.reason for row in odd.rows if not row.trusted)
     lost = sum(not row.trusted for row in odd.rows)
     assert odd.notes[0].startswith(f"{lost} of {len(odd.rows)} do not count (")

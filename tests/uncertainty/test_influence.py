@@ -154,7 +154,7 @@ def test_the_table_names_rows_as_the_source_does(noisy):
     assert "d log N*(C=1e24) / d delta" in lines[12]
     assert ("rounds=3" in str(found)) == bool((found.leverage > 0.9).any())
     assert influence(fit_of(runs, jaxscale.Huber(1e-3)), N_STAR).rounds == 2
-    assert len(found.table(3).splitlines()) == len(lines) - 7
+    assert len(found.text(3).splitlines()) == len(lines) - 7
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from jaxscale.reports.chart import Line, Panel
-from jaxscale.reports.element import Child, Element, data, make, section, table
 from jaxscale.reports.frontier import Frontier
 from jaxscale.reports.material import Material
 from jaxscale.reports.sections.answer import sentence
 from jaxscale.reports.words import SPACE, UNIT, powers, sized, spread, stated, times
+from jaxscale.shown.element import Child, Element, data, make, section, table
 from jaxscale.text import count
 from jaxscale.uncertainty.intervals import Interval
 

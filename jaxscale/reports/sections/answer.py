@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from jaxscale._version import __version__
-from jaxscale.reports.element import Child, Element, called, make
 from jaxscale.reports.frontier import Frontier
 from jaxscale.reports.material import Material
 from jaxscale.reports.words import SPACE, UNIT, powers, sized, spread, stated, times
+from jaxscale.shown.element import Child, Element, called, make
 from jaxscale.text import many, marked
 from jaxscale.uncertainty.intervals import Interval
 

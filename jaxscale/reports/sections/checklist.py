@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jaxscale.comparison.result import Comparison
-from jaxscale.fitting.result import NEWTON
+from jaxscale.fitting.account import NEWTON
 from jaxscale.flops import UNIT, Cost, Flops, SixND
 from jaxscale.reports.about import FIELDS
-from jaxscale.reports.element import Child, Element, called, make, section, table
 from jaxscale.reports.material import Material
 from jaxscale.reports.words import in_column
+from jaxscale.shown.element import Child, Element, called, make, section, table
 from jaxscale.text import many, quantity
 
 GROUPS = {

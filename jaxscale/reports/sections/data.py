@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jaxscale.reports.element import Child, Element, called, make, section, table
 from jaxscale.reports.material import Material
 from jaxscale.reports.words import in_column
+from jaxscale.shown.element import Child, Element, called, make, section, table
 from jaxscale.text import many, quantity
 
 ENDS = 8

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from jaxscale.fitting.result import FitResult
 from jaxscale.plotting import FIGURES
-from jaxscale.reports.element import Child, Element, make, section
 from jaxscale.reports.figures import figure
 from jaxscale.reports.material import Material
+from jaxscale.shown.element import Child, Element, make, section
 
 HALF = {
     "law": "The runs and the law.",

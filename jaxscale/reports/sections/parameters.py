@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 
+from jaxscale.fitting.account import error_text
 from jaxscale.fitting.certificate import Certificate
-from jaxscale.fitting.result import FitResult, error_text
+from jaxscale.fitting.result import FitResult
 from jaxscale.laws import derived
 from jaxscale.plotting import plot_starts
-from jaxscale.reports.element import Child, Element, make, section, table
 from jaxscale.reports.figures import figure
 from jaxscale.reports.material import Material, nested
 from jaxscale.reports.words import spread
+from jaxscale.shown.element import Child, Element, make, section, table
 from jaxscale.text import many, quantity
 
 STATUS = {

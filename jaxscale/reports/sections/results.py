@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jaxscale.comparison.account import percent
 from jaxscale.comparison.held_out import HeldOut
-from jaxscale.comparison.result import Comparison, percent
+from jaxscale.comparison.result import Comparison
 from jaxscale.plotting import FIGURES
-from jaxscale.reports.element import Child, Element, called, make, section, table
 from jaxscale.reports.figures import figure
 from jaxscale.reports.material import Material
+from jaxscale.shown.blocks import full_text
+from jaxscale.shown.element import Child, Element, called, make, section, table
 from jaxscale.text import quantity
 
 TITLES = {
@@ -34,7 +36,9 @@ def _result(k: int, result: Any) -> Element:
     title = TITLES.get(kind, kind)
     inner = _comparison(result) if isinstance(result, Comparison) else []
     first = getattr(result, "sentence", "")
-    lines = [line for line in str(result).strip().split("\n") if not first or line.strip() != first]
+    lines = [
+        line for line in full_text(result).strip().split("\n") if not first or line.strip() != first
+    ]
     doubts = [make("li", line[2:]) for line in lines if line.startswith("! ")]
     shown = "\n".join(line for line in lines if not line.startswith("! ")).strip("\n")
     text: list[Child] = [part for line in shown.split("\n") for part in (line, make("br"))]

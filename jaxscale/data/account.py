@@ -1,0 +1,53 @@
+"""What a table of runs says of itself: its columns with their ranges, and what was left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jaxscale.data.cells import left_out
+from jaxscale.shown.blocks import Block, Grid, Note
+from jaxscale.text import count, listing, many, one_line, quantity
+
+COUNTED = ("N", "D", "C")
+
+
+def runs_blocks(runs: Any) -> list[Block]:
+    """Return the columns of runs with their ranges, and the notes on them."""
+    rows = [["column", "from", "to", "different", "read from"]]
+    numbers = {**runs.columns, "loss": runs.loss}
+    numbers |= {} if runs.weight is None else {"weight": runs.weight}
+    for name, column in numbers.items():
+        known = column[np.isfinite(column)]
+        shown = count if name in COUNTED else quantity
+        ends = [shown(known.min()), shown(known.max())] if known.size else ["", ""]
+        rows.append([name, *ends, f"{len(np.unique(known)):,}", _source(runs, name)])
+    labels = [] if runs.group is None else [str(x) for x in dict.fromkeys(runs.group.tolist())]
+    if labels:
+        rows.append(["group", "", "", f"{len(labels):,}", _source(runs, "group")])
+    if not any(row[-1] for row in rows[1:]):
+        rows = [row[:-1] for row in rows]
+    told = [*runs.warnings, *left_out(runs.dropped, called=runs.called)]
+    return [
+        one_line(f"{many(len(runs), 'run')} from {runs.source}"),
+        Grid(rows, "<>>><"[: len(rows[0])], muted=(4,)),
+        *([one_line(f"groups: {listing(labels)}")] if labels else []),
+        *map(Note, told),
+    ]
+
+
+def _source(runs: Any, name: str) -> str:
+    called = runs.names.get(name, name)
+    return "" if called == name else str(called)
+
+
+def runs_columns(runs: Any) -> dict[str, Any]:
+    """Return the columns of a dataframe of the runs."""
+    found: dict[str, Any] = {"row": runs.rows}
+    if runs.called:
+        found["run"] = [runs.called.get(int(row), "") for row in runs.rows]
+    if runs.group is not None:
+        found["group"] = runs.group
+    found |= {**runs.columns, "loss": runs.loss}
+    return found if runs.weight is None else {**found, "weight": runs.weight}
