@@ -27,6 +27,7 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.sandwich import standard_errors
 from jaxscale.fitting.statistics import statistics
 from jaxscale.fitting.suspects import suspects
+from jaxscale.fitting.trials import weighs_trials
 from jaxscale.laws import CATALOGUE, Law, derived
 from jaxscale.laws.explained import ANY
 from jaxscale.objective.objective import Objective
@@ -217,7 +218,9 @@ def concluded(found: Found, certificate: Certificate) -> FitResult:
         start_values=np.where(np.isfinite(solution.value), solution.value, np.nan),
         start_status=solution.status,
         intervals=_intervals(law, objective.space.free, problem.inputs),
-        suspects=NONE if at.value <= at.floor else suspects(around, prediction, runs.loss),
+        suspects=NONE
+        if at.value <= at.floor
+        else suspects(around, prediction, runs.loss, counted=weighs_trials(runs)),
         warnings=problem.warnings,
         seconds={},
         settings={},

@@ -35,17 +35,23 @@ CHUNK = 1024
 """Residuals that are judged at a time."""
 
 
-def suspects(at: Linearized, prediction: np.ndarray, loss: np.ndarray) -> np.ndarray:
+def suspects(
+    at: Linearized, prediction: np.ndarray, loss: np.ndarray, *, counted: bool = False
+) -> np.ndarray:
     """Return the indices [k] of the runs that do not belong to a fit, among those it uses.
 
     Args:
         at: the fit linearized, n runs.
         prediction: [n] in the units of the runs.
         loss: [n].
+        counted: whether the weights are numbers of trials: counts scatter by themselves, and no
+            run is suspect for what five of their standard errors allow.
     """
     used = np.flatnonzero(at.weight > 0)
     root = np.sqrt(at.weight[used] / at.weight[used].mean())
     rounding = at.objective.residual.moved(prediction, loss, 0.5 * decimal_unit(loss))
+    if counted:  # a rounding to u is an error of u / sqrt(3)
+        rounding = np.maximum(rounding, np.sqrt(3 / np.maximum(at.weight, 1e-300)))
     residual, slopes = at.residual[used] * root, at.rows[np.ix_(used, at.moving)] * root[:, None]
     spare = len(used) - int(at.moving.sum())
     found: np.ndarray = used[outliers(residual, slopes, spare, rounding[used] * root)]

@@ -200,3 +200,17 @@ def test_a_run_without_weight_is_not_suspect(noisy):
     weight[[3, 44]] = 0.0
     fit = jaxscale.fit(jaxscale.Chinchilla(), noisy.replace(weight=weight))
     assert {17, 30} <= set(fit.suspects) and not {3, 44} & set(fit.suspects)
+
+
+@pytest.mark.parametrize(("questions", "seed"), [(200, 46), (1000, 44), (5000, 55)])
+def test_counts_are_not_suspect_for_what_counts_scatter_by(questions, seed):
+    compute = np.geomspace(1e18, 1e23, 12)
+    right = 0.25 + 0.75 * np.exp(-0.1 - 3 * (compute / 1e19) ** -0.35)
+    share = np.random.default_rng(seed).binomial(questions, right) / questions
+    table = {"C": compute, "accuracy": share, "trials": np.full(12, questions)}
+    law = jaxscale.DirectAccuracy(Q_min=0.25)
+    fit = jaxscale.fit(law, table, residual="binomial", starts=64)
+    assert list(fit.suspects) == []
+    table["accuracy"] = share + np.where(np.arange(12) == 6, 10 * (0.25 / questions) ** 0.5, 0)
+    table["accuracy"] = np.round(table["accuracy"] * questions) / questions
+    assert list(jaxscale.fit(law, table, residual="binomial", starts=64).suspects) == [6]
