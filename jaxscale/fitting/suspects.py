@@ -50,16 +50,19 @@ def suspects(
     used = np.flatnonzero(at.weight > 0)
     root = np.sqrt(at.weight[used] / at.weight[used].mean())
     rounding = at.objective.residual.moved(prediction, loss, 0.5 * decimal_unit(loss))
-    if counted:  # a rounding to u is an error of u / sqrt(3)
-        rounding = np.maximum(rounding, np.sqrt(3 / np.maximum(at.weight, 1e-300)))
     residual, slopes = at.residual[used] * root, at.rows[np.ix_(used, at.moving)] * root[:, None]
     spare = len(used) - int(at.moving.sum())
-    found: np.ndarray = used[outliers(residual, slopes, spare, rounding[used] * root)]
+    known = float(at.weight[used].mean() ** -0.5) if counted else 0.0
+    found: np.ndarray = used[outliers(residual, slopes, spare, rounding[used] * root, known)]
     return found
 
 
 def outliers(
-    residual: np.ndarray, slopes: np.ndarray, spare: int, rounding: np.ndarray
+    residual: np.ndarray,
+    slopes: np.ndarray,
+    spare: int,
+    rounding: np.ndarray,
+    known: float = 0.0,
 ) -> np.ndarray:
     """Return the sorted indices of outliers of a linear model.
 
@@ -68,14 +71,15 @@ def outliers(
         slopes: [n, P] derivatives by the coordinates.
         spare: n minus the number of parameters.
         rounding: [n] how far rounding the loss can move each residual.
+        known: standard deviation of the residuals at least.
     """
     unit = binary_unit(residual)
     if spare < 2 or not np.isfinite(residual).all() or not np.isfinite(slopes).all():
         return np.zeros(0, int)
-    r, rounding = residual / unit, rounding / unit
+    r, rounding, known = residual / unit, rounding / unit, known / unit
     basis = _basis(slopes)
     r = _least_absolute(r, basis)
-    spread = np.sort(np.abs(r))[-spare:][(spare - 1) // 2] / 0.6745
+    spread = max(np.sort(np.abs(r))[-spare:][(spare - 1) // 2] / 0.6745, known)
     far = np.flatnonzero(np.abs(r) > SCREEN * np.maximum(spread, rounding))
     order = far[np.argsort(-np.abs(r[far]), kind="stable")]  # at most half of the spare ones
     kept = np.ones(len(r), bool)
@@ -97,6 +101,7 @@ def outliers(
         fitted = np.where(seen, fitted / np.sqrt(np.where(seen, values, 1.0)), 0)
         freedom = spare - taken
         variance = np.maximum(energy[:-1] - np.sum(fitted**2, axis=1), 0.0) / freedom
+        variance = np.maximum(variance, known**2)
         size = (variance + rounding[some] ** 2 / 3) * (1 + np.sum(along**2, axis=1))
         missed = np.abs(value - np.sum(along * fitted, axis=1))
         for k in np.flatnonzero(~away & (missed > FAR * np.sqrt(size))):
