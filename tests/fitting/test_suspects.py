@@ -211,6 +211,6 @@ def test_counts_are_not_suspect_for_what_counts_scatter_by(questions, seed):
     law = jaxscale.DirectAccuracy(Q_min=0.25)
     fit = jaxscale.fit(law, table, residual="binomial", starts=64)
     assert list(fit.suspects) == []
-    table["accuracy"] = share + np.where(np.arange(12) == 6, 10 * (0.25 / questions) ** 0.5, 0)
+    table["accuracy"] = share + np.where(np.arange(12) == 6, 8 * (0.25 / questions) ** 0.5, 0)
     table["accuracy"] = np.round(table["accuracy"] * questions) / questions
     assert list(jaxscale.fit(law, table, residual="binomial", starts=64).suspects) == [6]
