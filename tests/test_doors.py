@@ -276,3 +276,10 @@ def test_a_path_is_no_table_yet(door):
 def test_the_solver_takes_what_a_fit_takes():
     for law in LAWS.values():
         assert len(jaxscale.solver(law, TABLES["a dict"], starts=4).starts) == 4
+
+
+@pytest.mark.parametrize("given", [Runs(N=[1.0, 2.0], loss=[2.0, 1.0]), 3, None])
+@pytest.mark.parametrize("door", [jaxscale.compare, jaxscale.rollout, jaxscale.cross_validate])
+def test_what_is_no_list_of_laws_is_told_what_comes_first(door, given):
+    with pytest.raises(TypeError, match="laws must be a list .* before the runs"):
+        door(given, ["Chinchilla"])

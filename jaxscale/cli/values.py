@@ -41,7 +41,9 @@ def integer(text: str) -> int:
 
 
 def _unit_alone(text: str) -> str:
-    """Return what to do where a shell has split a number from its unit."""
+    """Return what to do where a shell has split a number from its unit, or commas join several."""
+    if "," in text:
+        return f"; several stand side by side: {' '.join(short(text, 60).split(','))}"
     return f"; write 7{text}, or '7 {text}' in quotes" if text in tuple("KMBGTkmbgt") else ""
 
 

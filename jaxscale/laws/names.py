@@ -129,9 +129,18 @@ def law_given(law: Given) -> Law:
 
 
 def several(laws: Given | Iterable[Given]) -> list[Given]:
-    """Return laws as a list, of one law too."""
+    """Return laws as a list, of one law too.
+
+    Raises:
+        TypeError: it is no law and no list of some.
+    """
     if isinstance(laws, Law | type | str) or is_function(laws):
         return [laws]
+    if not isinstance(laws, Iterable):
+        raise TypeError(
+            "laws must be a list such as ['Chinchilla', 'PowerLaw:C'], before the runs; got "
+            f"{type(laws).__name__}"
+        )
     return list(cast(Iterable[Given], laws))
 
 

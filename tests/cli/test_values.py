@@ -61,6 +61,14 @@ def test_what_is_no_number_is_a_sentence_with_examples(text):
             kind(f"N={text}")
 
 
+@pytest.mark.parametrize("text", ["1e22,1e23", "7B,70B", "1,2,x"])
+def test_several_numbers_joined_by_commas_are_told_to_stand_side_by_side(text):
+    with pytest.raises(
+        argparse.ArgumentTypeError, match=f"side by side: '{text}'".replace(",", " ")
+    ):
+        values.number(text)
+
+
 def test_a_unit_that_the_shell_has_split_off_is_told_how_to_be_joined(capsys):
     assert main(["predict", "Chinchilla:hoffmann_2022", "--N", "7", "B", "--D", "1T"]) == 2
     assert "write 7B, or '7 B' in quotes" in capsys.readouterr().err
