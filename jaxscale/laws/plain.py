@@ -103,8 +103,11 @@ def law_of(
     Cost: half a second of compiling and trying, once.
 
     Example:
-        power = jaxscale.law_of(lambda N, a, b, c: c + a * N**-b, positive=("a", "c"))
-        fit = jaxscale.fit(power, runs)
+        >>> import jaxscale
+        >>> power = jaxscale.law_of(lambda N, a, b, c: c + a * N**-b, positive=("a", "c"))
+        >>> law = power(a=400.0, b=0.34, c=1.7)  # or jaxscale.fit(power, runs).law
+        >>> round(float(jaxscale.predict(law, N=1e9)), 2)
+        2.05
     """
     if not is_function(function):
         raise TypeError(
