@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import inspect
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeGuard
 
@@ -250,6 +251,7 @@ def _law(function: Callable[..., Any], asked: Asked) -> type[Law]:
         for name, spec in declared(probe, proven, positive, bounds=bounds, start=start).items()
     }
     scale: dict[str, Any] = {"of": static(default="S")} if asked.inputs == ("S",) else {}
+    home = getattr(function, "__module__", None)
     body = {
         "__annotations__": {
             **dict.fromkeys((*fields, *scales), "Scalar"),
@@ -257,7 +259,7 @@ def _law(function: Callable[..., Any], asked: Asked) -> type[Law]:
         },
         "__call__": formula,
         "__doc__": inspect.getdoc(function) or f"{heading}.",
-        "__module__": getattr(function, "__module__", __name__),
+        "__module__": home if home in sys.modules else __name__,  # text may run in no module
         "input_kinds": kinds,
         "origin": Origin(function, _unknown(asked.name, names, free)),
         **fields,

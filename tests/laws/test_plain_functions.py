@@ -239,3 +239,9 @@ def test_everything_that_takes_a_fit_takes_that_of_a_function(tmp_path):
     draws = jaxscale.bootstrap(found, draws=16)
     assert np.isfinite(draws.law.E).all()
     assert jaxscale.compare([joint, "Chinchilla"], runs, starts=64, draws=0) is not None
+
+
+@pytest.mark.parametrize("home", [{}, {"__name__": "not_imported"}, {"__name__": None}])
+def test_a_function_of_text_that_runs_in_no_module_is_a_law_too(home):
+    exec("f = lambda N, a, b: a * N**-b", home)
+    assert jaxscale.law_of(home["f"])(a=2.0, b=0.5)(4.0) == 1.0
