@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 from jaxscale.errors import JaxscaleError
 from jaxscale.files.reading import read_bytes
@@ -141,7 +141,7 @@ def several(laws: Given | Iterable[Given]) -> list[Given]:
             "laws must be a list such as ['Chinchilla', 'PowerLaw:C'], before the runs; got "
             f"{type(laws).__name__}"
         )
-    return list(cast(Iterable[Given], laws))
+    return list(laws)
 
 
 def counts_cost(law: Law) -> bool:
