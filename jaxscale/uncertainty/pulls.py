@@ -21,7 +21,8 @@ from jaxscale._numerics.pytree import pytree
 from jaxscale.engine.dispatch import Search
 from jaxscale.engine.problems import Problems
 from jaxscale.fitting.linearized import Linearized
-from jaxscale.objective.objective import LazyModel, Objective
+from jaxscale.objective.curvature import LazyModel
+from jaxscale.objective.objective import Objective
 from jaxscale.optimizers import method
 from jaxscale.uncertainty.quantities import Quantity
 
