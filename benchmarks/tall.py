@@ -28,7 +28,7 @@ from benchmarks.problems import Problem, default_problem
 from jaxscale import engine
 from jaxscale._numerics import programs
 from jaxscale.engine import tall
-from jaxscale.engine.loop import Limits
+from jaxscale.engine.limits import Limits
 from jaxscale.varpro.starts import random_starts
 
 COST, WIDTH, STEPS = 240_000, 32, 8

@@ -105,19 +105,10 @@ def test_no_face_hides_a_module(face):
     assert not handed_on & beside
 
 
-def documented(tree):
-    """Lines of the docstrings of a module and of what it defines."""
-    kinds = ast.Module | ast.ClassDef | ast.FunctionDef
-    nodes = [node for node in ast.walk(tree) if isinstance(node, kinds)]
-    strings = [node.body[0] for node in nodes if ast.get_docstring(node)]
-    return sum(string.end_lineno - string.lineno + 1 for string in strings)
-
-
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_house_rules(path):
     text = path.read_text()
-    # As of functions, the docstrings are not counted: those of public names have examples.
-    assert text.count("\n") - documented(ast.parse(text)) <= 375
+    assert text.count("\n") <= 400
     assert "jax.config.update" not in text and "pickle.load" not in text
     tree = ast.parse(text)
     for node in ast.walk(tree):

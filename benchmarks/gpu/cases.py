@@ -15,7 +15,7 @@ import numpy as np
 import jaxscale
 from jaxscale import engine
 from jaxscale._numerics import sums
-from jaxscale.engine.loop import Limits
+from jaxscale.engine.limits import Limits
 from jaxscale.varpro.grid import surface
 from jaxscale.varpro.starts import random_starts
 

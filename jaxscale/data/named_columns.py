@@ -10,6 +10,7 @@ import numpy as np
 from jaxscale.data.columns import canonical
 from jaxscale.data.groups import coded, lowest_rows, numbered
 from jaxscale.data.loss_curves import ALIASES
+from jaxscale.data.sources import Sourced
 from jaxscale.errors import DataError
 from jaxscale.text import listing, many, short
 
@@ -25,18 +26,13 @@ MEANT = {"lr": ALIASES["lr"], "batch": tuple(BATCH.split())}
 """Names of columns, in lower case without punctuation, that short names of what is tuned mean."""
 
 
-class NamedColumns:
+class NamedColumns(Sourced):
     """What `Runs` has, and how its columns are found."""
 
-    columns: dict[str, np.ndarray]
     loss: np.ndarray
     weight: np.ndarray | None
     group: np.ndarray | None
-    rows: np.ndarray
-    source: str
     warnings: tuple[str, ...]
-    names: dict[str, str]
-    unread: dict[str, str]
 
     def replace(self, **changes: Any) -> Self:
         """Return the runs with some columns or attributes changed."""
@@ -44,22 +40,6 @@ class NamedColumns:
 
     def select(self, mask: np.ndarray, reason: str) -> Self:
         """Return the runs where `mask` [n] is true."""
-        raise NotImplementedError
-
-    def column(self, name: str) -> np.ndarray:
-        """Return a column [n]; the third of N, D, C follows from the other two."""
-        raise NotImplementedError
-
-    def column_called(self, name: str) -> str:
-        """Return the name here of a column that the source may call otherwise."""
-        raise NotImplementedError
-
-    def where(self, index: int) -> str:
-        """Return how to name a run in a message."""
-        raise NotImplementedError
-
-    def row(self, index: int) -> str:
-        """Return the row of a run, with what the run is called."""
         raise NotImplementedError
 
     def without_blanks(self, names: Sequence[str]) -> Self:

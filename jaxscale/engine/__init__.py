@@ -1,6 +1,7 @@
 """Many starts at once: the loop, its chunks over devices, and derivatives of its optimum."""
 
-from jaxscale.engine.loop import Limits, Solution, Status, classify, solve
+from jaxscale.engine.limits import Limits
+from jaxscale.engine.loop import Solution, Status, classify, solve
 
 __all__ = ["Limits", "Solution", "Status", "classify", "solve"]
 

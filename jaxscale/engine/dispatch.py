@@ -28,7 +28,8 @@ from jaxscale._numerics.precision import cast
 from jaxscale.engine import planning
 from jaxscale.engine.laps import limited
 from jaxscale.engine.leaders import LEADERS, leaders
-from jaxscale.engine.loop import MAX_STEPS, VECTOR, Limits, Solution, Status
+from jaxscale.engine.limits import MAX_STEPS, Limits
+from jaxscale.engine.loop import VECTOR, Solution, Status
 from jaxscale.engine.meshes import Devices, mesh_of
 from jaxscale.engine.problems import Problems, padded
 from jaxscale.engine.processes import local_part, merge, share

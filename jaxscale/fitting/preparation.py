@@ -23,7 +23,8 @@ from jaxscale.checks.formula import check_formula
 from jaxscale.checks.repeats import sweep_notes
 from jaxscale.checks.table import on_response, own_accounting, swapped, unread_units
 from jaxscale.data.headers import header
-from jaxscale.data.runs import LETTERS, Runs
+from jaxscale.data.runs import Runs
+from jaxscale.data.sources import LETTERS
 from jaxscale.errors import DataError
 from jaxscale.fitting.constraints import FREE, Constraints
 from jaxscale.fitting.trials import TRIALS, counted, require_fractions, weighs_trials

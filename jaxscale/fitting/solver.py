@@ -14,7 +14,8 @@ from jaxscale._numerics.precision import host
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale.data.runs import Runs
 from jaxscale.engine import implicit
-from jaxscale.engine.loop import Limits, solve
+from jaxscale.engine.limits import Limits
+from jaxscale.engine.loop import solve
 from jaxscale.fitting.preparation import prepare, runs_given
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.second import refuse_first

@@ -19,9 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxscale._numerics.positive import power
-from jaxscale._numerics.precision import scope
 from jaxscale.errors import LawError
 from jaxscale.laws import CATALOGUE
+from jaxscale.laws.group_quantities import derived_docs_of, derived_of, parameters_of
 from jaxscale.laws.law import Law, Scalar
 from jaxscale.laws.names import law_given
 from jaxscale.laws.parameters import Parameter, Power, exponent_of
@@ -179,7 +179,7 @@ class FamilyLaw(Law):
         })  # fmt: skip
 
     def _law(self, own: Mapping[str, Any]) -> Law:
-        kept = (*(name for name in self.parameters if name in _fields(self.base)),)
+        kept = (*(name for name in self.parameters if name in parameters_of(self.base)),)
         kept = (*kept, *_statics(self.base))
         return self.base(**{name: getattr(self, name) for name in kept}, **own)
 
@@ -192,7 +192,7 @@ class FamilyLaw(Law):
         each = {label: self[label].derived() for label in self.labels}
         found: dict[str, Any] = {}
         own_class: Any = type(self)
-        for key, (name, label) in _derived(own_class).items():
+        for key, (name, label) in derived_of(own_class).items():
             if name.startswith("rho "):
                 _, coefficient, exponent, _ = name.split(" ")
                 fields = self.names[coefficient]
@@ -222,15 +222,6 @@ def _known(code: Any, count: int) -> Any:
     return (code >= 0) & (code < count) & (code == code // 1)
 
 
-def _fields(cls: type[Law]) -> dict[str, Any]:
-    """Return the parameters of a class by name: (specification as declared, default)."""
-    return {
-        field.name: (field.metadata["parameter"], field.default)
-        for field in dataclasses.fields(cls)  # type: ignore[arg-type]
-        if "parameter" in field.metadata
-    }
-
-
 def _statics(cls: type[Law]) -> list[str]:
     """Return the names of what a class holds beside its parameters."""
     return [f.name for f in dataclasses.fields(cls) if f.metadata.get("static")]  # type: ignore[arg-type]
@@ -241,7 +232,7 @@ def _made(
     base: Any, by: str, own: tuple[str, ...], labels: tuple[str, ...], pooled: bool | float
 ) -> type[FamilyLaw]:
     """Return the class of a law over families; the same one for the same question."""
-    known = _fields(base)
+    known = parameters_of(base)
     names = _named(base, own, labels)
     fields: dict[str, Any] = {}
     for name, (spec, default) in known.items():
@@ -281,7 +272,7 @@ def _made(
         **fields,
     }
     cls: Any = type(f"Grouped{base.__name__}", (FamilyLaw,), body)
-    cls.derived_docs = _derived_docs(cls)
+    cls.derived_docs = derived_docs_of(cls)
     return cls  # type: ignore[no-any-return]
 
 
@@ -305,7 +296,7 @@ def _named(
     base: type[Law], own: tuple[str, ...], labels: tuple[str, ...]
 ) -> dict[str, tuple[str, ...]]:
     """Return by own parameter its name in every family: identifiers, no two alike."""
-    taken = {*dir(FamilyLaw), *_fields(base), *_statics(base)}
+    taken = {*dir(FamilyLaw), *parameters_of(base), *_statics(base)}
     slugs = []
     for label in labels:
         text = unicodedata.normalize("NFKC", label)
@@ -333,85 +324,3 @@ def _renamed(spec: Parameter, mine: Mapping[str, str]) -> dict[str, Any]:
         "per": tuple((key, follow(given)) for key, given in spec.per),
         "shift": tuple((key, str(follow(source))) for key, source in spec.shift),
     }
-
-
-@functools.lru_cache(maxsize=256)
-def _derived(cls: Any) -> dict[str, tuple[str, str]]:
-    """Return by derived name (what it is of the base, the family whose law says it).
-
-    What follows from shared parameters alone is there once. "rho A alpha N" is the worth of N.
-    """
-    base, found = cls.base, dict[str, tuple[str, str]]()
-    specs, slugs = _fields(base), [name[len(cls.own[0]) + 1 :] for name in cls.names[cls.own[0]]]
-    for name in base.derived_docs:
-        if _moves(base, name, cls.own):
-            found |= {
-                f"{name}_{slug}": (name, label)
-                for slug, label in zip(slugs, cls.labels, strict=True)
-            }
-        else:
-            found[name] = (name, cls.labels[0])
-    for name in cls.own:
-        spec: Parameter = specs[name][0]
-        for key, given in spec.per:
-            own = spec.role == "coefficient" and spec.positive
-            shared = isinstance(given, str) and given in specs and given not in cls.own
-            if own and shared and _stands_for(base, name, key, str(given)):
-                found |= {
-                    f"rho_{key}_{slug}": (f"rho {name} {given} {key}", label)
-                    for slug, label in zip(slugs[1:], cls.labels[1:], strict=True)
-                }
-    return found
-
-
-def _moves(base: type[Law], name: str, own: tuple[str, ...]) -> bool:
-    """Return whether a derived quantity depends on an own parameter."""
-    rng = np.random.default_rng(0)
-    values = {key: rng.uniform(0.3, 0.9) for key in _fields(base)}
-    other = {key: rng.uniform(0.3, 0.9) if key in own else x for key, x in values.items()}
-    law = base()
-    try:
-        with np.errstate(all="ignore"):
-            one, two = (
-                float(law.replace(**{k: np.float64(x) for k, x in v.items()}).derived()[name])
-                for v in (values, other)
-            )
-    except (TypeError, ValueError, ArithmeticError):
-        return True
-    return one != two
-
-
-def _stands_for(base: type[Law], name: str, key: str, exponent: str) -> bool:
-    """Return whether another coefficient is the same as another multiple of an input.
-
-    Args:
-        base: the law of one family.
-        name: of the coefficient.
-        key: of the input.
-        exponent: of the input in the coefficient's unit.
-    """
-    rng = np.random.default_rng(0)
-    law: Any = base()
-    values = {each: np.float64(rng.uniform(0.3, 0.9)) for each in _fields(base)}
-    inputs = {each: np.exp(rng.uniform(-4, 4, 32)) for each in law.inputs}
-    more = {**values, name: 1.5 * values[name]}
-    moved = {**inputs, key: inputs[key] * 1.5 ** (-1 / values[exponent])}
-    try:
-        with scope(np.float64), np.errstate(all="ignore"):
-            one = np.asarray(law.replace(**more)(*inputs.values()))
-            two = np.asarray(law.replace(**values)(*moved.values()))
-    except (TypeError, ValueError, ArithmeticError, KeyError):
-        return False
-    alike = np.isclose(one, two, rtol=1e-9, atol=0, equal_nan=True)
-    return bool(alike.all() and np.isfinite(one).any())
-
-
-def _derived_docs(cls: Any) -> dict[str, str]:
-    docs = {}
-    for key, (name, label) in _derived(cls).items():
-        if name.startswith("rho "):
-            docs[key] = f"worth of {name.split(' ')[3]} in {label}, in that of {cls.labels[0]}"
-        else:
-            own = key != name
-            docs[key] = cls.base.derived_docs[name] + (f", {label}" if own else "")
-    return docs

@@ -18,19 +18,20 @@ from typing import Any, ClassVar, Self, dataclass_transform
 
 from jaxscale._numerics.positive import exp
 from jaxscale._numerics.pytree import pytree, static
-from jaxscale.errors import LawError
 from jaxscale.flops import SIX_ND, Flops
 from jaxscale.laws.closed_form import Sum
+from jaxscale.laws.definitions import (
+    arguments_of,
+    require_declared,
+    require_described,
+    specifications,
+)
 from jaxscale.laws.equality import ByValue
 from jaxscale.laws.parameters import Parameter
 from jaxscale.laws.written import Written
 
 Scalar = Any
 """A parameter: None while free, else a float or an array (leading axes make a sample of laws)."""
-KINDS = ("positive", "signed", "raw")
-"""What an input may be; see `Law.input_kinds`."""
-RESPONSES = ("loss", "log")
-"""What a formula may give: the loss, or its logarithm."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,100 +80,6 @@ def plain_name(text: str) -> bool:
     """Return whether a text is a name in Python, as Python itself would write it, and not long."""
     own = text.isidentifier() and not keyword.iskeyword(text) and len(text) <= 80
     return own and unicodedata.normalize("NFKC", text) == text
-
-
-@functools.lru_cache(maxsize=512)  # asked for some twenty times in a fit
-def _arguments(formula: Callable[..., Any]) -> tuple[str, ...]:
-    return tuple(inspect.signature(formula).parameters)[1:]
-
-
-@functools.lru_cache(maxsize=512)
-def _specifications(cls: Any, of: str) -> tuple[tuple[str, Parameter], ...]:
-    """Return (name, specification) of every parameter, with `of` in the place of S."""
-    specs = []
-    for field in dataclasses.fields(cls):
-        spec = field.metadata.get("parameter")
-        if spec is not None:
-            per = tuple((of if k == "S" else k, p) for k, p in spec.per)
-            shift = tuple((of if k == "S" else k, p) for k, p in spec.shift)
-            spec = dataclasses.replace(spec, per=per, shift=shift)
-            specs.append((field.name, _of_logarithm(spec) if cls.response == "log" else spec))
-    return tuple(specs)
-
-
-def _of_logarithm(spec: Parameter) -> Parameter:
-    """Return what a declaration means in a formula of log(loss).
-
-    The logarithm has no unit: a change of the loss's unit moves the offset and leaves coefficients
-    as they are. The loss is affine in none of them.
-    """
-    additive = spec.role in ("offset", "coefficient") and spec.units == 1
-    return dataclasses.replace(
-        spec,
-        linear=False,
-        units=0 if additive else spec.units,
-        shifts_with_loss=additive and spec.role == "offset",
-    )
-
-
-def _declared(cls: type) -> None:
-    """Raise for a field that says neither what it is nor that it is static."""
-    annotated = inspect.get_annotations(cls)
-    formula = vars(cls).get("__call__", lambda self: None)
-    for argument in list(inspect.signature(formula).parameters.values())[1:]:
-        if argument.kind is not argument.POSITIONAL_OR_KEYWORD:
-            raise LawError(
-                f"{cls.__name__}.__call__: {argument.name} is to be a plain argument; the inputs "
-                "are those of `def __call__(self, N, D)`"
-            )
-    for name, value in vars(cls).items():
-        if isinstance(value, dataclasses.Field) and name not in annotated:
-            raise LawError(f"{cls.__name__}.{name} has no type; write {name}: Scalar = ...")
-    for name, kind in annotated.items():
-        field = vars(cls).get(name)
-        said = field.metadata.keys() if isinstance(field, dataclasses.Field) else ()
-        if "parameter" in said and name in vars(Law):
-            raise LawError(
-                f"{cls.__name__}.{name}: every law has an attribute {name}; call the parameter "
-                "otherwise"
-            )
-        if "ClassVar" not in str(kind) and not {"parameter", "static"} & set(said):
-            raise LawError(
-                f"{cls.__name__}.{name} does not say what it is; declare a parameter as "
-                f"{name}: Scalar = coefficient('...'), offset, exponent or scale, a number with a "
-                f"unit as {name}: Scalar = constant(...), and any other constant as "
-                f"{name}: ClassVar[float] = ..."
-            )
-
-
-def _described(cls: Any) -> None:
-    """Raise for inputs or a response that are described as no formula can have them."""
-    if cls.response not in RESPONSES:
-        raise LawError(
-            f"{cls.__name__}.response is {cls.response!r}; a formula gives one of "
-            f"{', '.join(map(repr, RESPONSES))} (log: the logarithm of the loss)"
-        )
-    if not isinstance(cls.input_kinds, Mapping):
-        raise LawError(f"{cls.__name__}.input_kinds is {cls.input_kinds!r}; write dict(x='signed')")
-    for name, kind in cls.input_kinds.items():
-        if kind not in KINDS:
-            raise LawError(
-                f"{cls.__name__}: the input {name} is of the kind {kind!r}; there are "
-                f"{', '.join(map(repr, KINDS))}"
-            )
-        known = () if cls.__call__ is Law.__call__ else _arguments(cls.__call__)
-        if known and name not in known:
-            why = "; the column `of` is its argument S" if "S" in known else ""
-            raise LawError(
-                f"{cls.__name__}.input_kinds names {name!r}, which is no argument of the formula; "
-                f"those are {', '.join(known)}{why}"
-            )
-    for name, spec in _specifications(cls, "S"):
-        if spec.shifts_with_loss and spec.positive:
-            raise LawError(
-                f"{cls.__name__}.{name}: the logarithm of a loss has either sign; declare it with "
-                "offset(..., positive=False)"
-            )
 
 
 def _chosen_flops(cls: type) -> None:
@@ -279,9 +186,9 @@ class Law(ByValue, Written):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         _chosen_flops(cls)
-        _declared(cls)
+        require_declared(cls, Law)
         pytree(cls)
-        _described(cls)
+        require_described(cls, Law)
         # Another formula is another closed form: none, unless the class declares its own.
         if min(_owner(cls, "__call__"), _owner(cls, "response")) < _owner(cls, "closed_form"):
             cls.closed_form = Law.closed_form  # type: ignore[method-assign]
@@ -345,7 +252,7 @@ class Law(ByValue, Written):
 
         A law of one generic scale S with a static field `of` reads the column that it names.
         """
-        names = _arguments(type(self).__call__)
+        names = arguments_of(type(self).__call__)
         return tuple(self.of if name == "S" and self.of else name for name in names)
 
     @property
@@ -359,7 +266,7 @@ class Law(ByValue, Written):
     def parameters(self) -> dict[str, Parameter]:
         """Specification of every parameter, with the inputs' own names in its units."""
         cls: Any = type(self)
-        return dict(_specifications(cls, self.of or "S"))
+        return dict(specifications(cls, self.of or "S"))
 
     @property
     def values(self) -> dict[str, Any]:
@@ -428,7 +335,7 @@ class Law(ByValue, Written):
     def formula(cls) -> str:
         """Return the first line of the docstring, or L of the inputs where there is none."""
         first = cls.about().split("\n", 1)[0].rstrip(".")
-        return first or f"L({', '.join(_arguments(cls.__call__))})"
+        return first or f"L({', '.join(arguments_of(cls.__call__))})"
 
     @classmethod
     def about(cls) -> str:

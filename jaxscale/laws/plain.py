@@ -19,8 +19,9 @@ from typing import Any, NamedTuple, TypeGuard
 from jaxscale._numerics.pytree import static
 from jaxscale.errors import LawError
 from jaxscale.laws.declaring import LOSS, Pair, declared, proven_of
+from jaxscale.laws.definitions import KINDS
 from jaxscale.laws.explained import explained
-from jaxscale.laws.law import KINDS, Law, Origin, plain_name
+from jaxscale.laws.law import Law, Origin, plain_name
 from jaxscale.laws.parameters import constant
 from jaxscale.laws.probing import Probe
 from jaxscale.text import listing, short

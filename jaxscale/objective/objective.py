@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,14 +23,15 @@ from jaxscale._numerics import sums
 from jaxscale._numerics.positive import Positive
 from jaxscale._numerics.pytree import pytree, static
 from jaxscale._numerics.smallmat import MAX_ORDER, solve_psd
-from jaxscale._numerics.sums import dot, total, totals
+from jaxscale._numerics.sums import dot, total
 from jaxscale.laws import Law
 from jaxscale.objective import arrow, wide
+from jaxscale.objective.curvature import LazyModel, Slopes, Terms, gram, summed
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.prior import Prior
 from jaxscale.objective.residuals import Log, Residual
 from jaxscale.objective.space import Space
-from jaxscale.shown.blocks import Shown, shown
+from jaxscale.shown.blocks import Shown
 
 BLOCK = 512
 """Runs of a block of a long table; what `preparation.bucket` pads to is a multiple of it."""
@@ -38,61 +39,6 @@ STRIP = 8
 """Blocks of a strip at most."""
 LONG = 2048
 """Runs from which a table is long."""
-
-
-@shown
-class LazyModel(NamedTuple):
-    """Value and slope of an objective at a point, and a curvature that is yet to be chosen.
-
-    Attributes:
-        value: at the point.
-        grad: [P].
-        influence: [P] diagonal of the Gauss-Newton matrix.
-        curvature: of a boolean: the exact Hessian [P, P] if it holds, else Gauss-Newton.
-    """
-
-    value: Array
-    grad: Array
-    influence: Array
-    curvature: Callable[[Array], Array]
-
-    @classmethod
-    def of(cls, value: Array, grad: Array, gauss_newton: Array, exact: Array) -> LazyModel:
-        """Return the model where both curvatures are there.
-
-        Args:
-            value: at the point.
-            grad: [P].
-            gauss_newton: [P, P].
-            exact: [P, P], the exact Hessian.
-        """
-        influence = jnp.diagonal(gauss_newton)
-        return cls(value, grad, influence, lambda one: jnp.where(one, exact, gauss_newton))
-
-
-class _Terms(NamedTuple):
-    """What the sums of an objective add up, run by run."""
-
-    value: Array  # [n]
-    rows: list[Array]  # P of [n]: derivatives of the residuals
-    psi: Array  # [n] derivatives of the value by the residuals
-    irls: Array  # [n] weights of Gauss-Newton
-    inner: Array  # [n] weights of the exact Hessian
-    affine: list[int]  # coordinates by which the law's second derivative is its first
-    bends: dict[tuple[int, int], Callable[[], Array]]  # of [n]: its other second derivatives
-
-
-@shown
-class Slopes(NamedTuple):
-    """What the model of an objective is made of."""
-
-    value: Array
-    grad: Array  # [P]
-    influence: Array  # [P] diagonal of Gauss-Newton
-    rows: Any  # [P, n] derivatives of the residuals; P of [n] where sums are one pass
-    irls: Array  # [n] weights of Gauss-Newton
-    inner: Array  # [n] weights of the exact Hessian
-    second: dict[tuple[int, int], Array]  # what comes to it from the law's second derivatives
 
 
 @pytree
@@ -258,7 +204,7 @@ class Objective(Shown):
         def curvature(exact: Array) -> Array:
             second = {pair: jnp.where(exact, x, 0.0) for pair, x in s.second.items()}
             weight = jnp.where(exact, s.inner, s.irls)
-            return _gram(s.rows, weight, second)
+            return gram(s.rows, weight, second)
 
         return LazyModel(s.value, s.grad, s.influence, curvature)
 
@@ -280,8 +226,8 @@ class Objective(Shown):
 
     def _model(self, z: Array) -> tuple[Array, Array, Array, Array]:
         s = self.slopes_at(tuple(z))
-        gauss_newton = _gram(s.rows, s.irls, {})
-        return s.value, s.grad, gauss_newton, _gram(s.rows, s.inner, s.second)
+        gauss_newton = gram(s.rows, s.irls, {})
+        return s.value, s.grad, gauss_newton, gram(s.rows, s.inner, s.second)
 
     def slopes_at(
         self, point: tuple[Array, ...], add: Callable[[Array], Array] | None = None
@@ -294,7 +240,7 @@ class Objective(Shown):
         """
         t = self._terms(point)
         if add is None and sums.one_pass():
-            return _summed(t)
+            return summed(t)
         add = add or total
         # The barrier keeps XLA from working out rows anew wherever a part of them is used.
         rows = jax.lax.optimization_barrier(jnp.stack(t.rows))
@@ -303,7 +249,7 @@ class Objective(Shown):
         second |= {pair: add(bend()) for pair, bend in t.bends.items()}
         return Slopes(add(t.value), grad, influence, rows, t.irls, t.inner, second)
 
-    def _terms(self, point: tuple[Array, ...]) -> _Terms:
+    def _terms(self, point: tuple[Array, ...]) -> Terms:
         order = len(point)
         along = [partial(self.prediction, k) for k in range(order)]
         r, slope, bend = self.linked(self.prediction(*point), stored=True)
@@ -315,7 +261,7 @@ class Objective(Shown):
         # The law is affine in exp(z) here, so that its second derivative is its first.
         affine = [k for k, spec in enumerate(self.space.specs) if spec.linear and spec.positive]
         bends = self._bends(point, along, psi * slope, affine)
-        return _Terms(weight * self.loss.rho(r), rows, psi, irls, inner, affine, bends)
+        return Terms(weight * self.loss.rho(r), rows, psi, irls, inner, affine, bends)
 
     def _bends(
         self,
@@ -380,35 +326,6 @@ def strips_of(blocks: int) -> tuple[int, int]:
 def in_blocks(n: int) -> bool:
     """Return whether a table of n runs is summed up block by block; by an accelerator never."""
     return n >= LONG and n % BLOCK == 0 and not sums.one_pass()
-
-
-def _summed(t: _Terms) -> Slopes:
-    """Return all sums of the terms but those of a curvature, in one pass."""
-    parts = [t.value, *(row * t.psi for row in t.rows), *(row * row * t.irls for row in t.rows)]
-    value, *found = totals([*parts, *(bend() for bend in t.bends.values())])
-    order = len(t.rows)
-    grad, influence, bent = found[:order], found[order : 2 * order], found[2 * order :]
-    second = {(k, k): grad[k] for k in t.affine} | dict(zip(t.bends, bent, strict=True))
-    slopes = jnp.stack(grad), jnp.stack(influence)
-    return Slopes(value, *slopes, t.rows, t.irls, t.inner, second)
-
-
-def _gram(rows: Any, weight: Array, more: dict[tuple[int, int], Array]) -> Array:
-    """Return [P, P]: the weighted products of `rows` [P, n], plus `more` by pairs (k, m), k >= m.
-
-    Diagonal by diagonal, since the matrix is symmetric.
-    """
-    order, found = len(rows), dict(more)
-    pairs = [(m + s, m) for s in range(order) for m in range(order - s)]
-    if sums.one_pass():
-        products = totals([rows[k] * rows[m] * weight for k, m in pairs])
-    else:
-        by_diagonal = [total(rows[: order - s] * rows[s:] * weight) for s in range(order)]
-        products = [product for diagonal in by_diagonal for product in diagonal]
-    for pair, product in zip(pairs, products, strict=True):
-        found[pair] = product + found.get(pair, 0.0)
-    entries = [found[max(k, m), min(k, m)] for k in range(order) for m in range(order)]
-    return jnp.stack(entries).reshape(order, order)
 
 
 def partial(function: Callable[..., Array], k: int) -> Callable[..., Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxscale.optimizers.damped_newton import Method, NewtonState, method, newton
+from jaxscale.optimizers.damped_newton import Method, method, newton
 from jaxscale.optimizers.named import (
     OPTIMIZERS,
     Optimizer,
@@ -10,6 +10,7 @@ from jaxscale.optimizers.named import (
     row_of,
     transformation,
 )
+from jaxscale.optimizers.newton_state import NewtonState
 
 __all__ = [
     "OPTIMIZERS",

@@ -1,9 +1,8 @@
 """Uncertainty by refitting: a law fitted again to runs drawn again.
 
-Every scheme is one batched `refit`, with a scan of each replicate for a better basin. Which scheme
-holds where is measured, not argued: `python -m benchmarks.coverage` simulates tables from known
-laws and counts how often the intervals cover; the docstrings quote its numbers. The spread over
-random starts is no error and does not appear here.
+Every scheme is one batched `refit`, with a scan of each replicate for a better basin. Which holds
+where is measured by `python -m benchmarks.coverage` on tables simulated from known laws; docstrings
+quote its numbers. The spread over random starts is no error and does not appear here.
 """
 
 from __future__ import annotations
@@ -110,8 +109,8 @@ def _cases(t: _Table) -> np.ndarray:
 def _leanings(fit: FitResult, seed: int, draws: int) -> dict[str, np.ndarray]:
     """Return what pooled families lean on in every draw [draws, K, G]; nothing without pooling.
 
-    A replicate that leaned on the same mean would scatter less than its parameter is unknown: so
-    its prior is drawn too, as its noise is ("randomize, then optimize").
+    Replicates that leaned on the same mean would scatter too little: so their prior is drawn too
+    ("randomize, then optimize").
 
     Source: Bardsley, Solonen, Haario & Laine 2014, SIAM J. Sci. Comput. 36(4).
     """
@@ -210,9 +209,8 @@ def bootstrap(
             an input or the loss, else residual), "bayesian" (smooth case weights), "cluster"
             (groups of runs drawn whole), "wild" (each residual at its place with a random
             sign; least squares only), "wild-cluster" (one sign per group), "trials" (counts of
-            right answers drawn at the law's own rate; under binomial residuals what "auto" takes
-            in place of "residual"), "shared-noise" (noise
-            drawn per group and per run, of any sizes; works with few groups).
+            right answers drawn at the law's own rate; "auto" takes it under binomial residuals for
+            "residual"), "shared-noise" (noise per group and run, of any size; few groups suffice).
         draws: B.
         seed: draw b depends on the seed and b only.
         group: for the cluster methods and "shared-noise": labels [n], the name of a column, or None

@@ -1,11 +1,8 @@
 """Profiles: how far the objective rises when a quantity is held away from its best value.
 
 The quantity may be a parameter or anything that follows from the law: N* at a budget, a
-prediction, an exponent of the allocation. It is not held exactly but pulled: the objective plus
-kappa / 2 (g(z) - goal)² has its minimum at a point that is the constrained minimum for the value
-of g that it reaches. So each pull gives one exact point of the profile, and all pulls of all
-quantities are lanes of one solve. A profile follows the bend of a law over its interval, which
-covariances do not.
+prediction, an exponent of the allocation. It is not held exactly but pulled; see `pulls`. A
+profile follows the bend of a law over its interval, which covariances do not.
 """
 
 from __future__ import annotations
@@ -15,23 +12,14 @@ import math
 from collections.abc import Sequence
 from typing import Any, final
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
-from jaxscale._numerics import programs
 from jaxscale._numerics.level import check_level
 from jaxscale._numerics.precision import host
-from jaxscale._numerics.pytree import pytree
 from jaxscale._numerics.student import student_t
-from jaxscale.engine.dispatch import Search
-from jaxscale.engine.problems import Problems
-from jaxscale.fitting.linearized import Linearized, linearize
+from jaxscale.fitting.linearized import linearize
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.sandwich import inverse_curvature, noise_ratio
-from jaxscale.objective.objective import LazyModel, Objective
-from jaxscale.optimizers import method
 from jaxscale.shown.blocks import Block, Shown
 from jaxscale.shown.frames import frame
 from jaxscale.uncertainty.covariance import (
@@ -40,87 +28,13 @@ from jaxscale.uncertainty.covariance import (
     scores,
 )
 from jaxscale.uncertainty.intervals import Interval
-from jaxscale.uncertainty.quantities import Asked, Quantity, asked_of, quantity
+from jaxscale.uncertainty.pulls import Pulls
+from jaxscale.uncertainty.quantities import Asked, asked_of, quantity
 from jaxscale.uncertainty.uncertain import Uncertain
 
-REACH = (0.4, 0.8, 1.2, 1.6, 2.0, 2.5, 3.0, 3.6, 4.4)
-"""Distances of the pulls from the optimum, in standard errors, to each side."""
-STIFF = 9.0
-"""Pull in units of the objective's own curvature: nine tenths of the way are gone."""
-FURTHER = 3
-"""Rounds in which a side that does not rise enough is followed further, doubling the reach."""
 FOLLOWED = 0.99
 """Level to which profiles are followed."""
 CALIBRATIONS = ("sandwich", "laplace")
-
-
-@pytree
-class Pulled(Objective):
-    """The objective with one of several quantities pulled toward a goal.
-
-    Attributes:
-        quantities: the quantities, Q of them.
-        chosen: [Q] one for the quantity that is pulled, zero for the others.
-        goal: where to, on the scale of the quantity's error.
-        stiffness: kappa.
-    """
-
-    quantities: Any = ()
-    chosen: Any = None
-    goal: Any = None
-    stiffness: Any = None
-
-    def pulled(self, z: Array) -> Array:
-        """Return the chosen quantity at `z` [P], on the scale of its error."""
-        quantity: Array = self.chosen @ scaled(self.quantities, self, z)
-        return quantity
-
-    def value(self, z: Array) -> Array:
-        """Return the objective plus the pull."""
-        total: Array = super().value(z) + 0.5 * self.stiffness * (self.pulled(z) - self.goal) ** 2
-        return total
-
-    def model(self, z: Array) -> tuple[Array, Array, Array, Array]:
-        """Return value, gradient and both curvatures, the pull's included."""
-        value, grad, gauss_newton, exact = super().model(z)
-        off = self.pulled(z) - self.goal
-        slope = jax.jacfwd(self.pulled)(z)
-        bend = jax.jacfwd(jax.jacfwd(self.pulled))(z)
-        outer = self.stiffness * jnp.outer(slope, slope)
-        return (
-            value + 0.5 * self.stiffness * off * off,
-            grad + self.stiffness * off * slope,
-            gauss_newton + outer,
-            exact + outer + self.stiffness * off * bend,
-        )
-
-    def lazy_model(self, z: Array) -> LazyModel:
-        """Return the model with the pull."""
-        return LazyModel.of(*self.model(z))
-
-
-def scaled(quantities: tuple[Quantity, ...], objective: Objective, z: Array) -> Array:
-    """Return quantities [Q], the logarithm of those whose errors are of the logarithm; pure.
-
-    Args:
-        quantities: Q of them.
-        objective: whose law they are of.
-        z: coordinates [P].
-    """
-    law = objective.law_at(z)
-    values = [jnp.asarray(q(law), z.dtype) for q in quantities]
-    pairs = zip(quantities, values, strict=True)
-    return jnp.stack([jnp.log(x) if q.logarithmic else x for q, x in pairs])
-
-
-def _reached(objective: Pulled, z: Array) -> tuple[Array, Array]:
-    """Return, per lane, all quantities [S, Q] on their scale, and the plain objective [S]."""
-
-    def one(z: Array) -> tuple[Array, Array]:
-        plain = Objective.value(objective, z) * objective.loss.scale
-        return scaled(objective.quantities, objective, z), plain
-
-    return jax.vmap(one)(z)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -319,9 +233,9 @@ def profile(
         else:
             meat, freedom = scores(fit, at, bread, group)
             ratio = np.einsum("qp,pr,qr->q", way, meat, way) / spread
-        pulls = _Pulls(at, tuple(asked[k] for k in moving), way, spread, ratio, center[moving])
+        pulls = Pulls(at, tuple(asked[k] for k in moving), way, spread, ratio, center[moving])
         for k, curve in zip(moving, pulls.run(student_t(0.5 + FOLLOWED / 2, freedom)), strict=True):
-            found[k] = curve
+            found[k] = _ordered(curve)
     profiles = [
         Profile(
             q.name,
@@ -336,76 +250,6 @@ def profile(
         for k, (q, (x, root)) in enumerate(zip(asked, found, strict=True))
     ]
     return Profiles(fit, tuple(profiles))
-
-
-@dataclasses.dataclass
-class _Pulls:
-    """The lanes of a profile: which quantity is pulled, how far, and what came of it."""
-
-    at: Linearized
-    asked: tuple[Quantity, ...]
-    way: np.ndarray  # [Q, P] inverse curvature times slope: where the linearized fit moves to
-    spread: np.ndarray  # [Q] that times the slope once more
-    ratio: np.ndarray  # [Q]
-    center: np.ndarray  # [Q]
-
-    def run(self, most: float) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return per quantity (values [K], signed roots [K]) out to |root| >= `most`."""
-        base = self.at.objective
-        wide = jax.tree.map(lambda x: np.asarray(x, float), self.asked)
-        own = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
-        empty = np.zeros(len(self.asked))
-        objective = Pulled(**own, quantities=wide, chosen=empty, goal=0.0, stiffness=0.0)
-        search = Search(objective, method())
-        points: list[list[tuple[float, float]]] = [[(c, 0.0)] for c in self.center]
-        sides = [(k, sign) for k in range(len(self.asked)) for sign in (-1.0, 1.0)]
-        reach = np.array(REACH)
-        for _ in range(1 + FURTHER):
-            lanes = [(k, sign * d) for k, sign in sides for d in reach]
-            # Later rounds repeat some, so that they run the program of the first.
-            spare = 2 * len(reach) * len(self.asked) - len(lanes)
-            for k, value, rise in self._solve(search, objective, lanes, spare):
-                root = math.sqrt(max(2 * rise, 0.0) / self.ratio[k])
-                points[k].append((value, math.copysign(root, value - self.center[k])))
-            sides = [side for side in sides if not self._risen(points, side, most)]
-            if not sides:
-                break
-            reach = 2 * reach
-        return [_ordered(some) for some in points]
-
-    def _solve(
-        self,
-        search: Search,
-        objective: Pulled,
-        lanes: list[tuple[int, float]],
-        spare: int,
-    ) -> list[tuple[int, float, float]]:
-        """Return per lane the number of its quantity, the value reached and the rise."""
-        real = np.arange(len(lanes))
-        lanes = lanes + lanes[:1] * spare
-        which = np.array([k for k, _ in lanes])
-        error = np.sqrt(self.spread * self.ratio)[which]
-        away = np.array([distance for _, distance in lanes]) * error
-        scale = float(np.asarray(objective.loss.scale))
-        fields = {
-            "chosen": np.eye(len(self.asked))[which],
-            "goal": self.center[which] + away * (1 + STIFF) / STIFF,
-            "stiffness": STIFF / self.spread[which] / scale,
-        }
-        # Each lane begins where the linearized fit would end.
-        step = (self.way / self.spread[:, None])[which] * away[:, None]
-        found = search.solve(self.at.z + step, None, Problems(fields, np.arange(len(lanes))))
-        z = np.concatenate([found.z, self.at.z[None]])
-        reached, plain = programs.run(_reached, objective, z, dtype=np.float64)[0]
-        good = np.isfinite(found.value[real]) & np.isfinite(plain[real])
-        return [
-            (lanes[i][0], float(reached[i, which[i]]), float(plain[i] - plain[-1]))
-            for i in real[good]
-        ]
-
-    def _risen(self, points: Any, side: tuple[int, float], most: float) -> bool:
-        k, sign = side
-        return any(sign * root >= most for _, root in points[k])
 
 
 def _ordered(points: list[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
