@@ -9,12 +9,16 @@ here touches the global flag: `jax.enable_x64` as a context is local to the thre
 from __future__ import annotations
 
 import functools
+import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from types import FrameType
 from typing import Any, ParamSpec, TypeVar
 
 import jax
 import numpy as np
+
+from jaxscale.errors import JaxscaleError
 
 PRECISIONS = ("float64", "float32", "mixed")
 
@@ -63,8 +67,25 @@ def refuse_tracers(tree: Any, verb: str, instead: str = SOLVER) -> None:
         )
 
 
+def fold(error: BaseException) -> None:
+    """Mark what an error of ours passed through: a notebook shows the cell and the message.
+
+    IPython folds marked frames, all but the last, and pytest leaves them out; a plain traceback
+    and a debugger have them all. An error of another library keeps its frames.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if not frames or not _ours(frames[-1]):
+        return
+    for frame in filter(_ours, frames):
+        frame.f_locals["__tracebackhide__"] = True
+
+
+def _ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith("jaxscale.")
+
+
 def host(instead: str = SOLVER) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return what makes a function refuse the tracers of a transformation in one sentence.
+    """Return what makes a function a door: errors are short in a notebook, tracers are refused.
 
     Args:
         instead: what to call there.
@@ -73,8 +94,13 @@ def host(instead: str = SOLVER) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def decorated(function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            __tracebackhide__ = True
             refuse_tracers((args, kwargs), function.__name__, instead)
-            return function(*args, **kwargs)
+            try:
+                return function(*args, **kwargs)
+            except (JaxscaleError, ValueError, TypeError) as error:
+                fold(error)
+                raise
 
         return checked
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +23,8 @@ COLUMNS = tuple(
 """Names of columns of names, in lower case without punctuation, best first."""
 AUTO = "auto"
 """For the pattern that messages suggest."""
+LONGEST = 32
+"""Characters of a name that is shown."""
 MOST = 100_000
 """Rows of a table above which names are not kept."""
 
@@ -43,14 +46,30 @@ def names_of_rows(table: Table) -> dict[int, str]:
         return {}
     column = column_of_names(table)
     cells: Sequence[Any] = [None] * len(table.lines) if column is None else table.columns[column]
+    texts = ["" if cell is None else str(cell).strip() for cell in cells]
+    shown = told_apart([text for text in texts if text not in ("", "nan")])
     found: dict[int, str] = {}
-    for k, (line, cell) in enumerate(zip(table.lines, cells, strict=True)):
+    for k, (line, text) in enumerate(zip(table.lines, texts, strict=True)):
         parts = [table.places[k].removeprefix(f"row {line} ")] if table.places else []
-        text = "" if cell is None else str(cell).strip()
-        if text and text != "nan" and not any(part.startswith(text) for part in parts):
-            parts.append(short(text, 32)[1:-1])
+        if text in shown and not any(part.startswith(text) for part in parts):
+            parts.append(short(shown[text], LONGEST)[1:-1])
         if parts:
             found[line] = ", ".join(parts)
+    return found
+
+
+def told_apart(names: Sequence[str]) -> dict[str, str]:
+    """Return names as they are shown: what all of them share is cut where one is too long."""
+    if len(set(names)) < 2 or max(map(len, names)) <= LONGEST:
+        return {name: name for name in names}
+    start = re.sub(r"[^\W_]+\Z", "", os.path.commonprefix(list(names)))
+    ends = [name[len(start) :][::-1] for name in names]
+    end = re.sub(r"[^\W_]+\Z", "", os.path.commonprefix(ends))
+    start, end = (part if len(part) > 3 else "" for part in (start, end))
+    found = {}
+    for name in names:
+        inner = name[len(start) : len(name) - len(end)]
+        found[name] = f"{'…' if start else ''}{inner}{'…' if end else ''}"
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,8 +27,9 @@ from jaxscale.decisions.repetition import DATA_WORTH, SIZE_WORTH
 from jaxscale.errors import FitError
 from jaxscale.flops import Flops, SixND, power_form, unit_of
 from jaxscale.laws import Fitted, Law, its_law
-from jaxscale.shown.blocks import Block, Shown
+from jaxscale.shown.blocks import Block, Shown, shown
 from jaxscale.shown.frames import frame
+from jaxscale.text import quantity
 
 __all__ = [
     "LOG_C",
@@ -60,12 +61,17 @@ AMOUNTS = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Limits(Shown):
-    """Ends of an interval, of the shape of what it is about."""
+@shown
+class Limits(NamedTuple):
+    """Ends of an interval, of the shape of what it is about: `low, high = limits`."""
 
     low: Any
     high: Any
+
+    def _blocks(self) -> list[Block]:
+        pairs = list(zip(np.ravel(self.low), np.ravel(self.high), strict=True))
+        first = ", ".join(f"{quantity(low)} to {quantity(high)}" for low, high in pairs[:FEW])
+        return [first + (f" and {len(pairs) - FEW:,} more" if len(pairs) > FEW else "")]
 
 
 @dataclasses.dataclass(frozen=True)

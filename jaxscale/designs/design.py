@@ -366,8 +366,8 @@ def _limited(question: Question, limits: Limits, chosen: list[int]) -> list[str]
     said = []
     if len(chosen) == limits.most < len(limits.cost) * limits.repeats:
         said.append(
-            f"the batch ends at {many(limits.most, 'run')}: more may narrow the interval further "
-            "(--runs)"
+            f"the batch ends at {many(limits.most, 'run')}: more may narrow the interval further, "
+            "batch (--runs)"
         )
     reach = _beyond(question, chosen)
     return said + ([reach] if reach else [])

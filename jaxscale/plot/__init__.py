@@ -12,15 +12,66 @@ and `figure.figsize` is that of one panel. SVG and PDF have their text as text.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
-from jaxscale.plotting import FIGURES
+from jaxscale.comparison.result import Comparison
+from jaxscale.data.runs import Runs
+from jaxscale.decisions.allocation import Allocation
+from jaxscale.designs.result import Design
+from jaxscale.fitting.exponent_grid import ExponentGrid
+from jaxscale.fitting.result import FitResult
+from jaxscale.isoflops.result import IsoFlop
+from jaxscale.plotting import FIGURES, Drawing
 from jaxscale.plotting.style import save
+from jaxscale.ranking.result import Ranking
+from jaxscale.recipes.multiplier import Multiplier
+from jaxscale.specification.result import Specifications
+from jaxscale.uncertainty.asymptote import AsymptoteProfile
+from jaxscale.uncertainty.draws import Draws
+from jaxscale.uncertainty.influence import Influence
 
-_DRAWN: dict[str, Callable[..., Any]] = {
-    row.draw.__name__.removeprefix("plot_"): row.draw for row in FIGURES.values()
+
+def _guarded(row: Drawing) -> Callable[..., Any]:
+    """Return the function of a figure, which says what it takes where it gets another result."""
+    takes = next(iter(row.draw.__annotations__.values()))
+
+    @functools.wraps(row.draw)
+    def drawn(*args: Any, **kwargs: Any) -> Any:
+        given = type(args[0]) if args else row.takes
+        if given in _MADE and given.__name__ not in takes:
+            made = f"jaxscale.{_MADE[row.takes]}" if row.takes in _MADE else row.takes.__name__
+            raise TypeError(
+                f"plot.{_called(row)} takes what {made} returned, not {given.__name__}, which is "
+                f"of jaxscale.{_MADE[given]}"
+            )
+        return row.draw(*args, **kwargs)
+
+    return drawn
+
+
+def _called(row: Drawing) -> str:
+    return row.draw.__name__.removeprefix("plot_")
+
+
+_MADE = {
+    Allocation: "allocate",
+    AsymptoteProfile: "asymptote_profile",
+    Comparison: "compare",
+    Design: "design",
+    Draws: "bootstrap",
+    ExponentGrid: "exponent_grid",
+    FitResult: "fit",
+    Influence: "influence",
+    IsoFlop: "isoflop",
+    Multiplier: "compute_multiplier",
+    Ranking: "rank",
+    Runs: "read_runs",
+    Specifications: "specify",
 }
+"""The function that makes a result."""
+_DRAWN = {_called(row): _guarded(row) for row in FIGURES.values()}
 globals().update(_DRAWN)
 __all__ = [*sorted(_DRAWN), "save"]  # noqa: PLE0604
 

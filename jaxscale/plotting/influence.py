@@ -72,7 +72,7 @@ def _run(found: Influence, k: int) -> str:
         f"{as_written(name, 16)} {short_number(float(x[k]), x[k] > 1e15)}"
         for name, x in found.values.items()
     )
-    return f"row {as_written(found.runs.row(k), 28)}:  {sizes}"
+    return f"row {as_written(found.runs.row(k), 20)}:  {sizes}"
 
 
 def _draw_effects(ax: Axes, found: Influence, change: np.ndarray, limit: float, scale: str) -> None:

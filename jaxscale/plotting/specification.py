@@ -12,7 +12,7 @@ from matplotlib.figure import Figure, SubFigure
 from jaxscale.plotting.canvas import drawing, dressed, figure_or_new, points
 from jaxscale.plotting.colors import COLORS
 from jaxscale.plotting.labels import as_written
-from jaxscale.plotting.ticks import brief, log_axis
+from jaxscale.plotting.ticks import brief, log_axis, short_number
 
 if TYPE_CHECKING:
     from jaxscale.specification.result import Specification, Specifications
@@ -51,7 +51,8 @@ def _draw_answers(ax: Axes, found: Specifications, rows: list[Specification]) ->
     inside = [x for x in (at.low, at.high) if math.isfinite(x) and x > 0] if at else []
     low, high = min([*values, *inside]), max([*values, *inside])
     log_axis(ax, "y", low / 1.15, high * 1.25, "N")
-    title = f"best N at {brief(found.compute)} {as_written(found.unit, 16)}: {len(rows)} choices"
+    budget = short_number(found.compute, True) if found.unit == "FLOPs" else brief(found.compute)
+    title = f"best N at {budget} {as_written(found.unit, 16)}: {len(rows)} choices"
     ax.set_title(title, loc="left")
     ax.set_ylabel("N*")
     if at is not None and len(inside) == 2:

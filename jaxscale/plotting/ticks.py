@@ -219,9 +219,13 @@ def nice_ticks(low: float, high: float, most: int) -> np.ndarray:
         powers = range(first - first % step, last + 1, step)
         ticks = np.array([m * 10.0**k for k in powers for m in mantissas])
         ticks = ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
-        if len(ticks) <= most:
+        if len(ticks) <= most and _apart(ticks, np.log(high / low) / (2 * most)):
             break
     return ticks if len(ticks) > 1 else np.array([low, high])
+
+
+def _apart(ticks: np.ndarray, least: float) -> bool:
+    return len(ticks) < 2 or bool(np.diff(np.log(ticks)).min() >= least)
 
 
 def widened(*values: np.ndarray) -> tuple[float, float]:

@@ -77,7 +77,8 @@ class Report(Shown):
     def _blocks(self) -> list[Block]:
         first = [one_line(text) for text in self.answers]
         head = first or ["no answer: the fit is not certified"]
-        return [*head, *said(self.doubts, self.doubts)]
+        page = f"A page of {len(self.html) / 1024:,.0f} KB: .save('report.html') writes it."
+        return [*head, *said(self.doubts, self.doubts), page]
 
 
 def report(

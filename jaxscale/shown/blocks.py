@@ -25,6 +25,8 @@ FEW = 6
 """Numbers of an array that are shown one by one."""
 LONGEST = 68
 """Characters of a field."""
+LONG = 32
+"""Characters of a cell of text beyond which a notebook breaks its line."""
 STYLE = """
 .jaxscale.jaxscale{color:inherit;line-height:1.45;font-size:.93em}
 .jaxscale.jaxscale p{margin:.35em 0;max-width:64em;overflow-wrap:anywhere}
@@ -35,7 +37,9 @@ STYLE = """
  font-weight:normal;white-space:nowrap;vertical-align:baseline}
 .jaxscale.jaxscale thead th{font-weight:600;border-bottom:1px solid rgba(128,128,128,.6)}
 .jaxscale.jaxscale .number{text-align:right;font-variant-numeric:tabular-nums}
-.jaxscale.jaxscale .muted{opacity:.72;white-space:normal}
+.jaxscale.jaxscale .muted{opacity:.72}
+.jaxscale.jaxscale .long{white-space:normal;min-width:15em}
+.jaxscale.jaxscale .within{padding-left:1.6em}
 .jaxscale.jaxscale .note{border-left:3px solid rgba(128,128,128,.55);padding-left:.7em}
 .jaxscale.jaxscale .doubt{border-left-color:#d9730d}
 .jaxscale.jaxscale .mark{font-weight:700;margin-right:.45em}
@@ -162,21 +166,27 @@ def html_of(blocks: Iterable[Block]) -> str:
 def _table(grid: Grid) -> Any:
     from jaxscale.shown.element import make
 
+    body = grid.rows[bool(grid.head) :]
+    flush = {k for k in range(len(grid.align)) if any(row[k][:1] not in ("", " ") for row in body)}
+
     def cells(tag: str, row: Sequence[str]) -> list[Any]:
-        kinds = ["number" if side == ">" else "" for side in grid.align]
-        kinds = [
-            f"{kind} muted".strip() if k in grid.muted else kind for k, kind in enumerate(kinds)
-        ]
-        return [
-            make(tag, cell.strip(), class_=kind or None)
-            for cell, kind in zip(row, kinds, strict=True)
-        ]
+        found = []
+        for k, (cell, side) in enumerate(zip(row, grid.align, strict=True)):
+            kinds = {
+                "number": side == ">",
+                "muted": k in grid.muted,
+                "within": cell.startswith("  ") and side == "<" and k in flush,
+                "long": len(cell) > LONG and side == "<",
+            }
+            named = " ".join(kind for kind, has in kinds.items() if has)
+            found.append(make(tag, cell.strip(), class_=named or None))
+        return found
 
     rows, rest = _some(grid, MOST)
     top = rows[0] if grid.head and rows else grid.titles
-    body = [make("tr", *cells("td", row)) for row in rows[bool(grid.head) :]]
+    lines = [make("tr", *cells("td", row)) for row in rows[bool(grid.head) :]]
     head = make("thead", make("tr", *cells("th", top))) if top else None
-    table = make("table", head, make("tbody", *body))
+    table = make("table", head, make("tbody", *lines))
     more = make("p", f"and {many(rest, 'more row')}") if rest else None
     return make("div", table, more, class_="scroll")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import textwrap
 from typing import Any
 
 from jaxscale.fitting.result import FitResult
@@ -248,4 +249,6 @@ def _numbers(row: Specification) -> list[str]:
 
 
 def _note(row: Specification) -> str:
-    return ("" if row.trusted else "(!) ") + one_line(row.reason)[:60]
+    return ("" if row.trusted else "(!) ") + textwrap.shorten(
+        one_line(row.reason), 90, placeholder=" …"
+    )

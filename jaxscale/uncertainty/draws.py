@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import jax
@@ -17,7 +17,7 @@ from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law, predict
 from jaxscale.shown.blocks import Block, Grid, Shown, said
 from jaxscale.shown.frames import frame
-from jaxscale.text import many
+from jaxscale.text import count, many
 from jaxscale.text import quantity as shown
 from jaxscale.uncertainty.intervals import KINDS, Interval, from_draws, percentile, tail
 from jaxscale.uncertainty.jackknife import jackknife
@@ -37,6 +37,7 @@ class Band(Shown):
         level: nominal coverage.
         of: "the mean law", or "a new run" (with the noise of a run of mean weight).
         frame_kind: of the runs behind it, as `Runs.frame_kind`.
+        inputs: what it is predicted at, by name.
     """
 
     center: np.ndarray
@@ -45,9 +46,10 @@ class Band(Shown):
     level: float
     of: str
     frame_kind: str = dataclasses.field(default="", repr=False)
+    inputs: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict, repr=False)
 
     def table(self, *, kind: str | None = None) -> Any:
-        """Return the predictions as a dataframe with columns center, low and high.
+        """Return the predictions as a dataframe: the inputs, and columns center, low and high.
 
         Args:
             kind: "pandas", "polars", "pyarrow" or "dict"; default the kind of frame that the runs
@@ -57,18 +59,24 @@ class Band(Shown):
             ImportError: the library asked for is not installed.
             ValueError: there is no such kind.
         """
-        return frame(
-            {name: np.ravel(x) for name, x in self._limits().items()}, kind, self.frame_kind
-        )
+        return frame(self._given() | self._limits(), kind, self.frame_kind)
+
+    def _given(self) -> dict[str, np.ndarray]:
+        shape = np.shape(self.center)
+        return {name: np.ravel(np.broadcast_to(x, shape)) for name, x in self.inputs.items()}
 
     def _limits(self) -> dict[str, np.ndarray]:
-        return {"center": self.center, "low": self.low, "high": self.high}
+        limits = {"center": self.center, "low": self.low, "high": self.high}
+        return {name: np.ravel(x) for name, x in limits.items()}
 
     def _blocks(self) -> list[Block]:
-        each = [np.ravel(x) for x in self._limits().values()]
-        rows = [["", "loss", f"{100 * self.level:g} % from", "to"]]
-        rows += [[str(k), *map(shown, row)] for k, row in enumerate(zip(*each, strict=True))]
-        return [f"{many(len(rows) - 1, 'prediction')} of {self.of}", Grid(rows, ">>>>")]
+        given, limits = self._given(), self._limits()
+        rows = [[*given, "loss", f"{100 * self.level:g} % from", "to"]]
+        cells = [[count(v) if k in ("N", "D") else shown(v) for v in x] for k, x in given.items()]
+        cells += [[shown(v) for v in x] for x in limits.values()]
+        rows += [list(row) for row in zip(*cells, strict=True)]
+        head = f"{many(len(rows) - 1, 'prediction')} of {self.of}"
+        return [head, Grid(rows, ">" * len(rows[0]))]
 
 
 @final
@@ -230,7 +238,8 @@ class Draws(Uncertain):
             draws = self.fit.residual.losses(draws, noise)
         low, high = percentile(draws, tail(level, self.freedom, self.widening))
         of = "a new run" if new_run else "the mean law"
-        return Band(center, low, high, level, of, self.fit.runs.frame_kind)
+        given = {name: np.asarray(x, float) for name, x in inputs.items()}
+        return Band(center, low, high, level, of, self.fit.runs.frame_kind, given)
 
     @property
     def title(self) -> str:
@@ -239,7 +248,8 @@ class Draws(Uncertain):
         return f"{len(self)} draws of {of}"
 
     def _blocks(self) -> list[Block]:
-        return [*super()._blocks(), *said(self.notes)]
+        doubts = self.fit.doubts
+        return [*super()._blocks(), *said((*doubts, *self.notes), doubts)]
 
 
 def _predictions(law: Law, inputs: dict[str, Any]) -> Any:

@@ -34,8 +34,12 @@ def influence_blocks(found: Any, most: int) -> list[Block]:
                 f"{found.leverage[k]:.2f}",
             ]
         )
-    head = f"{found.quantity} = {number(found.value, 6)}; runs of {runs.source} that move it most:"
+    sizes = found.quantity.startswith(("N*(", "D*("))
+    value = count(found.value) if sizes else number(found.value, 6)
+    head = f"{found.quantity} = {value}; runs of {runs.source} that move it most:"
     lines: list[Block] = [one_line(head), Grid(rows, ">" * len(rows[0]))]
+    if found.delta is not None and not found.loss[found.largest(most)].all():
+        lines.append("0: beyond delta, where a little more or less of its own loss changes nothing")
     if found.delta is not None:
         lines.append(f"d {called} / d delta = {found.delta:+.3g}")
     lines += [f"d {called} / d {name} = {slope:+.3g}" for name, slope in found.fixed.items()]

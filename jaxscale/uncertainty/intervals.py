@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxscale._numerics.student import NORMAL, student_t
 from jaxscale.shown.blocks import Block, Shown
+from jaxscale.text import count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,10 +38,10 @@ class Interval(Shown):
     method: str
 
     def _blocks(self) -> list[Block]:
-        return [
-            f"{self.name} {self.estimate:.6g} [{self.low:.6g}, {self.high:.6g}] "
-            f"({100 * self.level:g} %, {self.method})"
-        ]
+        sizes = self.name.startswith(("N*(", "D*("))
+        each = (self.estimate, self.low, self.high)
+        estimate, low, high = (count(x) if sizes else f"{x:.6g}" for x in each)
+        return [f"{self.name} {estimate} [{low}, {high}] ({100 * self.level:g} %, {self.method})"]
 
 
 def tail(level: float, freedom: float = math.inf, widening: float = 1.0) -> float:
