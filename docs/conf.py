@@ -34,6 +34,7 @@ extensions = [
     "mathml",
     "nouns",
     "closed",
+    "commands",
     "example_report",
     "law_figures",
     "rooted",
@@ -66,6 +67,9 @@ os.environ.update(
     JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
     JAXSCALE_CACHE=str(PROGRAMS),
     JAX_PLATFORMS="cpu",
+    # Compiling is most of the build, and LLVM's optimizations a good part of that. Pages that
+    # measure time take them back.
+    XLA_FLAGS="--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1",
     IPYTHONDIR=str(HERE / "_build" / "ipython"),
     NO_COLOR="1",
     COLUMNS="96",
