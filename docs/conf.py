@@ -83,8 +83,10 @@ autodoc_member_order = "bysource"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+napoleon_use_rtype = False  # "A figure: what is in it" is one sentence, not a type
 napoleon_custom_sections = ["Cost", "Source", "Sources", "Units"]
 default_role = "code"
+smartquotes = False  # an option is --by, not –by
 
 html_theme = "furo"
 html_static_path = ["_static"]
