@@ -22,7 +22,7 @@ def make(app: Sphinx) -> None:
     if not page.exists():
         runs = jaxscale.datasets.load("stdlib_ladder")
         fit = jaxscale.fit(jaxscale.Chinchilla(), runs)
-        jaxscale.report(fit, compute=BUDGET).save(page)
+        jaxscale.report(fit, compute=BUDGET, draws=1000).save(page)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

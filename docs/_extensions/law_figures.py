@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from sphinx.application import Sphinx
 
 from jaxscale.laws import CATALOGUE, Law, predict
@@ -58,22 +59,32 @@ def curves(law: Law) -> tuple[str, np.ndarray, list[tuple[str, np.ndarray]]]:
     return x, inputs[x], drawn
 
 
+@FuncFormatter
+def short(value: float, _: object) -> str:
+    """The label of a tick: 1e9, .02. Powers as mathematics take a third of the time of them all."""
+    return quantity(value, 1 if value >= 1e5 else 3).replace("e+0", "e").replace("e+", "e")
+
+
 def draw(law: type[Law], file: Path) -> None:
-    """Write the picture of a law."""
+    """Write the picture of a law. All have the same margins: fitting them doubles the time."""
     x, values, drawn = curves(law.usual()(**law.example.values))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.6, 2.1), layout="constrained")
+        figure = Figure(figsize=(3.6, 2.1))
         figure.patch.set_alpha(0)
-        axes = figure.add_subplot()
+        axes = figure.add_axes((0.16, 0.2, 0.81, 0.76))
         axes.patch.set_alpha(0)
         for color, (label, y) in zip(COLORS, drawn, strict=False):
             axes.plot(values, y, color=color, label=label)
-        for scale, shown in (
-            (axes.set_xscale, values),
-            (axes.set_yscale, np.stack([y for _, y in drawn])),
+        for scale, axis, shown in (
+            (axes.set_xscale, axes.xaxis, values),
+            (axes.set_yscale, axes.yaxis, np.stack([y for _, y in drawn])),
         ):
-            if shown.min() > 0 and shown.max() / shown.min() > 30:
+            logarithmic = shown.min() > 0 and shown.max() / shown.min() > 60
+            if logarithmic:
                 scale("log")
+            axis.set_major_locator(LogLocator(numticks=5) if logarithmic else MaxNLocator(4))
+            axis.set_minor_locator(NullLocator())
+            axis.set_major_formatter(short)
         axes.set(xlabel=x, ylabel=law.formula().split("(")[0].removeprefix("log "))
         if len(drawn) > 1:
             axes.legend()
