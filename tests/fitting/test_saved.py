@@ -298,7 +298,8 @@ def test_the_commands_refuse_with_2_and_no_number(tmp_path, capsys, document, na
     ):
         assert main(command) == 2
         out, err = capsys.readouterr()
-        assert out == "" and name.split(".")[0] in err and len(err.splitlines()) == 1
+        assert name.split(".")[0] in err and len(err.splitlines()) == 1
+        assert "error" in json.loads(out) if "--json" in command else out == ""
 
 
 @pytest.mark.parametrize(

@@ -272,7 +272,7 @@ ROOM = {"ranking": 140}
 VALUES = {
     "Absolute", "AffineCost", "Asymmetric", "Constraints", "Example", "Grouped", "Huber",
     "Lifetime", "NamedLaw", "Parameter", "Positive", "PowerCost", "Preset", "Quantile", "Residual",
-    "Response", "SixND", "Square", "StudentT", "Transformer",
+    "Response", "SixND", "Square", "StudentT", "Transformer", "Origin",
 }  # fmt: skip
 """What a person gives, not gets, and one array in two parts: their repr is the call they are."""
 

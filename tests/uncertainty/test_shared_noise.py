@@ -10,6 +10,7 @@ import jaxscale
 from jaxscale.data.sizes import equal_sizes
 from jaxscale.datasets.synthetic import isoflop_design
 from jaxscale.fitting.linearized import linearize
+from jaxscale.shown.blocks import full_text
 from jaxscale.uncertainty.bootstrap import bootstrap
 from jaxscale.uncertainty.components import Model, components, model, p_values
 from jaxscale.uncertainty.groupings import groupings
@@ -198,7 +199,7 @@ def test_the_default_draws_what_a_budget_shares_and_says_so(together):
     assert found.method == "shared-noise" and found.sharing.of == "budget"
     np.testing.assert_array_equal(np.unique(found.labels, return_inverse=True)[1], BUDGET)
     assert found.sharing.p < 0.05 and 0.2 < found.sharing.icc < 0.95
-    assert found.notes[0] == str(found.sharing)
+    assert found.notes[0] == full_text(found.sharing)
     assert found.notes[0].startswith("residuals of one budget move together (intraclass corr")
     again, few = bootstrap(together, draws=40, seed=5), bootstrap(together, draws=9, seed=5)
     np.testing.assert_array_equal(found.law.alpha, again.law.alpha)
