@@ -371,7 +371,12 @@ class Runs(Reductions, Shown):
                 if name == "D":
                     return np.asarray(tokens_for(model, have["N"], have["C"]), float)
                 return np.asarray(parameters_for(model, have["D"], have["C"]), float)
-        third = "; the third of N, D and C follows from the other two" if name in have else ""
+        third = "; the third of N, D and C follows from the other two"
+        if name not in have:
+            third = (
+                "; text is no input: give a category as a column of 0 and 1, or fit its tables "
+                "with --by, or Grouped"
+            )
         sizes = [letter for letter in (*LETTERS, "S") if letter in self.columns]
         alone = ""
         if name in have and len(sizes) == 1:
@@ -464,6 +469,7 @@ def read_runs(
 
     Raises:
         DataError: the file or a cell cannot be read; the message names column and row.
+        TypeError: it is a dataframe or arrays.
         ValueError: an option is not one of those allowed.
 
     Example:
@@ -474,6 +480,11 @@ def read_runs(
         >>> runs.column("N"), runs.loss.round(2)
         (array([ 1000000., 10000000.]), array([3.2, 2.9]))
     """
+    if isinstance(path, Mapping) or hasattr(path, "columns"):
+        raise TypeError(
+            f"read_runs reads files, got {type(path).__name__}; a dataframe is taken by "
+            "Runs.from_dataframe(frame, map=...), a dict of arrays by Runs.of(arrays)"
+        )
     options = Reading(
         map or {}, where, drop_highest, bad, units, scale or {}, melt, parse, **reductions
     )

@@ -153,3 +153,14 @@ def test_a_table_of_one_size_names_the_law_of_one(name, tmp_path):
     runs = read_runs(written(tmp_path, f"{name},loss\n1,3\n2,2.5\n"))
     with pytest.raises(DataError, match=f"Only {name} is here.*--law PowerLaw:{name}"):
         prepare(jaxscale.Chinchilla(), runs, jaxscale.Huber(1e-3), "log")
+
+
+def test_dropping_bad_rows_does_not_hide_a_decimal_comma(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("N;D;loss\n1;2;3,9\n2;3;3,1\n3;4;3\n")
+    said = read_runs(path, bad="drop").warnings
+    assert "2 rows left out have a decimal comma, as it looks: decimal=',' (--decimal ,)" in said[0]
+    path.write_text("N;D;loss\n1;2;3,1\n2;3;2,9\n3;4;oom\n")
+    with pytest.raises(DataError, match="no rows are left of 3 .2 rows left out have a decimal"):
+        read_runs(path, bad="drop")
+    assert len(read_runs(path, bad="drop", decimal=",")) == 2
