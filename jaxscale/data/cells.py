@@ -174,7 +174,7 @@ def unread(
         which = "it" if len(bad) == 1 else "them"
         which = which if len(cured) == len(bad) else f"{len(cured)} of these"
         hints.append(f"units='auto' (--units auto) reads {which}")
-    if DECIMAL_COMMA.fullmatch(str(cells[bad[0]]).strip()[:LONGEST]):
+    if has_comma(cells[bad[0]]):
         hints.append("if that is a decimal comma, say decimal=',' (--decimal ,)")
     if drop and len(cured) < len(bad):
         rows = "row" if len(bad) == 1 else "rows"
@@ -183,6 +183,11 @@ def unread(
         f"{table.source}, {table.where(bad[0])}, column {short(name)}: expected a number, got "
         f"{short(cells[bad[0]])}{also}" + "".join(f"; {hint}" for hint in hints)
     )
+
+
+def has_comma(cell: Any) -> bool:
+    """Return whether a cell looks like a number with a decimal comma."""
+    return DECIMAL_COMMA.fullmatch(str(cell).strip()[:LONGEST]) is not None
 
 
 def readable(cell: Any, counts: bool) -> bool:

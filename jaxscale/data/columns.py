@@ -81,7 +81,11 @@ def missing_loss(table: Table) -> DataError:
     return DataError(
         f"{table.top}: no column 'loss'; the table has {has}{lost}. "
         + (f"{hint}. Or name it " if hint else "Name it ")
-        + "with map={'loss': 'COLUMN'} (--column loss=COLUMN)"
+        + (
+            "with Runs.from_dataframe(frame, map={'loss': 'COLUMN'})"
+            if table.frame_kind
+            else "with map={'loss': 'COLUMN'} (--column loss=COLUMN)"
+        )
     )
 
 

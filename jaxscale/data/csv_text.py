@@ -30,7 +30,9 @@ MAX_CELL = 1 << 24
 """Most characters of one cell."""
 
 DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*[kKmMbBgGtT%]?)")
-POINTS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?")  # 1.000.000,5, or 1.000 under a comma
+POINTS = re.compile(r"[+-]?\d{1,3}\.\d{3}")  # under a comma 1.000 may be one or a thousand
+GROUPED = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+|[+-]?\d{1,3}(\.\d{3}){2,}")
+"""What can only be thousands under a decimal comma: 2.041,24 and 1.000.000."""
 NEWLINE = re.compile(r"\r\n|\n|\r")
 RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*")
 """The line below the header of a pipe table."""
@@ -284,6 +286,7 @@ def _points_for_commas(table: Table) -> Table:
                     "a point although decimal=','; remove points between thousands, or read the "
                     "table with decimal='.'"
                 )
+        cells = [c.replace(".", "") if GROUPED.fullmatch(c) else c for c in cells]
         columns[name] = [DECIMAL_COMMA.sub(r"\1.\2", c) if _is_comma(c) else c for c in cells]
     return dataclasses.replace(table, columns=columns)
 

@@ -291,9 +291,14 @@ class _Interpreter:
             raise self._refuse(op)
         if _is_text(left) != _is_text(right):
             text = left if _is_text(left) else right
+            cure = "put text in quotes, or first take out the rows whose cell is no number"
+            if self.what != "where":
+                cure = (
+                    "only where (--where) reads columns of text; add a column of 0 and 1 to the "
+                    "table, or fit the tables of a category with --by, or Grouped"
+                )
             raise DataError(
-                f"{self.what}: {self.shown} compares text ({_example(text)}) with a number; put "
-                "text in quotes, or first take out the rows whose cell is no number"
+                f"{self.what}: {self.shown} compares text ({_example(text)}) with a number; {cure}"
             )
         return function(left, right)
 

@@ -9,7 +9,7 @@ from typing import Any, TypedDict, TypeVar
 
 import numpy as np
 
-from jaxscale.data.cells import first_reasons, readable, reason, unread
+from jaxscale.data.cells import first_reasons, has_comma, readable, reason, unread
 from jaxscale.data.columns import (
     cells_of,
     for_where,
@@ -232,16 +232,22 @@ class _Reader:
 
     def drop_bad(self, columns: Mapping[str, _Column]) -> None:
         """Leave out rows whose cells are no numbers, or are missing."""
-        units, could = self.options.units, 0
+        units, could, commas = self.options.units, 0, 0
         for letter, column in columns.items():
             for row, name in column.bad.items():
                 cell = self.table.columns[name][row]
+                commas += bool(self.keep[row]) and has_comma(cell)
                 could += bool(self.keep[row]) and units != "auto" and readable(cell, column.counts)
                 if self.keep[row]:
                     self.dropped.append((self.table.lines[row], reason(letter, cell)))
                     self.keep[row] = False
             if letter != "loss" or not self.options.last_of:  # how a run ends is looked at first
                 self.drop(~np.isfinite(column.values), f"{letter} is missing or not finite")
+        if commas:
+            rows = "row left out has" if commas == 1 else "rows left out have"
+            self.notes.append(
+                f"{commas} {rows} a decimal comma, as it looks: decimal=',' (--decimal ,) reads it"
+            )
         if could:
             rows = "row left out is" if could == 1 else "rows left out are"
             self.notes.append(f"{could} {rows} read with units='auto' (--units auto)")

@@ -358,6 +358,7 @@ def read_runs(
 
     Raises:
         DataError: the file or a cell cannot be read; the message names column and row.
+        TypeError: it is a dataframe or arrays.
         ValueError: an option is not one of those allowed.
 
     Example:
@@ -368,6 +369,11 @@ def read_runs(
         >>> runs.column("N"), runs.loss.round(2)
         (array([ 1000000., 10000000.]), array([3.2, 2.9]))
     """
+    if isinstance(path, Mapping) or hasattr(path, "columns"):
+        raise TypeError(
+            f"read_runs reads files, got {type(path).__name__}; a dataframe is taken by "
+            "Runs.from_dataframe(frame, map=...), a dict of arrays by Runs.of(arrays)"
+        )
     options = Reading(
         map or {}, where, drop_highest, bad, units, scale or {}, melt, parse, **reductions
     )

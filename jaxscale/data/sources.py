@@ -56,7 +56,12 @@ class Sourced:
                 if name == "D":
                     return np.asarray(tokens_for(model, have["N"], have["C"]), float)
                 return np.asarray(parameters_for(model, have["D"], have["C"]), float)
-        third = "; the third of N, D and C follows from the other two" if name in have else ""
+        third = "; the third of N, D and C follows from the other two"
+        if name not in have:
+            third = (
+                "; text is no input: give a category as a column of 0 and 1, or fit its tables "
+                "with --by, or Grouped"
+            )
         sizes = [letter for letter in (*LETTERS, "S") if letter in self.columns]
         alone = ""
         if name in have and len(sizes) == 1:

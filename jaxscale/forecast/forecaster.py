@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -46,7 +47,10 @@ NEARLY = 0.98
 
 LAST_STEP = 2**31 - 1
 """The state counts steps in int32."""
-
+CONSTANT_STEP = (
+    "the step is a Python number inside a compiled function, a constant there: equinox.filter_jit, "
+    "or static_argnums, compiles the train step anew at every step; pass jnp.asarray(step) to it"
+)
 ON_HOST: Any = (int, float, np.generic, np.ndarray)
 """Numbers that can be checked without a wait for the device; all others may be traced."""
 
@@ -189,6 +193,10 @@ class Forecaster(Shown):
         Raises:
             ValueError: the step, a number and not traced, is outside 0 to `LAST_STEP`.
 
+        Warns:
+            UserWarning: the loss is traced and the step is a Python number, as where
+                `equinox.filter_jit` compiles a step anew for every one.
+
         Example:
             >>> import jaxscale
             >>> forecaster = jaxscale.Forecaster()
@@ -202,6 +210,8 @@ class Forecaster(Shown):
             raise ValueError(
                 f"a step lies between 0 and {LAST_STEP}, got {step}; count larger ones in thousands"
             )
+        if type(step) is int and isinstance(loss, jax.core.Tracer):
+            warnings.warn(CONSTANT_STEP, stacklevel=2)
         after: State = self._update(state, step, loss, lr)
         return after
 

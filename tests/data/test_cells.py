@@ -153,3 +153,26 @@ def test_a_table_of_one_size_names_the_law_of_one(name, tmp_path):
     runs = read_runs(written(tmp_path, f"{name},loss\n1,3\n2,2.5\n"))
     with pytest.raises(DataError, match=f"Only {name} is here.*--law PowerLaw:{name}"):
         prepare(jaxscale.Chinchilla(), runs, jaxscale.Huber(1e-3), "log")
+
+
+def test_dropping_bad_rows_does_not_hide_a_decimal_comma(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("N;D;loss\n1;2;3,9\n2;3;3,1\n3;4;3\n")
+    said = read_runs(path, bad="drop").warnings
+    assert "2 rows left out have a decimal comma, as it looks: decimal=',' (--decimal ,)" in said[0]
+    path.write_text("N;D;loss\n1;2;3,1\n2;3;2,9\n3;4;oom\n")
+    with pytest.raises(DataError, match="no rows are left of 3 .2 rows left out have a decimal"):
+        read_runs(path, bad="drop")
+    assert len(read_runs(path, bad="drop", decimal=",")) == 2
+
+
+def test_points_between_thousands_go_under_a_decimal_comma_where_they_can_be_nothing_else(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("N;D;loss\n2.041,24;1.000.000;3,9\n204,12;12.345.678,5;3,125\n7;8;-1.234,5e1\n")
+    runs = read_runs(path, decimal=",", bad="drop")
+    assert runs.column("N").tolist() == [2041.24, 204.12]
+    assert runs.column("D").tolist() == [1e6, 12345678.5] and runs.loss.tolist() == [3.9, 3.125]
+    for cell in ("1.234", "12.345", "-1.234"):
+        path.write_text(f"N;D;loss\n2.041,24;{cell};3,9\n")
+        with pytest.raises(DataError, match="'-?[0-9.]+' has a point although decimal=','"):
+            read_runs(path, decimal=",")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 import jaxscale
@@ -164,3 +165,23 @@ def test_a_clean_table_is_read_the_same_in_any_way(text, options, tmp_path):
         assert read_runs(path, **more).digest() == runs.digest()
     assert Runs.of(pd.read_csv(path)).digest() == runs.digest()
     assert runs.response.kind == "loss" and isinstance(runs, jaxscale.Runs)
+
+
+@pytest.mark.parametrize("text", ["kind == 'moe'", "1*(kind == 'dense')", "loss + (kind != 'moe')"])
+def test_a_category_is_no_number_and_what_to_do_is_said(text, tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("N,D,loss,kind\n1,2,3,moe\n2,3,2,dense\n")
+    with pytest.raises(DataError, match="column of 0 and 1 to the table, or .* with --by"):
+        read_runs(path, map={"moe": text})
+    with pytest.raises(DataError, match="give a category as a column of 0 and 1"):
+        read_runs(path).column("kind")
+
+
+def test_a_table_in_memory_is_sent_to_its_own_door():
+    table = {"Verlust": [3.0, 2.0], "N": [1.0, 2.0]}
+    for given in (table, pd.DataFrame(table), pl.DataFrame(table)):
+        with pytest.raises(TypeError, match="Runs.from_dataframe.frame, map="):
+            read_runs(given)
+    for frame in (pd.DataFrame(table), pl.DataFrame(table)):
+        with pytest.raises(DataError, match="with Runs.from_dataframe.frame, map=.'loss'"):
+            Runs.of(frame)

@@ -373,3 +373,14 @@ def test_a_probability_is_no_more_than_one():
         jnp.asarray([0.5, 0.5000001]), jnp.asarray([2.0, 2.1]), jnp.asarray([0.1, 0.1])
     )
     assert mixture.below(jnp.asarray([5.0, 1e9])).max() == 1
+
+
+@pytest.mark.parametrize("step", [3, 0])
+def test_a_step_that_a_compiled_train_step_holds_constant_is_said(step):
+    def train_step(step, loss):
+        return steady.update(steady.init(), step, loss)
+
+    with pytest.warns(UserWarning, match="pass jnp.asarray.step. to it"):
+        jax.jit(train_step, static_argnums=0).lower(step, 2.0)
+    jax.jit(train_step).lower(step, 2.0)  # traced: warnings are errors here
+    jax.eval_shape(functools.partial(train_step, jnp.asarray(step)), 2.0)
