@@ -167,7 +167,7 @@ def _table(grid: Grid) -> Any:
     from jaxscale.shown.element import make
 
     body = grid.rows[bool(grid.head) :]
-    flush = {k for k in range(len(grid.align)) if any(row[k][:1] not in ("", " ") for row in body)}
+    flush = {k for k in range(len(grid.align)) if any(row[k][:1] != " " for row in body)}
 
     def cells(tag: str, row: Sequence[str]) -> list[Any]:
         found = []

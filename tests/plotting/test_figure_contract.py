@@ -394,7 +394,7 @@ def test_matplotlib_and_pyplot_are_left_as_they_were(fitted, figure, tmp_path):
 def test_figures_have_one_public_name_each_with_what_it_takes():
     names = {row.draw.__name__.removeprefix("plot_"): row.draw for row in FIGURES.values()}
     assert set(dir(jaxscale.plot)) == {*names, "save"} == set(jaxscale.plot.__all__)
-    assert all(getattr(jaxscale.plot, name) is draw for name, draw in names.items())
+    assert all(inspect.unwrap(getattr(jaxscale.plot, k)) is draw for k, draw in names.items())
     for draw in names.values():
         assert ("ax:" in draw.__doc__) != ("figure: figure or part" in draw.__doc__), draw
     with pytest.raises(AttributeError, match="no figure 'pie'; jaxscale.plot has fit, law"):

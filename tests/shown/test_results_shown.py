@@ -271,8 +271,8 @@ ROOM = {"ranking": 140}
 """Columns of a text that has more of them than fit on a line."""
 VALUES = {
     "Absolute", "AffineCost", "Asymmetric", "Constraints", "Example", "Grouped", "Huber",
-    "Lifetime", "NamedLaw", "Parameter", "Positive", "PowerCost", "Preset", "Quantile", "Residual",
-    "Response", "SixND", "Square", "StudentT", "Transformer", "Origin",
+    "Lifetime", "NamedLaw", "Origin", "Parameter", "Positive", "PowerCost", "Preset", "Quantile",
+    "Residual", "Response", "SixND", "Square", "StudentT", "Transformer",
 }  # fmt: skip
 """What a person gives, not gets, and one array in two parts: their repr is the call they are."""
 
