@@ -27,7 +27,10 @@ class Term(Shown):
     Example:
         >>> import jaxscale
         >>> jaxscale.Term("N", coefficient=406.4, exponent=0.34)
-        Term(input='N', coefficient=406.4, exponent=0.34)
+        Term
+          input        N
+          coefficient  406.4
+          exponent     0.34
     """
 
     input: str

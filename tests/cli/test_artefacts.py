@@ -86,7 +86,7 @@ def test_what_jaxscale_says_of_a_law_stays():
 CLASSES = {
     "None": ("Mine = None", "defines no jaxscale.Law 'Mine'"),
     "text": ("Mine = 'Chinchilla'", "defines no jaxscale.Law 'Mine'"),
-    "function": ("def Mine(): pass", "defines no jaxscale.Law 'Mine'"),
+    "function": ("def Mine(): pass", "Mine(): no argument is called like an input"),
     "another class": ("class Mine: pass", "defines no jaxscale.Law 'Mine'"),
     "an instance": ("from jaxscale import Chinchilla\nMine = Chinchilla()", "no jaxscale.Law"),
     "the base": ("from jaxscale import Law as Mine", "defines no jaxscale.Law 'Mine'"),

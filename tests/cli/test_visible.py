@@ -16,6 +16,7 @@ from jaxscale.forecast.forecaster import Forecast
 from jaxscale.forecast.offline import Fan
 from jaxscale.plotting import labels
 from jaxscale.plotting.forecast import plot_forecast
+from jaxscale.shown.blocks import full_text
 from jaxscale.text import one_line, visible
 
 NASTY = "a\x1b[31mred\x07\x9b1m\u202e\u2066\u200f\u2028\x7f\rb\njaxscale: fake"
@@ -181,9 +182,10 @@ def test_json_keeps_the_very_name(capsys, folder):
 
 def test_the_tables_of_python_have_no_controls_either(fitted):
     runs = fitted.runs.replace(source=NASTY, dropped=[(3, NASTY)])
-    text = str(dataclasses.replace(fitted, runs=runs, warnings=(NASTY,)))
-    assert not FORBIDDEN.search(text) and "\njaxscale: fake" not in text
-    assert len(text.splitlines()) == len(str(fitted).splitlines()) + 2
+    hurt = dataclasses.replace(fitted, runs=runs, warnings=(NASTY,))
+    for text in (str(hurt), full_text(hurt)):
+        assert not FORBIDDEN.search(text) and "\njaxscale: fake" not in text
+    assert len(full_text(hurt).splitlines()) == len(full_text(fitted).splitlines()) + 2
 
 
 NAMES = ["a$b", "$x$", "cost $5 {a", r"\frac{", "100 %_^", "a\\$b", NASTY, "\udcff", "x" * 60, "模"]
