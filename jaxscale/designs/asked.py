@@ -32,7 +32,10 @@ EXAMPLES = '"N* at 1e25", "loss at 1e24", "loss at N=7e9 D=1e12", "compute for 2
 _NUMBER = r"[+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:e[+-]?\d+)?(?:\s?[kmbgt]\b)?"
 _AT = re.compile(rf"(.+?)\s+at\s+(?:c\s*=\s*)?({_NUMBER})\s*(?:flops)?", re.I)
 _PLACE = re.compile(r"(?:l|loss)\s+at\s+(.+=.+)", re.I)
-_FOR = re.compile(rf"(?:compute|c|flops)\s+for\s+(?:(?:a\s+)?loss\s+(?:of\s+)?)?({_NUMBER})", re.I)
+_FOR = re.compile(
+    rf"(?:compute|c|flops)\s+(?:for\s+(?:(?:a\s+)?loss\s+(?:of\s+)?)?|at\s+l\s*=\s*)({_NUMBER})",
+    re.I,
+)
 
 
 def asked_for(what: Asked, law: Law) -> Quantity:
@@ -47,7 +50,7 @@ def asked_for(what: Asked, law: Law) -> Quantity:
     """
     if not isinstance(what, str):
         return quantity(what, law)
-    text = " ".join(what.split())
+    text = re.sub(r"^([^()]+)\((.+)\)$", r"\1 at \2", " ".join(what.split()))  # as answers print it
     if text in law.parameters or text in type(law).derived_docs:
         return quantity(text, law)
     if found := _FOR.fullmatch(text):

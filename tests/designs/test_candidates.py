@@ -128,6 +128,19 @@ def test_an_answer_is_asked_for_in_words(text, meant):
     assert type(found) is type(meant) and found.name == meant.name
 
 
+@pytest.mark.parametrize(
+    "quantity",
+    [
+        *(Best(3e24, what) for what in ("N", "D", "loss", "tokens_per_parameter")),
+        ComputeFor(2.5),
+        Prediction({"N": 7e9, "D": 1e12}),
+    ],
+)
+def test_an_answer_is_asked_for_as_it_is_printed(quantity):
+    found = asked_for(quantity.name, TRUTH)
+    assert type(found) is type(quantity) and found.name == quantity.name
+
+
 @pytest.mark.parametrize("name", ["alpha", "E", "a", "b"])
 def test_parameters_are_asked_for_by_their_names(name):
     assert asked_for(name, TRUTH).name == name
