@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+import time
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
@@ -80,6 +81,7 @@ def test_the_first_error_is_raised_as_it_is_and_ends_the_rest(threads):
 
     def noted(task):
         ran.append(task)
+        time.sleep(0 if task == "bad" else 0.01)  # else all may run before the error is seen
         return tenfold(task)
 
     with pytest.raises(jaxscale.DataError, match="column 'N', row 3"):

@@ -16,6 +16,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -310,13 +311,22 @@ def function_in_file(path: Path, name: str) -> Any:
     return found
 
 
+class Unwritten(SourceFileLoader):
+    """Leaves no compiled copy in a person's folder."""
+
+    def set_data(self, *unwritten: Any, **how: Any) -> None:
+        """Write nothing."""
+
+
 def _run(path: Path, name: str) -> tuple[ModuleType, Any]:
     """Run a user's file; return its module, and what has a name in it, or None."""
     _source(path)
     # A name of its own: a file called json.py must not take the place of the library's.
     tag = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
     file = path.absolute()
-    spec = importlib.util.spec_from_file_location(f"{OWN_FILE}{tag}", file)
+    called = f"{OWN_FILE}{tag}"
+    loader = Unwritten(called, str(file))
+    spec = importlib.util.spec_from_file_location(called, file, loader=loader)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
