@@ -40,6 +40,22 @@ def its_law(source: Law | Fitted) -> Law:
     return law
 
 
+def coded(law: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return inputs with the label of a family as its code, for a law over families.
+
+    Args:
+        law: any law.
+        inputs: by name.
+
+    Raises:
+        ValueError: there is no such family.
+    """
+    label = inputs.get("family")
+    if isinstance(label, str) and hasattr(law, "labels"):
+        return inputs | {"family": law.code(label)}
+    return inputs
+
+
 def predict(law: Law | Fitted, **inputs: Any) -> Any:
     """Evaluate a law at named inputs.
 
@@ -69,12 +85,13 @@ def predict(law: Law | Fitted, **inputs: Any) -> Any:
     lists = {
         name: np.asarray(x, float) for name, x in inputs.items() if isinstance(x, list | tuple)
     }
-    inputs |= lists
+    inputs = coded(law, inputs | lists)
     if law.free:
         raise ValueError(f"{type(law).__name__}: {', '.join(law.free)} is free; fit the law first")
     if {"N", "D"} <= set(law.inputs) and "C" in inputs and len(inputs.keys() & set("NDC")) == 2:
         known = {name: inputs.pop(name, None) for name in "NDC"}
         inputs["N"], inputs["D"], _ = complete(**known, flops=law.flops)
+    labels = getattr(law, "labels", ())
     missing = [name for name in law.inputs if name not in inputs]
     extra = [name for name in inputs if name not in law.inputs]
     if missing or extra:
@@ -82,6 +99,7 @@ def predict(law: Law | Fitted, **inputs: Any) -> Any:
             f"{type(law).__name__} takes {', '.join(law.inputs)}"
             + (f"; missing {', '.join(missing)}" if missing else "")
             + (f"; unknown {', '.join(extra)}" if extra else "")
+            + (f"; say which: family={labels[0]!r}" if missing == ["family"] and labels else "")
         )
     arguments = [inputs[name] for name in law.inputs]
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((law, arguments))):

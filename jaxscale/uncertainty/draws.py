@@ -15,6 +15,7 @@ from jaxscale._numerics.level import check_level
 from jaxscale.fitting.linearized import Noise
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law, predict
+from jaxscale.laws.prediction import coded
 from jaxscale.shown.blocks import Block, Grid, Shown, said
 from jaxscale.shown.frames import frame
 from jaxscale.text import count, many
@@ -238,7 +239,7 @@ class Draws(Uncertain):
             draws = self.fit.residual.losses(draws, noise)
         low, high = percentile(draws, tail(level, self.freedom, self.widening))
         of = "a new run" if new_run else "the mean law"
-        given = {name: np.asarray(x, float) for name, x in inputs.items()}
+        given = {name: np.asarray(x, float) for name, x in coded(self.law, inputs).items()}
         return Band(center, low, high, level, of, self.fit.runs.frame_kind, given)
 
     @property
@@ -260,5 +261,5 @@ def predictions(law: Law, **inputs: Any) -> np.ndarray:
     """Return the predictions [B, ...] of a sample of laws (leaves [B]) at named inputs."""
     size = max(np.size(leaf) for leaf in jax.tree.leaves(law))
     full = jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf, float), (size,)), law)
-    given = {name: np.asarray(x, float) for name, x in inputs.items()}
+    given = {name: np.asarray(x, float) for name, x in coded(law, inputs).items()}
     return np.asarray(programs.run(_predictions, full, given, dtype=np.float64)[0], float)

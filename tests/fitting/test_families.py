@@ -118,6 +118,10 @@ def test_a_family_is_drawn_from_the_whole_fit_and_nothing_refits_it_alone(found)
     np.testing.assert_array_equal(whole.law.E_x, one.law.E)
     best = jaxscale.allocate(family, compute=1e21, draws=one)
     assert best.N == pytest.approx(jaxscale.allocate(found.law["x"], compute=1e21).N)
+    for law, of in ((whole, {"family": "x"}), (one, {})):
+        assert law.predict(N=1e9, D=1e10, **of).center == pytest.approx(
+            float(family.predict(N=1e9, D=1e10))
+        )
     for ask in (jaxscale.jackknife, jaxscale.solver, lambda f: f.save("never.json")):
         with pytest.raises(ValueError, match="was not fitted by itself"):
             ask(family)

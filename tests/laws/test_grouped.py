@@ -127,3 +127,13 @@ def test_the_worth_of_an_input_is_told_by_its_whole_name():
 @pytest.mark.parametrize("label", ["\u0d70", "\u2460", "a b", "\U0001f642", "1/2", "\u0301"])
 def test_any_label_makes_a_name(label):
     assert all(name.isidentifier() for name in Grouped(Chinchilla, own="A").over([label, "z"]).free)
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_family_is_named_in_a_prediction_by_its_label(label):
+    law = filled()
+    assert predict(law, N=1e9, D=2e10, family=label) == predict(law[label], N=1e9, D=2e10)
+    with pytest.raises(ValueError, match="missing family; say which: family='c4'"):
+        predict(law, N=1e9, D=2e10)
+    with pytest.raises(ValueError, match="no family|is none of|mine"):
+        predict(law, N=1e9, D=2e10, family="mine")
