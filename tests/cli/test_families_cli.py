@@ -54,7 +54,7 @@ def test_one_fit_answers_for_every_table_and_for_one(runs, tmp_path, capsys):
     assert main([*place, "--table", "r p"]) == 0
     one = json.loads(capsys.readouterr().out)
     assert one["predictions"][0]["loss"] == losses["r p"]
-    assert main([*place, "--table", "x"]) == 2
+    assert main([*place, "--table", "x"]) == 2 and "error" in json.loads(capsys.readouterr().out)
     assert main(["allocate", str(fit), "--compute", "1e21", "--draws", "0", "--json"]) == 0
     assert set(json.loads(capsys.readouterr().out)["tables"]) == {"c4", "r p"}
     assert main(["verify", str(fit), str(runs)]) == 0

@@ -18,6 +18,7 @@ from jaxscale.comparison.sensitivity import sensitivity
 from jaxscale.comparison.splits import by_folds, by_groups, by_size
 from jaxscale.comparison.stacking import difference, simplex_least_squares, stacking
 from jaxscale.objective.likelihood import profile_likelihood
+from jaxscale.shown.blocks import full_text
 
 C, K = jaxscale.Chinchilla, jaxscale.Kaplan
 
@@ -186,7 +187,7 @@ def test_the_same_law_twice_is_not_separated(noisy):
 
 
 def test_text_and_document_say_the_same(both):
-    text, document = str(both), both.to_dict()
+    text, document = full_text(both), both.to_dict()
     assert text.splitlines()[0] == both.sentence == document["sentence"]
     for piece in ("larger runs", "fitted to", "Exponents over delta 0.001 to 0.01", "alpha"):
         assert piece in text
