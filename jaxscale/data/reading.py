@@ -26,7 +26,7 @@ from jaxscale.data.melt import melt
 from jaxscale.data.named_columns import TEXT
 from jaxscale.data.reductions import Reductions
 from jaxscale.data.run_ends import end_of
-from jaxscale.data.run_names import names_of_rows, parse_names
+from jaxscale.data.run_names import checkpoints, names_of_rows, parse_names
 from jaxscale.data.table import Table
 from jaxscale.errors import DataError
 from jaxscale.text import listing, many, short
@@ -287,6 +287,8 @@ def read_table_as_runs(table: Table, options: Reading) -> dict[str, Any]:
     extra |= coded_labels(
         table, [*extra, *(names[k] for k in (*columns, "group") if k in names)], options
     )
+    if not (options.last_of or options.best_of or options.average_over or options.envelope):
+        notes = [*notes, *checkpoints(table, keep)]
     called = {letter: column.label for letter, column in columns.items()}
     called |= {"group": names["group"]} if "group" in names else {}
     return {

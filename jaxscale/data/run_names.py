@@ -21,6 +21,10 @@ COLUMNS = tuple(
     "模型 模型名称 名称 实验".split()
 )
 """Names of columns of names, in lower case without punctuation, best first."""
+RUNS = frozenset("runname run name experimentname experiment runid id uid".split())
+"""Those that tell runs apart; a model or a label may be one of several runs."""
+STEPS = frozenset("step globalstep trainerglobalstep iteration iter".split())
+"""Names of columns of how far a run is, in the same spelling."""
 AUTO = "auto"
 """For the pattern that messages suggest."""
 LONGEST = 32
@@ -56,6 +60,33 @@ def names_of_rows(table: Table) -> dict[int, str]:
         if parts:
             found[line] = ", ".join(parts)
     return found
+
+
+def checkpoints(table: Table, keep: np.ndarray) -> list[str]:
+    """Return a note where rows are stages of fewer runs: names return at ever another step.
+
+    Args:
+        table: the table, n rows.
+        keep: [n] which rows are read.
+    """
+    by_name = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in table.columns}
+    name = next((by_name[alias] for alias in COLUMNS if alias in RUNS & by_name.keys()), None)
+    step = next((by_name[alias] for alias in sorted(STEPS & by_name.keys())), None)
+    if name is None or step is None or len(table.lines) > MOST:
+        return []
+    rows = [
+        (str(table.columns[name][k]), str(table.columns[step][k]))
+        for k in np.flatnonzero(keep).tolist()
+    ]
+    known = [(run, at) for run, at in rows if run not in ("", "None", "nan")]
+    runs = {run for run, _ in known}
+    if len(known) < len(rows) or 2 * len(rows) < 3 * len(runs) or len(set(known)) < len(known):
+        return []
+    return [
+        f"{len(rows)} rows are of {many(len(runs), 'run')} by {name!r}, each at another {step!r}: "
+        f"every checkpoint counts as a run of its own; last_of={name!r} (--last-of {name}) keeps "
+        "the end of each"
+    ]
 
 
 def told_apart(names: Sequence[str]) -> dict[str, str]:

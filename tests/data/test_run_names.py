@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import jaxscale
@@ -134,3 +135,35 @@ def test_a_sweep_is_told_from_repeats(name):
     found = sweep_notes(runs, {"N": runs.columns["N"], "D": runs.columns["D"]})
     assert bool(found) == bool(said)
     assert said in "".join(found) and all("--best-of N,D" in note for note in found)
+
+
+def stages(**columns):
+    N, D = np.repeat([1e8, 2e8, 4e8], 4), np.tile([1e9, 2e9, 3e9, 4e9], 3)
+    table = {"params": N, "tokens": D, "loss": 3 + 1e3 * N**-0.4 + 1e3 * D**-0.4, **columns}
+    return pd.DataFrame(table)
+
+
+THREE, FOUR = np.repeat(["a", "b", "c"], 4), np.tile([1, 2, 3, 4], 3)
+
+
+@pytest.mark.parametrize("name", ["run_id", "Name", "experiment"])
+@pytest.mark.parametrize("step", ["step", "_step", "global step"])
+def test_checkpoints_that_are_read_as_runs_are_said_to_be(name, step):
+    runs = jaxscale.Runs.from_dataframe(stages(**{name: THREE, step: FOUR}))
+    assert any(f"12 rows are of 3 runs by {name!r}" in note for note in runs.warnings)
+    ends = jaxscale.Runs.from_dataframe(stages(**{name: THREE, step: FOUR}), last_of=name)
+    assert len(ends) == 3 and not any("checkpoint" in note for note in ends.warnings)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"model": THREE, "step": FOUR},  # a model of several runs
+        {"run": THREE, "seed": FOUR},
+        {"run": [f"r{k}" for k in range(12)], "step": FOUR},
+        {"run": THREE, "step": np.full(12, 100)},  # the same end, by different seeds
+        {"run": THREE, "steps": FOUR},  # how many a run had
+    ],
+)
+def test_runs_that_share_a_name_or_a_step_are_no_checkpoints(columns):
+    assert jaxscale.Runs.from_dataframe(stages(**columns)).warnings == ()
