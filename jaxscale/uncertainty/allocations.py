@@ -126,6 +126,11 @@ def allocate(
         return found
     if not isinstance(draws, Draws):
         draws = bootstrap(law, draws=draws or DRAWS, seed=seed, progress=progress)
+    elif draws.fit.law != law.law:
+        raise ValueError(
+            f"these draws are of another fit ({type(draws.fit.law).__name__} of "
+            f"{draws.fit.runs.source}): give bootstrap(fit) of this one, or leave draws out"
+        )
     return with_intervals(found, draws, asked, level)
 
 

@@ -118,3 +118,17 @@ def test_a_best_run_of_next_to_no_tokens_is_not_trusted(fitted, of_N, of_D):
     assert got.tokens_per_parameter < 0.1 and not got.trusted
     assert any("swapped" in note for note in got.notes)
     assert jaxscale.allocate(fitted, compute=1e21, draws=0).trusted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("other", ["fewer runs", "another law", "another loss"])
+def test_draws_of_another_fit_are_refused(fitted, other):
+    runs = fitted.runs
+    if other == "fewer runs":
+        fit = jaxscale.fit("Chinchilla", runs.select(np.arange(len(runs)) % 3 > 0, "third"))
+    else:
+        law = "Kaplan" if other == "another law" else "Chinchilla"
+        fit = jaxscale.fit(law, runs, loss=jaxscale.Square() if other == "another loss" else None)
+    draws = jaxscale.bootstrap(fit, draws=20)
+    with pytest.raises(ValueError, match="of another fit .* leave draws out"):
+        jaxscale.allocate(fitted, compute=1e21, draws=draws)
