@@ -81,9 +81,15 @@ def _written(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode()
 
 
-def listing(names: Sequence[Any], limit: int = 12) -> str:
-    """Return names for a message, the first few of them."""
-    named = ", ".join(short(name, 24) for name in names[:limit]) or "none"
+def listing(names: Sequence[Any], limit: int = 12, width: int = 24) -> str:
+    """Return names for a message.
+
+    Args:
+        names: the names.
+        limit: how many of them.
+        width: characters to which each is cut.
+    """
+    named = ", ".join(short(name, width) for name in names[:limit]) or "none"
     return named + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jaxscale.data.account import COUNTED, read_from
 from jaxscale.shown.blocks import Block, Grid, Note, parted, said
 from jaxscale.text import count, one_line, quantity
 
@@ -34,7 +35,7 @@ def comparison_blocks(comparison: Any) -> list[Block]:
     doubts = {note for note in comparison.notes if any(note.endswith(why) for why in reasons)}
     return parted(
         first,
-        [one_line(head) + _rollout_facts(comparison)],
+        [one_line(head) + _rollout_facts(comparison), *read_from(runs, (*COUNTED, "S", "loss"))],
         _laws(comparison),
         _windows(comparison),
         _exponents(comparison),

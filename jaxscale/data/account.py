@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxscale.data.cells import left_out
 from jaxscale.shown.blocks import Block, Grid, Note
-from jaxscale.text import count, listing, many, one_line, quantity
+from jaxscale.text import count, listing, many, one_line, quantity, short
 
 COUNTED = ("N", "D", "C")
+MOST, WIDTH = 6, 32
+"""Columns that a line names, and characters of each."""
 
 
 def runs_blocks(runs: Any) -> list[Block]:
@@ -35,6 +38,19 @@ def runs_blocks(runs: Any) -> list[Block]:
         *([one_line(f"groups: {listing(labels)}")] if labels else []),
         *map(Note, told),
     ]
+
+
+def read_from(runs: Any, names: Sequence[str]) -> list[str]:
+    """Return a line on which columns of the source are these; none where they are called so.
+
+    Args:
+        runs: the runs.
+        names: of columns here, and "loss".
+    """
+    called = [(name, _source(runs, name)) for name in names]
+    said = [f"{name} from {short(source, WIDTH)[1:-1]}" for name, source in called if source]
+    more = f" and {len(said) - MOST} more" if len(said) > MOST else ""
+    return [one_line(", ".join(said[:MOST]) + more)] if said else []
 
 
 def _source(runs: Any, name: str) -> str:

@@ -18,6 +18,8 @@ LETTERS = {**{k: SUFFIX[k] for k in "kmbgt"}, "P": 1e15, "E": 1e18, "Z": 1e21, "
 WORDS = {
     **{"thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12, "percent": 1e-2},
     **{"thousands": 1e3, "millions": 1e6, "billions": 1e9, "trillions": 1e12, "%": 1e-2},
+    **{"mn": 1e6, "mln": 1e6, "mio": 1e6, "bn": 1e9, "mrd": 1e9, "millionen": 1e6},
+    **{"milliarden": 1e9, "billionen": 1e12},
     **{"mega": 1e6, "giga": 1e9, "tera": 1e12, "peta": 1e15, "exa": 1e18, "zetta": 1e21},
     **{name: size for name, size in SUFFIX.items() if not name.isascii()},
 }
@@ -72,7 +74,7 @@ def unit_for(letter: str, name: str) -> Header:
 
 def unit_of(text: str) -> float | None:
     """Return the factor that a unit stands for, 1e6 for M; None where it is none."""
-    text = re.sub(r"^(?:in\s+|[x×·*]\s*)", "", text.strip(), flags=re.IGNORECASE)
+    text = re.sub(r"^(?:in\s+|[x×·*]\s*)", "", text.strip(), flags=re.IGNORECASE).rstrip(".")
     if text.lower() in WORDS:
         return WORDS[text.lower()]
     if PF_DAYS.fullmatch(text):

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxscale.data.cells import first_reasons, has_comma, readable, reason, unread
 from jaxscale.data.columns import (
+    canonical,
     cells_of,
     for_where,
     labels,
@@ -19,13 +20,13 @@ from jaxscale.data.columns import (
     recognize,
 )
 from jaxscale.data.expressions import keep_rows, names_in, worked_out
-from jaxscale.data.groups import coded, listed
+from jaxscale.data.groups import coded, listed, numbered
 from jaxscale.data.headers import COUNTED, made_of, power_of_ten, unit_for
-from jaxscale.data.loss_curves import filled
+from jaxscale.data.loss_curves import ALIASES, filled
 from jaxscale.data.melt import melt
 from jaxscale.data.named_columns import TEXT
 from jaxscale.data.reductions import Reductions
-from jaxscale.data.run_ends import end_of
+from jaxscale.data.run_ends import end_of, unfinished
 from jaxscale.data.run_names import checkpoints, names_of_rows, parse_names
 from jaxscale.data.table import Table
 from jaxscale.errors import DataError
@@ -252,11 +253,33 @@ class _Reader:
             rows = "row left out is" if could == 1 else "rows left out are"
             self.notes.append(f"{could} {rows} read with units='auto' (--units auto)")
 
-    def drop_unlogged(self, loss: np.ndarray) -> None:
-        """Leave out the rows of a log that have no loss [n]; a loss that is nan was logged."""
-        text = self.names["loss"]
-        cells = self.table.columns.get(text)
-        self.drop(np.isnan(loss) if cells is None else ~filled(cells), "no loss was logged")
+    def drop_unlogged(self, columns: Mapping[str, _Column]) -> None:
+        """Leave out the rows of a log that have no loss; a loss that is nan was logged."""
+        cells = self.table.columns.get(self.names["loss"])
+        logged = ~np.isnan(columns["loss"].values) if cells is None else filled(cells)
+        late = self.unfinished(columns, logged & self.keep)
+        if len(late):
+            where = ", ".join(self.table.where(row) for row in late[:5].tolist())
+            self.notes.append(
+                f"{many(len(late), 'run')} of which no loss was logged at the end: an earlier one "
+                f"stands for it ({where}{', ...' * (len(late) > 5)})"
+            )
+        self.drop(~logged, "no loss was logged")
+
+    def unfinished(self, columns: Mapping[str, _Column], logged: np.ndarray) -> np.ndarray:
+        """Return the rows of losses that stand for the ends of runs without one; see `run_ends`."""
+        table, last_of = self.table, listed(self.options.last_of)
+        names = [self.names.get(name, name) for name in last_of]
+        if any(name not in table.columns for name in names):
+            return np.zeros(0, int)
+        steps = [name for name in table.columns if canonical(name) in ALIASES["step"]]
+        if steps:
+            progress = cells_of(table, steps[0], self.keep, self.options.units)[0]
+        else:
+            found = [columns[letter].values for letter in "SDC" if letter in columns]
+            progress = found[0] if found else np.full(len(logged), np.nan)
+        progress = np.where(self.keep, progress, np.nan)
+        return unfinished(numbered([coded(table.columns[n]) for n in names]), progress, logged)
 
 
 def read_table_as_runs(table: Table, options: Reading) -> dict[str, Any]:
@@ -276,7 +299,7 @@ def read_table_as_runs(table: Table, options: Reading) -> dict[str, Any]:
     reader.where()
     columns, unread_ = reader.letters()
     if options.last_of:
-        reader.drop_unlogged(columns["loss"].values)
+        reader.drop_unlogged(columns)
     if options.bad == "drop":
         reader.drop_bad(columns)
     keep, names = reader.keep, reader.names

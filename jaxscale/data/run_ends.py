@@ -19,6 +19,8 @@ SPIKE = (6.0, 0.02)
 MOST = 10**6
 LONG = 0.05
 """Share of a run by which a smoothed end looks back too far: the loss still falls there."""
+LATE = 0.02
+"""Share of a run that may follow its last loss."""
 HOWS = "last, median:K of the last K losses, or ema:B with a decay B from 0 to 1"
 
 
@@ -82,6 +84,36 @@ def ends(groups: np.ndarray, progress: np.ndarray, loss: np.ndarray, how: str) -
     else:
         value = loss[last]
     return Ends(last, np.where(finite, value, np.nan), _spikes(sorted_loss, stop, size))
+
+
+def unfinished(groups: np.ndarray, progress: np.ndarray, logged: np.ndarray) -> np.ndarray:
+    """Return the rows [k] of last losses after which another one was due, and none was logged.
+
+    A log has more rows than losses, and a run need not end on one. But where it goes on for as
+    long as lies between two of its losses, its end is not known.
+
+    Args:
+        groups: [n] number of the run of every row, from 0 to G - 1.
+        progress: [n] steps, tokens or FLOPs.
+        logged: [n] whether the row has a loss.
+    """
+    known = np.isfinite(progress)
+    order = np.lexsort((progress, groups))
+    order = order[(logged & known)[order]]
+    if not len(order):
+        return np.zeros(0, int)
+    own, at, count = groups[order], progress[order], int(groups.max()) + 1
+    within = np.diff(own) == 0
+    gaps, of = np.diff(at)[within], own[1:][within]
+    some = np.bincount(of, minlength=count)
+    usual = np.median(gaps) if len(gaps) else np.inf  # of a run with a single loss
+    gap = np.where(some > 0, sums(of, gaps, count) / np.maximum(some, 1), usual)
+    end = np.full(count, -np.inf)
+    np.maximum.at(end, groups[known], progress[known])
+    last = np.append(~within, True)
+    own, ahead = own[last], end[own[last]] - at[last]
+    late: np.ndarray = order[last][(ahead >= gap[own]) & (ahead > LATE * end[own])]
+    return late
 
 
 def span(groups: np.ndarray, progress: np.ndarray, how: str) -> float:

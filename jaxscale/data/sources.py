@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 
@@ -14,6 +15,15 @@ from jaxscale.text import listing, short
 
 LETTERS = ("N", "D", "C")
 """Columns of which any two give the third."""
+LIKELY = {
+    "N": re.compile(r"param|size|参数", re.IGNORECASE),
+    "D": re.compile(r"tok(?!/s)|data|数据|词元", re.IGNORECASE),
+    "C": re.compile(r"flop|compute|算力|计算量", re.IGNORECASE),
+    "S": re.compile(r"step|iter|步", re.IGNORECASE),
+}
+"""What is in the name of a column that may be meant by a letter, though it is not called so."""
+WIDTH = 48
+"""Characters of a column's name, where a person is to choose one."""
 
 
 class Sourced:
@@ -63,8 +73,13 @@ class Sourced:
                 "with --by, or Grouped"
             )
         sizes = [letter for letter in (*LETTERS, "S") if letter in self.columns]
+        has = [column for column in self.columns if not column.startswith("\0")]
+        near = [c for c in has if name in LIKELY and c not in LIKELY and LIKELY[name].search(c)]
+        rest = [column for column in (*has, "loss") if column not in near]
+        meant = near[0] if near else "COLUMN"
+        as_written = f"{name}={meant}" if meant.isidentifier() else f"'{name}={meant}'"
         alone = ""
-        if name in have and len(sizes) == 1:
+        if name in have and len(sizes) == 1 and not near:
             alone = (
                 f"Only {sizes[0]} is here, so try a law of one scale: law='PowerLaw:{sizes[0]}' "
                 f"(--law PowerLaw:{sizes[0]}). Or name {name} "
@@ -72,8 +87,8 @@ class Sourced:
         pattern = suggestion(itertools.islice(self.called.values(), 8)) if name in have else ""
         raise DataError(
             f"{self.source}, {self.span()}: no column {name!r} of numbers, and no way to work it "
-            f"out (columns of numbers: {listing([*self.columns, 'loss'])}{third}). "
-            f"{alone or 'Name it '}with map={{{name!r}: 'COLUMN'}} (--column {name}=COLUMN)"
+            f"out (columns of numbers: {listing([*near, *rest], width=WIDTH)}{third}). "
+            f"{alone or 'Name it '}with map={{{name!r}: {meant!r}}} (--column {as_written})"
             + (f", or take it from the names: --parse '{pattern[:60]}'" if pattern else "")
         )
 
@@ -111,6 +126,11 @@ class Sourced:
             row: as the source counts it.
         """
         return f"{row} ({self.called[row]})" if row in self.called else str(row)
+
+    def come_again(self) -> bool:
+        """Return whether the names of runs come twice and more, as those of a log do."""
+        named = [name for row in self.rows if (name := self.called.get(int(row)))]
+        return 0 < 2 * len(set(named)) <= len(named)
 
     def span(self) -> str:
         """Return how to name all the rows in a message."""

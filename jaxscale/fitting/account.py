@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jaxscale.data.account import read_from
 from jaxscale.data.cells import left_out
 from jaxscale.fitting.certificate import STEEP, Certificate
 from jaxscale.fitting.passing import passed_through
@@ -30,6 +31,7 @@ def fit_blocks(fit: Any) -> list[Block]:
         one_line(
             f"{len(fit.runs)} runs from {fit.runs.source}, {fit.loss} on {fit.residual} residuals"
         ),
+        *read_from(fit.runs, [*fit.law.inputs, "loss"]),
         "",
         Grid(rows, "<><<", head=False, titles=titles, muted=(3,)),
         "",

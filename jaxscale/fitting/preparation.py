@@ -332,6 +332,11 @@ def _require(
     more = f"; also {_some(runs, bad[1:])}" if len(bad) > 1 else ""
     given = "an empty or NaN cell" if np.isnan(value) else f"{value:g}"
     drop = "" if np.isfinite(value) else " leave such rows out with bad='drop' (--bad drop),"
+    if np.isnan(value) and runs.come_again():
+        otherwise = (
+            ". Names of runs come again: of a log, last_of=COLUMN (--last-of COLUMN), with the "
+            "column of the names, keeps the end of each run"
+        )
     raise DataError(
         f"{runs.where(bad[0])}, column {runs.label(name)}: expected {rule}, got {given}{more}. "
         f"Correct the table,{drop} or select rows with where (--where){otherwise}"

@@ -119,7 +119,9 @@ def fit_of(
         flops: see `load`.
         loss: see `load`.
     """
-    law = law_of(law) if is_function(law) else law
+    if is_function(law):  # which of its arguments are inputs, the file knows
+        inputs, name = document["data"]["columns"].texts(), law_name(document)
+        law = law_of(law, inputs=inputs, name=name if isinstance(name, str) else None)
     if law is not None and not (isinstance(law, type) and issubclass(law, Law)):
         raise TypeError(f"law must be a class of laws such as Chinchilla, got {short(law)}")
     if loss is not None and not (isinstance(loss, type) and issubclass(loss, Loss)):
@@ -131,10 +133,7 @@ def fit_of(
         except ValueError as error:  # arguments that the law does not take
             raise DataError(f"{where}: {error}") from error
         if law is None or law.__name__ != name:
-            shown = name if name.isidentifier() else short(name)
-            raise DataError(
-                f"{where}: fitted with the law {short(name)}; give it with --law FILE.py:{shown}"
-            )
+            raise DataError(f"{where}: fitted with the law {short(name)}; {_asked_for(name)}")
     try:
         cls = families_class(document, law or Law) if has_families(document) else law or Law
         return _result(document, cls, flops, loss)
@@ -142,6 +141,15 @@ def fit_of(
         raise DataError(f"{where}: a damaged fit result: {error}") from error
     except ValueError as error:  # a law of the user's own
         raise DataError(f"{where}: {error}") from error
+
+
+def _asked_for(name: str) -> str:
+    """Return how to give the law of a name, where the law at hand is none of that name."""
+    if CATALOGUE.get(name) is not None:
+        return "leave law= (--law) out: it is one of the catalogue"
+    shown = name if name.isidentifier() else "LAW"
+    own = f"load(path, law={shown}) (--law FILE.py:{shown})"
+    return f"it is not of the catalogue, so give its class or its function: {own}"
 
 
 def read_document(path: Path) -> Field:

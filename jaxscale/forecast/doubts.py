@@ -16,7 +16,7 @@ holds all of it and none, what the run has moved so far, and how much it moved o
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -98,8 +98,11 @@ def reasons(found: Doubts, quantity: str = "loss") -> list[str]:
         found: the signs, without axes.
         quantity: what is forecast.
     """
-    said = [text.format(quantity) for name, text in SENTENCES.items() if getattr(found, name)]
-    return [said[0] + GUESS] if said else []
+    signs = [name for name in SENTENCES if getattr(found, name)]
+    if not signs:
+        return []
+    also = f" (also: {', '.join(signs[1:])})" if len(signs) > 1 else ""
+    return [SENTENCES[signs[0]].format(quantity) + also + GUESS]
 
 
 class _Bins(NamedTuple):
@@ -241,7 +244,9 @@ def _wider(
         for x, like in ((mean, center), (spread, jnp.max(law.sd)))
     )
     kept = jnp.where(doubted, TRUST, 1.0).astype(law.weight.dtype)
-    joined: Any = zip(
-        (kept * law.weight, law.mean, law.sd), ((1 - kept) * weight, mean, spread), strict=True
+    return Mixture(
+        jnp.concatenate([kept * law.weight, (1 - kept) * weight]),
+        jnp.concatenate([law.mean, mean]),
+        jnp.concatenate([law.sd, spread]),
+        law.floor,
     )
-    return Mixture(*(jnp.concatenate(pair) for pair in joined))

@@ -35,12 +35,15 @@ from jaxscale.forecast.annealing import MultiPower, Relaxation, annealing_gain, 
 from jaxscale.forecast.doubts import Doubts, doubts, reasons
 from jaxscale.forecast.local_level import Evidence, Mixture, Prior, explain
 from jaxscale.forecast.schedules import Schedule, rates
-from jaxscale.forecast.spikes import spiked
+from jaxscale.forecast.spikes import settled, spiked
 from jaxscale.shown.blocks import Block, Shown, fields, said
 from jaxscale.text import quantity
 
 FUTURE = 64
 """Points of the schedule between now and the end."""
+
+HIGHER = 2.0
+"""Above so many times the present loss the noise of a bin grows with it."""
 
 NEARLY = 0.98
 """Warmup is over at the first bin with so much of the peak rate."""
@@ -337,7 +340,8 @@ def _evidence(
     No bin counts where steps, rates or the current loss, the unit of all, allow no answer.
     Bins before the learning rate's peak do not count; empty ones repeat their neighbour. Nor does
     the first, if it holds several losses: the mean of a power law over it is not the law at its
-    mean step. Nor do spikes; the current loss is that of the last bin that counts.
+    mean step. Nor do spikes, and what came before the run settled (`spikes`); the current loss is
+    that of the last bin that counts.
     """
     filled, order = state.count > 0, jnp.arange(len(state.count))
     source = lax.cummax(jnp.where(filled, order, -1))
@@ -346,6 +350,7 @@ def _evidence(
     blurred = (order == 0) & (state.count > 1) & filled[1:].any()
     used = filled & (order >= jnp.argmax(rate >= NEARLY * jnp.max(rate))) & ~blurred
     used &= ~spiked(used, loss)
+    used &= settled(used, loss, step)
     now = loss[jnp.max(jnp.where(used, order, 0))]
     scale = jnp.where(used.any(), jnp.abs(now), 1.0)
     known, limits = jnp.isfinite(ahead).all(), jnp.finfo(scale.dtype)
@@ -354,6 +359,7 @@ def _evidence(
     # Beyond either limit spreads and reciprocals are flushed to zero, or overflow.
     used &= known & (scale > limits.tiny / limits.eps) & (scale < limits.max / 64)
     share = jnp.max(state.count) / jnp.maximum(state.count, 1)  # a half-filled bin is noisier
+    share *= jnp.maximum(loss / (HIGHER * scale), 1.0) ** 2  # and so is one of a higher loss
 
     path, rate = jnp.append(step, ahead), jnp.append(rate, future)
     at = jnp.append(order, len(path) - 1)

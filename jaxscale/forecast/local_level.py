@@ -12,6 +12,8 @@ solutions, each weighed by its evidence. Pure JAX; float32 is enough, losses ent
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -24,9 +26,13 @@ from jaxscale.shown.blocks import Shown, shown
 
 SLIGHT = 1e-3
 """Misfit of a bin, of the present loss, that is no surprise: curves without noise have one too."""
+LOUD = 1.5
+"""The largest noise of the grid is at least so many times that which is seen between bins."""
 OUTLYING = 3.0
 """Innovations beyond so many standard deviations count less."""
 
+FEW = 8
+"""Bins below which nothing is said of their noise."""
 SPREADS = 2.2
 """Prior spreads that the grid reaches to each side."""
 
@@ -69,15 +75,23 @@ class Evidence(NamedTuple):
 
 @shown
 class Mixture(NamedTuple):
-    """Normal distributions of the loss at the end, one per cell [M]."""
+    """Normal distributions of the loss at the end, one per cell [M].
+
+    What they have below the floor, zero for a loss that was positive so far, lies on it.
+    """
 
     weight: Array
     mean: Array
     sd: Array
+    floor: Any = -math.inf
 
     def below(self, loss: Any) -> Array:
         """Return the probability of less than `loss`; elementwise."""
-        z = (jnp.asarray(loss, self.mean.dtype)[..., None] - self.mean) / self.sd
+        loss = jnp.asarray(loss, self.mean.dtype)
+        return jnp.where(loss > self.floor, self._below(loss), 0.0)
+
+    def _below(self, loss: Array) -> Array:
+        z = (loss[..., None] - self.mean) / self.sd
         total = jnp.sum(self.weight * 0.5 * lax.erfc(-z * 0.5**0.5), axis=-1)
         return jnp.minimum(total, 1)  # weights add up to 1 but for their rounding
 
@@ -87,8 +101,8 @@ class Mixture(NamedTuple):
         center = jnp.sum(self.weight * self.mean)
         far = jnp.max(jnp.abs(self.mean - center) + 8 * self.sd)
         like = jnp.zeros_like(p * center)
-        t = root(lambda t: self.below(center + far * t) - p, -1.0, 1.0, like)
-        return jnp.where((p > 0) & (p < 1), center + far * t, jnp.nan)
+        t = root(lambda t: self._below(center + far * t) - p, -1.0, 1.0, like)
+        return jnp.where((p > 0) & (p < 1), jnp.maximum(center + far * t, self.floor), jnp.nan)
 
 
 @shown
@@ -159,7 +173,7 @@ def explain(seen: Evidence, prior: Prior, grid: tuple[int, int, int]) -> Explain
 
     Cost: two scans over the bins.
     """
-    cells = _cells(prior, grid, seen.loss.dtype)
+    cells = _cells(_louder(prior, seen), grid, seen.loss.dtype)
     powers = jnp.expm1(-cells.alpha * seen.log_s[:, None])
     largest = jnp.max(jnp.where(seen.used[:, None], powers[:-1], 1.0), axis=0)  # no overflow
     largest = jnp.where(largest > 0, largest, 1.0)  # zero where S never rose, or of a single bin
@@ -177,7 +191,39 @@ def explain(seen: Evidence, prior: Prior, grid: tuple[int, int, int]) -> Explain
             surprise = left / jnp.sqrt(variance + SLIGHT**2)
     mean = jnp.where(jnp.any(seen.used), seen.scale * solved.mean, jnp.nan)
     weight, sd = jax.nn.softmax(log_weight.ravel()), (seen.scale * solved.sd).ravel()
-    return Explained(Mixture(weight, mean.ravel(), sd), surprise)
+    positive = jnp.all(jnp.where(seen.used, seen.loss > -1, True))
+    floor = jnp.where(positive, 0.0, -jnp.inf).astype(sd.dtype)
+    return Explained(Mixture(weight, mean.ravel(), sd, floor), surprise)
+
+
+def _louder(prior: Prior, seen: Evidence) -> Prior:
+    """Return a prior whose largest noise is that of the run, where the run is the noisier.
+
+    The walk grows with it: what of a small batch is no noise from step to step wanders.
+    """
+    times = lax.stop_gradient(LOUD * noise_between(seen) / _largest(prior.noise))
+    (walk, wide), (noise, spread) = prior.walk, prior.noise
+    times = jnp.maximum(times, 1.0)
+    return dataclasses.replace(prior, walk=(walk * times, wide), noise=(noise * times, spread))
+
+
+def _largest(pair: tuple[Any, Any]) -> Any:
+    return pair[0] * jnp.exp(SPREADS * pair[1])
+
+
+def noise_between(seen: Evidence) -> Array:
+    """Return the standard deviation of a full bin [], from how bins differ from both neighbours.
+
+    A slope does not count. The median over the bins after the first quarter, so that neither a
+    steep beginning nor a jump does; zero where there are fewer than `FEW`.
+    """
+    order = jnp.argsort(~seen.used, stable=True)
+    share, loss = seen.share[order], seen.loss[order]
+    number, at = jnp.sum(seen.used), jnp.arange(len(loss))
+    apart = loss - 0.5 * (jnp.roll(loss, 1) + jnp.roll(loss, -1))
+    apart /= jnp.sqrt(share + 0.25 * (jnp.roll(share, 1) + jnp.roll(share, -1)))
+    inside = (at > number // 4) & (at > 0) & (at < number - 1) & (number >= FEW)
+    return 1.4826 * jnp.nan_to_num(jnp.nanmedian(jnp.where(inside, jnp.abs(apart), jnp.nan)))
 
 
 def _cells(prior: Prior, grid: tuple[int, int, int], dtype: Any) -> _Cells:

@@ -1,4 +1,4 @@
-"""Bins of losses that one or two wild losses have spoiled."""
+"""Bins that do not count: spoiled by a wild loss, or from before the run has settled."""
 
 from __future__ import annotations
 
@@ -12,6 +12,30 @@ LAST = 2.0
 """The last bin has no neighbours beyond it: a spike if it is above so many times those before."""
 QUIET = 1e-3
 """Least that counts as usual, of the loss."""
+
+
+HIGH = 3.0
+"""A run is settled where its loss is at most so many times the present one."""
+EARLY = 0.5
+"""Share of the steps seen by which it has to be: what falls later is no beginning."""
+
+
+def settled(used: Array, loss: Array, step: Array) -> Array:
+    """Return which bins come after the first fall of the loss [K]; all where that was of late.
+
+    A fall by a multiple of what is left, in the first steps, is no power law: a regression forgets
+    where it began, while losses of language models are seldom so high.
+
+    Args:
+        used: bins that count [K].
+        loss: their means [K].
+        step: their mean steps [K].
+    """
+    index = jnp.arange(len(used))
+    last = jnp.max(jnp.where(used, index, 0))
+    high = jnp.max(jnp.where(used & (loss > HIGH * jnp.abs(loss[last])), index, -1))
+    over = (high >= 0) & (step[jnp.maximum(high, 0)] <= EARLY * step[last])
+    return (index > high) | ~over
 
 
 def spiked(used: Array, loss: Array) -> Array:

@@ -230,9 +230,9 @@ def _law(function: Callable[..., Any], asked: Asked) -> type[Law]:
     proven, free = proven_of(probe, kinds, own, positive)
     units = {key: _unit_name(key, names) for key in free}
     scales: dict[str, Any] = {
-        units[key]: constant(1.0, units=1, doc="one of the loss")
+        units[key]: constant(1.0, units=1, doc="the unit of the loss, as it stands in the runs")
         if key == LOSS
-        else constant(1.0, per={key: 1}, doc=f"one of {key}")
+        else constant(1.0, per={key: 1}, doc=f"the unit of {key}, as it stands in the runs")
         for key in free
     }
 

@@ -95,6 +95,7 @@ def allocate(
         FitError: the fit is not certified: what follows from it may be wrong by any factor.
         ValueError: the law cannot be asked this, an argument is not positive, or no run answers
             the only question.
+        TypeError: draws stand where their fit belongs.
 
     Cost: a fit is bootstrapped, one batched `refit`. 4,000 draws answer 50 budgets in a
     quarter of a second where the law has a closed form (`python -m benchmarks.answers`).
@@ -108,6 +109,8 @@ def allocate(
         'N 6.8e+05, D 2.4e+07, loss 1.12'
     """
     check_level(level)
+    if isinstance(law, Draws):
+        raise TypeError("draws go beside their fit: allocate(fit, draws=draws, ...)")
     if isinstance(draws, int) and draws < 0:
         raise ValueError(f"draws must be 0 or more, got {draws}")
     given = dict(compute=compute, target_loss=target_loss, N=N, D=D, ratio=ratio)

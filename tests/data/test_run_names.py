@@ -167,3 +167,48 @@ def test_checkpoints_that_are_read_as_runs_are_said_to_be(name, step):
 )
 def test_runs_that_share_a_name_or_a_step_are_no_checkpoints(columns):
     assert jaxscale.Runs.from_dataframe(stages(**columns)).warnings == ()
+
+
+def logged(*losses):
+    """Return a log of runs, a loss or none at every step."""
+    rows = [(f"r{k}", at, x) for k, run in enumerate(losses) for at, x in enumerate(run, 1)]
+    run, step, loss = zip(*rows, strict=True)
+    N = [1e6 * 2 ** int(name[1:]) for name in run]
+    return pd.DataFrame({"run": run, "step": np.multiply(100, step), "params": N, "loss": loss})
+
+
+FULL, BEFORE, SPARSE = [3.3, 3.2, 3.1], [3.3, 3.2, None], [None, 3.2, None]
+
+
+@pytest.mark.parametrize(
+    "losses, row",
+    [
+        ([FULL, BEFORE, FULL], 5),
+        ([BEFORE, FULL], 2),
+        ([FULL, [3.3, None, None]], 4),  # of a single loss; how often there is one, others say
+        ([FULL, FULL], None),
+        ([[3.4, None, 3.3, None]] * 3, None),  # evaluated every other step
+        ([SPARSE, SPARSE], None),  # nothing says that another one was due
+    ],
+)
+def test_an_earlier_loss_that_stands_for_the_end_is_named(losses, row):
+    runs = jaxscale.Runs.from_dataframe(logged(*losses), last_of="run")
+    said = [note for note in runs.warnings if "no loss was logged at the end" in note]
+    stands = (
+        f"1 run of which no loss was logged at the end: an earlier one stands for it (row {row})"
+    )
+    assert said == ([] if row is None else [stands])
+    assert len(runs) == len(losses)
+
+
+@pytest.mark.parametrize("losses", [[FULL, BEFORE], [SPARSE] * 3, [FULL, FULL, [3.0, None, 3.2]]])
+def test_a_log_taken_for_runs_is_said_to_be_one_where_a_loss_is_missing(losses):
+    with pytest.raises(jaxscale.DataError, match=r"--last-of COLUMN"):
+        jaxscale.fit("KaplanN", jaxscale.Runs.from_dataframe(logged(*losses)))
+
+
+@pytest.mark.parametrize("table", [logged([3.1], [None], [3.2]), logged(FULL).drop(columns="run")])
+def test_a_table_with_a_gap_is_no_log(table):
+    with pytest.raises(jaxscale.DataError, match="empty or NaN cell") as refused:
+        jaxscale.fit("KaplanN", jaxscale.Runs.from_dataframe(table.assign(loss=[3, np.nan, 3])))
+    assert "last-of" not in str(refused.value)

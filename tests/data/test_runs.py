@@ -218,6 +218,25 @@ def test_the_third_of_n_d_c(flops):
         Runs(N=N, loss=LOSS).column("D", flops)
 
 
+@pytest.mark.parametrize(
+    ("column", "letter", "cure"),
+    [
+        ("tokens_seen", "D", "(--column D=tokens_seen)"),
+        ("GB of data", "D", "(--column 'D=GB of data')"),
+        ("params_without_those_of_embeddings", "N", "N=params_without_those_of_embeddings)"),
+        ("width", "D", "(--column D=COLUMN)"),
+    ],
+)
+def test_a_column_that_may_be_meant_is_proposed_by_its_whole_name(column, letter, cure):
+    kept = {"D": {"N": N}, "N": {"D": D}}[letter]
+    frame = pd.DataFrame({**kept, "seed": [1, 2, 3], column: N, "loss": LOSS})
+    with pytest.raises(DataError) as refused:
+        Runs.from_dataframe(frame).column(letter)
+    said = str(refused.value)
+    assert cure in said and ("COLUMN" in cure or f"numbers: '{column}', " in said)
+    assert ("law of one scale" in said) == ("COLUMN" in cure)
+
+
 def test_products_beyond_integers():
     runs = Runs(N=np.array([10**12, 3 * 10**12]), D=np.array([10**14, 2**62]), loss=[2, 1.9])
     np.testing.assert_allclose(runs.column("C"), [6e26, 6 * 3e12 * 2.0**62], rtol=1e-14)

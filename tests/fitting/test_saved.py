@@ -110,7 +110,7 @@ def test_a_field_of_another_kind_is_named(tmp_path, document, group):
         ("schema_version", 2, "schema_version: expected 1, the one that this version"),
         ("law", DELETED, "law is missing"),
         ("law", ["Chinchilla"], "law: expected a text, got ['Chinchilla']"),
-        ("law", "Nobody", "fitted with the law 'Nobody'; give it with --law FILE.py:Nobody"),
+        ("law", "Nobody", "fitted with the law 'Nobody'; it is not of the catalogue"),
         ("law", "KaplanN", "params.E is unknown; there are A, alpha_N"),
         ("params", lambda p: {**p, "Q": 1.0}, "params.Q is unknown; there are E, A, B, alpha"),
         ("params.beta", DELETED, "params.beta is missing"),

@@ -216,8 +216,21 @@ def test_a_function_has_the_optimum_of_the_class_and_is_saved(tmp_path):
     again = jaxscale.load(tmp_path / "fit.json", law=law_of(saturating))
     assert again.law.values == found.law.values
     assert jaxscale.load(tmp_path / "fit.json", law=saturating).law == again.law
-    with pytest.raises(jaxscale.DataError, match="saturating"):
+    with pytest.raises(jaxscale.DataError, match=r"'saturating'; .* load\(path, law=saturating\)"):
         jaxscale.load(tmp_path / "fit.json")
+    with pytest.raises(jaxscale.DataError, match="not those of the fit"):
+        jaxscale.load(tmp_path / "fit.json", law=lambda N, a, b, c: a + b * N**c)
+
+
+@pytest.mark.parametrize("name", ["lr", "d_model", "tokens_seen"])
+def test_the_file_of_a_fit_knows_the_inputs_of_its_function(tmp_path, name):
+    scope = {}
+    exec(f"def law({name}, a, b): return a * {name}**-b", scope)
+    x = np.geomspace(1.0, 64.0, 12)
+    runs = Runs(**{name: x}, loss=3 * x**-0.2 * np.exp(0.01 * np.sin(np.arange(12.0))))
+    found = fit(law_of(scope["law"], inputs=(name,)), runs, starts=8)
+    found.save(tmp_path / "fit.json")
+    assert jaxscale.load(tmp_path / "fit.json", law=scope["law"]).law == found.law
 
 
 @pytest.mark.slow

@@ -120,6 +120,11 @@ def test_a_best_run_of_next_to_no_tokens_is_not_trusted(fitted, of_N, of_D):
     assert jaxscale.allocate(fitted, compute=1e21, draws=0).trusted
 
 
+def test_draws_do_not_stand_for_their_fit(draws):
+    with pytest.raises(TypeError, match=r"allocate\(fit, draws=draws"):
+        jaxscale.allocate(draws, compute=1e21)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("other", ["fewer runs", "another law", "another loss"])
 def test_draws_of_another_fit_are_refused(fitted, other):
