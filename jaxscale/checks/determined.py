@@ -124,9 +124,10 @@ def _sentence(at: Information, pair: tuple[str, str], open_: str, toward: np.nda
         )
     size = np.abs(toward)
     names = [name for name, x in zip(at.space.free, size, strict=True) if x > 0.3 * size.max() > 0]
+    square = "" if at.quadratic else "; of even noise --loss square makes more of every run"
     change = f" ({listed(tuple(names))} change together)" if len(names) > 1 else ""
     return (
         f"{counted(n, 'run')} with residuals of {noise} are not enough for "
         f"{len(at.space.free)} parameters{change}: {open_}. Add runs, of other "
-        f"{pair[0]} and {pair[1]}, or fix an exponent."
+        f"{pair[0]} and {pair[1]}, or fix an exponent{square}."
     )

@@ -133,7 +133,7 @@ def _on_kind(law: Law, runs: Runs) -> list[str]:
     if kind == "perplexity" and {"N", "D"} <= set(law.inputs):
         return [
             f"{type(law).__name__} is a law of losses, and a perplexity is the exponential of one: "
-            f"--column 'loss=log({name})' fits that"
+            f"map={{'loss': 'log({name})'}} (--column 'loss=log({name})') fits that"
         ]
     if kind == "accuracy" and not has_ceiling(law):
         most, cells = ceiling(column, runs.loss)

@@ -84,7 +84,10 @@ def _laws(comparison: Any) -> list[Block]:
     align = "<" + ">" * (len(rows[0]) - 1)
     lines: list[Block] = [Grid(rows, align), ""]
     called = comparison.runs.response.kind
-    lines.append(f"Errors are mean |log prediction - log {called}|; behind the best, in points.")
+    said = f"Errors are mean |log prediction - log {called}|; behind the best, in points."
+    if any(entry.weight is not None for entry in comparison.entries):
+        said += "\nWeights: of the mean of the laws' predictions that errs least there."
+    lines.append(said)
     if any(entry.reasons for entry in comparison.entries):
         lines.append("(!) not fitted, or its fit to all runs is not certified: see the notes.")
     return lines

@@ -23,6 +23,9 @@ from jaxscale.objective.residuals import Residual
 from jaxscale.shown.blocks import Block, Shown
 from jaxscale.shown.frames import frame
 
+DECISIVE = 10.0
+"""AICc by which one law is the better within the runs beyond doubt (Burnham and Anderson 2002)."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Entry(Shown):
@@ -122,9 +125,32 @@ class Comparison(Shown):
 
     @property
     def separated(self) -> bool | None:
-        """Whether the best law is told from the second; None where there is no second."""
+        """Whether the best law is told from the second; None where there is no second.
+
+        Not where its lead on the larger runs is contradicted by all that is within the runs.
+        """
         gap = self.entries[1].behind if len(self.entries) > 1 else None
-        return None if gap is None else gap.separated
+        return None if gap is None else gap.separated and not self.contradicted
+
+    @property
+    def contradicted(self) -> str:
+        """What within the runs speaks for the second law against the best, empty if not all does.
+
+        The windows of a rollout share their few small runs, whose noise moves all predictions of a
+        law together; the bootstrap over what is predicted cannot see that.
+        """
+        if self.kind != "rollout" or len(self.entries) < 2:
+            return ""
+        best, second = self.entries[:2]
+        own, other = best.information, second.information
+        if own is None or other is None or not own.aicc - other.aicc > DECISIVE:
+            return ""
+        said = f"AICc {own.aicc - other.aicc:.0f} lower"
+        if "folds" not in self.held:
+            return said
+        mine, theirs = best.errors["folds"], second.errors["folds"]
+        folds = f"folds {percent(theirs)} % against {percent(mine)} %"
+        return f"{folds}, {said}" if theirs < mine else ""
 
     @property
     def sentence(self) -> str:
@@ -140,6 +166,11 @@ class Comparison(Shown):
         words = f"{best.label} predicts {task[kind]} best, {error} against "
         words += f"{percent(second.errors[kind])} % for {second.label}"
         low, high = percent(gap.low), percent(gap.high)
+        if gap.separated and self.contradicted:
+            return (
+                f"{words}, but within the runs {second.label} is the better law "
+                f"({self.contradicted}): they do not separate them."
+            )
         if gap.separated:
             return (
                 f"{words}; the difference of {percent(gap.mean)} points is larger than its "

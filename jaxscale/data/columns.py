@@ -46,6 +46,13 @@ _NAMES = {
 ALIASES: dict[str, tuple[str, ...]] = {k: tuple(v.split()) for k, v in _NAMES.items()}
 """Names that people use, in lower case without punctuation, by the letter they mean."""
 
+LATER = {"D": ("tokensseen", "traintokensseen", "trainingtokensseen", "consumedtokens")}
+"""Names that are taken where none of the others is there."""
+LOGGED = re.compile(
+    r"(?:config|summary|hparams|hyperparameters|params|args|cfg)[./]", re.IGNORECASE
+)
+"""What loggers put before the name of a setting."""
+
 RESERVED = ("self", "rows", "source", "dropped", "warnings", "names", "unread", "called", "group")
 """Keywords of `Runs` that no column of numbers can be called."""
 
@@ -204,6 +211,9 @@ def _by_name(table: Table, letter: str, free: Sequence[str]) -> str | None:
     found = [letter] if letter in free else [c for c in free if canonical(c) in aliases]
     if not found and letter in (*COUNTED, "loss"):
         found = [c for c in free if canonical(unit_for(letter, c).base) in aliases]
+    if not found and letter in COUNTED:
+        names = (*aliases, *LATER.get(letter, ()))
+        found = [c for c in free if canonical(LOGGED.sub("", unit_for(letter, c).base, 1)) in names]
     if len(found) > 1 and letter != "group":  # a text beside numbers is the label of a size
         plain = [c for c in found if _mostly_numbers(table, c, "plain")]
         found = plain or [c for c in found if _mostly_numbers(table, c)] or found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -36,12 +37,15 @@ class Sourced:
     unread: dict[str, str]
     called: dict[int, str]
 
-    def column(self, name: str, flops: Flops | None = None) -> np.ndarray:
+    def column(
+        self, name: str, flops: Flops | None = None, *, besides: Sequence[str] = ()
+    ) -> np.ndarray:
         """Return a column [n]; the third of N, D, C follows from the other two.
 
         Args:
             name: N, D, C or another column.
             flops: FLOPs model that ties N, D and C; default C = 6 N D.
+            besides: other columns that will be asked for; what is missing of them is said as well.
 
         Raises:
             DataError: the column is missing and cannot be worked out.
@@ -74,10 +78,9 @@ class Sourced:
             )
         sizes = [letter for letter in (*LETTERS, "S") if letter in self.columns]
         has = [column for column in self.columns if not column.startswith("\0")]
-        near = [c for c in has if name in LIKELY and c not in LIKELY and LIKELY[name].search(c)]
+        near = self._near(name)
         rest = [column for column in (*has, "loss") if column not in near]
-        meant = near[0] if near else "COLUMN"
-        as_written = f"{name}={meant}" if meant.isidentifier() else f"'{name}={meant}'"
+        cure, shell = self._cure(name)
         alone = ""
         if name in have and len(sizes) == 1 and not near:
             alone = (
@@ -88,8 +91,32 @@ class Sourced:
         raise DataError(
             f"{self.source}, {self.span()}: no column {name!r} of numbers, and no way to work it "
             f"out (columns of numbers: {listing([*near, *rest], width=WIDTH)}{third}). "
-            f"{alone or 'Name it '}with map={{{name!r}: {meant!r}}} (--column {as_written})"
+            f"{alone or 'Name it '}with map={{{cure}}} ({shell})"
             + (f", or take it from the names: --parse '{pattern[:60]}'" if pattern else "")
+            + self._likewise([other for other in besides if other != name])
+        )
+
+    def _near(self, name: str) -> list[str]:
+        """Return the columns that a letter may mean."""
+        like = LIKELY.get(name)
+        return [c for c in self.columns if like and c not in LIKELY and like.search(c)]
+
+    def _cure(self, name: str) -> tuple[str, str]:
+        """Return how a column is named, in Python and at the shell."""
+        meant = next(iter(self._near(name)), "COLUMN")
+        shell = f"{name}={meant}" if re.fullmatch(r"[\w./-]+", meant) else f"'{name}={meant}'"
+        return f"{name!r}: {meant!r}", f"--column {shell}"
+
+    def _likewise(self, names: Sequence[str]) -> str:
+        gone = [n for n in names if n not in self.columns and n not in self.unread]
+        have = sum(letter in self.columns for letter in LETTERS)
+        gone = [n for n in gone if n not in LETTERS or have < 2]
+        if not gone:
+            return ""
+        cures = [self._cure(n) for n in gone]
+        return (
+            f". Likewise map={{{', '.join(python for python, _ in cures)}}} "
+            f"({' '.join(shell for _, shell in cures)})"
         )
 
     def column_called(self, name: str) -> str:

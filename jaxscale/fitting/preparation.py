@@ -191,7 +191,7 @@ def prepare(
         read = [*(name for name in LETTERS if name in runs.columns), *read]
     inputs = {}
     for name in dict.fromkeys(read):
-        column = runs.column(name, law.flops)
+        column = runs.column(name, law.flops, besides=law.inputs)
         _require(runs, name, column, np.isfinite(column), "a finite number")
         if law.kinds.get(name, "positive") == "positive":
             _require(

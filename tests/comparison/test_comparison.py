@@ -16,7 +16,12 @@ from jaxscale.comparison.likelihood import information
 from jaxscale.comparison.nested import nested, special_case
 from jaxscale.comparison.sensitivity import sensitivity
 from jaxscale.comparison.splits import by_folds, by_groups, by_size
-from jaxscale.comparison.stacking import difference, simplex_least_squares, stacking
+from jaxscale.comparison.stacking import (
+    Difference,
+    difference,
+    simplex_least_squares,
+    stacking,
+)
 from jaxscale.objective.likelihood import profile_likelihood
 from jaxscale.shown.blocks import full_text
 
@@ -176,6 +181,31 @@ def test_the_truth_wins_with_outliers_in_the_table(both):
     assert both.sentence.startswith(f"Chinchilla predicts the larger runs best, {shown}")
     assert "is larger than its bootstrap error (95 % interval" in both.sentence
     assert "5 standard errors" in " ".join(both.notes)
+
+
+@pytest.mark.parametrize(
+    ("folds", "aicc", "said"),
+    [
+        (0.02, 30.0, "AICc 30 lower): they do not separate them"),
+        (0.02, 4.0, ""),
+        (0.001, 30.0, ""),
+        (None, 30.0, "(AICc 30 lower): they do not separate them"),
+    ],
+)
+def test_a_lead_that_all_runs_contradict_decides_nothing(both, folds, aicc, said):
+    ahead, behind = both.entries
+    information = dataclasses.replace(ahead.information, aicc=behind.information.aicc + aicc)
+    errors = {"rollout": 0.01} | ({} if folds is None else {"folds": folds})
+    first = dataclasses.replace(ahead, information=information, errors=errors)
+    gap = Difference(0.005, 0.001, 0.003, 0.007, "run")
+    errors = {"rollout": 0.015} | ({} if folds is None else {"folds": 0.008})
+    second = dataclasses.replace(behind, behind=gap, errors=errors)
+    held = {kind: both.held[kind] for kind in errors}
+    got = dataclasses.replace(both, entries=(first, second), held=held)
+    assert got.separated == (not said) and got.to_dict()["separated"] == got.separated
+    assert said in got.sentence and ("larger than its bootstrap error" in got.sentence) == (
+        not said
+    )
 
 
 def test_the_same_law_twice_is_not_separated(noisy):

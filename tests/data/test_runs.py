@@ -221,7 +221,7 @@ def test_the_third_of_n_d_c(flops):
 @pytest.mark.parametrize(
     ("column", "letter", "cure"),
     [
-        ("tokens_seen", "D", "(--column D=tokens_seen)"),
+        ("eval_tokens", "D", "(--column D=eval_tokens)"),
         ("GB of data", "D", "(--column 'D=GB of data')"),
         ("params_without_those_of_embeddings", "N", "N=params_without_those_of_embeddings)"),
         ("width", "D", "(--column D=COLUMN)"),
@@ -235,6 +235,33 @@ def test_a_column_that_may_be_meant_is_proposed_by_its_whole_name(column, letter
     said = str(refused.value)
     assert cure in said and ("COLUMN" in cure or f"numbers: '{column}', " in said)
     assert ("law of one scale" in said) == ("COLUMN" in cure)
+
+
+def test_all_columns_that_are_missing_are_named_at_once():
+    frame = pd.DataFrame({"my params": N, "seen/tok": D, "lr": [1, 2, 3], "loss": LOSS})
+    both = r"\(--column 'N=my params'\)\. Likewise map={'D': 'seen/tok'} \(--column D=seen/tok\)$"
+    for law, cure in (("Chinchilla", both), ("KaplanN", r"\(--column 'N=my params'\)$")):
+        with pytest.raises(DataError, match=cure):
+            jaxscale.fit(law, Runs.from_dataframe(frame))
+
+
+@pytest.mark.parametrize(
+    ("headers", "letters"),
+    [
+        (("config.n_params", "tokens_seen"), "ND"),
+        (("config/model_size (M)", "summary.tokens"), "ND"),
+        (("hparams.params", "consumed_tokens"), "ND"),
+        (("args.flops", "trainingTokensSeen"), "CD"),
+    ],
+)
+def test_settings_as_loggers_call_them(headers, letters):
+    runs = Runs.from_dataframe(pd.DataFrame({headers[0]: N, headers[1]: D, "loss": LOSS}))
+    assert {*runs.columns} == {*letters}
+
+
+def test_tokens_go_before_tokens_seen():
+    frame = pd.DataFrame({"params": N, "tokens_seen": [1, 1, 1], "tokens": D, "loss": LOSS})
+    assert Runs.from_dataframe(frame).columns["D"].tolist() == D
 
 
 def test_products_beyond_integers():
