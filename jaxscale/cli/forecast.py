@@ -32,13 +32,15 @@ from jaxscale.forecast.forecaster import Forecast, Forecaster
 from jaxscale.forecast.links import LINKS, Link, Told, find_link, linked, metric_below, told
 from jaxscale.forecast.local_level import Prior
 from jaxscale.forecast.offline import (
+    RECENT,
     forecast_curve,
     forecast_fan,
     learn_from,
+    loss_at,
     scheduled,
 )
 from jaxscale.forecast.schedules import SCHEDULES, Schedule, schedule_named
-from jaxscale.text import columns, many, one_line, quantity
+from jaxscale.text import columns, listing, many, one_line, quantity
 
 EXAMPLES = (
     "jaxscale forecast metrics.jsonl --final-step 20000 --schedule cosine --below 2.9",
@@ -48,8 +50,6 @@ CURVES = ("annealing", "power")
 """What a loss curve follows: the summed learning rate and its lowering, or the steps alone."""
 MEASURED = ("loss", "step", "lr")
 """What a column of a log may be."""
-RECENT = 0.01
-"""The loss of a step is the mean over this share of the steps before it."""
 FEW = 20
 """Below so many losses the prior speaks more than the run."""
 APART = 0.03
@@ -107,9 +107,8 @@ def options(sub: argparse.ArgumentParser) -> None:
     level_option(sub)
     text = "annealing knows the learning rate, power goes by steps alone"
     sub.add_argument("--curve", choices=CURVES, default="annealing", help=text)
-    sub.add_argument(
-        "--learn", metavar="FILE", help="finished runs of the same recipe: what is usual for it"
-    )
+    text = "finished runs of the same recipe, in a file or several: what is usual for it"
+    sub.add_argument("--learn", nargs="+", action="extend", metavar="FILE", help=text)
     out_option(sub)
     figure_option(sub, "losses, forecast and learning rate")
     sub.add_argument("--log-steps", action="store_true", help="draw them on a logarithmic axis")
@@ -173,10 +172,14 @@ def _finished(
     """Return the runs to learn from."""
     if not options.learn:
         return []
-    found = read_metrics(options.learn, **columns)
-    finished = [curve for name, curve in found.items() if name not in to_forecast]
+    finished = [
+        curve
+        for path in options.learn
+        for name, curve in read_metrics(path, **columns).items()
+        if name not in to_forecast
+    ]
     if not finished:
-        raise ValueError(f"--learn {options.learn}: no run in it but those to forecast")
+        raise ValueError(f"--learn {listing(options.learn)}: no run in it but those to forecast")
     return finished
 
 
@@ -225,22 +228,12 @@ def _outlook(options: argparse.Namespace, curve: Curve, finished: list[Curve]) -
     notes += doubts
     chances = metric_below(link, forecast, options.below) if options.below else []
     below = list(zip(options.below, chances, strict=True))
-    now = _mean(known, int(known.step[-1]))
-    later = options.until is not None and len(curve) > len(known)
-    outcome = _mean(curve, options.final_step) if later else None
+    now = loss_at(known, int(known.step[-1]))
+    ended = len(curve) > len(known) and curve.step[-1] >= (1 - RECENT) * options.final_step
+    outcome = loss_at(curve, options.final_step) if ended else None
     assert now is not None
     said = told(link, forecast)
     return _Outlook(known, link, forecaster, forecast, said, doubts, now, below, outcome, notes)
-
-
-def _mean(curve: Curve, step: int) -> float | None:
-    """Return the mean loss of the steps just before a step; None where none is finite."""
-    near = (curve.step <= step) & (curve.step >= (1 - RECENT) * step)
-    loss = curve.loss[near & np.isfinite(curve.loss)]
-    if len(loss):
-        return float(np.sum(loss / len(loss)))  # their sum may be beyond float64
-    loss = curve.loss[np.isfinite(curve.loss) & (curve.step <= step)]
-    return float(loss[-1]) if len(loss) and curve.step[-1] <= step else None
 
 
 def _schedule(options: argparse.Namespace, known: Curve, notes: list[str]) -> Schedule | None:

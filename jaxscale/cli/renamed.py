@@ -30,6 +30,7 @@ RENAMED: dict[str, dict[str, str]] = {
         "--step": "--column step=COLUMN",
         "--lr": "--column lr=COLUMN",
         "--law": "--curve annealing or power",
+        "--target-loss": "--below LOSS",
     },
 }
 """By command: the old name and what is given in its place."""

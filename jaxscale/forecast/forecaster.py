@@ -139,6 +139,7 @@ class Forecaster(Shown):
         grid: cells along alpha, walk and noise.
 
     Raises:
+        TypeError: the schedule is no function.
         ValueError: bins, or cells along one of the three, are not a whole number from 1 up.
 
     Example:
@@ -162,6 +163,11 @@ class Forecaster(Shown):
     grid: tuple[int, int, int] = static(default=(12, 6, 8))
 
     def __post_init__(self) -> None:
+        if self.schedule is not None and not callable(self.schedule):
+            raise TypeError(
+                f"schedule is a function of the step, as optax has them, got {self.schedule!r}; a "
+                "constant rate is optax.constant_schedule(rate), or none at all"
+            )
         for name, number in ("bins", self.bins), *(("cells of the grid", n) for n in self.grid):
             if not (isinstance(number, int | np.integer) and number >= 1):
                 raise ValueError(f"{name} must be a whole number from 1 up, got {number!r}")
@@ -369,7 +375,10 @@ def _evidence(
     gain = jnp.stack(gains or [jnp.zeros_like(S)], axis=1)
     log_step = jnp.log(path[at] + 1)
     relative, walked = log_s - log_s[-2], log_step - log_step[-2]
-    return Evidence(used, share, loss / scale - 1, relative, gain, scale, walked)
+    along = rate[order] if gains else 1.0  # S of one step, there
+    spread = state.width * along / jnp.maximum(S[:-1], jnp.finfo(S.dtype).tiny)
+    blur = spread**2 / 24 * (1 - 1 / jnp.maximum(state.count, 1) ** 2)
+    return Evidence(used, share, loss / scale - 1, relative, gain, scale, walked, blur)
 
 
 def _merge(state: State, merges: Array) -> State:

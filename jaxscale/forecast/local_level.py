@@ -71,6 +71,7 @@ class Evidence(NamedTuple):
     gain: Array  # [K + 1, G] the rate's drops so far, in units of its peak, one per form
     scale: Array  # the current loss
     log_step: Array  # [K + 1] log of steps, zero at the last bin
+    blur: Array  # [K] half the variance of S within a bin, over its square
 
 
 @shown
@@ -174,7 +175,10 @@ def explain(seen: Evidence, prior: Prior, grid: tuple[int, int, int]) -> Explain
     Cost: two scans over the bins.
     """
     cells = _cells(_louder(prior, seen), grid, seen.loss.dtype)
-    powers = jnp.expm1(-cells.alpha * seen.log_s[:, None])
+    # The mean of a power over a bin is above the power at its mean: S^-a (1 + a (a + 1) blur).
+    a, blur = cells.alpha, jnp.append(seen.blur, 0.0)[:, None]
+    slope = -a * seen.log_s[:, None]
+    powers = jnp.expm1(slope) + a * (a + 1) * blur * jnp.exp(slope)
     largest = jnp.max(jnp.where(seen.used[:, None], powers[:-1], 1.0), axis=0)  # no overflow
     largest = jnp.where(largest > 0, largest, 1.0)  # zero where S never rose, or of a single bin
     loss = jnp.append(seen.loss, 0.0)
@@ -307,7 +311,10 @@ def _solve(
     level m of the losses, whose variance is u:
 
         mean = 1 + m + A x' + B g'
-        sd²  = walk² ahead + u + noise² + x'²/xx + (g' - xg x'/xx)² / rest.
+        sd²  = walk² ahead + u + noise² + x'²/xx + (g' - xg x'/xx)² / rest + d²/12,
+
+    d being what the mean changes by from one alpha of the grid to the next: where a run is so quiet
+    that a single cell explains it, its alpha lies anywhere between the neighbours.
 
     Args:
         passed: the Kalman pass.
@@ -345,13 +352,20 @@ def _solve(
     ahead = seen.log_s[-1] - seen.log_s[-2]
     walked = cells.walk**2 * ahead + passed.uncertainty + cells.noise**2
     unsure = x * x / xx + (g - xg * x / xx) ** 2 / rest
+    unsure += jnp.gradient(mean, axis=-1) ** 2 / 12 if mean.shape[-1] > 1 else 0.0
     return _Solved(log_evidence, mean, jnp.sqrt(walked[:, None, None] + unsure), A, B)
 
 
 def _left(passed: _Pass, solved: _Solved, log_weight: Array) -> tuple[Array, Array]:
     """Return the innovations of the best cell that its law leaves [K], and their variances [K]."""
     m, g, a = jnp.unravel_index(jnp.argmax(log_weight), log_weight.shape)
-    e, forms = passed.innovation[:, m], solved.B.shape[1]
-    left = e[:, 0] - solved.B[m, g, a] * jnp.take(e, 1 + g, axis=1)
-    left -= solved.A[m, g, a] * jnp.take(e, 1 + forms + a, axis=1)
-    return lax.stop_gradient((left, passed.variance[:, m]))
+    e, (forms, alphas) = passed.innovation[:, m], solved.B.shape[1:]
+
+    def left(a: Array) -> Array:
+        rest = e[:, 0] - solved.B[m, g, a] * jnp.take(e, 1 + g, axis=1)
+        return rest - solved.A[m, g, a] * jnp.take(e, 1 + forms + a, axis=1)
+
+    # As in the forecast, alpha lies anywhere between the neighbours.
+    below, above = jnp.maximum(a - 1, 0), jnp.minimum(a + 1, alphas - 1)
+    between = (left(above) - left(below)) / jnp.maximum(above - below, 1)
+    return lax.stop_gradient((left(a), passed.variance[:, m] + between**2 / 12))

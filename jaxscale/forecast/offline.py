@@ -23,6 +23,9 @@ from jaxscale.forecast.local_level import Prior
 from jaxscale.forecast.schedules import Schedule, rates
 from jaxscale.shown.blocks import shown
 
+RECENT = 0.02
+"""The loss of a step is the mean over this share of the steps before it."""
+
 
 @shown
 class Fan(NamedTuple):
@@ -107,7 +110,7 @@ def learn_from(
 
     Args:
         finished: curves, each with a forecaster that knows its schedule; each ends at its last
-            loss.
+            loss, at the mean of those `loss_at` takes.
         share: of their steps, at which they are forecast: that of the run to come.
         prior: where to begin.
 
@@ -124,10 +127,25 @@ def learn_from(
                 early = dataclasses.replace(early, lr=rate)
             state = take_in(Forecaster(bins=forecaster.bins), early)  # one program for all
             evidence.append(forecaster.evidence(jax.tree.map(_single, state), last))
-            ends.append(curve.loss[-1])
+            ends.append(loss_at(curve, last))
     if not ends:
         raise ValueError(f"no finished run has a loss before {100 * share:.3g} % of its steps")
     return learn_prior(evidence, np.array(ends, np.float32), prior)
+
+
+def loss_at(curve: Curve, step: int) -> float | None:
+    """Return the mean loss over the last `RECENT` of the steps before a step; None without any.
+
+    Args:
+        curve: the losses.
+        step: where.
+    """
+    near = (curve.step <= step) & (curve.step >= (1 - RECENT) * step)
+    loss = curve.loss[near & np.isfinite(curve.loss)]
+    if len(loss):
+        return float(np.sum(loss / len(loss)))  # their sum may be beyond float64
+    loss = curve.loss[np.isfinite(curve.loss) & (curve.step <= step)]
+    return float(loss[-1]) if len(loss) and curve.step[-1] <= step else None
 
 
 def _single(x: np.ndarray) -> Array:

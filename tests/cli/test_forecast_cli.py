@@ -60,7 +60,7 @@ def test_a_person_reads_a_block(capsys, log, tmp_path):
     assert list(words) == ["now", "forecast", "turned out", "below 9", "below 0.5"]
     assert rows[0].endswith("step 2,400 of 4,000") and rows[2].endswith("inside the interval")
     assert words["below 9"][0] == "100.0" and words["below 0.5"][0] == "0.0"
-    assert float(words["turned out"][0]) == pytest.approx(simulate()[2][-3:].mean(), abs=1e-4)
+    assert float(words["turned out"][0]) == pytest.approx(simulate()[2][-5:].mean(), abs=1e-4)
     assert float(words["forecast"][0]) == pytest.approx(float(words["turned out"][0]), rel=0.02)
     assert figure.read_bytes().startswith(b"\x89PNG") and figure.stat().st_size > 20_000
 
@@ -84,8 +84,31 @@ def test_finished_runs_teach_what_is_usual(capsys, tmp_path):
     error = [abs(each["forecast"] - each["outcome"]) for each in (usual, learned)]
     assert error[1] < 0.3 * error[0], error
     assert learned["lower"] < learned["outcome"] < learned["upper"]
+    # The same from two files; and what the very last loss is, is no matter.
+    parts = [tmp_path / "some.csv", tmp_path / "others.csv"]
+    for part, names in zip(parts, ("r0r1r2", "r3r4"), strict=True):
+        rows = [row for row in "".join(lines[1:]).splitlines(True) if row[:2] in names]
+        part.write_text(lines[0] + "".join(rows))
+    code, both, err = run(capsys, *options, "--learn", *parts)
+    assert "learned from 5 finished runs" in err and both == taught
+    wild = [
+        row.replace(row.split(",")[3], f"{float(row.split(',')[3]) + 0.1}\n")
+        for row in "".join(lines[1:]).splitlines(True)
+        if row.split(",")[1] == str(STEPS) and row[:2] != "r5"
+    ]
+    rows = [row for row in "".join(lines[1:]).splitlines(True) if row.split(",")[1] != str(STEPS)]
+    parts[0].write_text(lines[0] + "".join([*(row for row in rows if row[:2] != "r5"), *wild]))
+    code, other, _ = run(capsys, *options, "--learn", parts[0])
+    moved = json.loads(other)["runs"][0]["forecast"] - learned["forecast"]
+    assert 0 < moved < 0.05  # of the five last losses one is off by 0.1
     code, _, err = run(capsys, *options, "--learn", tmp_path / "none.csv")
     assert code == 2 and "no such file" in err
+
+
+def test_a_run_that_did_not_arrive_has_no_outcome(capsys, log):
+    for final, arrived in ((4000, True), (4050, True), (4200, False), (8000, False)):
+        _, out, _ = run(capsys, log, "--final-step", final, "--until", 2400, "--json")
+        assert (json.loads(out)["runs"][0]["outcome"] is not None) == arrived
 
 
 def test_a_script_reads_one_json_object(capsys, tmp_path):

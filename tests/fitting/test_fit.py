@@ -304,7 +304,7 @@ def test_laws_of_either_sign_find_their_optimum_from_most_starts(law, S, y):
     [
         ("{", "no JSON"),
         ("[]", "not a fit result"),
-        ('{"params": {}, "data": {}, "law": "X"}', "give it with --law"),
+        ('{"params": {}, "data": {}, "law": "X"}', "give its class or its function"),
         ('{"params": {"Q": 1}, "data": {}, "law": "Chinchilla", "settings": {}}', "damaged"),
     ],
 )

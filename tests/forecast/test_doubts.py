@@ -190,3 +190,26 @@ def test_what_stands_alone_is_a_spike(change, which):
     for at, value in change.items():
         loss[at] = value
     assert np.flatnonzero(spiked(jnp.asarray(used), jnp.asarray(loss))).tolist() == which
+
+
+@pytest.mark.parametrize("law", [(2.0, 8.0, 0.4), (3.0, 5.0, 0.25), (0.1, 2.0, 0.7)])
+def test_a_quiet_power_law_logged_at_every_step_ends_inside(law):
+    E, A, alpha = law
+    steps, rng = np.arange(2000), np.random.default_rng(0)
+    loss = (E + A * (steps + 1.0) ** -alpha)[None] * (1 + 0.002 * rng.normal(size=(8, 2000)))
+    forecaster = Forecaster()
+
+    @jax.jit
+    @jax.vmap
+    def told(loss):
+        def take(state, x):
+            return forecaster.update(state, *x), None
+
+        seen = (jnp.arange(len(loss)), loss)
+        return forecaster.predict(lax.scan(take, forecaster.init(jnp.float32), seen)[0], 1999)
+
+    for seen in (400, 800):
+        end, truth = told(jnp.asarray(loss[:, :seen], jnp.float32)), E + A * 2000.0**-alpha
+        assert np.mean((end.lower < truth) & (truth < end.upper)) >= 0.7
+        assert not end.doubts.any.any()
+        assert np.all(end.upper - end.lower < 0.12 * truth)

@@ -384,3 +384,9 @@ def test_a_step_that_a_compiled_train_step_holds_constant_is_said(step):
         jax.jit(train_step, static_argnums=0).lower(step, 2.0)
     jax.jit(train_step).lower(step, 2.0)  # traced: warnings are errors here
     jax.eval_shape(functools.partial(train_step, jnp.asarray(step)), 2.0)
+
+
+@pytest.mark.parametrize("schedule", [1e-3, np.float32(1e-3), "cosine"])
+def test_a_schedule_that_is_no_function_is_refused_at_once(schedule):
+    with pytest.raises(TypeError, match="optax.constant_schedule"):
+        Forecaster(schedule=schedule)
