@@ -457,7 +457,11 @@ def colors_of(figure):
 
 
 @pytest.mark.parametrize(
-    "figure", [pytest.param(name, marks=[pytest.mark.slow] * (name != "law")) for name in FIGURES]
+    "figure",
+    [
+        pytest.param(name, marks=[pytest.mark.slow, pytest.mark.nightly] * (name != "law"))
+        for name in FIGURES
+    ],
 )
 def test_a_figure_has_the_style_of_its_owner(fitted, figure):
     with matplotlib.rc_context({**DARK, **LARGE, **HERS}):
@@ -553,7 +557,9 @@ def test_the_same_result_gives_the_same_bytes(fitted, figure, tmp_path):
 @pytest.mark.parametrize(
     "kind",
     [
-        pytest.param(kind, marks=[pytest.mark.slow] * (kind in ("one budget", "few runs")))
+        pytest.param(
+            kind, marks=[pytest.mark.slow, pytest.mark.nightly] * (kind in ("one budget", "few runs"))
+        )
         for kind in KINDS
     ],
 )
