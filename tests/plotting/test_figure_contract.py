@@ -65,6 +65,8 @@ NAMES = {
 }
 NAMES["all of it"] = "".join(NAMES.values())
 
+NIGHTLY = [pytest.mark.slow, pytest.mark.nightly]
+
 
 class OwnInputsWithALongNameThatSomebodyGaveToALawInAFile(jaxscale.Law):
     """L = E + A W^-alpha + B H^-beta, of inputs that the package has never heard of."""
@@ -458,10 +460,7 @@ def colors_of(figure):
 
 @pytest.mark.parametrize(
     "figure",
-    [
-        pytest.param(name, marks=[pytest.mark.slow, pytest.mark.nightly] * (name != "law"))
-        for name in FIGURES
-    ],
+    [pytest.param(name, marks=NIGHTLY * (name != "law")) for name in FIGURES],
 )
 def test_a_figure_has_the_style_of_its_owner(fitted, figure):
     with matplotlib.rc_context({**DARK, **LARGE, **HERS}):
@@ -541,10 +540,7 @@ def test_a_law_is_drawn_as_far_as_it_is_asked_to_be(fitted):
 
 @pytest.mark.parametrize(
     "figure",
-    [
-        pytest.param(name, marks=[pytest.mark.slow, pytest.mark.nightly] * (name != "law"))
-        for name in FIGURES
-    ],
+    [pytest.param(name, marks=NIGHTLY * (name != "law")) for name in FIGURES],
 )
 def test_the_same_result_gives_the_same_bytes(fitted, figure, tmp_path):
     for ending in ENDINGS:
@@ -556,12 +552,7 @@ def test_the_same_result_gives_the_same_bytes(fitted, figure, tmp_path):
 
 @pytest.mark.parametrize(
     "kind",
-    [
-        pytest.param(
-            kind, marks=[pytest.mark.slow, pytest.mark.nightly] * (kind in ("one budget", "few runs"))
-        )
-        for kind in KINDS
-    ],
+    [pytest.param(kind, marks=NIGHTLY * (kind in ("one budget", "few runs"))) for kind in KINDS],
 )
 @pytest.mark.parametrize("figure", FIGURES)
 def test_every_kind_of_law_is_drawn_or_refused_by_name(fitted, figure, kind, tmp_path):
