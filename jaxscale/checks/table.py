@@ -16,7 +16,7 @@ from jaxscale.errors import DataError
 from jaxscale.flops import SIX_ND, SixND, power_form
 from jaxscale.laws import CATALOGUE, Law, PowerLaw
 from jaxscale.laws.names import counts_cost
-from jaxscale.text import short
+from jaxscale.text import listing, short
 
 CONSTANT = 0.05
 """Relative distance from the median within which C / (N D) counts as one number."""
@@ -111,13 +111,26 @@ def on_response(law: Law, runs: Runs) -> list[str]:
     """
     kind, column = runs.response
     origin = type(law).origin
-    unused = [] if origin is None else [origin.unknown]
+    unused = [] if origin is None else [origin.unknown, *_forgotten(law, runs)]
     if "trials" in runs.columns and kind in FRACTIONS:  # which residuals of fractions take out
         unused += [
             f"column {runs.label('trials')} is not used: residual='binomial' (--residual binomial) "
             "weighs each run by its trials, and takes 0 and 1"
         ]
     return unused + _on_kind(law, runs)
+
+
+def _forgotten(law: Law, runs: Runs) -> list[str]:
+    """Say which parameters of a plain function are called like columns, and may be inputs."""
+    meant = [name for name in law.free if name in runs.columns]
+    if not meant:
+        return []
+    many, they = ("s", "they are inputs") if len(meant) > 1 else ("", "it is an input")
+    inputs = ", ".join(repr(name) for name in (*law.inputs, *meant))
+    return [
+        f"the table has the column{many} {listing(meant)}, which {type(law).__name__} takes for "
+        f"{'parameters' if many else 'a parameter'}; if {they}: law_of(f, inputs=({inputs}))"
+    ]
 
 
 def has_ceiling(law: Law) -> bool:

@@ -251,6 +251,7 @@ def _law(function: Callable[..., Any], asked: Asked) -> type[Law]:
         name: dataclasses.field(default=held.get(name), metadata={"parameter": spec})
         for name, spec in declared(probe, proven, positive, bounds=bounds, start=start).items()
     }
+    known = positive | held.keys(), own | held.keys()
     scale: dict[str, Any] = {"of": static(default="S")} if asked.inputs == ("S",) else {}
     home = getattr(function, "__module__", None)
     body = {
@@ -262,7 +263,7 @@ def _law(function: Callable[..., Any], asked: Asked) -> type[Law]:
         "__doc__": inspect.getdoc(function) or f"{heading}.",
         "__module__": home if home in sys.modules else __name__,  # text may run in no module
         "input_kinds": kinds,
-        "origin": Origin(function, _unknown(asked.name, names, free)),
+        "origin": Origin(function, _unknown(asked, names, free, known)),
         **fields,
         **scales,
         **scale,
@@ -326,16 +327,43 @@ def _unit_name(key: str, names: Sequence[str]) -> str:
     return name
 
 
-def _unknown(called: str, names: Sequence[str], free: Sequence[str]) -> str:
-    """Return a sentence on what cannot be known of a function."""
-    said = (
-        f"{called} is a plain function: what {', '.join(names[:12])} mean, which sign they have "
-        "and where they lie is not known"
-    )
+def _unknown(
+    asked: Asked, names: Sequence[str], free: Sequence[str], known: tuple[set[str], set[str]]
+) -> str:
+    """Return a sentence on what cannot be known of a function, as far as nobody has said it.
+
+    Args:
+        asked: what a person says of it.
+        names: of its parameters.
+        free: the inputs, or the loss, whose unit no parameter takes up.
+        known: parameters whose sign is, and those whose place is.
+    """
+    one_sign = {name for name, (low, high) in asked.bounds if low >= 0 or high <= 0}
+    names = names[:12]
+    no_sign = [name for name in names if name not in known[0] | one_sign]
+    no_place = [name for name in names if name not in known[1]]
+    what = [f"what {_and(names)} mean" + "s" * (len(names) == 1)]
+    if len(no_sign) == len(no_place) == len(names):
+        many = len(names) > 1
+        sign, place = ("they have", "they lie") if many else ("it has", "it lies")
+        what += [f"which sign {sign}", f"where {place}"]
+    else:
+        what += [f"which sign {_and(no_sign)} {_verb(no_sign, 'have', 'has')}"] * bool(no_sign)
+        what += [f"where {_and(no_place)} {_verb(no_place, 'lie', 'lies')}"] * bool(no_place)
+    said = f"{asked.name} is a plain function: {_and(what)} is not known"
     if not free:
         return said
-    many = "are" if len(free) > 1 else "is"
+    said += f"; {', '.join(free)} {_verb(free, 'are', 'is')} taken in the units of the runs, which "
+    if not no_place:
+        return said + "no parameter takes up"
     return said + (
-        f"; {', '.join(free)} {many} taken in the units of the runs, which no parameter takes "
-        "up, and starts lie around 1 there (law_of(..., start=) says where else)"
+        "no parameter takes up, and starts lie around 1 there (law_of(..., start=) says where else)"
     )
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def _verb(words: Sequence[str], many: str, one: str) -> str:
+    return many if len(words) > 1 else one

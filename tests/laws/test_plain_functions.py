@@ -11,6 +11,7 @@ import pytest
 import jaxscale
 from jaxscale import LawError, Runs, fit, law_of
 from jaxscale.checks.formula import check_formula
+from jaxscale.checks.table import on_response
 from jaxscale.fitting.preparation import prepare
 from jaxscale.laws.names import find_law, law_given
 
@@ -100,6 +101,56 @@ def test_a_fit_sees_the_function_itself(function):
     problem = prepare(law_of(function)(), RUNS, None, "log")
     check_formula(problem.objective, problem.inputs, RUNS.rows)
     assert any("plain function" in said for said in problem.warnings)
+
+
+ALL = dict(positive=("a",), bounds={"b": (0, 2)}, start={"a": (1, 9)})
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "what a, p and b mean, which sign they have and where they lie is not known"),
+        (dict(positive=("a",)), "mean, which sign p and b have and where a, p and b lie is not"),
+        (
+            dict(positive=("a", "p"), bounds={"b": (0, 2)}),
+            "what a, p and b mean and where a and p lie is not known",
+        ),
+        (
+            dict(bounds={"b": (-1, 2)}, start={"a": (1, 9)}, positive=("p",)),
+            "which sign a and b have and where p lies is not known",
+        ),
+        (dict(ALL, start={"a": (1, 9), "p": (-1, 1)}), "mean and which sign p has is not known"),
+        (
+            dict(ALL, bounds={"b": (0, 2), "p": (-9, 0)}),
+            "Plain is a plain function: what a, p and b mean is not known",
+        ),
+    ],
+)
+def test_what_a_person_says_of_a_function_is_not_called_unknown(options, said):
+    assert said in law_of(lambda N, a, p, b: p + a * N**b, **options).origin.unknown
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (
+            lambda hidden, vocab, a, b: a * hidden**-b * vocab,
+            "column 'vocab', which Plain takes for a parameter; if it is an input: "
+            "law_of(f, inputs=('hidden', 'vocab'))",
+        ),
+        (
+            lambda hidden, vocab, depth, a: a * hidden * vocab * depth,
+            "columns 'vocab', 'depth', which Plain takes for parameters; if they are inputs: "
+            "law_of(f, inputs=('hidden', 'vocab', 'depth'))",
+        ),
+        (lambda hidden, a, b, vocab=2.0: a * hidden**-b * vocab, None),
+        (lambda hidden, a, b: a * hidden**-b, None),
+    ],
+)
+def test_a_parameter_that_is_called_like_a_column_is_said_to_be(function, said):
+    columns = dict.fromkeys(("hidden", "vocab", "depth", "loss"), np.ones(4))
+    found = on_response(law_of(function, inputs=("hidden",))(), jaxscale.Runs(**columns))
+    assert any(said in each for each in found) if said else len(found) == 1
 
 
 REFUSED = [
