@@ -120,6 +120,19 @@ def _of_input(sides: Sides, name: str, points: np.ndarray) -> str:
     for parameter, spec, words in _candidates(sides, name):
         if apart.declaring(parameter, spec).agree(points):
             return f"the unit of {name} does not come out; {words}"
+    without = [key for key, spec in sides.law.parameters.items() if _lacks(spec, name)]
+    for key in without:
+        if words := beside(sides, key, name, points):
+            return f"the unit of {name} does not come out; declare {words}"
+    without = [key for key in without if sides.law.parameters[key].role != "offset"]
+    if len(without) > 1:
+        return (
+            f"the unit of {name} does not come out, and {', '.join(without[:12])} are declared "
+            f"without it: in A * {name}**-alpha it is A = coefficient(..., per=dict({name}="
+            f"'alpha')), in {name} + x0 or {name} / x0 x0 = scale(..., per=dict({name}=1)), for a "
+            f"number constant(NUMBER, per=dict({name}=1)); where {name} is a number without a "
+            f"unit, say input_kinds: ClassVar = dict({name}='raw')"
+        )
     return (
         f"the unit of {name} does not come out; let it enter as A * {name}**-alpha with "
         f"A = coefficient(..., per=dict({name}='alpha')), as {name} / x0 with "
@@ -127,6 +140,37 @@ def _of_input(sides: Sides, name: str, points: np.ndarray) -> str:
         f"b + a * jnp.log({name}) with b = offset(..., shift=dict({name}='-a')); or, where {name} "
         f"is a number without a unit, say input_kinds: ClassVar = dict({name}='raw')"
     )
+
+
+def beside(sides: Sides, key: str, name: str, points: np.ndarray) -> str:
+    """Return how to declare a parameter as a number of an input, if its unit comes out then.
+
+    With one more parameter declared otherwise, where it takes that: a and x0 of a (x + x0)^-b.
+
+    Args:
+        sides: on the runs.
+        key: the parameter.
+        name: the input.
+        points: coordinates [k, P] at which to try.
+
+    Returns:
+        Declarations; empty where no one other parameter makes up for the rest.
+    """
+    spec = dataclasses.replace(sides.law.parameters[key], per=((name, 1),))
+    apart = sides.changing(name).declaring(key, spec)
+    said = f"{key} = scale(..., per=dict({name}=1))"
+    if apart.agree(points):
+        return said
+    for other, its, words in _candidates(sides, name):
+        if other != key and _lacks(sides.law.parameters[other], name):
+            if apart.declaring(other, its).agree(points):
+                return f"{words.removeprefix('declare ')} and {said}"
+    return ""
+
+
+def _lacks(spec: Parameter, name: str) -> bool:
+    """Return whether a parameter has no unit of an input, and may have one."""
+    return spec.role in WITH_UNIT and name not in dict(spec.per) and not spec.shifted
 
 
 def _candidates(sides: Sides, name: str) -> Iterator[tuple[str, Parameter, str]]:

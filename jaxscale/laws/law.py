@@ -66,10 +66,12 @@ class Origin:
     Attributes:
         function: as it was given.
         unknown: a sentence on what cannot be known of it.
+        bounds: (name, (low, high)) that were given for its parameters, in the units of the runs.
     """
 
     function: Callable[..., Any]
     unknown: str
+    bounds: tuple[tuple[str, tuple[float, float]], ...] = ()
 
 
 RANGES = dict(N=(1e7, 1e10), D=(1e8, 1e11), C=(1e18, 1e22), S=(1e7, 1e10))

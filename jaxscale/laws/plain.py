@@ -263,7 +263,7 @@ def _law(function: Callable[..., Any], asked: Asked) -> type[Law]:
         "__doc__": inspect.getdoc(function) or f"{heading}.",
         "__module__": home if home in sys.modules else __name__,  # text may run in no module
         "input_kinds": kinds,
-        "origin": Origin(function, _unknown(asked, names, free, known)),
+        "origin": Origin(function, _unknown(asked, names, free, known), asked.bounds),
         **fields,
         **scales,
         **scale,

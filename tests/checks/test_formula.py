@@ -394,7 +394,59 @@ class Excess(Law):
         return self.E + self.F * jnp.maximum(family / self.one - 1, 0) ** 0.5
 
 
+class Shifted(Law):
+    """c + a (D + D0)^-b, without the unit of D in a and in D0."""
+
+    c: Scalar = offset("floor")
+    a: Scalar = coefficient("height")
+    b: Scalar = exponent("slope")
+    D0: Scalar = scale("where it bends")
+
+    def __call__(self, D):
+        return self.c + self.a * (D + self.D0) ** -self.b
+
+
+class ShiftedByCoefficient(Shifted):
+    """Where it bends is called linear."""
+
+    a: Scalar = coefficient("height", per=dict(D="b"))
+    D0: Scalar = coefficient("where it bends")
+
+
+class ShiftedByNeither(Shifted):
+    """And the height has no unit."""
+
+    D0: Scalar = coefficient("where it bends")
+
+
+class Reached(Shifted):
+    """c + a N^-b / (1 + D / D0), of two inputs."""
+
+    a: Scalar = coefficient("height", per=dict(N="b"))
+    D0: Scalar = offset("where it is half")
+
+    def __call__(self, N, D):
+        return self.c + self.a * N**-self.b / (1 + D / self.D0)
+
+
+class TwoHeights(Shifted):
+    """All three units are missing."""
+
+    f: Scalar = coefficient("another height")
+
+    def __call__(self, D):
+        return super().__call__(D) + self.f * D**-self.b
+
+
 REFUSED = {
+    Shifted: [
+        "unit of D",
+        "declare a = coefficient(..., per=dict(D='b')) and D0 = scale(..., per=dict(D=1))",
+    ],
+    ShiftedByCoefficient: ["not affine in D0", "declare D0 = scale(..., per=dict(D=1))"],
+    ShiftedByNeither: ["not affine in D0", "per=dict(D='b')) and D0 = scale(..., per=dict(D=1))"],
+    Reached: ["not affine in D0", "declare D0 = scale(..., per=dict(D=1))"],
+    TwoHeights: ["and a, D0, f are declared without it", "D + x0", "scale(..., per=dict(D=1))"],
     NoPer: ["unit of N", "A = coefficient(..., per=dict(N='alpha'))", "per=dict(D='beta')"],
     WrongPer: ["unit of N", "A = coefficient(..., per=dict(N='alpha'))"],
     SignPer: ["unit of D", "B = coefficient(..., per=dict(D='beta'))"],

@@ -257,6 +257,18 @@ def test_a_function_in_a_file_is_a_law_of_that_name(tmp_path):
             find_law(f"{path}:{name}")
 
 
+EDITED = r"damaged fit result, or 'saturating' is no longer the law that was fitted \(its file ed"
+CHANGED = [
+    (lambda N, a, b, c: a + b * N**c, f"{EDITED}.*not those of the fit"),
+    (lambda N, a, b, d: d + a * N**b, f"{EDITED}.*params"),
+    (lambda N, a, b, c, d: c + a * N**b + d, f"{EDITED}.*params"),
+    (
+        jaxscale.Chinchilla,
+        "fitted with the law 'saturating'; another one was given, 'Chinchilla'; it",
+    ),
+]
+
+
 def test_a_function_has_the_optimum_of_the_class_and_is_saved(tmp_path):
     found = fit(saturating, RUNS, starts=32)
     known = fit("PowerLaw:N", RUNS, starts=32)
@@ -269,8 +281,9 @@ def test_a_function_has_the_optimum_of_the_class_and_is_saved(tmp_path):
     assert jaxscale.load(tmp_path / "fit.json", law=saturating).law == again.law
     with pytest.raises(jaxscale.DataError, match=r"'saturating'; .* load\(path, law=saturating\)"):
         jaxscale.load(tmp_path / "fit.json")
-    with pytest.raises(jaxscale.DataError, match="not those of the fit"):
-        jaxscale.load(tmp_path / "fit.json", law=lambda N, a, b, c: a + b * N**c)
+    for changed, said in CHANGED:
+        with pytest.raises(jaxscale.DataError, match=said):
+            jaxscale.load(tmp_path / "fit.json", law=changed)
 
 
 @pytest.mark.parametrize("name", ["lr", "d_model", "tokens_seen"])
