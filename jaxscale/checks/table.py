@@ -6,6 +6,8 @@ that are no losses.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from jaxscale.data.expressions import as_name
@@ -15,6 +17,7 @@ from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.flops import SIX_ND, SixND, power_form
 from jaxscale.laws import CATALOGUE, Law, PowerLaw
+from jaxscale.laws.law import Origin
 from jaxscale.laws.names import counts_cost
 from jaxscale.text import listing, short
 
@@ -104,20 +107,33 @@ def own_accounting(law: Law, runs: Runs) -> tuple[Law, list[str]]:
     ]
 
 
-def on_response(law: Law, runs: Runs) -> list[str]:
+def on_response(
+    law: Law, runs: Runs, bounds: Sequence[tuple[str, tuple[float, float]]] = ()
+) -> list[str]:
     """Return notes on what a law of the catalogue cannot know of a response that is no loss.
 
     Of a plain function, what cannot be known of it at all.
+
+    Args:
+        law: the law.
+        runs: the runs.
+        bounds: (name, range) of parameters that the fit is held to.
     """
     kind, column = runs.response
     origin = type(law).origin
-    unused = [] if origin is None else [origin.unknown, *_forgotten(law, runs)]
+    unused = [] if origin is None else [_unknown(law, origin, bounds), *_forgotten(law, runs)]
     if "trials" in runs.columns and kind in FRACTIONS:  # which residuals of fractions take out
         unused += [
             f"column {runs.label('trials')} is not used: residual='binomial' (--residual binomial) "
             "weighs each run by its trials, and takes 0 and 1"
         ]
     return unused + _on_kind(law, runs)
+
+
+def _unknown(law: Law, origin: Origin, bounds: Sequence[tuple[str, tuple[float, float]]]) -> str:
+    """Return what is not known of a plain function, beside what it is held to."""
+    signs = {name for name, (low, high) in bounds if low >= 0 or high <= 0}
+    return origin.unknown({*law.fixed, *dict(bounds)}, {*law.fixed, *signs})
 
 
 def _forgotten(law: Law, runs: Runs) -> list[str]:

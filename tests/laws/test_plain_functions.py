@@ -90,7 +90,7 @@ def test_what_is_not_proven_is_taken_in_the_units_of_the_runs(function, expected
     law = law_of(function)
     assert set(law().fixed) == expected
     if expected != {"unit_loss"}:
-        assert "units of the runs" in law.origin.unknown
+        assert "units of the runs" in law.origin.unknown((), ())
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ ALL = dict(positive=("a",), bounds={"b": (0, 2)}, start={"a": (1, 9)})
     ],
 )
 def test_what_a_person_says_of_a_function_is_not_called_unknown(options, said):
-    assert said in law_of(lambda N, a, p, b: p + a * N**b, **options).origin.unknown
+    assert said in law_of(lambda N, a, p, b: p + a * N**b, **options).origin.unknown((), ())
 
 
 @pytest.mark.parametrize(
@@ -151,6 +151,20 @@ def test_a_parameter_that_is_called_like_a_column_is_said_to_be(function, said):
     columns = dict.fromkeys(("hidden", "vocab", "depth", "loss"), np.ones(4))
     found = on_response(law_of(function, inputs=("hidden",))(), jaxscale.Runs(**columns))
     assert any(said in each for each in found) if said else len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("held", "bounds", "said"),
+    [
+        ({"b": 0.5}, {}, "which sign a and p have and where a and p lie is not known"),
+        ({}, {"p": (0.0, 0.5)}, "which sign a and b have and where a and b lie is not known"),
+        ({"b": 0.5}, {"a": (-1.0, 2.0)}, "which sign a and p have and where p lies is not known"),
+        ({"b": 0.5, "a": 1.0}, {"p": (0.0, 1.0)}, "what a, p and b mean is not known"),
+    ],
+)
+def test_nor_is_what_a_fit_is_told_of_it(held, bounds, said):
+    law = law_of(lambda N, a, p, b: p + a * N**b)(**held)
+    assert said in on_response(law, RUNS, tuple(bounds.items()))[0]
 
 
 REFUSED = [
