@@ -121,7 +121,7 @@ def on_response(
     """
     kind, column = runs.response
     origin = type(law).origin
-    unused = [] if origin is None else [_unknown(law, origin, bounds), *_forgotten(law, runs)]
+    unused = [] if origin is None else [*_forgotten(law, runs), _unknown(law, origin, bounds)]
     if "trials" in runs.columns and kind in FRACTIONS:  # which residuals of fractions take out
         unused += [
             f"column {runs.label('trials')} is not used: residual='binomial' (--residual binomial) "

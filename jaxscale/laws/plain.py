@@ -362,7 +362,7 @@ def _unknown(
     said = f"{asked.name} is a plain function: {_and(what)} is not known"
     if not free:
         return said
-    said += f"; {', '.join(free)} {_verb(free, 'are', 'is')} taken in the units of the runs, which "
+    said += f"; {_and(free)} {_verb(free, 'are', 'is')} taken in the units of the runs, which "
     if not no_place:
         return said + "no parameter takes up"
     return said + (
