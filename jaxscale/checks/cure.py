@@ -105,9 +105,11 @@ def cure(sides: Sides, points: np.ndarray) -> str:
         points: coordinates [k, P] at which to try.
     """
     scaled = [name for name, kind in sides.law.kinds.items() if kind != "raw"]
-    said = [
-        _of_input(sides, name, points) for name in scaled if not sides.changing(name).agree(points)
-    ]
+    lost = [name for name in scaled if not sides.changing(name).agree(points)]
+    found = {name: words for name in lost if (words := _of_input(sides, name, points))}
+    said = [f"the unit of {name} does not come out; {words}" for name, words in found.items()]
+    if rest := [name for name in lost if name not in found]:
+        said.append(_of_inputs(sides, rest))
     if not sides.changing(LOSS).agree(points):
         said.append(_of_loss(sides, points))
     if not said:
@@ -116,29 +118,37 @@ def cure(sides: Sides, points: np.ndarray) -> str:
 
 
 def _of_input(sides: Sides, name: str, points: np.ndarray) -> str:
+    """Return what one or two parameters are to be declared as; empty where none are found."""
     apart = sides.changing(name)
     for parameter, spec, words in _candidates(sides, name):
         if apart.declaring(parameter, spec).agree(points):
-            return f"the unit of {name} does not come out; {words}"
-    without = [key for key, spec in sides.law.parameters.items() if _lacks(spec, name)]
-    for key in without:
-        if words := beside(sides, key, name, points):
-            return f"the unit of {name} does not come out; declare {words}"
-    without = [key for key in without if sides.law.parameters[key].role != "offset"]
+            return words
+    for key, spec in sides.law.parameters.items():
+        if _lacks(spec, name) and (words := beside(sides, key, name, points)):
+            return f"declare {words}"
+    return ""
+
+
+def _of_inputs(sides: Sides, names: list[str]) -> str:
+    """Return how inputs enter a formula so that their units come out, by the first of them."""
+    name, *more = names
+    said = f"the unit of {name} does not come out"
+    said += f", nor that of {', '.join(more[:12])}" if more else ""
+    raw = f"where {name} is a number without a unit, say input_kinds: ClassVar = dict({name}='raw')"
+    specs = sides.law.parameters.items()
+    without = [k for k, spec in specs if _lacks(spec, name) and spec.role != "offset"]
     if len(without) > 1:
         return (
-            f"the unit of {name} does not come out, and {', '.join(without[:12])} are declared "
-            f"without it: in A * {name}**-alpha it is A = coefficient(..., per=dict({name}="
-            f"'alpha')), in {name} + x0 or {name} / x0 x0 = scale(..., per=dict({name}=1)), for a "
-            f"number constant(NUMBER, per=dict({name}=1)); where {name} is a number without a "
-            f"unit, say input_kinds: ClassVar = dict({name}='raw')"
+            f"{said}, and {', '.join(without[:12])} are declared without it: in A * {name}**-alpha "
+            f"it is A = coefficient(..., per=dict({name}='alpha')), in {name} + x0 or {name} / x0 "
+            f"x0 = scale(..., per=dict({name}=1)), for a number constant(NUMBER, per=dict({name}"
+            f"=1)); {raw}"
         )
     return (
-        f"the unit of {name} does not come out; let it enter as A * {name}**-alpha with "
+        f"{said}; let it enter as A * {name}**-alpha with "
         f"A = coefficient(..., per=dict({name}='alpha')), as {name} / x0 with "
         f"x0 = constant(NUMBER, per=dict({name}=1)) for the number that {name} meets, or as "
-        f"b + a * jnp.log({name}) with b = offset(..., shift=dict({name}='-a')); or, where {name} "
-        f"is a number without a unit, say input_kinds: ClassVar = dict({name}='raw')"
+        f"b + a * jnp.log({name}) with b = offset(..., shift=dict({name}='-a')); or, {raw}"
     )
 
 
