@@ -164,6 +164,12 @@ def _on_kind(law: Law, runs: Runs) -> list[str]:
             f"{type(law).__name__} is a law of losses, and a perplexity is the exponential of one: "
             f"map={{'loss': 'log({name})'}} (--column 'loss=log({name})') fits that"
         ]
+    if type(law).formula().startswith("Q(") and np.median(runs.loss) > 1:  # Q is a quality, to 1
+        how = f" ('loss={name}/100' of percent)" if kind == "accuracy" else ""
+        return [
+            f"{type(law).__name__} gives accuracies, 0 to 1, and column {runs.label('loss')} "
+            f"reaches {runs.loss.max():.3g}; name that of accuracies, --column loss=COLUMN{how}"
+        ]
     if kind == "accuracy" and not has_ceiling(law):
         most, cells = ceiling(column, runs.loss)
         held = f", with --bound c=0:{most}" if isinstance(law, PowerLaw) else ""
