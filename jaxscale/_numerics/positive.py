@@ -35,6 +35,9 @@ class Positive:
     value: Any
     log: Any
 
+    __array_ufunc__ = None
+    """NumPy leaves `array + input` to the input; by itself it makes an array of objects of it."""
+
     def __jax_array__(self) -> Any:
         return jnp.asarray(self.value)
 

@@ -105,9 +105,11 @@ def cure(sides: Sides, points: np.ndarray) -> str:
         points: coordinates [k, P] at which to try.
     """
     scaled = [name for name, kind in sides.law.kinds.items() if kind != "raw"]
-    said = [
-        _of_input(sides, name, points) for name in scaled if not sides.changing(name).agree(points)
-    ]
+    lost = [name for name in scaled if not sides.changing(name).agree(points)]
+    found = {name: words for name in lost if (words := _of_input(sides, name, points))}
+    said = [f"the unit of {name} does not come out; {words}" for name, words in found.items()]
+    if rest := [name for name in lost if name not in found]:
+        said.append(_of_inputs(sides, rest))
     if not sides.changing(LOSS).agree(points):
         said.append(_of_loss(sides, points))
     if not said:
@@ -116,17 +118,69 @@ def cure(sides: Sides, points: np.ndarray) -> str:
 
 
 def _of_input(sides: Sides, name: str, points: np.ndarray) -> str:
+    """Return what one or two parameters are to be declared as; empty where none are found."""
     apart = sides.changing(name)
     for parameter, spec, words in _candidates(sides, name):
         if apart.declaring(parameter, spec).agree(points):
-            return f"the unit of {name} does not come out; {words}"
+            return words
+    for key, spec in sides.law.parameters.items():
+        if _lacks(spec, name) and (words := beside(sides, key, name, points)):
+            return f"declare {words}"
+    return ""
+
+
+def _of_inputs(sides: Sides, names: list[str]) -> str:
+    """Return how inputs enter a formula so that their units come out, by the first of them."""
+    name, *more = names
+    said = f"the unit of {name} does not come out"
+    said += f", nor that of {', '.join(more[:12])}" if more else ""
+    raw = f"where {name} is a number without a unit, say input_kinds: ClassVar = dict({name}='raw')"
+    specs = sides.law.parameters.items()
+    without = [k for k, spec in specs if _lacks(spec, name) and spec.role != "offset"]
+    if len(without) > 1:
+        return (
+            f"{said}, and {', '.join(without[:12])} are declared without it: in A * {name}**-alpha "
+            f"it is A = coefficient(..., per=dict({name}='alpha')), in {name} + x0 or {name} / x0 "
+            f"x0 = scale(..., per=dict({name}=1)), for a number constant(NUMBER, per=dict({name}"
+            f"=1)); {raw}"
+        )
     return (
-        f"the unit of {name} does not come out; let it enter as A * {name}**-alpha with "
+        f"{said}; let it enter as A * {name}**-alpha with "
         f"A = coefficient(..., per=dict({name}='alpha')), as {name} / x0 with "
         f"x0 = constant(NUMBER, per=dict({name}=1)) for the number that {name} meets, or as "
-        f"b + a * jnp.log({name}) with b = offset(..., shift=dict({name}='-a')); or, where {name} "
-        f"is a number without a unit, say input_kinds: ClassVar = dict({name}='raw')"
+        f"b + a * jnp.log({name}) with b = offset(..., shift=dict({name}='-a')); or, {raw}"
     )
+
+
+def beside(sides: Sides, key: str, name: str, points: np.ndarray) -> str:
+    """Return how to declare a parameter as a number of an input, if its unit comes out then.
+
+    With one more parameter declared otherwise, where it takes that: a and x0 of a (x + x0)^-b.
+
+    Args:
+        sides: on the runs.
+        key: the parameter.
+        name: the input.
+        points: coordinates [k, P] at which to try.
+
+    Returns:
+        Declarations; empty where no one other parameter makes up for the rest.
+    """
+    spec = dataclasses.replace(sides.law.parameters[key], per=((name, 1),))
+    apart = sides.changing(name).declaring(key, spec)
+    said = f"{key} = scale(..., per=dict({name}=1))"
+    if apart.agree(points):
+        return said
+    for other, its, words in _candidates(sides, name):
+        if other != key and _lacks(sides.law.parameters[other], name):
+            if apart.declaring(other, its).agree(points):
+                return f"{words.removeprefix('declare ')} and {said}"
+    return ""
+
+
+def _lacks(spec: Parameter, name: str) -> bool:
+    """Return whether a parameter has no unit of an input, and may have one."""
+    return spec.role in WITH_UNIT and name not in dict(spec.per) and not spec.shifted
 
 
 def _candidates(sides: Sides, name: str) -> Iterator[tuple[str, Parameter, str]]:

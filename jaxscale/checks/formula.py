@@ -18,7 +18,7 @@ import jax
 import numpy as np
 
 from jaxscale._numerics.precision import scope
-from jaxscale.checks.cure import Sides, cure
+from jaxscale.checks.cure import Sides, beside, cure
 from jaxscale.errors import LawError
 from jaxscale.laws import Law, Sum
 from jaxscale.laws.explained import explained, of_law
@@ -193,10 +193,14 @@ def _check_affine(sides: Sides, points: np.ndarray) -> None:
     linear = [name for name, spec in sides.law.parameters.items() if spec.linear]
     bent = [name for name in linear if not _affine(sides, points, (name,))]
     if bent:
-        raise LawError(
+        said = (
             f"{name_of_law}: the formula is not affine in {' and '.join(bent)}, declared linear; "
-            "declare it with coefficient(..., linear=False)"
         )
+        scaled = [name for name, kind in sides.law.kinds.items() if kind != "raw"]
+        found = (beside(sides, key, name, points) for key in bent for name in scaled)
+        if words := next(filter(None, found), ""):
+            raise LawError(f"{said}declare {words}")
+        raise LawError(f"{said}declare it with coefficient(..., linear=False)")
     if len(linear) > MANY and _affine(sides, points, tuple(linear)):
         return  # along all of them at once, which all pairs take part in
     for k, a in enumerate(linear):

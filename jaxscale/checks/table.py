@@ -6,6 +6,8 @@ that are no losses.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from jaxscale.data.expressions import as_name
@@ -15,8 +17,9 @@ from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.flops import SIX_ND, SixND, power_form
 from jaxscale.laws import CATALOGUE, Law, PowerLaw
+from jaxscale.laws.law import Origin
 from jaxscale.laws.names import counts_cost
-from jaxscale.text import short
+from jaxscale.text import listing, short
 
 CONSTANT = 0.05
 """Relative distance from the median within which C / (N D) counts as one number."""
@@ -104,20 +107,46 @@ def own_accounting(law: Law, runs: Runs) -> tuple[Law, list[str]]:
     ]
 
 
-def on_response(law: Law, runs: Runs) -> list[str]:
+def on_response(
+    law: Law, runs: Runs, bounds: Sequence[tuple[str, tuple[float, float]]] = ()
+) -> list[str]:
     """Return notes on what a law of the catalogue cannot know of a response that is no loss.
 
     Of a plain function, what cannot be known of it at all.
+
+    Args:
+        law: the law.
+        runs: the runs.
+        bounds: (name, range) of parameters that the fit is held to.
     """
     kind, column = runs.response
     origin = type(law).origin
-    unused = [] if origin is None else [origin.unknown]
+    unused = [] if origin is None else [*_forgotten(law, runs), _unknown(law, origin, bounds)]
     if "trials" in runs.columns and kind in FRACTIONS:  # which residuals of fractions take out
         unused += [
             f"column {runs.label('trials')} is not used: residual='binomial' (--residual binomial) "
             "weighs each run by its trials, and takes 0 and 1"
         ]
     return unused + _on_kind(law, runs)
+
+
+def _unknown(law: Law, origin: Origin, bounds: Sequence[tuple[str, tuple[float, float]]]) -> str:
+    """Return what is not known of a plain function, beside what it is held to."""
+    signs = {name for name, (low, high) in bounds if low >= 0 or high <= 0}
+    return origin.unknown({*law.fixed, *dict(bounds)}, {*law.fixed, *signs})
+
+
+def _forgotten(law: Law, runs: Runs) -> list[str]:
+    """Say which parameters of a plain function are called like columns, and may be inputs."""
+    meant = [name for name in law.free if name in runs.columns]
+    if not meant:
+        return []
+    many, they = ("s", "they are inputs") if len(meant) > 1 else ("", "it is an input")
+    inputs = ", ".join(repr(name) for name in (*law.inputs, *meant))
+    return [
+        f"the table has the column{many} {listing(meant)}, which {type(law).__name__} takes for "
+        f"{'parameters' if many else 'a parameter'}; if {they}: law_of(f, inputs=({inputs}))"
+    ]
 
 
 def has_ceiling(law: Law) -> bool:
@@ -134,6 +163,12 @@ def _on_kind(law: Law, runs: Runs) -> list[str]:
         return [
             f"{type(law).__name__} is a law of losses, and a perplexity is the exponential of one: "
             f"map={{'loss': 'log({name})'}} (--column 'loss=log({name})') fits that"
+        ]
+    if type(law).formula().startswith("Q(") and np.median(runs.loss) > 1:  # Q is a quality, to 1
+        how = f" ('loss={name}/100' of percent)" if kind == "accuracy" else ""
+        return [
+            f"{type(law).__name__} gives accuracies, 0 to 1, and column {runs.label('loss')} "
+            f"reaches {runs.loss.max():.3g}; name that of accuracies, --column loss=COLUMN{how}"
         ]
     if kind == "accuracy" and not has_ceiling(law):
         most, cells = ceiling(column, runs.loss)

@@ -24,7 +24,7 @@ STAND_INS = {"²": "^2", "±": "+-", "×": "x", "−": "-"}
 STYLE = re.compile("(\x1b\\[[0-9;]*m)")
 """What sets a colour on a terminal."""
 
-LONGEST = 500
+LONGEST = 1000
 """Characters of an error message: our sentences are shorter, what they quote may not be."""
 
 

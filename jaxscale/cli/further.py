@@ -51,6 +51,11 @@ def _compared(options: argparse.Namespace, fit: FitResult) -> Any:
     from jaxscale.cli.given import law_given
     from jaxscale.comparison.compare import compare
 
+    if not set(fit.runs.columns) & set("NDCS"):
+        raise ValueError(
+            "by itself it takes laws of N, D, C or S, and the runs have none of these; "
+            f"jaxscale compare RUNS --law PowerLaw:{fit.law.inputs[0]},FILE.py:LAW takes others"
+        )
     given = (law_given(name, {}, fit.runs) for name in default_laws(fit.runs))
     laws = {label: law for label, law, _ in given}
     own = type(fit.law).__name__ + (f":{fit.law.of}" if fit.law.of else "")

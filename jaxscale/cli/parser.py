@@ -99,15 +99,46 @@ def _understood(argv: list[str]) -> argparse.Namespace:
             option for action in top.commands[name]._actions for option in action.option_strings
         ]
         word = unknown[0].partition("=")[0]
-        near = "options go after the command; " if word in known else _near(word, known)
+        if word in known:
+            near = "options go after the command; "
+        elif "--at" in known and (inputs := _as_inputs(unknown)):
+            near = _near(word, known, least=0.75)  # --E is as like --S as any letter is
+            near += f"an input of another name is given with {inputs}; "
+        else:
+            near = _near(word, known)
         raise console.UsageError(f"{where} has no {' '.join(unknown)}; {near}see {where} --help")
     return options
 
 
-def _near(word: str, known: Iterable[str]) -> str:
+def _near(word: str, known: Iterable[str], least: float = 0.6) -> str:
     """Return the question whether a word that is known was meant; empty if none is like it."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"did you mean {near[0]}? " if near else ""
+    bare = {one.lstrip("-").lower(): one for one in known}
+    near = difflib.get_close_matches(word.lstrip("-").lower(), bare, n=1, cutoff=least)
+    return f"did you mean {bare[near[0]]}? " if near else ""
+
+
+def _as_inputs(unknown: Sequence[str]) -> str:
+    """Return `--at E=127` for what is given as `--E 127`; empty where it is anything else."""
+    words = [part for text in unknown for part in text.split("=", 1)]
+    found, name = [], ""
+    for word in words:
+        if word.startswith("--"):
+            name = word[2:]
+        elif name.isidentifier() and _is_number(word):
+            found.append(f"--at {name}={word}")
+        else:
+            return ""
+    return " ".join(found)
+
+
+def _is_number(text: str) -> bool:
+    from jaxscale.cli.values import number
+
+    try:
+        number(text)
+    except argparse.ArgumentTypeError:
+        return False
+    return True
 
 
 def _failed(options: argparse.Namespace, error: BaseException, code: int, text: str = "") -> int:

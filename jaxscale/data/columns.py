@@ -134,13 +134,13 @@ def check_map(given: Mapping[str, str], used: Sequence[str], where: str | None =
 
     Args:
         given: letter -> column.
-        used: names that the laws take, or the other options name.
+        used: names that the laws take, or the other options name; empty for an option left out.
         where: rows to keep, where letters may stand as well.
 
     Raises:
         DataError: a name is none of them; the message names the nearest.
     """
-    known = list(dict.fromkeys([*ALIASES, *used]))
+    known = list(dict.fromkeys([*ALIASES, *filter(None, used)]))
     given = {"weight" if k == "weights" else k: name for k, name in given.items()}
     for letter, name in given.items():
         if letter in known or re.search(rf"(?<!\w){re.escape(letter)}(?!\w)", where or ""):

@@ -5,6 +5,7 @@ One compiled program says of the optimum all that is needed.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from jaxscale.errors import FitError
 from jaxscale.fitting.certificate import Certificate, Local, certify, local
 from jaxscale.fitting.families import result_class
 from jaxscale.fitting.informed import left_open
+from jaxscale.fitting.limits import limits_given
 from jaxscale.fitting.linearized import Slopes, linearized, slopes
 from jaxscale.fitting.preparation import Problem
 from jaxscale.fitting.result import FitResult
@@ -177,7 +179,7 @@ def judged(found: Found, weaknesses: tuple[str, ...]) -> Certificate:
         found: the optimum, and what every start led to.
         weaknesses: what the runs leave open there.
     """
-    return certify(
+    made = certify(
         found.objective.space,
         found.solution,
         found.z,
@@ -188,6 +190,8 @@ def judged(found: Found, weaknesses: tuple[str, ...]) -> Certificate:
         searches=found.searches,
         sampled=found.sampled,
     )
+    limits = limits_given(found.law, found.problem.constraints, made.at_bound)
+    return dataclasses.replace(made, limits=limits) if limits else made
 
 
 def concluded(found: Found, certificate: Certificate) -> FitResult:

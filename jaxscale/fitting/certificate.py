@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array
 
 from jaxscale.engine.loop import Solution, Status
+from jaxscale.fitting.limits import said_of_bounds
 from jaxscale.objective.objective import Objective
 from jaxscale.objective.space import Space
 from jaxscale.shown.blocks import Block, Grid, Shown, said
@@ -70,6 +71,7 @@ class Certificate(Shown):
             the reweighted squares where fewer runs than parameters are in the quadratic zone of
             the loss: the Hessian is singular then, whatever the runs determine.
         at_bound: parameters at a bound.
+        limits: (name, bound) of those bounds that a person gave.
         degenerate: parameters whose term contributes less than 1e-3 of every prediction.
         idle: parameters that no prediction depends on.
         weaknesses: sentences on what the choice of runs cannot determine (`design`).
@@ -111,6 +113,7 @@ class Certificate(Shown):
     median_steps: float
     sampled: int = 0
     solved_on: int = 0
+    limits: tuple[tuple[str, float], ...] = ()
 
     def _blocks(self) -> list[Block]:
         least = ", ".join(f"{x.value:.6g} ({x.count:,}, {x.status})" for x in self.basins[:3])
@@ -144,12 +147,7 @@ class Certificate(Shown):
         sound = not self.weaknesses  # else more steps, or starts, would find nothing better
         if sound and status not in (*CONVERGED, Status.AT_BOUND, Status.DEGENERATE_TERM):
             found.append(status.advice)
-        if self.at_bound:
-            names = ", ".join(self.at_bound)
-            found.append(
-                f"{names} ended at a bound: the data do not determine it; consider "
-                "fixing it or a smaller law."
-            )
+        found += said_of_bounds(self.at_bound, self.limits)
         if self.degenerate:
             found.append(
                 f"The term of {', '.join(self.degenerate)} contributes less than 1e-3 "

@@ -208,7 +208,7 @@ def prepare(
     law, accounting = own_accounting(law, runs)
     warnings = (
         *(*runs.warnings, *units, *_suspicious(law, runs, inputs)),
-        *(*accounting, *on_response(law, runs)),
+        *(*accounting, *on_response(law, runs, constraints.bounds)),
     )
     loss = usual_loss(residual) if loss is None else loss
     objective = _objective(law, inputs, runs.loss, weight, loss=loss, residual=residual)

@@ -27,8 +27,14 @@ def inverse_curvature(at: Linearized) -> np.ndarray:
     """Return [P, P]: the inverse of the smoothed curvature, zero for what is at a bound.
 
     Raises:
-        FitError: it is singular.
+        FitError: it is singular, or no parameter is left whose error it could say.
     """
+    called = type(at.objective.law).__name__
+    if not at.moving.any():
+        raise FitError(
+            f"no parameter of {called} has a standard error: all that are free are at a bound, or "
+            "breaks, whose intervals are stated instead"
+        )
     matrix = at.curvature_matrix()[np.ix_(at.moving, at.moving)]
     scale = np.sqrt(np.diag(matrix))
     safe = bool(np.isfinite(matrix).all() and (scale > 0).all())
@@ -36,9 +42,9 @@ def inverse_curvature(at: Linearized) -> np.ndarray:
     eigenvalues = np.linalg.eigvalsh(scaled) if safe else np.zeros(1)
     if not safe or eigenvalues[0] * SINGULAR <= eigenvalues[-1]:
         raise FitError(
-            f"the curvature of {type(at.objective.law).__name__} at its optimum is singular: some "
-            "combination of its parameters is not determined by the runs and has no error; fix "
-            "a parameter or fit a smaller law"
+            f"the curvature of {called} at its optimum is singular: some combination of "
+            "its parameters is not determined by the runs and has no error; fix a parameter or fit "
+            "a smaller law"
         )
     inverse = np.zeros((len(at.z), len(at.z)))
     inverse[np.ix_(at.moving, at.moving)] = np.linalg.inv(scaled) / np.outer(scale, scale)

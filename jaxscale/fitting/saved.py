@@ -26,7 +26,14 @@ from jaxscale.fitting.constraints import Constraints
 from jaxscale.fitting.families import family_of, result_class
 from jaxscale.fitting.result import SCHEMA, FitResult
 from jaxscale.fitting.saved_certificate import certificate_of
-from jaxscale.fitting.saved_families import families_class, has_families, law_name, pooled_of
+from jaxscale.fitting.saved_families import (
+    asked_for,
+    damaged,
+    families_class,
+    has_families,
+    law_name,
+    pooled_of,
+)
 from jaxscale.fitting.saved_runs import called_of, dropped_of, group_of, suspects_of
 from jaxscale.fitting.verification import SAME, check_document
 from jaxscale.flops import FORMS, Cost, Flops, SixND
@@ -133,23 +140,14 @@ def fit_of(
         except ValueError as error:  # arguments that the law does not take
             raise DataError(f"{where}: {error}") from error
         if law is None or law.__name__ != name:
-            raise DataError(f"{where}: fitted with the law {short(name)}; {_asked_for(name)}")
+            raise DataError(f"{where}: fitted with the law {short(name)}; {asked_for(name, law)}")
     try:
         cls = families_class(document, law or Law) if has_families(document) else law or Law
         return _result(document, cls, flops, loss)
     except DataError as error:
-        raise DataError(f"{where}: a damaged fit result: {error}") from error
+        raise DataError(f"{where}: {damaged(law)}: {error}") from error
     except ValueError as error:  # a law of the user's own
         raise DataError(f"{where}: {error}") from error
-
-
-def _asked_for(name: str) -> str:
-    """Return how to give the law of a name, where the law at hand is none of that name."""
-    if CATALOGUE.get(name) is not None:
-        return "leave law= (--law) out: it is one of the catalogue"
-    shown = name if name.isidentifier() else "LAW"
-    own = f"load(path, law={shown}) (--law FILE.py:{shown})"
-    return f"it is not of the catalogue, so give its class or its function: {own}"
 
 
 def read_document(path: Path) -> Field:

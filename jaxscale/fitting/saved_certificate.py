@@ -18,6 +18,7 @@ from jaxscale.laws import Law
 LATER: dict[str, Any] = {
     **{"idle": [], "weaknesses": [], "gain": 0, "excess": 0, "exact": False},
     **{"rivals": "starts", "searches": [], "singles": 0, "sampled": 0, "solved_on": 0},
+    "limits": [],
 }
 """Fields of a certificate that were added since, and what a file without them is read as: a value,
 or the name of the field that says the same."""
@@ -69,6 +70,7 @@ def certificate_of(
         grad_norm=stated["grad_norm"].number(0, null=math.inf),
         condition=stated["condition"].number(0, null=math.inf),
         at_bound=stated["at_bound"].texts(free),
+        limits=tuple(_limit(pair, free) for pair in _later(stated, "limits").elements()),
         degenerate=stated["degenerate"].texts(free),
         idle=_later(stated, "idle").texts(free),
         weaknesses=_later(stated, "weaknesses").texts(),
@@ -92,3 +94,8 @@ def _later(stated: Field, name: str) -> Field:
 def _basin(field: Field, S: int) -> Basin:
     count, status = field["count"].whole(1, S), field["status"].text(STATUSES)
     return Basin(field["value"].number(), count, status)
+
+
+def _limit(pair: Field, free: Sequence[str]) -> tuple[str, float]:
+    name, bound = pair.elements(2)
+    return name.text(free), bound.number()

@@ -1,4 +1,7 @@
-"""The law over families that a file states: made again from its labels, at no code of the file."""
+"""The law that a file states: how it is asked for, and that over families, made from its labels.
+
+No code of the file runs.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from typing import Any
 from jaxscale._numerics.widemat import LIMIT
 from jaxscale.errors import DataError
 from jaxscale.files.fields import Field
-from jaxscale.laws import Law
+from jaxscale.laws import CATALOGUE, Law
 from jaxscale.laws.grouped import FamilyLaw, Grouped
 from jaxscale.laws.names import one_scale
+from jaxscale.text import short
 
 FIELDS = ("law", "by", "own", "labels", "pooled")
 
@@ -40,6 +44,31 @@ def law_name(document: Field) -> Any:
         families = document.value["settings"]["families"]
         return families.get("law") if isinstance(families, dict) else None
     return document.value.get("law") if isinstance(document.value, dict) else None
+
+
+def asked_for(name: str, given: type[Law] | None) -> str:
+    """Return how to give the law of a name, where the law at hand is none of that name.
+
+    Args:
+        name: that the file states.
+        given: the law at hand, if there is one.
+    """
+    another = "" if given is None else f"another one was given, {short(given.__name__)}; "
+    if CATALOGUE.get(name) is not None:
+        return f"{another}leave law= (--law) out: it is one of the catalogue"
+    shown = name if name.isidentifier() else "LAW"
+    own = f"load(path, law={shown}) (--law FILE.py:{shown})"
+    return f"{another}it is not of the catalogue, so give its class or its function: {own}"
+
+
+def damaged(law: type[Law] | None) -> str:
+    """Return what a file is that does not fit its law: damaged, or that of another formula."""
+    if law is None or CATALOGUE.has(law):
+        return "a damaged fit result"
+    return (
+        f"a damaged fit result, or {short(law.__name__)} is no longer the law that was fitted "
+        "(its file edited since?)"
+    )
 
 
 def families_class(document: Field, base: type[Law]) -> type[FamilyLaw]:

@@ -90,7 +90,7 @@ def _same_objective(result: FitResult, rounding: np.ndarray) -> None:
     if not abs(value - result.value) <= SAME * value + slack:
         raise DataError(
             f"objective.value: the file says {result.value:.9g}, and its law gives {value:.9g} on "
-            "its runs, so params, data or objective are not those of the fit"
+            "its runs, so law, params, data or objective are not those of the fit"
         )
 
 

@@ -13,7 +13,7 @@ import functools
 import inspect
 import keyword
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from jaxscale._numerics.positive import exp
@@ -65,11 +65,14 @@ class Origin:
 
     Attributes:
         function: as it was given.
-        unknown: a sentence on what cannot be known of it.
+        unknown: gives a sentence on what cannot be known of it, beside what a fit says of it: of
+            (names that it holds or bounds, names whose sign it says).
+        bounds: (name, (low, high)) that were given for its parameters, in the units of the runs.
     """
 
     function: Callable[..., Any]
-    unknown: str
+    unknown: Callable[[Collection[str], Collection[str]], str]
+    bounds: tuple[tuple[str, tuple[float, float]], ...] = ()
 
 
 RANGES = dict(N=(1e7, 1e10), D=(1e8, 1e11), C=(1e18, 1e22), S=(1e7, 1e10))

@@ -100,6 +100,7 @@ class Judged(NamedTuple):
         sha256: of its source.
         seconds: wall time, compiling included.
         failure: why there is no outcome at all; empty if there are some.
+        unread: why no table has the inputs; empty where one has them.
     """
 
     outcomes: list[Outcome]
@@ -108,6 +109,7 @@ class Judged(NamedTuple):
     sha256: str
     seconds: float
     failure: str = ""
+    unread: str = ""
 
 
 class Order(NamedTuple):
@@ -191,16 +193,32 @@ def judge(
     """
     begin = time.perf_counter()
     name, none = type(law).__name__, [Outcome(math.nan)] * len(trials)
-    failure = ""
+    failure = unread = ""
     outcomes = none
     free, formula = 0, ""
     try:
         with running(f"{name} fails"):
             free, formula = len(law.free), type(law).formula()
+            unread = _unread(law, tables)
             outcomes = _outcomes(law, tables, trials, search)
     except (JaxscaleError, ValueError) as error:
         failure, outcomes = str(error), none
-    return Judged(outcomes, free, formula, sha256, time.perf_counter() - begin, failure)
+    return Judged(outcomes, free, formula, sha256, time.perf_counter() - begin, failure, unread)
+
+
+def _unread(law: Law, tables: Mapping[str, Runs]) -> str:
+    """Return why no table has the inputs of a law, by the first; empty where one has them."""
+    why = ""
+    for runs in tables.values():
+        own = bound_to(law, runs)
+        try:
+            for name in own.inputs:
+                runs.column(name, own.flops, besides=own.inputs)
+        except DataError as error:
+            why = why or str(error)
+        else:
+            return ""
+    return why
 
 
 def _outcomes(

@@ -107,7 +107,7 @@ def rank(
         The laws by how well they predict, with what each was tried on.
 
     Raises:
-        DataError: no table has a trial.
+        DataError: no table has a trial, or none the inputs of a proposed law.
         ValueError: a law does not exist or is given twice, or an option is not one of those
             allowed.
 
@@ -286,17 +286,24 @@ def _judged(
     folder: Path,
 ) -> Judged:
     if each.law is not None:
-        return judge(each.law, tables, trials, search, each.sha256)
+        return _applied(each, judge(each.law, tables, trials, search, each.sha256))
     begin = time.perf_counter()
     order = Order(each.text, folder, tables, trials, search)
     try:
-        return within(limit, judged_from_file, order)
+        return _applied(each, within(limit, judged_from_file, order))
     except TimeoutError:
         why = f"it took longer than {limit:g} s and was ended (limit=, --limit)"
     except WorkerError as error:
         why = str(error)
     none = [Outcome(math.nan, reason=why)] * len(trials)
     return Judged(none, 0, "", "", time.perf_counter() - begin, why)
+
+
+def _applied(each: Contestant, judged: Judged) -> Judged:
+    """Return it; raise for a proposed law that reads no table, before others take minutes."""
+    if each.proposed and judged.unread:
+        raise DataError(f"{each.label} applies to no trial: {judged.unread}")
+    return judged
 
 
 def _ranked(

@@ -64,7 +64,7 @@ def model(at: Linearized, size: np.ndarray) -> Model | None:
         return None
     scale = np.sqrt((rows**2).sum(axis=0))
     U, s, _ = np.linalg.svd(rows / np.where(scale > 0, scale, 1.0), full_matrices=False)
-    basis = U[:, s > 1e-10 * s[0]]
+    basis = U[:, s > 1e-10 * s.max(initial=0.0)]
     return Model(used, rows, np.clip(residual, -CLIP * spread, CLIP * spread), basis)
 
 

@@ -28,6 +28,7 @@ from jaxscale import (
 )
 from jaxscale._numerics import precision
 from jaxscale.checks.formula import check_fit
+from jaxscale.cli.console import shortened
 from jaxscale.fitting.preparation import prepare
 from jaxscale.laws import predict
 
@@ -394,7 +395,86 @@ class Excess(Law):
         return self.E + self.F * jnp.maximum(family / self.one - 1, 0) ** 0.5
 
 
+class Shifted(Law):
+    """c + a (D + D0)^-b, without the unit of D in a and in D0."""
+
+    c: Scalar = offset("floor")
+    a: Scalar = coefficient("height")
+    b: Scalar = exponent("slope")
+    D0: Scalar = scale("where it bends")
+
+    def __call__(self, D):
+        return self.c + self.a * (D + self.D0) ** -self.b
+
+
+class ShiftedByCoefficient(Shifted):
+    """Where it bends is called linear."""
+
+    a: Scalar = coefficient("height", per=dict(D="b"))
+    D0: Scalar = coefficient("where it bends")
+
+
+class ShiftedByNeither(Shifted):
+    """And the height has no unit."""
+
+    D0: Scalar = coefficient("where it bends")
+
+
+class Reached(Shifted):
+    """c + a N^-b / (1 + D / D0), of two inputs."""
+
+    a: Scalar = coefficient("height", per=dict(N="b"))
+    D0: Scalar = offset("where it is half")
+
+    def __call__(self, N, D):
+        return self.c + self.a * N**-self.b / (1 + D / self.D0)
+
+
+class TwoHeights(Shifted):
+    """All three units are missing."""
+
+    f: Scalar = coefficient("another height")
+
+    def __call__(self, D):
+        return super().__call__(D) + self.f * D**-self.b
+
+
+class NoneOfThree(TwoHeights):
+    """Nor have those of N any, and those of family."""
+
+    N0: Scalar = scale("where it bends")
+    g: Scalar = coefficient("a third height")
+    F0: Scalar = scale("where it bends")
+    k: Scalar = coefficient("a fourth height")
+
+    def __call__(self, N, D, family):
+        of_N = self.g * (N + self.N0) ** -self.b + self.g * N**-self.b
+        of_family = self.k * (family + self.F0) ** -self.b + self.k * family**-self.b
+        return super().__call__(D) + of_N + of_family
+
+
+class OfTheirSum(Shifted):
+    """c + a log(1 + N / 7 + D + D0)^-b."""
+
+    def __call__(self, N, D):
+        return self.c + self.a * jnp.log1p(N / 7 + D + self.D0) ** -self.b
+
+
 REFUSED = {
+    NoneOfThree: [
+        "unit of N does not come out; declare g = coefficient(..., per=dict(N='b')) and N0 = ",
+        "unit of family does not come out; declare k = coefficient(..., per=dict(family='b')) and",
+        "unit of D does not come out, and a, D0, f, N0, g, F0, k are declared without it",
+    ],
+    OfTheirSum: ["unit of N does not come out, nor that of D", "and a, D0 are", "N + x0"],
+    Shifted: [
+        "unit of D",
+        "declare a = coefficient(..., per=dict(D='b')) and D0 = scale(..., per=dict(D=1))",
+    ],
+    ShiftedByCoefficient: ["not affine in D0", "declare D0 = scale(..., per=dict(D=1))"],
+    ShiftedByNeither: ["not affine in D0", "per=dict(D='b')) and D0 = scale(..., per=dict(D=1))"],
+    Reached: ["not affine in D0", "declare D0 = scale(..., per=dict(D=1))"],
+    TwoHeights: ["and a, D0, f are declared without it", "D + x0", "scale(..., per=dict(D=1))"],
     NoPer: ["unit of N", "A = coefficient(..., per=dict(N='alpha'))", "per=dict(D='beta')"],
     WrongPer: ["unit of N", "A = coefficient(..., per=dict(N='alpha'))"],
     SignPer: ["unit of D", "B = coefficient(..., per=dict(D='beta'))"],
@@ -435,7 +515,30 @@ REFUSED = {
     UnknownInput: ["UnknownInput.A", "'Q'", "inputs are N"],
     UnitPower: ["UnitPower.A", "'E'", "exponent(...)"],
 }
-TRUE = [Joint, One, Root, TrueRate, ShiftedLogarithm, OverDeclared]
+
+
+class OfRatio(Law):
+    """E + F log(1 + k D / N): a function of an array by an input."""
+
+    E: Scalar = offset("bound")
+    F: Scalar = coefficient("height")
+    k: Scalar = scale("where it bends", per=dict(N=1, D=-1))
+
+    def __call__(self, N, D):
+        return self.E + self.F * jnp.log1p(self.k * D / N)
+
+
+class OfMean(OfRatio):
+    """E + F / sqrt(2 N D) + k N / D: of an array times an input."""
+
+    F: Scalar = coefficient("height", per=dict(N=0.5, D=0.5))
+    k: Scalar = coefficient("of the ratio", per=dict(N=-1, D=1))
+
+    def __call__(self, N, D):
+        return self.E + self.F / jnp.sqrt(2 * N * D) + self.k * jnp.exp(jnp.log(2 * N / D)) / 2
+
+
+TRUE = [Joint, One, Root, TrueRate, ShiftedLogarithm, OverDeclared, OfRatio, OfMean]
 
 
 @pytest.mark.parametrize("law", REFUSED, ids=lambda law: law.__name__)
@@ -447,6 +550,7 @@ def test_what_is_declared_wrongly_is_refused(law, residual):
     assert "\n" not in said and law.__name__ in said
     for words in REFUSED[law]:
         assert words in said, said
+    assert said == shortened(said)  # at the shell the cure is not cut
 
 
 def test_the_fit_refuses_before_it_compiles(monkeypatch):

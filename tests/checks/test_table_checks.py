@@ -120,6 +120,22 @@ def test_a_response_that_a_law_is_not_of_is_said(column, name):
 
 
 @pytest.mark.parametrize(
+    ("name", "called", "factor", "said"),
+    [
+        ("DirectAccuracy", "loss", 1, "accuracies, 0 to 1, and column 'loss' reaches"),
+        ("DirectAccuracyND", "bpb", 1, "--column loss=COLUMN"),
+        ("TwoStep", "acc", 20, "loss=COLUMN ('loss=acc/100' of percent)"),
+        ("DirectAccuracy", "acc", 0.2, ""),
+        ("Chinchilla", "loss", 1, ""),
+    ],
+)
+def test_a_law_of_accuracies_says_that_losses_are_none(name, called, factor, said):
+    table = Runs(N=N, D=D, loss=factor * LOSS, names={"loss": called})
+    found = on_response(jaxscale.CATALOGUE[name](), table)
+    assert bool(found) == bool(said) and (not found or said in found[0])
+
+
+@pytest.mark.parametrize(
     ("called", "factor", "most", "cure"),
     [
         ("acc (%)", 20, 100, "'loss=100-`acc (%)`'"),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import jaxscale
+from jaxscale.cli.further import further
 from jaxscale.cli.parser import main
 from jaxscale.cli.recorded import DEFAULTS, reading, recorded
 from jaxscale.errors import DataError
@@ -44,6 +46,23 @@ def test_the_page_is_written_and_its_answer_printed(capsys, folder):
     assert text.startswith("<!doctype html>") and "A &lt;title&gt;" in text
     assert "web &lt;b&gt;" in text and "A. Person" in text
     assert "is a factor 100 outside the range of the runs" in err
+
+
+@pytest.mark.parametrize(
+    ("function", "names"),
+    [
+        (lambda hidden, vocab, a, b: a * hidden**-b * vocab, ("hidden", "vocab")),
+        (lambda experts, a, b: a * experts**-b, ("experts",)),
+    ],
+)
+def test_without_a_size_the_laws_that_could_be_compared_are_said(capsys, fitted, function, names):
+    law = jaxscale.law_of(function, inputs=names)
+    columns = dict.fromkeys(names, fitted.runs.columns["N"])
+    runs = jaxscale.Runs(**columns, loss=fitted.runs.loss)
+    one = dataclasses.replace(fitted, law=law(a=1.0, b=0.5), runs=runs)
+    assert further(argparse.Namespace(quick=False, quiet=True), one) == []
+    err = capsys.readouterr().err
+    assert "takes laws of N, D, C or S" in err and f"--law PowerLaw:{names[0]},FILE.py:LAW" in err
 
 
 def test_best_sizes_that_the_runs_leave_open_end_with_exit_code_1(capsys, folder, monkeypatch):

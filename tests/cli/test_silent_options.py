@@ -12,6 +12,7 @@ import pytest
 import jaxscale
 from jaxscale import Absolute, DataError, Huber, Runs, Square, read_runs
 from jaxscale.cli.parser import main
+from jaxscale.data.columns import check_map
 from jaxscale.objective.losses import loss_named
 
 ROWS = [(1e8 * k, 2e9 * k**2, 3 - 0.1 * k, k, 0.1 * k) for k in range(1, 9)]
@@ -95,6 +96,12 @@ def test_a_map_that_nothing_uses_is_refused(capsys, tmp_path, table, command, ma
     assert main(argv) == 2
     out, err = capsys.readouterr()
     assert out == "" and message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("used", [["gpu_hours", "", ""], ["", "gpu_hours"], ["gpu_hours"]])
+def test_the_names_that_a_map_may_have_are_names(used):
+    with pytest.raises(DataError, match="group, trials, gpu_hours$"):
+        check_map({"qqqq": "gpu_hours"}, used)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The certificate looks at everything it knows."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -23,6 +24,8 @@ from jaxscale.datasets.synthetic import isoflop_design, simulate
 from jaxscale.engine.loop import Status
 from jaxscale.fitting.account import notes
 from jaxscale.fitting.certificate import certify
+from jaxscale.fitting.constraints import Constraints
+from jaxscale.fitting.limits import limits_given, said_of_bounds
 from jaxscale.fitting.preparation import prepare
 
 N, D = isoflop_design(np.logspace(18, 21, 4), sizes=6)
@@ -250,3 +253,22 @@ def test_the_size_of_equal_weights_changes_nothing(weight):
     fit = jaxscale.fit(Chinchilla(), runs, starts=64)
     assert fit.certificate.reasons == () and not fit.certificate.exact
     assert fit.law.alpha == pytest.approx(plain.law.alpha, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("at_bound", "bounds", "said"),
+    [
+        (("a",), {"a": (0.1, 0.5)}, ["a ended at the bound you gave, 0.5: the runs want it"]),
+        (("b",), {"b": (-np.inf, 2.0)}, ["b ended at the bound you gave, 2:"]),
+        (("c", "a"), {"a": (0.5, 9.0)}, ["c ended at a bound: the data do not", "a .* gave, 0.5:"]),
+        (("a", "c"), {"b": (0.5, 9.0)}, ["a, c ended at a bound: the data do not"]),
+        ((), {"a": (0.1, 0.5)}, []),
+    ],
+)
+def test_a_bound_of_a_persons_own_is_not_taken_for_one_of_the_law(at_bound, bounds, said):
+    asked = {name: pair for name, pair in bounds.items() if name == "a"}
+    function = jaxscale.law_of(lambda N, a, b, c: c + a * N**-b, bounds=asked)
+    law, rest = function(a=0.5, b=2.0, c=1.0), Constraints(tuple(bounds.items() - asked.items()))
+    found = said_of_bounds(at_bound, limits_given(law, rest, at_bound))
+    assert len(found) == len(said)
+    assert all(re.match(start, each) for start, each in zip(said, found, strict=True))

@@ -81,10 +81,14 @@ def test_constraints_come_back_from_the_file(tied, tmp_path):
             jaxscale.load(tmp_path / "bad.json")
 
 
-def test_a_bound_holds_and_is_told(noisy):
+def test_a_bound_holds_and_is_told(noisy, tmp_path):
     low = jaxscale.fit(Chinchilla(), noisy, starts=32, bounds={"E": (0.5, 1.5)})
     assert low.law.E == pytest.approx(1.5, rel=1e-6) and low.certificate.at_bound == ("E",)
     assert np.isnan(low.errors["E"]) and "E at a bound" in low.unstated
+    assert low.certificate.limits == (("E", 1.5),)
+    assert "E ended at the bound you gave, 1.5: the runs want it beyond" in str(low)
+    low.save(tmp_path / "fit.json")
+    assert jaxscale.load(tmp_path / "fit.json").certificate.limits == low.certificate.limits
     open_ = jaxscale.fit(Chinchilla(), noisy, starts=32, bounds={"E": (-np.inf, np.inf)})
     free = jaxscale.fit(Chinchilla(), noisy, starts=32)
     assert open_.value == pytest.approx(free.value, rel=1e-10)

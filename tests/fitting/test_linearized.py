@@ -11,8 +11,10 @@ import jaxscale
 from jaxscale._numerics.bandwidth import bandwidth
 from jaxscale._numerics.precision import scope
 from jaxscale.fitting.linearized import linearize
+from jaxscale.fitting.sandwich import inverse_curvature, standard_errors
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import residual_named
+from jaxscale.uncertainty.components import model
 from jaxscale.uncertainty.resampling import (
     FEWEST,
     WEBB,
@@ -29,6 +31,7 @@ RNG = np.random.default_rng(8)
 KINDS = ("log", "relative", "absolute")
 LOSSES = [jaxscale.Huber(1e-3), jaxscale.Huber(3e-2), jaxscale.Square(), jaxscale.Absolute()]
 GROUPS = np.repeat(np.arange(12), 5)
+HELD = dict(a1=-1e-5, b1=2.5, a2=9.0, b2=0.3, c2=1.1)
 
 
 class Cauchy(jaxscale.Loss):
@@ -356,3 +359,28 @@ def test_groups_that_will_not_do_are_refused_with_a_sentence(fitted, group, meth
     assert FEWEST == {"cluster": 8, "wild-cluster": 5}
     with pytest.raises(error, match=message):
         cluster_labels(fitted.runs, group, method)
+
+
+def test_where_nothing_moves_no_error_is_stated_and_no_noise_is_found_shared(fitted):
+    """All at bounds, as a law of accuracies on losses is; or all but breaks fixed."""
+    at = linearize(fitted)
+    still = dataclasses.replace(at, moving=np.zeros_like(at.moving))
+    with pytest.raises(jaxscale.FitError, match="all that are free are at a bound, or breaks"):
+        inverse_curvature(still)
+    errors, why = standard_errors(still, ["E"], np.ones((1, len(at.z))))
+    assert np.isnan(errors["E"]) and "has a standard error" in why
+    assert model(still, np.ones(len(fitted.runs))).basis.shape[1] == 0
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        "DirectAccuracy",
+        pytest.param("DirectAccuracyND", marks=pytest.mark.slow),
+        pytest.param(jaxscale.Piecewise(of="S", **HELD), marks=pytest.mark.slow),
+    ],
+)
+def test_a_law_of_which_all_is_at_a_bound_or_a_break_is_fitted_and_doubted(law):
+    fit = jaxscale.fit(law, jaxscale.datasets.load("stdlib_ladder"), starts=16)
+    assert not fit.certificate.trusted or fit.intervals
+    assert all(np.isnan(error) for error in fit.errors.values()) and fit.unstated

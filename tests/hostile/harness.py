@@ -20,7 +20,7 @@ CONTROLS = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 NO_NUMBER = re.compile(r"(?<![\w/.-])[-+]?(nan|inf(inity)?)(?![\w/.-])", re.IGNORECASE)
-LONGEST = 900
+LONGEST = 1100
 """Characters of an error message."""
 SECONDS = 30.0
 ESCAPE = "a\x1b[31mred\x07\x9b1m\u202e\u2066\u200f\u2028\x7f\rb\njaxscale: fake"

@@ -11,6 +11,7 @@ import pytest
 import jaxscale
 from jaxscale import LawError, Runs, fit, law_of
 from jaxscale.checks.formula import check_formula
+from jaxscale.checks.table import on_response
 from jaxscale.fitting.preparation import prepare
 from jaxscale.laws.names import find_law, law_given
 
@@ -89,7 +90,7 @@ def test_what_is_not_proven_is_taken_in_the_units_of_the_runs(function, expected
     law = law_of(function)
     assert set(law().fixed) == expected
     if expected != {"unit_loss"}:
-        assert "units of the runs" in law.origin.unknown
+        assert "units of the runs" in law.origin.unknown((), ())
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,70 @@ def test_a_fit_sees_the_function_itself(function):
     problem = prepare(law_of(function)(), RUNS, None, "log")
     check_formula(problem.objective, problem.inputs, RUNS.rows)
     assert any("plain function" in said for said in problem.warnings)
+
+
+ALL = dict(positive=("a",), bounds={"b": (0, 2)}, start={"a": (1, 9)})
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "what a, p and b mean, which sign they have and where they lie is not known"),
+        (dict(positive=("a",)), "mean, which sign p and b have and where a, p and b lie is not"),
+        (
+            dict(positive=("a", "p"), bounds={"b": (0, 2)}),
+            "what a, p and b mean and where a and p lie is not known",
+        ),
+        (
+            dict(bounds={"b": (-1, 2)}, start={"a": (1, 9)}, positive=("p",)),
+            "which sign a and b have and where p lies is not known",
+        ),
+        (dict(ALL, start={"a": (1, 9), "p": (-1, 1)}), "mean and which sign p has is not known"),
+        (
+            dict(ALL, bounds={"b": (0, 2), "p": (-9, 0)}),
+            "Plain is a plain function: what a, p and b mean is not known",
+        ),
+    ],
+)
+def test_what_a_person_says_of_a_function_is_not_called_unknown(options, said):
+    assert said in law_of(lambda N, a, p, b: p + a * N**b, **options).origin.unknown((), ())
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (
+            lambda hidden, vocab, a, b: a * hidden**-b * vocab,
+            "column 'vocab', which Plain takes for a parameter; if it is an input: "
+            "law_of(f, inputs=('hidden', 'vocab'))",
+        ),
+        (
+            lambda hidden, vocab, depth, a: a * hidden * vocab * depth,
+            "columns 'vocab', 'depth', which Plain takes for parameters; if they are inputs: "
+            "law_of(f, inputs=('hidden', 'vocab', 'depth'))",
+        ),
+        (lambda hidden, a, b, vocab=2.0: a * hidden**-b * vocab, None),
+        (lambda hidden, a, b: a * hidden**-b, None),
+    ],
+)
+def test_a_parameter_that_is_called_like_a_column_is_said_to_be(function, said):
+    columns = dict.fromkeys(("hidden", "vocab", "depth", "loss"), np.ones(4))
+    found = on_response(law_of(function, inputs=("hidden",))(), jaxscale.Runs(**columns))
+    assert any(said in each for each in found) if said else len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("held", "bounds", "said"),
+    [
+        ({"b": 0.5}, {}, "which sign a and p have and where a and p lie is not known"),
+        ({}, {"p": (0.0, 0.5)}, "which sign a and b have and where a and b lie is not known"),
+        ({"b": 0.5}, {"a": (-1.0, 2.0)}, "which sign a and p have and where p lies is not known"),
+        ({"b": 0.5, "a": 1.0}, {"p": (0.0, 1.0)}, "what a, p and b mean is not known"),
+    ],
+)
+def test_nor_is_what_a_fit_is_told_of_it(held, bounds, said):
+    law = law_of(lambda N, a, p, b: p + a * N**b)(**held)
+    assert said in on_response(law, RUNS, tuple(bounds.items()))[0]
 
 
 REFUSED = [
@@ -206,6 +271,18 @@ def test_a_function_in_a_file_is_a_law_of_that_name(tmp_path):
             find_law(f"{path}:{name}")
 
 
+EDITED = r"damaged fit result, or 'saturating' is no longer the law that was fitted \(its file ed"
+CHANGED = [
+    (lambda N, a, b, c: a + b * N**c, f"{EDITED}.*not those of the fit"),
+    (lambda N, a, b, d: d + a * N**b, f"{EDITED}.*params"),
+    (lambda N, a, b, c, d: c + a * N**b + d, f"{EDITED}.*params"),
+    (
+        jaxscale.Chinchilla,
+        "fitted with the law 'saturating'; another one was given, 'Chinchilla'; it",
+    ),
+]
+
+
 def test_a_function_has_the_optimum_of_the_class_and_is_saved(tmp_path):
     found = fit(saturating, RUNS, starts=32)
     known = fit("PowerLaw:N", RUNS, starts=32)
@@ -218,8 +295,9 @@ def test_a_function_has_the_optimum_of_the_class_and_is_saved(tmp_path):
     assert jaxscale.load(tmp_path / "fit.json", law=saturating).law == again.law
     with pytest.raises(jaxscale.DataError, match=r"'saturating'; .* load\(path, law=saturating\)"):
         jaxscale.load(tmp_path / "fit.json")
-    with pytest.raises(jaxscale.DataError, match="not those of the fit"):
-        jaxscale.load(tmp_path / "fit.json", law=lambda N, a, b, c: a + b * N**c)
+    for changed, said in CHANGED:
+        with pytest.raises(jaxscale.DataError, match=said):
+            jaxscale.load(tmp_path / "fit.json", law=changed)
 
 
 @pytest.mark.parametrize("name", ["lr", "d_model", "tokens_seen"])
