@@ -352,7 +352,8 @@ def _solve(
     ahead = seen.log_s[-1] - seen.log_s[-2]
     walked = cells.walk**2 * ahead + passed.uncertainty + cells.noise**2
     unsure = x * x / xx + (g - xg * x / xx) ** 2 / rest
-    unsure += jnp.gradient(mean, axis=-1) ** 2 / 12 if mean.shape[-1] > 1 else 0.0
+    if mean.shape[-1] > 1:
+        unsure += jnp.square(jnp.asarray(jnp.gradient(mean, axis=-1))) / 12
     return _Solved(log_evidence, mean, jnp.sqrt(walked[:, None, None] + unsure), A, B)
 
 
