@@ -56,11 +56,13 @@ NIGHT: dict[str, tuple[str, ...]] = {
         "jaxscale compare runs.csv --law Chinchilla,Kaplan,PowerLaw:C --figure rollout.png",
         "jaxscale compare runs.csv --leave-out family --fix E=1.7 --json",
         "jaxscale specify fit.json --compute 3.8e25",
+        "jaxscale specify fit.json --compute 3.8e25 --draws 0 --figure spec.png --json",
     ),
     # By day: one law of two scales under Huber's loss, one under the absolute, one of one scale.
     "engine/test_tall.py::test_other_laws_losses_and_precisions_come_to_the_optimum_of_all_runs": (
         "law0-options0",
         "law1-options1",
+        "law2-options2",
         "law3-options3",
     ),
     "engine/test_implicit.py::test_first_derivatives_in_everything": (
@@ -70,12 +72,14 @@ NIGHT: dict[str, tuple[str, ...]] = {
     ),
     "engine/test_engine.py::test_results_do_not_depend_on_the_width": ("128",),
     "engine/test_dispatch.py::test_problems_on_an_axis_equal_one_solve_each": (
+        "data sets",
         "space",
         "target",
         "weight",
     ),
     # By day every kind under Huber's loss, and the planted tables under both.
     "fitting/test_certificate.py::test_exact_data_of_every_kind_of_law_are_certified": (
+        "power-huber",
         "power-square",
         "score-square",
         "pure-square",
@@ -92,9 +96,10 @@ NIGHT: dict[str, tuple[str, ...]] = {
     "forecast/test_forecast.py::test_a_compiled_forecast_of_a_fall_to_zero": ("*",),
     "cli/test_contract.py::test_out_writes_all_of_the_answer_and_prints_it": ("rank", "specify"),
     "designs/test_next_runs.py::"
-    "test_the_predicted_error_is_the_spread_of_refits_of_simulated_losses": ("loss1",),
+    "test_the_predicted_error_is_the_spread_of_refits_of_simulated_losses": ("loss1", "loss2"),
     "sweep/test_sweep.py::test_after_a_warmup_a_fit_compiles_nothing": ("Kaplan",),
-    "test_embedding_slow.py::test_intervals_cover_and_probabilities_are_calibrated": ("64",),
+    "sweep/test_sweep.py::test_death_at_any_write_leaves_a_directory_that_goes_on": ("torn",),
+    "test_embedding_slow.py::test_intervals_cover_and_probabilities_are_calibrated": ("0", "64"),
     # By day a law of one scale and one of every other kind.
     "laws/test_nist.py::test_both_starts_of_nist_and_random_ones_lead_to_the_certified_digits": (
         "Bennett5",
@@ -150,6 +155,7 @@ NIGHT: dict[str, tuple[str, ...]] = {
         "replicates",
         "speedup",
     ),
+    "test_embedding_slow.py::test_shard_map_with_its_default_check": ("*",),
     "test_embedding_slow.py::test_two_devices_under_shard_map_equal_one": ("*",),
     "test_own_loss.py::test_comparison_takes_it_and_prepares_once_per_law": ("*",),
     "report/test_report.py::test_a_further_result_is_shown_with_its_table_and_its_figure": ("*",),
@@ -185,7 +191,7 @@ NIGHT: dict[str, tuple[str, ...]] = {
     "specification/test_specify.py::"
     "test_on_the_points_of_llama_3_choices_move_the_best_n_from_393_to_894_billion": ("*",),
     "specification/test_specify.py::test_minima_that_isoflop_does_not_trust_do_not_count": ("*",),
-    "cli/test_contract.py::test_json_is_one_object_and_short": ("rank",),
+    "cli/test_contract.py::test_json_is_one_object_and_short": ("rank", "specify"),
     "test_coverage.py::test_a_cell_counts_what_its_intervals_cover": ("*",),
     "test_own_loss.py::test_influence_takes_it": ("*",),
     "uncertainty/test_methods.py::test_draws_are_finite_and_belong_to_their_seed": (
@@ -203,6 +209,17 @@ NIGHT: dict[str, tuple[str, ...]] = {
     ),
     "uncertainty/test_allocations.py::test_every_question_has_intervals": ("lifetime",),
     "plotting/test_bands.py::test_joint_figures_have_every_pair_with_labels": ("default",),
+    "cli/test_forecast_cli.py::test_finished_runs_teach_what_is_usual": ("*",),
+    "test_embedding.py::test_gradient_of_a_forecast_in_the_losses": ("*",),
+    "engine/test_tall.py::test_a_tall_fit_is_a_fit_of_all_runs": ("0.01",),
+    "comparison/test_comparison.py::test_a_fixed_value_is_nested_in_a_free_one": ("*",),
+    "fitting/test_constraints.py::test_errors_weigh_the_runs": ("*",),
+    "decisions/test_plans.py::test_a_limited_run_meets_its_condition_of_first_order": (
+        "2000000000.0",
+    ),
+    "cli/test_rank_cli.py::test_a_proposed_law_without_a_usable_fit_exits_with_1": (
+        "argv0-ZeroDivisionError",
+    ),
     # Of what is around the package: training a ladder, measuring peers and GPUs, counting coverage.
     "test_ladder.py::test_the_whole_way_in_a_minute_and_again_after_a_kill": ("*",),
     "test_benchmarks.py::test_optional_peers_reach_the_optimum": ("*",),
