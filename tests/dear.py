@@ -119,6 +119,7 @@ NIGHT: dict[str, tuple[str, ...]] = {
     "fitting/test_searches.py::"
     "test_what_is_certified_of_a_law_with_hundreds_of_optima_is_the_lowest": (
         "0-1900.0-0.1",
+        "0-1900.0-0.5",
         "2-1900.0-0.5",
         "1-1200.0-0.1",
         "2-1900.0-0.1",
@@ -220,6 +221,19 @@ NIGHT: dict[str, tuple[str, ...]] = {
     "cli/test_rank_cli.py::test_a_proposed_law_without_a_usable_fit_exits_with_1": (
         "argv0-ZeroDivisionError",
     ),
+    "test_benchmarks.py::test_every_method_of_epoch_runs_or_says_why_not": ("*",),
+    "test_benchmarks.py::test_the_problem_agrees_with_what_the_fit_reports": ("*",),
+    "test_benchmarks.py::test_bootstrap_refits_or_says_why_not": ("*",),
+    "test_benchmarks.py::test_surfaces_agree_with_numpy_or_say_why_not": ("*",),
+    "test_benchmarks.py::test_gold_charges_rivals_up_to_the_first_success": ("*",),
+    "test_benchmarks.py::test_document_has_the_promised_keys": ("*",),
+    "test_benchmarks.py::test_table_states_device_dtype_and_extrapolation": ("*",),
+    "test_benchmarks.py::test_report_writes_its_files": ("*",),
+    "sweep/test_cluster.py::"
+    "test_the_command_computes_on_a_cluster_of_the_shell_and_ctrl_c_ends_it": ("*",),
+    "test_embedding_slow.py::test_a_forecast_that_knows_the_schedule_is_nearer": ("*",),
+    "engine/test_engine.py::test_statuses_tell_bounds_and_dead_terms": ("*",),
+    "cli/test_report_cli.py::test_best_sizes_that_the_runs_leave_open_end_with_exit_code_1": ("*",),
     # Of what is around the package: training a ladder, measuring peers and GPUs, counting coverage.
     "test_ladder.py::test_the_whole_way_in_a_minute_and_again_after_a_kill": ("*",),
     "test_benchmarks.py::test_optional_peers_reach_the_optimum": ("*",),

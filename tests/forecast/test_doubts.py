@@ -192,24 +192,24 @@ def test_what_stands_alone_is_a_spike(change, which):
     assert np.flatnonzero(spiked(jnp.asarray(used), jnp.asarray(loss))).tolist() == which
 
 
-@pytest.mark.parametrize("law", [(2.0, 8.0, 0.4), (3.0, 5.0, 0.25), (0.1, 2.0, 0.7)])
-def test_a_quiet_power_law_logged_at_every_step_ends_inside(law):
-    E, A, alpha = law
-    steps, rng = np.arange(2000), np.random.default_rng(0)
-    loss = (E + A * (steps + 1.0) ** -alpha)[None] * (1 + 0.002 * rng.normal(size=(8, 2000)))
-    forecaster = Forecaster()
+def test_quiet_power_laws_logged_at_every_step_end_inside():
+    forecaster, rng, steps = Forecaster(), np.random.default_rng(0), np.arange(2000)
+    laws = [(2.0, 8.0, 0.4), (3.0, 5.0, 0.25), (0.1, 2.0, 0.7)]
+    loss = np.stack([E + A * (steps + 1.0) ** -alpha for E, A, alpha in laws])[:, None]
+    noisy = loss * (1 + 0.002 * rng.normal(size=(3, 8, 2000)))
 
     @jax.jit
-    @jax.vmap
     def told(loss):
         def take(state, x):
             return forecaster.update(state, *x), None
 
-        seen = (jnp.arange(len(loss)), loss)
-        return forecaster.predict(lax.scan(take, forecaster.init(jnp.float32), seen)[0], 1999)
+        start = forecaster.init(jnp.float32)
+        return forecaster.predict(lax.scan(take, start, (jnp.arange(2000), loss))[0], 1999)
 
     for seen in (400, 800):
-        end, truth = told(jnp.asarray(loss[:, :seen], jnp.float32)), E + A * 2000.0**-alpha
-        assert np.mean((end.lower < truth) & (truth < end.upper)) >= 0.7
-        assert not end.doubts.any.any()
+        known = np.where(steps < seen, noisy, np.nan).reshape(-1, 2000)
+        end = jax.vmap(told)(jnp.asarray(known, jnp.float32))
+        truth = np.repeat(loss[:, 0, -1], 8)
+        held = ((end.lower < truth) & (truth < end.upper)).reshape(3, 8).mean(axis=1)
+        assert (held >= 0.7).all() and not end.doubts.any.any()
         assert np.all(end.upper - end.lower < 0.12 * truth)
