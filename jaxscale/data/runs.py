@@ -154,13 +154,14 @@ class Runs(Reductions, Shown):
         return response_of(self.names.get("loss", "loss"))
 
     @classmethod
-    def of(cls, given: Any) -> Runs:
+    def of(cls, given: Any, **options: Any) -> Runs:
         """Return runs as they are, or make them from a dataframe or a dict of arrays.
 
-        Columns are recognized by their names, as in a file; see `read_runs` for options.
+        Columns are recognized by their names, as in a file.
 
         Args:
             given: runs, a dataframe, or a dict of arrays [n].
+            options: of a dataframe or a dict, those of `read_runs` but `decimal`.
 
         Raises:
             DataError: a column is missing, or a cell cannot be read; names column and row.
@@ -173,7 +174,7 @@ class Runs(Reductions, Shown):
             >>> runs.column("N"), runs.loss
             (array([ 1000000., 10000000.]), array([3.2, 2.9]))
         """
-        if isinstance(given, Runs):
+        if isinstance(given, Runs) and not options:
             return given
         if isinstance(given, str | Path):
             raise TypeError(f"{str(given)!r} is a path; read it: jaxscale.read_runs(path)")
@@ -181,7 +182,7 @@ class Runs(Reductions, Shown):
             table = table_from_arrays(given)
         else:
             table = table_from_dataframe(given)
-        return _read(cls, table, Reading())
+        return _read(cls, table, Reading(**options))
 
     @classmethod
     def from_dataframe(cls, frame: Any, **options: Any) -> Self:

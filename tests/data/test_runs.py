@@ -264,6 +264,19 @@ def test_tokens_go_before_tokens_seen():
     assert Runs.from_dataframe(frame).columns["D"].tolist() == D
 
 
+def test_a_dict_of_arrays_takes_the_options_of_a_file():
+    table = {"params (M)": [100, 250, 1000], "tokens_B": [2, 5, 15], "ppl": np.exp(LOSS)}
+    runs = Runs.of(table, units="auto", map={"loss": "log(ppl)"})
+    assert runs.columns["N"].tolist() == N and runs.columns["D"].tolist() == D
+    np.testing.assert_allclose(runs.loss, LOSS)
+    scaled = Runs.of({"N": [100, 250, 1000], "D": D, "loss": LOSS}, scale={"N": 1e6})
+    assert scaled.columns["N"].tolist() == N
+    assert Runs.of(runs) is runs
+    for wrong in (lambda: Runs.of(runs, units="auto"), lambda: Runs.of(table, unit="auto")):
+        with pytest.raises((DataError, TypeError)):
+            wrong()
+
+
 def test_products_beyond_integers():
     runs = Runs(N=np.array([10**12, 3 * 10**12]), D=np.array([10**14, 2**62]), loss=[2, 1.9])
     np.testing.assert_allclose(runs.column("C"), [6e26, 6 * 3e12 * 2.0**62], rtol=1e-14)
