@@ -285,11 +285,14 @@ def _class(path: Path, name: str, base: type, module: ModuleType, found: Any) ->
     if not _is_a(found, base):
         there = f"; it has {listing(own)}" if own else ""
         raise ValueError(f"{path} defines no jaxscale.{base.__name__} {short(name)}{there}")
-    if found.__name__ not in [key for key, value in vars(module).items() if value is found]:
+    called = found.__name__
+    by_law_of = getattr(found, "origin", None) is not None  # which may stand under any name
+    if not by_law_of and called not in [
+        key for key, value in vars(module).items() if value is found
+    ]:
         raise ValueError(
-            f"{path}: the class {name} calls itself {found.__name__}, a name under which a saved "
-            "fit could not find it again; name both alike"
-            + (f": law_of(f, name={name!r})" if getattr(found, "origin", None) else "")
+            f"{path}: the class {name} calls itself {called}, a name under which a saved fit could "
+            "not find it again; name both alike"
         )
     cls: type = found
     return cls

@@ -262,13 +262,25 @@ def test_a_function_in_a_file_is_a_law_of_that_name(tmp_path):
     path.write_text(FILE)
     for name in ("saturating", "arrow", "named"):
         assert find_law(f"{path}:{name}").__name__ == name
+    assert find_law(f"{path}:other").__name__ == "Plain"
     for name, said in (
-        ("other", "name both alike: law_of"),
         ("bad", "name each"),
         ("none", "defines no"),
     ):
         with pytest.raises(ValueError, match=said):
             find_law(f"{path}:{name}")
+
+
+def test_a_law_under_another_name_than_that_of_its_function_finds_its_fit(tmp_path):
+    path = tmp_path / "mine.py"
+    text = "from jaxscale import law_of\ndef mine(hidden, a, b):\n    return a * hidden**-b\n"
+    path.write_text(text + "Mine = law_of(mine, inputs=('hidden',))\n")
+    x = np.geomspace(1.0, 64.0, 12)
+    runs = Runs(hidden=x, loss=3 * x**-0.2 * np.exp(0.01 * np.sin(np.arange(12.0))))
+    found = fit(find_law(f"{path}:Mine"), runs, starts=8)
+    found.save(tmp_path / "fit.json")
+    again = jaxscale.load(tmp_path / "fit.json", law=find_law(f"{path}:Mine"))
+    assert again.law.values == found.law.values
 
 
 EDITED = r"damaged fit result, or 'saturating' is no longer the law that was fitted \(its file ed"
