@@ -212,7 +212,8 @@ def _by_name(table: Table, letter: str, free: Sequence[str]) -> str | None:
     if not found and letter in (*COUNTED, "loss"):
         found = [c for c in free if canonical(unit_for(letter, c).base) in aliases]
     if not found and letter in COUNTED:
-        names = (*aliases, *LATER.get(letter, ()))
+        names = {name for name in aliases if len(name) > 4 and name != "scale"}  # config.n is none
+        names |= {*LATER.get(letter, ())}
         found = [c for c in free if canonical(LOGGED.sub("", unit_for(letter, c).base, 1)) in names]
     if len(found) > 1 and letter != "group":  # a text beside numbers is the label of a size
         plain = [c for c in found if _mostly_numbers(table, c, "plain")]

@@ -99,7 +99,8 @@ class Sourced:
     def _near(self, name: str) -> list[str]:
         """Return the columns that a letter may mean."""
         like = LIKELY.get(name)
-        return [c for c in self.columns if like and c not in LIKELY and like.search(c)]
+        named = (c for c in self.columns if c not in LIKELY and not c.startswith("\0"))
+        return [c for c in named if like and like.search(c)]
 
     def _cure(self, name: str) -> tuple[str, str]:
         """Return how a column is named, in Python and at the shell."""

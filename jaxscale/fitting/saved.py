@@ -9,6 +9,7 @@ no code that the file names.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -127,8 +128,9 @@ def fit_of(
         loss: see `load`.
     """
     if is_function(law):  # which of its arguments are inputs, the file knows
-        inputs, name = document["data"]["columns"].texts(), law_name(document)
-        law = law_of(law, inputs=inputs, name=name if isinstance(name, str) else None)
+        known, name = inspect.signature(law).parameters, law_name(document)
+        inputs = [x for x in document["data"]["columns"].texts() if x in known]
+        law = law_of(law, inputs=inputs or None, name=name if isinstance(name, str) else None)
     if law is not None and not (isinstance(law, type) and issubclass(law, Law)):
         raise TypeError(f"law must be a class of laws such as Chinchilla, got {short(law)}")
     if loss is not None and not (isinstance(loss, type) and issubclass(loss, Loss)):

@@ -102,8 +102,8 @@ def law_of(
         TypeError: it is no function.
         ValueError: an option names no argument, or a range is none.
 
-    Cost: 0.2 to 0.5 s of trying it, once. The first fit of it then compiles, 3 to 6 s of CPU, as
-        that of any law does, and that of every fresh lambda does so again.
+    Cost: it is tried once, at points. The first fit then compiles, as that of any law does, and
+        that of every fresh lambda does so again.
 
     Example:
         >>> import jaxscale

@@ -259,6 +259,12 @@ def test_settings_as_loggers_call_them(headers, letters):
     assert {*runs.columns} == {*letters}
 
 
+def test_a_setting_of_a_short_name_may_be_anything():
+    settings = {"config.n": [4, 8, 16], "config.d": [256, 512, 768], "config.scale": [1, 2, 3]}
+    frame = pd.DataFrame({**settings, "args.c": [1, 2, 3], "params": N, "tokens": D, "loss": LOSS})
+    assert Runs.from_dataframe(frame).columns.keys() == {"N", "D", *settings, "args.c"}
+
+
 def test_tokens_go_before_tokens_seen():
     frame = pd.DataFrame({"params": N, "tokens_seen": [1, 1, 1], "tokens": D, "loss": LOSS})
     assert Runs.from_dataframe(frame).columns["D"].tolist() == D

@@ -271,6 +271,20 @@ def test_a_function_in_a_file_is_a_law_of_that_name(tmp_path):
             find_law(f"{path}:{name}")
 
 
+@pytest.mark.parametrize("name", ["N", "hidden"])
+def test_a_fit_over_families_of_a_function_comes_back_with_the_function(tmp_path, name):
+    scope = {}
+    exec(f"def law({name}, c, a, p): return c + a * {name}**-p", scope)
+    x, family = np.tile(np.geomspace(1e6, 1e9, 12), 2), np.repeat(["a", "b"], 12)
+    noise = 1 + 0.003 * np.sin(np.arange(24.0))
+    runs = Runs(**{name: x}, loss=(1.5 + 40 * x**-0.3) * noise, group=family)
+    grouped = jaxscale.Grouped(law_of(scope["law"], inputs=(name,)), by="group", own=("a",))
+    found = fit(grouped, runs, starts=8)
+    found.save(tmp_path / "fit.json")
+    again = jaxscale.load(tmp_path / "fit.json", law=scope["law"])
+    assert again.law.values == found.law.values
+
+
 def test_a_law_under_another_name_than_that_of_its_function_finds_its_fit(tmp_path):
     path = tmp_path / "mine.py"
     text = "from jaxscale import law_of\ndef mine(hidden, a, b):\n    return a * hidden**-b\n"
