@@ -118,10 +118,16 @@ def on_response(
         law: the law.
         runs: the runs.
         bounds: (name, range) of parameters that the fit is held to.
+
+    Raises:
+        DataError: parameters of a plain function are called like columns.
     """
     kind, column = runs.response
     origin = type(law).origin
-    unused = [] if origin is None else [*_forgotten(law, runs), _unknown(law, origin, bounds)]
+    unused = []
+    if origin is not None:
+        _inputs_named(law, runs)
+        unused.append(_unknown(law, origin, bounds))
     if "trials" in runs.columns and kind in FRACTIONS:  # which residuals of fractions take out
         unused += [
             f"column {runs.label('trials')} is not used: residual='binomial' (--residual binomial) "
@@ -136,17 +142,21 @@ def _unknown(law: Law, origin: Origin, bounds: Sequence[tuple[str, tuple[float, 
     return origin.unknown({*law.fixed, *dict(bounds)}, {*law.fixed, *signs})
 
 
-def _forgotten(law: Law, runs: Runs) -> list[str]:
-    """Say which parameters of a plain function are called like columns, and may be inputs."""
+def _inputs_named(law: Law, runs: Runs) -> None:
+    """Refuse to fit parameters of a plain function that are called like columns: most are inputs.
+
+    Raises:
+        DataError: some are.
+    """
     meant = [name for name in law.free if name in runs.columns]
-    if not meant:
-        return []
-    many, they = ("s", "they are inputs") if len(meant) > 1 else ("", "it is an input")
-    inputs = ", ".join(repr(name) for name in (*law.inputs, *meant))
-    return [
-        f"the table has the column{many} {listing(meant)}, which {type(law).__name__} takes for "
-        f"{'parameters' if many else 'a parameter'}; if {they}: law_of(f, inputs=({inputs}))"
-    ]
+    if meant:
+        many, them = ("s", "them") if len(meant) > 1 else ("", "it")
+        inputs = ", ".join(repr(name) for name in (*law.inputs, *meant))
+        raise DataError(
+            f"{type(law).__name__} would fit the column{many} {listing(meant)}: to read {them}, "
+            f"law_of(f, inputs=({inputs})); for {'parameters' if len(meant) > 1 else 'a parameter'}"
+            " choose another name"
+        )
 
 
 def has_ceiling(law: Law) -> bool:

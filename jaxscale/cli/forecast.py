@@ -100,7 +100,8 @@ def options(sub: argparse.ArgumentParser) -> None:
         help="what the column is: a share of 1 or percent that rises, an error rate; default auto",
     )
     sub.add_argument("--run", metavar="NAME", help="of several runs, this one")
-    sub.add_argument("--until", type=step_count, metavar="STEP", help="use the losses up to there")
+    text = "use the losses up to there; now, and what came of it, are means over 2 %% of the steps"
+    sub.add_argument("--until", type=step_count, metavar="STEP", help=text)
     sub.add_argument(
         "--below", type=number, nargs="+", default=[], metavar="X", help="how likely is a lower end"
     )

@@ -183,8 +183,12 @@ class Comparison(Shown):
 
     @property
     def trusted(self) -> bool:
-        """Whether every law was fitted and certified."""
-        return not any(entry.reasons for entry in self.entries)
+        """Whether the best law is certified, and the best value of every other was found.
+
+        A law that loses may leave its parameters open: what it predicts is off all the same.
+        """
+        others = [entry.fit for entry in self.entries[1:]]
+        return not self.best.reasons and all(fit and fit.certificate.reached for fit in others)
 
     @property
     def notes(self) -> tuple[str, ...]:

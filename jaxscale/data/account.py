@@ -12,6 +12,8 @@ from jaxscale.shown.blocks import Block, Grid, Note
 from jaxscale.text import count, listing, many, one_line, quantity, short
 
 COUNTED = ("N", "D", "C")
+FLOPS = "6 N D"
+"""What is shown of compute where it is no column: the next question is of a multiple of it."""
 MOST, WIDTH = 6, 32
 """Columns that a line names, and characters of each."""
 
@@ -19,11 +21,14 @@ MOST, WIDTH = 6, 32
 def runs_blocks(runs: Any) -> list[Block]:
     """Return the columns of runs with their ranges, and the notes on them."""
     rows = [["column", "from", "to", "different", "read from"]]
-    numbers = {**runs.columns, "loss": runs.loss}
+    numbers = dict(runs.columns)
+    if {"N", "D"} <= numbers.keys() and "C" not in numbers:
+        numbers[FLOPS] = 6 * numbers["N"] * numbers["D"]
+    numbers["loss"] = runs.loss
     numbers |= {} if runs.weight is None else {"weight": runs.weight}
     for name, column in numbers.items():
         known = column[np.isfinite(column)]
-        shown = count if name in COUNTED else quantity
+        shown = count if name in (*COUNTED, FLOPS) else quantity
         ends = [shown(known.min()), shown(known.max())] if known.size else ["", ""]
         rows.append([name, *ends, f"{len(np.unique(known)):,}", _source(runs, name)])
     labels = [] if runs.group is None else [str(x) for x in dict.fromkeys(runs.group.tolist())]

@@ -19,7 +19,8 @@ from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import Search
 from jaxscale.engine.loop import Solution
 from jaxscale.errors import FitError
-from jaxscale.fitting.certificate import Certificate, Local, certify, local
+from jaxscale.fitting.certificate import Certificate
+from jaxscale.fitting.certify import Local, certify, local
 from jaxscale.fitting.families import result_class
 from jaxscale.fitting.informed import left_open
 from jaxscale.fitting.limits import limits_given

@@ -84,6 +84,7 @@ class Forecast(Shown):
         mixture: its distribution, a mixture of normal ones, one per cell of the grid.
         doubts: signs that the run does not follow the law; where there is any, the forecast is a
             wide guess from what the run did of late.
+        level: of the interval.
     """
 
     loss: Array
@@ -91,13 +92,14 @@ class Forecast(Shown):
     upper: Array
     mixture: Mixture
     doubts: Doubts
+    level: Array
 
     def _blocks(self) -> Iterable[Block]:
         if np.ndim(self.loss):
             return fields(self)
         loss, low, high = (quantity(x, 5) for x in (self.loss, self.lower, self.upper))
-        doubts = reasons(self.doubts)
-        return [f"final loss {loss}, interval {low} to {high}", *said(doubts, doubts)]
+        sure, doubts = quantity(100 * self.level, 4), reasons(self.doubts)
+        return [f"final loss {loss}, {sure} % interval {low} to {high}", *said(doubts, doubts)]
 
     def probability_below(self, loss: Any) -> Array:
         """Return the probability that the run ends below `loss`; elementwise, pure.
@@ -293,10 +295,10 @@ class Forecaster(Shown):
             level: of the interval, between 0 and 1.
         """
         found, mixture = doubts(seen, explain(seen, self.prior, self.grid))
-        level = _level(level)
+        level = jnp.asarray(_level(level), seen.scale.dtype)
         tail = jnp.where((level > 0) & (level < 1), 0.5 * (1 - level), jnp.nan)
         lower, loss, upper = mixture.quantile(jnp.asarray([tail, 0.5, 1 - tail]))
-        return Forecast(loss, lower, upper, mixture, found)
+        return Forecast(loss, lower, upper, mixture, found, level)
 
     def evidence(self, state: State, final_step: Any) -> Evidence:
         """Return what a run has shown and what its schedule still holds; pure.

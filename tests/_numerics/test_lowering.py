@@ -14,7 +14,7 @@ from jax import export
 import jaxscale
 from jaxscale import engine
 from jaxscale._numerics.precision import cast, scope
-from jaxscale.fitting.certificate import local
+from jaxscale.fitting.certify import local
 from jaxscale.fitting.preparation import prepare
 from jaxscale.varpro.grid import surface
 from jaxscale.varpro.starts import best_cells, completed, grid_axes, random_starts

@@ -242,6 +242,28 @@ def test_a_change_of_order_in_the_last_window_is_told(both):
     assert "In the last window Kaplan is best, 0.00 % against" in text
 
 
+@pytest.mark.parametrize(
+    ("place", "change", "trusted"),
+    [
+        (1, dict(weaknesses=("All runs have one D.",)), True),
+        (1, dict(condition=np.inf), True),
+        (1, dict(at_bound=("E",)), False),
+        (1, dict(status="step_limit"), False),
+        (1, dict(share_at_best=0.0), False),
+        (0, dict(weaknesses=("All runs have one D.",)), False),
+        (0, dict(condition=np.inf), False),
+    ],
+)
+def test_a_law_that_loses_may_leave_its_parameters_open(both, place, change, trusted):
+    entries = list(both.entries)
+    fit = entries[place].fit
+    certificate = dataclasses.replace(fit.certificate, **change)
+    assert fit.certificate.trusted and not certificate.trusted
+    hurt = dataclasses.replace(fit, certificate=certificate)
+    entries[place] = dataclasses.replace(entries[place], fit=hurt)
+    assert dataclasses.replace(both, entries=tuple(entries)).trusted == trusted
+
+
 def test_a_law_that_cannot_be_fitted_stays_with_the_reason(noisy):
     got = compare([jaxscale.PowerLaw(of="S"), C()], noisy, starts=STARTS, draws=0, folds=0,
                   deltas=())  # fmt: skip

@@ -23,7 +23,7 @@ from jaxscale import (
 from jaxscale.datasets.synthetic import isoflop_design, simulate
 from jaxscale.engine.loop import Status
 from jaxscale.fitting.account import notes
-from jaxscale.fitting.certificate import certify
+from jaxscale.fitting.certify import certify
 from jaxscale.fitting.constraints import Constraints
 from jaxscale.fitting.limits import limits_given, said_of_bounds
 from jaxscale.fitting.preparation import prepare
@@ -37,7 +37,7 @@ def pieces(fitted):
     from jaxscale._numerics import programs
     from jaxscale._numerics.precision import cast, scope
     from jaxscale.engine.loop import Solution
-    from jaxscale.fitting.certificate import local
+    from jaxscale.fitting.certify import local
 
     objective = prepare(Chinchilla(), fitted.runs, jaxscale.Huber(1e-3), "log").objective
     with scope(float):

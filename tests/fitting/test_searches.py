@@ -10,7 +10,8 @@ import pytest
 from jaxscale import Law, Runs, Scalar, Square, coefficient, fit, offset, predict, scale
 from jaxscale.engine.loop import Solution, Status
 from jaxscale.fitting import fit as fitting
-from jaxscale.fitting.certificate import Basin, Certificate, Local, certify
+from jaxscale.fitting.certificate import Basin, Certificate
+from jaxscale.fitting.certify import Local, certify
 from jaxscale.laws.parameters import Parameter
 from jaxscale.objective.space import Space
 

@@ -12,7 +12,7 @@ from wide_laws import Grouped5, Grouped9, grouped, grouped_runs
 import jaxscale
 from jaxscale import engine
 from jaxscale._numerics.precision import cast, scope
-from jaxscale.fitting.certificate import local
+from jaxscale.fitting.certify import local
 from jaxscale.fitting.preparation import prepare
 from jaxscale.objective import wide
 from jaxscale.varpro.starts import grid_axes, random_starts

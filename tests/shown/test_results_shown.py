@@ -172,7 +172,8 @@ def sweep_of():
 def forecast_of(*shape):
     doubts = jaxscale.forecast.doubts.Doubts(*(np.zeros(shape, bool) for _ in range(5)))
     normals = Normals(*(np.ones((*shape, MANY)) for _ in range(3)))
-    return Forecast(*(np.full(shape, x) for x in (3.4, 3.36, 3.45)), normals, doubts)
+    ends, level = (np.full(shape, x) for x in (3.4, 3.36, 3.45)), np.full(shape, 0.9)
+    return Forecast(*ends, normals, doubts, level)
 
 
 def costs():
