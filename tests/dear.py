@@ -46,6 +46,9 @@ SLOW: dict[str, tuple[str, ...]] = {
 }
 """Rows that compile many programs: `python -m pytest` goes without."""
 
+DEAR_FIGURES = ("all", "design", "envelope", "influence", "inputs", "optima", "profiles", "valleys")
+"""Those that fit, or draw, several times."""
+
 NIGHT: dict[str, tuple[str, ...]] = {
     # By day each command answers as JSON and to a file, and every example is parsed.
     "cli/test_contract.py::test_examples_run": (
@@ -120,6 +123,8 @@ NIGHT: dict[str, tuple[str, ...]] = {
     "test_what_is_certified_of_a_law_with_hundreds_of_optima_is_the_lowest": (
         "0-1900.0-0.1",
         "0-1900.0-0.5",
+        "0-1900.0-1.0",
+        "0-1200.0-0.1",
         "2-1900.0-0.5",
         "1-1200.0-0.1",
         "2-1900.0-0.1",
@@ -132,6 +137,34 @@ NIGHT: dict[str, tuple[str, ...]] = {
     "fitting/test_families.py::"
     "test_a_pooled_family_whose_runs_are_all_left_out_leans_on_the_others": ("*",),
     # By day other tests of the same door.
+    "cli/test_rank_cli.py::"
+    "test_a_law_of_a_file_is_tried_in_one_command_and_its_ranking_can_be_checked": ("*",),
+    "cli/test_outputs.py::test_an_answer_that_nobody_got_is_no_success": (
+        "(sleep 1; jaxscale fit --help; echo $? >&2) | true-3",
+        "jaxscale predict Chinchilla:hoffmann_2022 --N 1 --D 1 >&-; echo $? >&2-3",
+        "jaxscale fit runs.csv --quiet -o new.json >/dev/null <&-; echo $? >&2-0",
+    ),
+    # By day every figure of a law of N and D, and those of others that cost little.
+    "plotting/test_figure_contract.py::test_every_kind_of_law_is_drawn_or_refused_by_name": (
+        *(f"{figure}-own inputs" for figure in DEAR_FIGURES),
+        *(f"{figure}-one scale" for figure in DEAR_FIGURES),
+    ),
+    # By day float64, and both under `newton`.
+    "optimizers/test_optimizer_contract.py::test_a_plain_optax_loop_reaches_the_optimum": (
+        "lbfgs-quadratic-float32",
+        "lbfgs-rosenbrock-float32",
+    ),
+    "optimizers/test_optimizer_contract.py::"
+    "test_the_engine_reaches_the_optimum_and_says_converged_only_there": (
+        "lbfgs-quadratic-float32",
+        "lbfgs-rosenbrock-float32",
+    ),
+    "optimizers/test_optimizer_contract.py::"
+    "test_a_plain_optax_loop_reaches_the_optimum_in_any_units_or_is_said_not_to": (
+        "lbfgs-decay-float32",
+        "lbfgs-rosenbrock-float32",
+        "lbfgs-saturated-float32",
+    ),
     "cli/test_forecast_cli.py::test_a_fall_to_zero_as_users_compile_it": ("*",),
     "cli/test_report_cli.py::test_a_report_of_many_fits_asks_for_one": ("*",),
     "report/test_report.py::"
@@ -140,15 +173,19 @@ NIGHT: dict[str, tuple[str, ...]] = {
     "test_a_run_far_outside_those_of_the_fit_is_said_on_the_command_line": ("*",),
     "test_doors.py::test_refits_over_two_devices_find_the_same": ("*",),
     "data/test_wide_tables.py::test_no_name_takes_long": ("*",),
-    # By day a sweep that is killed and a cluster whose workers are, twice.
+    # By day a sweep that is killed twice, and dies at every write.
+    "sweep/test_cluster.py::test_a_local_cluster_whose_workers_are_killed_twice_changes_nothing": (
+        "*",
+    ),
     "sweep/test_cluster.py::test_processes_of_its_own_that_are_killed_change_nothing": ("*",),
     "sweep/test_cluster.py::"
     "test_a_pool_of_somebody_else_that_breaks_says_so_and_the_sweep_goes_on": ("*",),
     "engine/test_engine.py::test_any_optax_transformation_runs_in_the_same_loop": ("lbfgs",),
     "engine/test_dispatch.py::test_memory_narrows_the_slab_and_changes_no_bit": ("*",),
-    # By day the examples of the first hour: a decision, a law of one's own, a forecast with optax
-    # and with Equinox, a program of one's own.
+    # By day the examples of the first hour: a decision, a law of one's own, a program of one's own;
+    # a page of the documentation forecasts in a loop.
     "test_readme.py::test_examples_run": (
+        "forecast_equinox",
         "forecast_nnx",
         "forecast_optax",
         "law_in_scan",

@@ -294,8 +294,8 @@ class Forecaster(Shown):
             seen: what `evidence` returned.
             level: of the interval, between 0 and 1.
         """
-        found, mixture = doubts(seen, explain(seen, self.prior, self.grid))
         level = jnp.asarray(_level(level), seen.scale.dtype)
+        found, mixture = doubts(seen, explain(seen, self.prior, self.grid))
         tail = jnp.where((level > 0) & (level < 1), 0.5 * (1 - level), jnp.nan)
         lower, loss, upper = mixture.quantile(jnp.asarray([tail, 0.5, 1 - tail]))
         return Forecast(loss, lower, upper, mixture, found, level)

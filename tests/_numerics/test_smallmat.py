@@ -1,3 +1,4 @@
+import functools
 import itertools
 
 import jax
@@ -36,7 +37,8 @@ def test_nonnegative_solve_is_the_best_of_all_active_sets(order):
         design, y = rng.normal(size=(20, order)), rng.normal(size=20)
         gram, rhs = design.T @ design, design.T @ y
         with scope(np.float64):
-            x = np.asarray(smallmat.nonnegative_solve(jnp.array(gram), jnp.array(rhs), signed))
+            solve = jax.jit(functools.partial(smallmat.nonnegative_solve, signed=signed))
+            x = np.asarray(solve(jnp.array(gram), jnp.array(rhs)))
         grad = gram @ x - rhs
         for k in range(order):
             if signed[k] or x[k] > 0:

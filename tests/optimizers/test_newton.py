@@ -90,10 +90,15 @@ def test_never_accepts_a_nonfinite_or_worse_point():
     params = jnp.array([0.0])
     state = optimizer.init(params)
     values = []
-    for _ in range(60):
+
+    @jax.jit
+    def step(params, state):
         value, grad = jax.value_and_grad(function)(params)
         updates, state = optimizer.update(grad, state, params, value=value, value_fn=function)
-        params = params + updates
+        return params + updates, state
+
+    for _ in range(60):
+        params, state = step(params, state)
         values.append(float(state.value))
     assert np.isfinite(values).all() and np.all(np.diff(values) <= 0)
     assert 2.3 < float(state.best[0]) <= 2.5
@@ -120,10 +125,15 @@ def test_chains_with_other_transformations():
         chained = optax.chain(newton(), optax.scale(1.0))
         params = jnp.array([-1.2, 1.0])
         state = chained.init(params)
-        for _ in range(60):
+
+        @jax.jit
+        def step(params, state):
             value, grad = jax.value_and_grad(rosenbrock)(params)
             updates, state = chained.update(
                 grad, state, params, value=value, grad=grad, value_fn=rosenbrock
             )
-            params = optax.apply_updates(params, updates)
+            return optax.apply_updates(params, updates), state
+
+        for _ in range(60):
+            params, state = step(params, state)
         np.testing.assert_allclose(state[0].best, [1.0, 1.0], rtol=1e-6)
