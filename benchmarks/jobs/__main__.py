@@ -201,8 +201,7 @@ def page(entries: list[Entry], rounds: int, known: dict[str, str]) -> list[str]:
         "",
         f"`python -m benchmarks.jobs --rounds {rounds}`; CPU ({os.cpu_count()} cores, "
         f"{processor}), float64 (training in float32); {said}. Medians of {rounds} "
-        "rounds, all scripts by turns. CPU seconds of whole processes, wall seconds in brackets; "
-        "other work ran beside.",
+        "rounds, all scripts by turns. CPU seconds of whole processes, wall seconds in brackets.",
         *([f"Not installed here: {', '.join(missing)}."] if missing else []),
     ]
     head = ("tool", "lines", "new process", "its cache full", "again, same process")
