@@ -19,6 +19,7 @@ from jaxscale.cli.options import (
 )
 from jaxscale.cli.outputs import brief_data, check_figure, deliver, law_names, with_progress
 from jaxscale.cli.values import integer
+from jaxscale.comparison.candidates import Comparable
 from jaxscale.comparison.compare import compare
 from jaxscale.comparison.result import Comparison
 from jaxscale.comparison.sensitivity import DELTAS
@@ -26,6 +27,7 @@ from jaxscale.data.cells import written
 from jaxscale.data.columns import check_map
 from jaxscale.data.runs import Runs
 from jaxscale.laws import Law
+from jaxscale.laws.grouped import Grouped
 from jaxscale.objective.losses import Loss
 from jaxscale.shown.blocks import full_text
 
@@ -56,6 +58,11 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--leave-out", metavar="COLUMN", help="leave out the runs of each of its values in turn"
     )
+    sub.add_argument(
+        "--families", metavar="COLUMN", help="what tells families of runs apart; with --own"
+    )
+    text = "every law once more, with these for each family; e.g. --own E --own E,A"
+    sub.add_argument("--own", action="append", default=[], metavar="NAME,...", help=text)
     text = "widths of the Huber loss under which to fit again; default 1e-4,1e-3,1e-2"
     sub.add_argument("--deltas", metavar="X,...", help=text)
     text = "bootstrap tables that the laws of each nested test are fitted to, 0 for no tests"
@@ -76,12 +83,13 @@ def run(options: argparse.Namespace) -> int:
     runs = table(options, mapping)
     laws, columns = _laws(options, runs)
     used = [name for law in laws.values() for name in law.inputs]
+    asked = _with_families(options, laws)
     more = [options.by or "", options.leave_out or ""]
     check_map(mapping, [*used, *columns, *more], options.where)
     result = with_progress(
         options,
         lambda progress: compare(
-            laws,
+            asked,
             runs,
             by=options.by,
             levels=options.levels,
@@ -131,10 +139,33 @@ def _draw(result: Comparison, path: str) -> None:
 
 
 def _mapping(options: argparse.Namespace) -> dict[str, str]:
-    mapping, left = column_map(options), options.leave_out
-    if left and mapping.setdefault("group", left) != left:
-        raise ValueError(f"--leave-out {left} and --column group={mapping['group']} differ")
+    if bool(options.families) != bool(options.own):
+        raise ValueError("--families COLUMN goes with --own NAMES: what each has for itself")
+    if options.families and options.leave_out:
+        raise ValueError("--leave-out leaves a whole group out, and --families fits all of them")
+    mapping = column_map(options)
+    for option in ("leave_out", "families"):
+        column = getattr(options, option)
+        if column and mapping.setdefault("group", column) != column:
+            said = f"--{option.replace('_', '-')} {column}"
+            raise ValueError(f"{said} and --column group={mapping['group']} differ")
     return mapping
+
+
+def _with_families(options: argparse.Namespace, laws: dict[str, Law]) -> dict[str, Comparable]:
+    """Return the laws, each followed by itself with own parameters for every family."""
+    asked: dict[str, Comparable] = {}
+    own = [[name.strip() for name in text.split(",") if name.strip()] for text in options.own]
+    known = {name for law in laws.values() for name in law.free}
+    for name in (name for names in own for name in names if name not in known):
+        raise ValueError(f"--own {name}: no law that is compared has such a free parameter")
+    for label, law in laws.items():
+        asked[label] = law
+        for names in own:
+            if any(name in law.free for name in names):
+                grouped = Grouped(law, options.families, tuple(set(names) & set(law.free)))
+                asked[f"{label}, own {' '.join(grouped.own)}"] = grouped
+    return asked
 
 
 def _deltas(options: argparse.Namespace, loss: Loss) -> list[float]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from jaxscale.cli.given import code, doubt_sentences, doubts, source
 from jaxscale.cli.options import figure_option, own_flops_option, source_options
 from jaxscale.cli.outputs import check_figure, deliver
+from jaxscale.cli.values import number
 from jaxscale.fitting.exponent_grid import ExponentGrid, exponent_grid
 from jaxscale.fitting.fractions import predictions_beyond
 from jaxscale.fitting.result import FitResult
@@ -34,6 +35,7 @@ EXAMPLES = (
     "jaxscale plot fit.json --kind surface --figure valley.svg",
 )
 KINDS = Kinds()
+FARTHEST = 1e6
 WHOLE = ("all", "law", "residuals", "starts", "waterfall", "inputs", "joint")
 """Kinds that draw a fit over families as one."""
 
@@ -45,6 +47,8 @@ def options(sub: argparse.ArgumentParser) -> None:
     figure_option(sub, "the fit", required=True)
     text = "of figure, one of %(choices)s: all shows law, residuals and starts"
     sub.add_argument("--kind", choices=KINDS, metavar="KIND", default="all", help=text)
+    text = "draw the law (--kind law) to so many times the largest run; default little beyond it"
+    sub.add_argument("--reach", type=number, metavar="X", help=text)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -54,11 +58,17 @@ def run(options: argparse.Namespace) -> int:
             f"--figure {options.figure}: is a kind of figure; give --kind {options.figure} and "
             "--figure FILE"
         )
+    if options.reach is not None and options.kind != "law":
+        raise ValueError("--reach goes with --kind law")
+    if options.reach is not None and not 1 <= options.reach <= FARTHEST:
+        raise ValueError(f"--reach is a factor from 1 to {FARTHEST:g}, got {options.reach:g}")
     _, result = source(options, whole=options.kind in WHOLE)
     if result is None:
         raise ValueError("plot needs a fit with its runs: write one with jaxscale fit --out")
     check_figure("--figure", options.figure)
     draw: Callable[[], None] = functools.partial(draw_fit, result, options.figure, options.kind)
+    if options.reach is not None:
+        draw = functools.partial(_draw_law, result, options.figure, options.reach)
     notes = predictions_beyond(result)
     if options.kind == "surface":
         grid = _surface(result)
@@ -80,6 +90,12 @@ def draw_fit(result: FitResult, path: str, kind: str = "all") -> None:
     from jaxscale import plotting
 
     plotting.save(plotting.draw_fit(result, kind), path)
+
+
+def _draw_law(result: FitResult, path: str, reach: float) -> None:
+    from jaxscale.plotting import plot_law, save
+
+    save(plot_law(result, reach=reach), path)
 
 
 def _surface(result: FitResult) -> ExponentGrid:

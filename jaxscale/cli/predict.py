@@ -20,7 +20,15 @@ from jaxscale.cli.given import (
 from jaxscale.cli.options import input_options, out_option, own_flops_option, source_options
 from jaxscale.cli.outputs import deliver
 from jaxscale.fitting.fractions import beyond_a_fraction
-from jaxscale.fitting.reach import APART, lonely, note_together, ratio, together, whole_inputs
+from jaxscale.fitting.reach import (
+    APART,
+    lonely,
+    note_together,
+    ratio,
+    said_outside,
+    together,
+    whole_inputs,
+)
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import predict
 from jaxscale.text import columns, count
@@ -68,8 +76,7 @@ def run(options: argparse.Namespace) -> int:
         cells = [*(count(row[name]) for name in table), f"{row['loss']:.6g}"]
         cells += [f"{row['perplexity']:.6g}"] if perplexed else []
         if result is not None:
-            far = {n: f for n, f in row["extrapolation"].items() if f > 1.0000001}
-            cells.append(", ".join(f"{n} x {f:.3g}" for n, f in far.items()) or "within")
+            cells.append(said_outside(row["extrapolation"]))
         body.append(cells)
     deliver(
         options,

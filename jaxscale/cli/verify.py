@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any
 
 from jaxscale.cli.given import (
@@ -25,11 +26,14 @@ from jaxscale.cli.outputs import deliver, with_progress
 from jaxscale.cli.recorded import recorded
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
-from jaxscale.fitting.reproduction import stated_versions, verify
+from jaxscale.fitting.reproduction import Verified, stated_versions, verify
+from jaxscale.fitting.result import FitResult
 from jaxscale.laws.grouped import FamilyLaw
 from jaxscale.shown.blocks import full_text
 from jaxscale.text import one_line, short
 
+UNITS = re.compile(r"1e[+-]?\d+\*`")
+"""Begins the name of a column that was read in full."""
 EXAMPLES = (
     "jaxscale verify fit.json runs.csv",
     "jaxscale verify fit.json runs.csv --where 'loss < 40' --json",
@@ -49,24 +53,12 @@ def options(sub: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Fit again; print whether the fit holds."""
     fit = fit_given(options, whole=True)
-    read, by = recorded(options, fit.settings)
-    mapping = column_map(read)
-    error = error_column(read, mapping)
-    if by is not None:
-        mapping["group"] = by
-    runs = table(read, mapping)
-    if by is not None and not isinstance(fit.law, FamilyLaw):
-        runs = _of_table(runs, options.table)
-    found = with_progress(
-        options,
-        lambda progress: verify(
-            fit,
-            runs,
-            error=error,
-            made_by=stated_versions(options.fit, options.table),
-            progress=progress,
-        ),
-    )
+    try:
+        found = _fit_again(options, fit)
+    except DataError as error:
+        if fit.settings.get("table"):
+            raise
+        raise DataError(f"{error}. {_read_again(options.fit, fit)}") from None
     document: dict[str, Any] = {**found.to_dict(), **doubts(fit)}
     deliver(
         options,
@@ -76,6 +68,32 @@ def run(options: argparse.Namespace) -> int:
         told=doubt_sentences(fit),
     )
     return 0 if found.holds else 1
+
+
+def _fit_again(options: argparse.Namespace, fit: FitResult) -> Verified:
+    read, by = recorded(options, fit.settings)
+    mapping = column_map(read)
+    error = error_column(read, mapping)
+    if by is not None:
+        mapping["group"] = by
+    runs = table(read, mapping)
+    if by is not None and not isinstance(fit.law, FamilyLaw):
+        runs = _of_table(runs, options.table)
+    made_by = stated_versions(options.fit, options.table)
+    return with_progress(
+        options,
+        lambda progress: verify(fit, runs, error=error, made_by=made_by, progress=progress),
+    )
+
+
+def _read_again(path: str, fit: FitResult) -> str:
+    """Say how a table is likely read as it was for a fit that was made in Python."""
+    start = "not where "
+    reasons = dict.fromkeys(why for _, why in fit.runs.dropped if why.startswith(start))
+    likely = [f'--where "{why.removeprefix(start)}"' for why in reasons]
+    likely += ["--units auto"] if any(UNITS.match(name) for name in fit.runs.names.values()) else []
+    said = f", here {' '.join(likely)}" if likely else ""
+    return f"{one_line(path)} does not keep how its table was read: give the options again{said}"
 
 
 def _of_table(runs: Runs, name: str | None) -> Runs:

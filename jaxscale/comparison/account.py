@@ -31,6 +31,10 @@ def comparison_blocks(comparison: Any) -> list[Block]:
     if best.reasons:
         doubt = f"{one_line(best.label)} is not certified: {one_line(best.reasons[0])}"
         first = [Note(doubt, doubt=True), *first]
+    if comparison.missed:
+        who = ", ".join(comparison.missed)
+        doubt = f"the place of {who} is open: not fitted, or a better optimum may be missed"
+        first.append(Note(one_line(doubt), doubt=True))
     reasons = {why for entry in comparison.entries for why in entry.reasons}
     doubts = {note for note in comparison.notes if any(note.endswith(why) for why in reasons)}
     return parted(
@@ -133,18 +137,23 @@ def _windows(comparison: Any) -> list[Block]:
 
 
 def _exponents(comparison: Any) -> list[Block]:
-    rows = [_range(entry) for entry in comparison.entries if entry.sensitivity is not None]
+    tried = [entry for entry in comparison.entries if entry.sensitivity is not None]
+    rows = [_range(entry) for entry in tried if entry.sensitivity.ranges]
     if not rows:
         return []
-    deltas = comparison.settings["deltas"]
-    title = f"Exponents over delta {min(deltas):g} to {max(deltas):g}"
+    low, high = min(deltas := comparison.settings["deltas"]), max(deltas)
+    title = (
+        f"Exponents over delta {low:g} to {high:g}" if low < high else f"Exponents at delta {low:g}"
+    )
     return [title, Grid(rows, "<<", head=False)]
 
 
 def _range(entry: Any) -> list[str]:
     assert entry.sensitivity is not None
+    one = len(entry.sensitivity.rows) == 1
     spans = [
-        f"{name} {low:.3f} to {high:.3f}" for name, (low, high) in entry.sensitivity.ranges.items()
+        f"{name} {low:.3f}" + ("" if one else f" to {high:.3f}")
+        for name, (low, high) in entry.sensitivity.ranges.items()
     ]
     doubted = sum(not row["trusted"] for row in entry.sensitivity.rows)
     some = f"  ({doubted} of {len(entry.sensitivity.rows)} not certified)" if doubted else ""

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError, FitError
+from jaxscale.fitting.families import with_families
 from jaxscale.fitting.fit import fit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
+from jaxscale.laws.grouped import FamilyLaw, Grouped
 from jaxscale.laws.names import Given, law_given, several
 from jaxscale.objective.fractions import BetaBinomial
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual, residual_named
+from jaxscale.text import listing
+
+Comparable = Given | Grouped
+"""What a person gives for a law of a comparison."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,27 +41,52 @@ def label_of(law: Law) -> str:
     held = ", ".join(
         f"{name}={float(value):g}" for name, value in law.fixed.items() if value != usual[name]
     )
-    return type(law).__name__ + (f":{law.of}" if law.of else "") + (f"({held})" if held else "")
+    called, own = type(law).__name__, ""
+    if isinstance(law, FamilyLaw):
+        called, own = law.base.__name__, f", own {' '.join(law.own)}"
+    return called + (f":{law.of}" if law.of else "") + (f"({held})" if held else "") + own
 
 
-def labelled(laws: Mapping[str, Given] | Iterable[Given] | Given) -> dict[str, Law]:
+def labelled(
+    laws: Mapping[str, Comparable] | Iterable[Comparable] | Comparable, runs: Any
+) -> tuple[dict[str, Law], Runs]:
     """Return laws by label: `Chinchilla`, `PowerLaw:C`, `Chinchilla(E=0)`, or as the user says.
 
+    And the runs, which have the code of each one's family where a law is `Grouped`.
+
     Raises:
-        ValueError: two laws have one label, or there is none.
+        ValueError: two laws have one label, or there is none; families by two columns, or pooled.
         TypeError: one is no law.
     """
-    pairs = laws.items() if isinstance(laws, Mapping) else [("", law) for law in several(laws)]
+    each = [laws] if isinstance(laws, Grouped) else laws
+    if isinstance(each, Mapping):
+        pairs = list(each.items())
+    else:
+        pairs = [("", law) for law in several(cast(Any, each))]
+    families = [law for _, law in pairs if isinstance(law, Grouped)]
+    labels: Sequence[str] = ()
+    if families:
+        _comparable(families)
+        first, runs = with_families(families[0], runs)
+        labels = first.labels
     found: dict[str, Law] = {}
-    for given, law in pairs:
-        law = law_given(law)
+    for given, asked in pairs:
+        law = asked.over(labels) if isinstance(asked, Grouped) else law_given(asked)
         label = given or label_of(law)
         if label in found:
             raise ValueError(f"{label} is given twice: name the laws with laws={{NAME: LAW}}")
         found[label] = law
     if not found:
         raise ValueError("no law to compare: give at least one")
-    return found
+    return found, Runs.of(runs)
+
+
+def _comparable(families: Sequence[Grouped]) -> None:
+    by = list(dict.fromkeys(law.by for law in families))
+    if len(by) > 1:
+        raise ValueError(f"families by {listing(by)}: compare laws over one kind of families")
+    if any(law.pool for law in families):
+        raise ValueError("pooled families are not compared: leave pool= out")
 
 
 def fit_all(

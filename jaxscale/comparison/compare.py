@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jaxscale._numerics.precision import host
-from jaxscale.comparison.candidates import Candidate, fit_all, labelled
+from jaxscale.comparison.candidates import Candidate, Comparable, fit_all, labelled
 from jaxscale.comparison.held_out import HeldOut, held_out
 from jaxscale.comparison.likelihood import information
 from jaxscale.comparison.nested import NestedTest, nested, special_case
@@ -24,7 +24,6 @@ from jaxscale.engine.dispatch import Progress
 from jaxscale.errors import DataError
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law
-from jaxscale.laws.names import Given
 from jaxscale.objective.losses import Loss, usual_loss
 from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.uncertainty.resampling import require_draws
@@ -35,7 +34,7 @@ SENSITIVITY_STARTS = 512
 
 @host()
 def compare(
-    laws: Mapping[str, Given] | Iterable[Given] | Given,
+    laws: Mapping[str, Comparable] | Iterable[Comparable] | Comparable,
     runs: Runs | Any,
     *,
     by: str | None = None,
@@ -55,8 +54,8 @@ def compare(
     """Compare laws on the same runs: by extrapolation, held-out folds, criteria and tests.
 
     Args:
-        laws: laws, or a mapping from label to law. One that cannot be fitted stays in the result
-            with the reason.
+        laws: laws, or a mapping from label to law; `Grouped` ones too, all by one column and not
+            pooled. One that cannot be fitted stays in the result with the reason.
         runs: the runs, or a dataframe or a dict of arrays; losses must be positive.
         by: what makes a run large; default C where it is known, else N, D or the laws' own input.
         levels: bins along `by`; see `rollout`.
@@ -93,7 +92,7 @@ def compare(
         'Chinchilla'
     """
     begin = time.perf_counter()
-    named, runs = labelled(laws), Runs.of(runs)
+    named, runs = labelled(laws, runs)
     residual = residual_named(residual)
     loss = usual_loss(residual) if loss is None else loss
     require_draws(draws or 19, len(runs), 19, "0 for no tests, or ")

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from jaxscale._numerics.precision import host
-from jaxscale.comparison.candidates import Candidate, fit_all, labelled
+from jaxscale.comparison.candidates import Candidate, Comparable, fit_all, labelled
 from jaxscale.comparison.splits import Split, by_folds, by_groups, by_size, identified
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import chunk_size
@@ -30,7 +30,6 @@ from jaxscale.fitting.fit import fit_problem
 from jaxscale.fitting.refit import refit
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law, predict
-from jaxscale.laws.names import Given
 from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
 from jaxscale.shown.blocks import Block, Grid, Shown, said
@@ -297,7 +296,7 @@ def _notes(split: Split, reasons: Sequence[str], oddities: Sequence[str]) -> lis
 
 @host()
 def rollout(
-    laws: Mapping[str, Given] | Iterable[Given] | Given,
+    laws: Mapping[str, Comparable] | Iterable[Comparable] | Comparable,
     runs: Runs | Any,
     *,
     by: str = "C",
@@ -339,7 +338,7 @@ def rollout(
         >>> dict(zip(held.laws, held.score().round(2).tolist()))
         {'Chinchilla': 0.01, 'PowerLaw:C': 0.06}
     """
-    named, runs = labelled(laws), Runs.of(runs)
+    named, runs = labelled(laws, runs)
     split = by_size(named.values(), runs, by, levels=levels, horizon=horizon, share=share)
     found = fit_all(named, runs, loss=loss, residual=residual, starts=starts, seed=seed)
     return held_out(found, [split], starts=starts, seed=seed)[0]
@@ -347,7 +346,7 @@ def rollout(
 
 @host()
 def cross_validate(
-    laws: Mapping[str, Given] | Iterable[Given] | Given,
+    laws: Mapping[str, Comparable] | Iterable[Comparable] | Comparable,
     runs: Runs | Any,
     *,
     folds: int = 10,
@@ -386,7 +385,7 @@ def cross_validate(
         >>> held.error.shape, round(float(held.score()[0]), 3)
         ((1, 5, 68), 0.012)
     """
-    named, runs = labelled(laws), Runs.of(runs)
+    named, runs = labelled(laws, runs)
     split = by_groups(runs, groups) if groups else by_folds(runs, folds, by=by, seed=seed)
     found = fit_all(named, runs, loss=loss, residual=residual, starts=starts, seed=seed)
     return held_out(found, [split], starts=starts, seed=seed)[0]

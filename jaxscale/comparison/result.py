@@ -187,8 +187,13 @@ class Comparison(Shown):
 
         A law that loses may leave its parameters open: what it predicts is off all the same.
         """
-        others = [entry.fit for entry in self.entries[1:]]
-        return not self.best.reasons and all(fit and fit.certificate.reached for fit in others)
+        return not self.best.reasons and not self.missed
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """Labels of the laws behind the best that failed, or whose best value may be missed."""
+        others = [(entry.label, entry.fit) for entry in self.entries[1:]]
+        return tuple(name for name, fit in others if not (fit and fit.certificate.reached))
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxscale.data.cells import left_out
+from jaxscale.data.headers import unit_for
 from jaxscale.shown.blocks import Block, Grid, Note
 from jaxscale.text import count, listing, many, one_line, quantity, short
 
@@ -22,7 +23,7 @@ def runs_blocks(runs: Any) -> list[Block]:
     """Return the columns of runs with their ranges, and the notes on them."""
     rows = [["column", "from", "to", "different", "read from"]]
     numbers = dict(runs.columns)
-    if {"N", "D"} <= numbers.keys() and "C" not in numbers:
+    if {"N", "D"} <= numbers.keys() and "C" not in numbers and _in_full(runs):
         numbers[FLOPS] = 6 * numbers["N"] * numbers["D"]
     numbers["loss"] = runs.loss
     numbers |= {} if runs.weight is None else {"weight": runs.weight}
@@ -36,13 +37,18 @@ def runs_blocks(runs: Any) -> list[Block]:
         rows.append(["group", "", "", f"{len(labels):,}", _source(runs, "group")])
     if not any(row[-1] for row in rows[1:]):
         rows = [row[:-1] for row in rows]
-    told = [*runs.warnings, *left_out(runs.dropped, called=runs.called)]
+    told = [*runs.unread.values(), *runs.warnings, *left_out(runs.dropped, called=runs.called)]
     return [
         one_line(f"{many(len(runs), 'run')} from {runs.source}"),
         Grid(rows, "<>>><"[: len(rows[0])], muted=(4,)),
         *([one_line(f"groups: {listing(labels)}")] if labels else []),
         *map(Note, told),
     ]
+
+
+def _in_full(runs: Any) -> bool:
+    """Return whether no header has a unit of N or D that was not applied."""
+    return all(unit_for(name, runs.names.get(name, name)).factor == 1 for name in ("N", "D"))
 
 
 def read_from(runs: Any, names: Sequence[str]) -> list[str]:

@@ -61,6 +61,11 @@ class Sourced:
             return self.columns[name]
         if name in self.unread:
             raise DataError(self.unread[name])
+        if name == "loss":
+            raise DataError(
+                f"{self.source}: losses are what a law gives, and no input of one; they are in "
+                "runs.loss, and another column of them can be read under another name"
+            )
         have = {letter: self.columns.get(letter) for letter in "NDC"}
         if name in have and sum(column is not None for column in have.values()) == 2:
             model = flops or SixND()

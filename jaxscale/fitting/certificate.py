@@ -142,11 +142,11 @@ class Certificate(Shown):
 
     @property
     def reached(self) -> bool:
-        """Whether the best value was found, within the bounds, whatever it leaves undetermined.
+        """Whether the best value within the bounds was found, whatever it leaves undetermined.
 
         That much is asked of the laws that another one beats.
         """
-        return not (self._short or self.at_bound or self._missed)
+        return not (self._short or self._missed)
 
     @property
     def _short(self) -> list[str]:

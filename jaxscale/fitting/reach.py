@@ -18,6 +18,8 @@ GAPS = 1.5
 """How much farther the nearest run may be than runs are from each other, in logarithms."""
 SHOWN = 1.05
 """Factor below which a place counts as within the runs."""
+ROUNDED = 1 + 1e-7
+"""Factor up to which a place is within the runs, but for rounding."""
 TINY = 1e-12
 """Squared distance in logarithms that is none."""
 
@@ -29,6 +31,12 @@ def whole_inputs(fit: FitResult, at: Mapping[str, float]) -> dict[str, float]:
     known = {name: at.get(name) for name in "NDC"}
     whole = complete(**known, flops=fit.law.flops)
     return {**at, **{k: float(x) for k, x in zip("NDC", whole, strict=True)}}
+
+
+def said_outside(factors: Mapping[str, float]) -> str:
+    """Return factors outside the runs in words: those that are, else that all is within."""
+    far = {name: factor for name, factor in factors.items() if factor > ROUNDED}
+    return ", ".join(f"{name} x {factor:.3g}" for name, factor in far.items()) or "within"
 
 
 def together(fit: FitResult, at: Mapping[str, float]) -> float:

@@ -204,7 +204,8 @@ class FitResult(Shown):
             if self.law.kinds.get(name, "positive") == "positive":
                 beyond = [x / high, low / x]
             else:
-                beyond = [np.abs(x - (low + high) / 2) / ((high - low) / 2)]
+                away, half = np.abs(x - (low + high) / 2), (high - low) / 2
+                beyond = [away / half if half else np.where(away > 0, np.inf, 1.0)]
             factors[name] = np.maximum.reduce([*beyond, np.ones(x.shape)])
         return factors
 

@@ -213,7 +213,12 @@ def _chosen(values: Sequence[Any], code: Any) -> Any:
     """Return the value [n] of the family of every run; zero where there is none."""
     if all(isinstance(x, np.ndarray | np.generic | float | int) for x in (*values, code)):
         which = np.where(_known(code, len(values)), code, 0).astype(int)
-        return np.stack(np.broadcast_arrays(*values))[which]
+        if all(np.ndim(x) == 0 for x in values):
+            return np.stack(values)[which]
+        found = values[0]  # samples of laws
+        for k, value in enumerate(values[1:], 1):
+            found = np.where(which == k, value, found)
+        return found
     # Selected one by one: no gather, and a run has a slope in the parameters of its family alone.
     return sum(jnp.where(code == k, value, 0.0) for k, value in enumerate(values))
 

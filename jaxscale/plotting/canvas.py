@@ -64,6 +64,10 @@ class Panel(Axes):
     def _repr_png_(self) -> bytes:
         return _png(self.figure)
 
+    def savefig(self, file: Any, **options: Any) -> None:
+        """Save the figure; arguments are those of `matplotlib.figure.Figure.savefig`."""
+        self.figure.figure.savefig(file, **options)
+
 
 def _png(figure: Any) -> bytes:
     file = io.BytesIO()

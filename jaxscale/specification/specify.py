@@ -22,6 +22,7 @@ from jaxscale.data.runs import Runs
 from jaxscale.data.sizes import equal_sizes
 from jaxscale.engine.dispatch import Progress
 from jaxscale.errors import DataError, FitError
+from jaxscale.fitting.families import FamiliesFit, FamilyFit
 from jaxscale.fitting.result import FitResult
 from jaxscale.fitting.trials import weighs_trials
 from jaxscale.flops import unit_of
@@ -116,16 +117,7 @@ def specify(
         (15, 15)
     """
     begin = time.perf_counter()
-    if set(fit.law.inputs) != {"N", "D"}:
-        raise ValueError(
-            f"specify() needs a law of N and D; {type(fit.law).__name__} takes "
-            f"{', '.join(fit.law.inputs)}"
-        )
-    if not (compute > 0 and np.isfinite(compute)):
-        unit = unit_of(fit.law.flops)
-        raise ValueError(f"compute must be a positive number of {unit}, got {compute!r}")
-    if draws == 1 or draws < 0:
-        raise ValueError(f"draws must be 0 for no interval, or 2 or more, got {draws}")
+    _check(fit, compute, draws)
     solving = Solving(fit, float(compute), starts, seed)
     choices = list(_choices(fit, solving, laws, parameters or {}, cross))
     total, used = len(choices) + 1 + bool(draws), int((fit.runs.weights > 0).sum())
@@ -149,6 +141,24 @@ def specify(
     seconds = time.perf_counter() - begin
     reach = float(compute) / largest
     return Specifications(tuple(rows), float(compute), fit, sampling, said, reach, seconds)
+
+
+def _check(fit: FitResult, compute: float, draws: int) -> None:
+    if isinstance(fit, FamiliesFit | FamilyFit):
+        raise ValueError(
+            "specify() fits one table in many ways, and families are not one: fit the runs of one "
+            "family alone (where=, --where), or read how the others would move it from compare()"
+        )
+    if set(fit.law.inputs) != {"N", "D"}:
+        raise ValueError(
+            f"specify() needs a law of N and D; {type(fit.law).__name__} takes "
+            f"{', '.join(fit.law.inputs)}"
+        )
+    if not (compute > 0 and np.isfinite(compute)):
+        unit = unit_of(fit.law.flops)
+        raise ValueError(f"compute must be a positive number of {unit}, got {compute!r}")
+    if draws == 1 or draws < 0:
+        raise ValueError(f"draws must be 0 for no interval, or 2 or more, got {draws}")
 
 
 def held(answer: Answer, own: Answer, runs: int) -> Answer:

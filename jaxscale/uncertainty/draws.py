@@ -13,6 +13,7 @@ import numpy as np
 from jaxscale._numerics import programs
 from jaxscale._numerics.level import check_level
 from jaxscale.fitting.linearized import Noise
+from jaxscale.fitting.reach import said_outside
 from jaxscale.fitting.result import FitResult
 from jaxscale.laws import Law, predict
 from jaxscale.laws.prediction import coded
@@ -39,6 +40,7 @@ class Band(Shown):
         of: "the mean law", or "a new run" (with the noise of a run of mean weight).
         frame_kind: of the runs behind it, as `Runs.frame_kind`.
         inputs: what it is predicted at, by name.
+        outside: how far outside the runs each input lies, a factor (`FitResult.extrapolation`).
     """
 
     center: np.ndarray
@@ -48,6 +50,7 @@ class Band(Shown):
     of: str
     frame_kind: str = dataclasses.field(default="", repr=False)
     inputs: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict, repr=False)
+    outside: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict, repr=False)
 
     def table(self, *, kind: str | None = None) -> Any:
         """Return the predictions as a dataframe: the inputs, and columns center, low and high.
@@ -60,21 +63,25 @@ class Band(Shown):
             ImportError: the library asked for is not installed.
             ValueError: there is no such kind.
         """
-        return frame(self._given() | self._limits(), kind, self.frame_kind)
+        return frame(self._each(self.inputs) | self._limits(), kind, self.frame_kind)
 
-    def _given(self) -> dict[str, np.ndarray]:
+    def _each(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         shape = np.shape(self.center)
-        return {name: np.ravel(np.broadcast_to(x, shape)) for name, x in self.inputs.items()}
+        return {name: np.ravel(np.broadcast_to(x, shape)) for name, x in values.items()}
 
     def _limits(self) -> dict[str, np.ndarray]:
         limits = {"center": self.center, "low": self.low, "high": self.high}
         return {name: np.ravel(x) for name, x in limits.items()}
 
     def _blocks(self) -> list[Block]:
-        given, limits = self._given(), self._limits()
+        given, limits = self._each(self.inputs), self._limits()
         rows = [[*given, "loss", f"{100 * self.level:g} % from", "to"]]
         cells = [[count(v) if k in ("N", "D") else shown(v) for v in x] for k, x in given.items()]
         cells += [[shown(v) for v in x] for x in limits.values()]
+        if self.outside:
+            rows[0].append("outside the runs")
+            factors = zip(*self._each(self.outside).values(), strict=True)
+            cells.append([said_outside(dict(zip(self.outside, x, strict=True))) for x in factors])
         rows += [list(row) for row in zip(*cells, strict=True)]
         head = f"{many(len(rows) - 1, 'prediction')} of {self.of}"
         return [head, Grid(rows, ">" * len(rows[0]))]
@@ -240,7 +247,8 @@ class Draws(Uncertain):
         low, high = percentile(draws, tail(level, self.freedom, self.widening))
         of = "a new run" if new_run else "the mean law"
         given = {name: np.asarray(x, float) for name, x in coded(self.law, inputs).items()}
-        return Band(center, low, high, level, of, self.fit.runs.frame_kind, given)
+        outside = self.fit.extrapolation(**given)
+        return Band(center, low, high, level, of, self.fit.runs.frame_kind, given, outside)
 
     @property
     def title(self) -> str:

@@ -274,6 +274,21 @@ def test_plot_writes_a_picture(capsys, saved, tmp_path, kind):
     assert path.read_bytes()[:4] == b"\x89PNG" and path.stat().st_size > 10_000
 
 
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--kind", "law", "--reach", "30"], ""),
+        (["--kind", "law", "--reach", "0.5"], "--reach is a factor from 1 to 1e+06, got 0.5"),
+        (["--kind", "residuals", "--reach", "30"], "--reach goes with --kind law"),
+        (["--reach", "30"], "--reach goes with --kind law"),
+    ],
+)
+def test_plot_draws_the_law_as_far_as_it_is_asked(capsys, saved, tmp_path, argv, said):
+    code, _, err = run(capsys, "plot", saved, "--figure", tmp_path / "law.svg", *argv)
+    assert (code, said in err) == (2 if said else 0, True)
+    assert (tmp_path / "law.svg").exists() == (not said)
+
+
 def test_laws(capsys):
     code, out, _ = run(capsys, "laws")
     assert code == 0 and all(name in out for name in jaxscale.CATALOGUE)

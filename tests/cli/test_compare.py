@@ -66,6 +66,27 @@ def test_options_reach_the_table_and_the_fit(capsys, table):
     assert document["laws"][0]["sensitivity"] is None and document["settings"]["levels"] == 3
 
 
+def test_laws_are_compared_with_own_parameters_of_families_too(capsys, table):
+    laws = [
+        "--law",
+        "Chinchilla,PowerLaw:C",
+        "--families",
+        "family",
+        "--own",
+        "E",
+        "--own",
+        "a,E,A",
+    ]
+    code, out, _ = run(capsys, table, *FAST, *laws, "--quiet", "--json")
+    document = json.loads(out)
+    labels = {law["label"]: law["free"] for law in document["laws"]}
+    assert code == 0 and set(labels) == {
+        *("Chinchilla", "Chinchilla, own E", "Chinchilla, own E A"),
+        *("PowerLaw:C", "PowerLaw:C, own a"),
+    }
+    assert labels["PowerLaw:C, own a"] == ["a_x", "a_y", "b", "c"]
+
+
 def test_a_law_that_is_not_certified_ends_with_1_and_its_reason(capsys, tmp_path):
     N = np.logspace(6, 10, 24)
     noise = np.random.default_rng(0).normal(size=24) * 0.01
@@ -113,6 +134,12 @@ def test_default_laws_follow_the_columns(noisy, columns, want):
         (["--draws", "3"], "at least 19"),
         (["--column", "N"], "expected NAME=COLUMN"),
         (["--column", "group=params", "--leave-out", "family"], "differ"),
+        (["--column", "group=params", "--families", "family", "--own", "E"], "differ"),
+        (["--families", "family"], "--families COLUMN goes with --own NAMES"),
+        (["--own", "E"], "--families COLUMN goes with --own NAMES"),
+        (["--families", "family", "--own", "Q"], "--own Q: no law that is compared has such"),
+        (["--families", "family", "--own", "E", "--leave-out", "family"], "fits all of them"),
+        (["--families", "width", "--own", "E"], "width"),
         (["-o", "/nowhere/x.json"], "there is no folder"),
     ],
 )

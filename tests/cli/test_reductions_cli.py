@@ -1,6 +1,7 @@
 """One row per run on the command line: each option, what is said of it, and what a fit keeps."""
 
 import argparse
+import dataclasses
 import importlib
 
 import numpy as np
@@ -121,3 +122,33 @@ def test_a_fit_of_reduced_runs_is_verified_from_their_table(tmp_path, monkeypatc
     assert "! averaged over seed: 8 rows of 24 remain, each of 3 alike in 'N'" in said
     assert main(["verify", "fit.json", "runs.csv"]) == 0
     assert "the same 8 runs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "said"),
+    [
+        ("N,D,loss,state", {"where": "state == 'ok'"}, "here --where \"state == 'ok'\""),
+        ("params (M),tokens (B),loss,state", {"bad": "drop", "units": "auto"}, "--units auto"),
+        ("N,D,loss,state", {"bad": "drop"}, "give the options again"),
+    ],
+)
+def test_a_fit_of_python_says_to_read_the_table_as_it_was(
+    header, options, said, tmp_path, monkeypatch, capsys, fitted
+):
+    monkeypatch.chdir(tmp_path)
+    columns, scale = fitted.runs.columns, (1e6, 1e9) if "(M)" in header else (1, 1)
+    rows = [
+        f"{n / scale[0]:.17g},{d / scale[1]:.17g},{x:.17g},ok"
+        for n, d, x in zip(columns["N"], columns["D"], fitted.runs.loss, strict=True)
+    ]
+    (tmp_path / "runs.csv").write_text("\n".join([header, "1,1,,crashed", *rows, ""]))
+    runs = jaxscale.read_runs("runs.csv", **options)
+    dataclasses.replace(fitted, runs=runs, settings={}).save("fit.json")
+    assert main(["verify", "fit.json", "runs.csv", "--quiet"]) == 2
+    err = capsys.readouterr().err
+    assert "fit.json does not keep how its table was read" in err and said in err
+
+
+def test_the_panel_saves_its_figure(fitted, tmp_path):
+    jaxscale.plot.residuals(fitted).savefig(tmp_path / "residuals.svg")
+    assert (tmp_path / "residuals.svg").read_text().startswith("<?xml")

@@ -247,7 +247,7 @@ def test_a_change_of_order_in_the_last_window_is_told(both):
     [
         (1, dict(weaknesses=("All runs have one D.",)), True),
         (1, dict(condition=np.inf), True),
-        (1, dict(at_bound=("E",)), False),
+        (1, dict(at_bound=("E",)), True),
         (1, dict(status="step_limit"), False),
         (1, dict(share_at_best=0.0), False),
         (0, dict(weaknesses=("All runs have one D.",)), False),

@@ -419,3 +419,34 @@ def test_replace_keeps_the_rest_and_checks_the_new():
         runs.replace(weight=[1.0, 2.0, 3.0])
     assert runs.column_called("n") == "N" and runs.column_called("N") == "N"
     assert runs.column_called("other") == "other"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "row"),
+    [
+        (PLAIN, {}, "6 N D  1.20e+18  9.00e+19"),
+        ("params (M),tokens (B),loss\n100,2,3.5\n250,5,3.1\n", {}, None),  # no FLOPs: not in full
+        ("params (M),tokens (B),loss\n100,2,3.5\n250,5,3.1\n", {"units": "auto"}, "1.20e+18"),
+        ("N,D,C,loss\n1e8,2e9,1e18,3.5\n2e8,4e9,5e18,3.1\n", {}, None),
+        ("N,loss\n1e8,3.5\n2e8,3.1\n", {}, None),
+    ],
+)
+def test_compute_that_is_no_column_is_shown(text, options, row, tmp_path):
+    (tmp_path / "runs.csv").write_text(text)
+    shown = " ".join(str(read_runs(tmp_path / "runs.csv", **options)).split(" "))
+    assert ("6 N D" in shown) == (row is not None)
+    assert row is None or " ".join(row.split()) in " ".join(shown.split())
+
+
+@pytest.mark.parametrize("cells", [("100M", "250M"), ("about 3", "7"), ("1 B", "2 B")])
+def test_a_size_that_was_not_read_is_said_where_the_runs_are_shown(cells, tmp_path):
+    rows = "".join(f"{n},{d},{x}\n" for n, d, x in zip(cells, (2e9, 5e9), (3.5, 3.1), strict=True))
+    (tmp_path / "runs.csv").write_text("N,D,loss\n" + rows)
+    assert f"row 2, column 'N': expected a number, got '{cells[0]}'" in " ".join(
+        str(read_runs(tmp_path / "runs.csv")).split()
+    )
+
+
+def test_losses_are_no_column():
+    with pytest.raises(DataError, match=r"they are in runs\.loss"):
+        Runs(N=N, D=D, loss=LOSS).column("loss")

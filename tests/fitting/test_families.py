@@ -10,6 +10,7 @@ from jaxscale._numerics.programs import run
 from jaxscale.errors import FitError
 from jaxscale.fitting.families import families_of, with_families
 from jaxscale.fitting.preparation import prepare
+from jaxscale.laws import predict
 from jaxscale.objective import arrow, wide
 from jaxscale.objective.losses import Huber
 
@@ -193,3 +194,64 @@ def test_a_pooled_family_whose_runs_are_all_left_out_leans_on_the_others():
     fit = jaxscale.fit(grouped(("E",), pool=True), {**given, "weight": weight}, starts=16)
     others = [fit.law[label].E for label in fit.law.labels if label != left]
     assert min(others) <= fit.law[left].E <= max(others)
+
+
+def test_laws_over_families_are_compared_as_a_fit_of_each_window_would_be():
+    given = table(noise=0.01)
+    own = grouped(own=("E", "A"))
+    held = jaxscale.cross_validate([own, "Chinchilla"], given, folds=2, by="C", starts=64)
+    assert held.laws == ("Chinchilla, own E A", "Chinchilla")
+    for window in range(2):
+        train, test = held.split.train[window], held.split.test[window]
+        part = {name: column[train] for name, column in given.items()}
+        alone = jaxscale.fit(own, part, starts=64)
+        for label in TRUTH:
+            mine = test & (given["corpus"] == label)
+            at = {name: given[name][mine] for name in ("N", "D")}
+            want = np.log(jaxscale.predict(alone.law[label], **at) / given["loss"][mine])
+            np.testing.assert_allclose(held.error[0, window, mine], want, atol=2e-5)
+    assert held.score()[0] < held.score()[1]
+
+
+@pytest.mark.slow
+def test_a_comparison_says_what_families_may_share():
+    laws = ["Chinchilla", grouped(own=("E",)), grouped()]
+    found = jaxscale.compare(
+        laws, table(noise=0.01), levels=5, folds=0, deltas=(), draws=19, starts=64
+    )
+    assert found.best.label == "Chinchilla, own E A B" and found.trusted
+    tests = {(test.small, test.large): test.p for test in found.tests}
+    assert tests["Chinchilla, own E", "Chinchilla, own E A B"] == 0.05
+    assert "Chinchilla, own E A B predicts the larger runs best" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("laws", "said"),
+    [
+        ([grouped(), Grouped(Chinchilla, by="group", own=("E",))], "families by 'corpus', 'group'"),
+        ([grouped(pool=True)], "pooled families are not compared"),
+        ([grouped(), grouped()], "Chinchilla, own E A B is given twice"),
+    ],
+)
+def test_families_that_cannot_be_compared_are_refused(laws, said):
+    with pytest.raises(ValueError, match=said):
+        jaxscale.compare(laws, table())
+
+
+def test_a_sample_of_laws_over_families_predicts_as_one_by_one():
+    law, _ = with_families(grouped(own=("A",)), table())
+    A = {name: np.array([[1.0], [2.0]]) * (k + 1) for k, name in enumerate(law.free[1:4])}
+    sample = law.replace(E=1.0, B=1.0, alpha=0.3, beta=np.array([[0.3], [0.4]]), **A)
+    at = dict(N=np.array([2.0, 3.0, 4.0, 5.0]), D=9.0, family=np.array([2.0, 0.0, 1.0, 1.0]))
+    one = [
+        law.replace(**{k: np.ravel(v)[-1 if i else 0] for k, v in sample.values.items()})
+        for i in (0, 1)
+    ]
+    want = [predict(each, **at) for each in one]
+    np.testing.assert_allclose(predict(sample, **at), want, rtol=1e-12)
+
+
+def test_families_have_no_specifications(found):
+    for fit in (found, found.family("c4")):
+        with pytest.raises(ValueError, match="fit the runs of one family alone"):
+            jaxscale.specify(fit, compute=1e22)

@@ -24,6 +24,7 @@ REQUIRED = {
     "rank": ["a.csv", "--law", "PurePowerLaw:N", "--quiet"],
     "warmup": ["--n", "20"],
     "predict": ["fit.json"],
+    "plot": ["fit.json", "--kind", "law", "--figure", "law.svg"],
     "allocate": ["fit.json"],
     "design": ["fit.json", "--for", "N* at 1e24"],
     "isoflop": ["a.csv", "--quiet"],
