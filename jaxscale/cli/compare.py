@@ -156,6 +156,8 @@ def _with_families(options: argparse.Namespace, laws: dict[str, Law]) -> dict[st
     """Return the laws, each followed by itself with own parameters for every family."""
     asked: dict[str, Comparable] = {}
     own = [[name.strip() for name in text.split(",") if name.strip()] for text in options.own]
+    if not all(own):
+        raise ValueError("--own names no parameter; give e.g. --own E,A")
     known = {name for law in laws.values() for name in law.free}
     for name in (name for names in own for name in names if name not in known):
         raise ValueError(f"--own {name}: no law that is compared has such a free parameter")

@@ -137,6 +137,7 @@ def test_default_laws_follow_the_columns(noisy, columns, want):
         (["--column", "group=params", "--families", "family", "--own", "E"], "differ"),
         (["--families", "family"], "--families COLUMN goes with --own NAMES"),
         (["--own", "E"], "--families COLUMN goes with --own NAMES"),
+        (["--families", "family", "--own", ","], "--own names no parameter"),
         (["--families", "family", "--own", "Q"], "--own Q: no law that is compared has such"),
         (["--families", "family", "--own", "E", "--leave-out", "family"], "fits all of them"),
         (["--families", "width", "--own", "E"], "width"),

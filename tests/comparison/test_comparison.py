@@ -316,11 +316,11 @@ def test_sensitivity_fits_every_combination(noisy, fitted):
     assert "4 runs for the 5 free" in failed.rows[0]["error"] and failed.ranges == {}
 
 
-def test_labels():
+def test_labels(noisy):
     laws = [C(), C(E=1.5), jaxscale.PowerLaw(of="C"), jaxscale.PowerLaw(of="N", c=0.0)]
     want = ["Chinchilla", "Chinchilla(E=1.5)", "PowerLaw:C", "PowerLaw:N(c=0)"]
-    assert list(labelled(laws)) == want
-    assert list(labelled({"mine": C()})) == ["mine"]
+    assert list(labelled(laws, noisy)[0]) == want
+    assert list(labelled({"mine": C()}, noisy)[0]) == ["mine"]
 
 
 BAD = {
