@@ -215,7 +215,7 @@ def test_laws_over_families_are_compared_as_a_fit_of_each_window_would_be():
 
 @pytest.mark.slow
 def test_a_comparison_says_what_families_may_share():
-    laws = ["Chinchilla", grouped(own=("E",)), grouped()]
+    laws = [grouped(own=("E",)), grouped()]
     found = jaxscale.compare(
         laws, table(noise=0.01), levels=5, folds=0, deltas=(), draws=19, starts=64
     )
