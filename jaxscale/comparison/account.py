@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jaxscale.comparison.nested import LEVEL
 from jaxscale.data.account import COUNTED, read_from
 from jaxscale.shown.blocks import Block, Grid, Note, parted, said
 from jaxscale.text import count, one_line, quantity
@@ -163,7 +164,7 @@ def _range(entry: Any) -> list[str]:
 def _tests(comparison: Any) -> list[Block]:
     lines: list[Block] = []
     for test in comparison.tests:
-        verdict = "rejected" if test.p < 0.05 else "not rejected"
+        verdict = "rejected" if test.p < LEVEL else "not rejected"
         lines.append(
             f"{one_line(f'{test.small} within {test.large}')}: {verdict}, p {quantity(test.p, 2)} "
             f"(likelihood ratio {quantity(test.ratio, 3)}, {count(test.draws)} simulated tables"

@@ -42,6 +42,9 @@ less than this fraction of the small law's own residuals (root mean square of lo
 NESTED_STARTS = 512
 """Random starts, at most, of the large law's fit to the small law's predictions."""
 
+LEVEL = 0.05
+"""Below this p the smaller law of a test is rejected."""
+
 
 @dataclasses.dataclass(frozen=True)
 class NestedTest(Shown):

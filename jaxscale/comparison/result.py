@@ -10,7 +10,7 @@ from typing import Any
 from jaxscale.comparison.account import comparison_blocks, comparison_columns, percent
 from jaxscale.comparison.held_out import HeldOut
 from jaxscale.comparison.likelihood import Information
-from jaxscale.comparison.nested import NestedTest
+from jaxscale.comparison.nested import LEVEL, NestedTest
 from jaxscale.comparison.sensitivity import Sensitivity
 from jaxscale.comparison.stacking import Difference
 from jaxscale.data.runs import Runs
@@ -22,6 +22,7 @@ from jaxscale.objective.losses import Loss
 from jaxscale.objective.residuals import Residual
 from jaxscale.shown.blocks import Block, Shown
 from jaxscale.shown.frames import frame
+from jaxscale.text import quantity
 
 DECISIVE = 10.0
 """AICc by which one law is the better within the runs beyond doubt (Burnham and Anderson 2002)."""
@@ -127,10 +128,23 @@ class Comparison(Shown):
     def separated(self) -> bool | None:
         """Whether the best law is told from the second; None where there is no second.
 
-        Not where its lead on the larger runs is contradicted by all that is within the runs.
+        Not where its lead on the larger runs is contradicted by all that is within the runs, or
+        where it contains the second and the runs do not reject that one.
         """
         gap = self.entries[1].behind if len(self.entries) > 1 else None
-        return None if gap is None else gap.separated and not self.contradicted
+        return None if gap is None else gap.separated and not (self.contradicted or self.unneeded)
+
+    @property
+    def unneeded(self) -> str:
+        """What speaks against the need for a best law that contains the second; empty if nothing.
+
+        Nearly the same law with a parameter more may lead on every window of a rollout by a hair.
+        """
+        pair = [entry.label for entry in self.entries[:2]]
+        found = next((test for test in self.tests if [test.large, test.small] == pair), None)
+        if found is None or found.p < LEVEL:
+            return ""
+        return f"{found.small} within {found.large} is not rejected, p {quantity(found.p, 2)}"
 
     @property
     def contradicted(self) -> str:
@@ -171,6 +185,8 @@ class Comparison(Shown):
                 f"{words}, but within the runs {second.label} is the better law "
                 f"({self.contradicted}): they do not separate them."
             )
+        if gap.separated and self.unneeded:
+            return f"{words}, but {self.unneeded}: the runs do not separate them."
         if gap.separated:
             return (
                 f"{words}; the difference of {percent(gap.mean)} points is larger than its "

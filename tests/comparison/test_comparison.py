@@ -13,7 +13,7 @@ from jaxscale.comparison.candidates import fit_all, labelled
 from jaxscale.comparison.compare import compare
 from jaxscale.comparison.held_out import HeldOut
 from jaxscale.comparison.likelihood import information
-from jaxscale.comparison.nested import nested, special_case
+from jaxscale.comparison.nested import NestedTest, nested, special_case
 from jaxscale.comparison.sensitivity import sensitivity
 from jaxscale.comparison.splits import by_folds, by_groups, by_size
 from jaxscale.comparison.stacking import (
@@ -206,6 +206,24 @@ def test_a_lead_that_all_runs_contradict_decides_nothing(both, folds, aicc, said
     assert said in got.sentence and ("larger than its bootstrap error" in got.sentence) == (
         not said
     )
+
+
+@pytest.mark.parametrize(
+    ("small", "large", "p", "said"),
+    [
+        ("Kaplan", "Chinchilla", 0.23, "Kaplan within Chinchilla is not rejected, p 0.23"),
+        ("Kaplan", "Chinchilla", 0.05, "Kaplan within Chinchilla is not rejected, p 0.05"),
+        ("Kaplan", "Chinchilla", 0.005, ""),
+        ("Chinchilla", "Kaplan", 0.23, ""),  # the larger law is the one that loses
+        ("PowerLaw:C", "Chinchilla", 0.23, ""),  # of no law that is second
+    ],
+)
+def test_a_larger_law_that_the_runs_do_not_need_is_no_winner(both, small, large, p, said):
+    test = NestedTest(small, large, 3.0, p, 199, 0, 0)
+    got = dataclasses.replace(both, tests=(test,))
+    assert both.entries[1].label == "Kaplan" and both.entries[1].behind.separated
+    assert got.separated == (not said) and got.unneeded == said
+    assert (f"but {said}: the runs do not separate them" in got.sentence) == bool(said)
 
 
 def test_the_same_law_twice_is_not_separated(noisy):
