@@ -29,7 +29,7 @@ RESULT = Path(__file__).parent / "results" / "small_runs.md"
 SHARES = (0.2, 0.3, 0.5, 0.7)
 LENGTHS = ((400, 16), (1500, 256), (5000, 32))
 """Steps, and rows of a batch."""
-LENGTH = (400, 1000, 2000)
+STEPS = (400, 1000, 2000)
 """Steps of a language model."""
 LEGEND = (
     "At a share of its steps each run is asked for its end, the mean loss of its last fiftieth. "
@@ -138,7 +138,7 @@ def language(number: int = 48, seed: int = 3) -> Iterator[tuple[np.ndarray, Any]
     for run in range(number):
         vocabulary, context, width, rows, steps = (
             int(rng.choice(sizes))
-            for sizes in ((64, 128, 256, 512), (1, 2, 3), (16, 32, 64), (32, 128, 256), LENGTH)
+            for sizes in ((64, 128, 256, 512), (1, 2, 3), (16, 32, 64), (32, 128, 256), STEPS)
         )
         kind, peak = str(rng.choice(("adam", "adam", "sgd"))), float(np.exp(rng.uniform(-7, -4.6)))
         peak *= 50 if kind == "sgd" else 1

@@ -1,4 +1,4 @@
-"""Do the units of a law name inputs and parameters that it has, in the language of `parameters`?"""
+"""Do the units of a law name what it has, and are the values it is held at numbers?"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from jaxscale.errors import LawError
 from jaxscale.laws import Law
 from jaxscale.laws.parameters import exponent_of
+from jaxscale.text import short
 
 POWER = re.compile(r"-?(1/)?[^\W\d]\w*")
 """A power that follows a parameter: name, -name, 1/name, -1/name."""
@@ -80,3 +81,17 @@ def _known(law: Law, called: str, power: str) -> str:
             f"parameters are {', '.join(law.parameters)}"
         )
     return other
+
+
+def check_held(law: Law) -> None:
+    """Refuse values that a parameter cannot be held at.
+
+    Raises:
+        ValueError: one is no finite number.
+    """
+    for name, value in law.fixed.items():
+        held = np.asarray(value)
+        if held.ndim or held.dtype.kind not in "fiu" or not np.isfinite(held):
+            raise ValueError(
+                f"{type(law).__name__}: {name} is held at {short(value)}, which is no number"
+            )

@@ -9,6 +9,8 @@ field, and kept in the certificate. What depends on the noise is judged after th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from jaxscale.checks.alike import distinct
@@ -103,7 +105,7 @@ def weaknesses(law: Law, runs: Runs, inputs: dict[str, np.ndarray]) -> tuple[str
     return tuple(found)
 
 
-def settings_of(law: Law, inputs: dict[str, np.ndarray], used: np.ndarray) -> list[np.ndarray]:
+def settings_of(law: Law, inputs: Mapping[str, np.ndarray], used: np.ndarray) -> list[np.ndarray]:
     """Return the inputs of the runs used, on their own scales and without their rounding.
 
     Args:

@@ -118,16 +118,10 @@ def on_response(
         law: the law.
         runs: the runs.
         bounds: (name, range) of parameters that the fit is held to.
-
-    Raises:
-        DataError: parameters of a plain function are called like columns.
     """
     kind, column = runs.response
     origin = type(law).origin
-    unused = []
-    if origin is not None:
-        _inputs_named(law, runs)
-        unused.append(_unknown(law, origin, bounds))
+    unused = [] if origin is None else [_unknown(law, origin, bounds)]
     if "trials" in runs.columns and kind in FRACTIONS:  # which residuals of fractions take out
         unused += [
             f"column {runs.label('trials')} is not used: residual='binomial' (--residual binomial) "
@@ -142,20 +136,21 @@ def _unknown(law: Law, origin: Origin, bounds: Sequence[tuple[str, tuple[float, 
     return origin.unknown({*law.fixed, *dict(bounds)}, {*law.fixed, *signs})
 
 
-def _inputs_named(law: Law, runs: Runs) -> None:
+def refuse_forgotten_inputs(law: Law, runs: Runs) -> None:
     """Refuse to fit parameters of a plain function that are called like columns: most are inputs.
 
     Raises:
         DataError: some are.
     """
-    meant = [name for name in law.free if name in runs.columns]
+    meant = [] if type(law).origin is None else [name for name in law.free if name in runs.columns]
     if meant:
-        many, them = ("s", "them") if len(meant) > 1 else ("", "it")
+        many, them, kind = (
+            ("s", "them", "parameters") if len(meant) > 1 else ("", "it", "a parameter")
+        )
         inputs = ", ".join(repr(name) for name in (*law.inputs, *meant))
         raise DataError(
             f"{type(law).__name__} would fit the column{many} {listing(meant)}: to read {them}, "
-            f"law_of(f, inputs=({inputs})); for {'parameters' if len(meant) > 1 else 'a parameter'}"
-            " choose another name"
+            f"law_of(f, inputs=({inputs})); for {kind} choose another name"
         )
 
 

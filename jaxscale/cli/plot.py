@@ -36,6 +36,7 @@ EXAMPLES = (
 )
 KINDS = Kinds()
 FARTHEST = 1e6
+"""Times the largest run, beyond which a figure shows nothing but its frame."""
 WHOLE = ("all", "law", "residuals", "starts", "waterfall", "inputs", "joint")
 """Kinds that draw a fit over families as one."""
 

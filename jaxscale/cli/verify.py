@@ -56,9 +56,9 @@ def run(options: argparse.Namespace) -> int:
     try:
         found = _fit_again(options, fit)
     except DataError as error:
-        if fit.settings.get("table"):
+        if not (again := _read_otherwise(options, fit)):
             raise
-        raise DataError(f"{error}. {_read_again(options.fit, fit)}") from None
+        raise DataError(f"{error}. {again}") from None
     document: dict[str, Any] = {**found.to_dict(), **doubts(fit)}
     deliver(
         options,
@@ -86,14 +86,17 @@ def _fit_again(options: argparse.Namespace, fit: FitResult) -> Verified:
     )
 
 
-def _read_again(path: str, fit: FitResult) -> str:
-    """Say how a table is likely read as it was for a fit that was made in Python."""
-    start = "not where "
-    reasons = dict.fromkeys(why for _, why in fit.runs.dropped if why.startswith(start))
-    likely = [f'--where "{why.removeprefix(start)}"' for why in reasons]
-    likely += ["--units auto"] if any(UNITS.match(name) for name in fit.runs.names.values()) else []
-    said = f", here {' '.join(likely)}" if likely else ""
-    return f"{one_line(path)} does not keep how its table was read: give the options again{said}"
+def _read_otherwise(options: argparse.Namespace, fit: FitResult) -> str:
+    """Say which options the table of a fit that was made in Python was read with; empty if none."""
+    start, read = "not where ", []
+    if not fit.settings.get("table"):  # the command line keeps them there
+        reasons = dict.fromkeys(why for _, why in fit.runs.dropped if why.startswith(start))
+        if options.where is None:
+            read += [f'--where "{why.removeprefix(start)}"' for why in reasons]
+        if options.units == "plain" and any(map(UNITS.match, fit.runs.names.values())):
+            read.append("--units auto")
+    said = f"{one_line(options.fit)} has runs that were read in Python with {' '.join(read)}"
+    return f"{said}: give that here too" if read else ""
 
 
 def _of_table(runs: Runs, name: str | None) -> Runs:

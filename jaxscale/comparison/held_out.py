@@ -22,6 +22,7 @@ import numpy as np
 from jaxscale._numerics.precision import host
 from jaxscale.comparison.candidates import Candidate, Comparable, fit_all, labelled
 from jaxscale.comparison.splits import Split, by_folds, by_groups, by_size, identified
+from jaxscale.comparison.unseen import unseen
 from jaxscale.data.runs import Runs
 from jaxscale.engine.dispatch import chunk_size
 from jaxscale.engine.loop import Status
@@ -225,8 +226,12 @@ def _one_law(
         value = np.asarray(predict(laws, **columns) * np.ones((len(rows), 1)))
         log_error = np.log(value) - np.log(runs.loss)
     absurd = ~(value > 0) | ~np.isfinite(log_error)
+    blind = unseen(laws, candidate.law.free, columns, train[rows] & (runs.weights > 0), test[rows])
     error[rows] = np.where(test[rows], np.where(absurd, ABSURD, log_error), np.nan)
     for k, row in enumerate(rows):
+        if blind[k]:
+            reasons[row], error[row] = blind[k], np.nan
+            continue
         wild = int((absurd[k] & test[row]).sum())
         if wild:
             many = "predictions that are not positive count"

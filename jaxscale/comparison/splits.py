@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxscale.checks.families import small_family
 from jaxscale.data.runs import Runs
 from jaxscale.errors import DataError
 from jaxscale.laws import Law
@@ -92,20 +93,25 @@ def identified(law: Law, runs: Runs, mask: np.ndarray) -> str:
     """Return why runs [n] cannot determine a law; empty where they may.
 
     It takes one run more than free parameters, as many distinct inputs as free parameters (equal
-    within 1 % is equal), two distinct values of every input, and two distinct losses.
+    within 1 % is equal), two distinct values of every input, and two distinct losses; and of each
+    family as much for its own parameters, which would else keep what a fit to all runs gave them.
 
     Args:
         law: the law, its free parameters None.
         runs: n runs.
-        mask: [n] bool, the runs that the law would be fitted to.
+        mask: [n] bool, the runs that the law would be fitted to; those of no weight do not count.
     """
+    mask = mask & (runs.weights > 0)
     count, free = int(mask.sum()), len(law.free)
     if count <= free:
         return f"{count} runs for {free} free parameters; it takes at least {free + 1}"
     try:
-        columns = {n: runs.column(n, law.flops)[mask] for n in law.inputs}
+        inputs = {n: runs.column(n, law.flops) for n in law.inputs}
     except DataError as error:
         return str(error)
+    if small := small_family(law, inputs, mask):
+        return small
+    columns = {n: x[mask] for n, x in inputs.items()}
     for name, column in columns.items():
         if np.ptp(column) <= 1e-9 * np.abs(column).max():
             return f"only one distinct value of {name}, {column[0]:g}"
@@ -113,8 +119,8 @@ def identified(law: Law, runs: Runs, mask: np.ndarray) -> str:
     points = np.round(np.column_stack(steps) / SAME_LEVEL)
     distinct = len(np.unique(points, axis=0))
     if distinct < free:
-        inputs = ", ".join(law.inputs)
-        return f"{distinct} distinct values of {inputs} for {free} free parameters"
+        names = ", ".join(law.inputs)
+        return f"{distinct} distinct values of {names} for {free} free parameters"
     return "" if np.ptp(runs.loss[mask]) > 0 else "all losses are equal"
 
 

@@ -37,13 +37,19 @@ def runs_blocks(runs: Any) -> list[Block]:
         rows.append(["group", "", "", f"{len(labels):,}", _source(runs, "group")])
     if not any(row[-1] for row in rows[1:]):
         rows = [row[:-1] for row in rows]
-    told = [*runs.unread.values(), *runs.warnings, *left_out(runs.dropped, called=runs.called)]
+    told = [*_unread(runs), *runs.warnings, *left_out(runs.dropped, called=runs.called)]
     return [
         one_line(f"{many(len(runs), 'run')} from {runs.source}"),
         Grid(rows, "<>>><"[: len(rows[0])], muted=(4,)),
         *([one_line(f"groups: {listing(labels)}")] if labels else []),
         *map(Note, told),
     ]
+
+
+def _unread(runs: Any) -> list[str]:
+    """Say which letters were not read, and why the first was not: its reason names the others'."""
+    reason = next(iter(runs.unread.values()), "")
+    return [f"not read as numbers: {', '.join(runs.unread)} ({reason})"] if reason else []
 
 
 def _in_full(runs: Any) -> bool:

@@ -16,12 +16,18 @@ import numpy as np
 from jaxscale._numerics.positive import Positive
 from jaxscale._numerics.widemat import LIMIT
 from jaxscale.checks.alike import alike
-from jaxscale.checks.declaration import check_names
+from jaxscale.checks.declaration import check_held, check_names
 from jaxscale.checks.design import refuse_unidentified, weaknesses
 from jaxscale.checks.families import family_weaknesses, refuse_small_families
 from jaxscale.checks.formula import check_formula
 from jaxscale.checks.repeats import sweep_notes
-from jaxscale.checks.table import on_response, own_accounting, swapped, unread_units
+from jaxscale.checks.table import (
+    on_response,
+    own_accounting,
+    refuse_forgotten_inputs,
+    swapped,
+    unread_units,
+)
 from jaxscale.data.headers import header
 from jaxscale.data.runs import Runs
 from jaxscale.data.sources import LETTERS
@@ -37,7 +43,7 @@ from jaxscale.objective.objective import Objective
 from jaxscale.objective.residuals import Residual, residual_named
 from jaxscale.objective.space import Space
 from jaxscale.shown.blocks import Shown
-from jaxscale.text import listing, short
+from jaxscale.text import listing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,12 +186,7 @@ def prepare(
             f"Fix some of them (--fix {law.free[0]}=VALUE)"
         )
     check_names(law)
-    for name, value in law.fixed.items():
-        held = np.asarray(value)
-        if held.ndim or held.dtype.kind not in "fiu" or not np.isfinite(held):
-            raise ValueError(
-                f"{type(law).__name__}: {name} is held at {short(value)}, which is no number"
-            )
+    check_held(law)
     read = list(law.inputs)  # and what the others are worked out from, first
     if any(name in LETTERS and name not in (*runs.columns, *runs.unread) for name in read):
         read = [*(name for name in LETTERS if name in runs.columns), *read]
@@ -203,6 +204,7 @@ def prepare(
     _require_losses(runs, residual)
     weight = runs.weights
     _require(runs, "weight", weight, np.isfinite(weight) & (weight >= 0), "a weight >= 0")
+    refuse_forgotten_inputs(law, runs)
     units = unread_units(law, runs)
     refuse_unidentified(law, runs, inputs)
     law, accounting = own_accounting(law, runs)

@@ -147,7 +147,7 @@ def _check(fit: FitResult, compute: float, draws: int) -> None:
     if isinstance(fit, FamiliesFit | FamilyFit):
         raise ValueError(
             "specify() fits one table in many ways, and families are not one: fit the runs of one "
-            "family alone (where=, --where), or read how the others would move it from compare()"
+            "family alone (where=, --where), or fit all once more with another loss, or law"
         )
     if set(fit.law.inputs) != {"N", "D"}:
         raise ValueError(

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import hand_made
@@ -292,3 +293,57 @@ def test_held_out_takes_several_splits_at_once(noisy):
     for split, held in zip(splits, together, strict=True):
         alone = held_out(found, [split], starts=STARTS)[0]
         np.testing.assert_allclose(held.error, alone.error, atol=1e-7)
+
+
+class OfKind(jaxscale.Law):
+    """E + A N^-alpha + B D^-beta, and shift where kind is 1."""
+
+    E: jaxscale.Scalar = jaxscale.offset("irreducible loss")
+    A: jaxscale.Scalar = jaxscale.coefficient("size", per=dict(N="alpha"))
+    B: jaxscale.Scalar = jaxscale.coefficient("data", per=dict(D="beta"))
+    alpha: jaxscale.Scalar = jaxscale.exponent("of size")
+    beta: jaxscale.Scalar = jaxscale.exponent("of data")
+    shift: jaxscale.Scalar = jaxscale.offset("of kind 1")
+    input_kinds = {"kind": "raw"}
+
+    def __call__(self, N, D, kind):
+        chinchilla = self.E + self.A * N**-self.alpha + self.B * D**-self.beta
+        return chinchilla + jnp.where(kind == 1, self.shift, 0.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("law", "first", "said"),
+    [
+        (OfKind(), 24, "no run that it would be fitted to depends on 'shift'"),
+        (jaxscale.Grouped("Chinchilla", by="arch", own=("E",)), 24, "'late' has 0 runs at 0 sett"),
+        (
+            jaxscale.Grouped("Chinchilla", by="arch", own=("E", "A")),
+            24,
+            "'late' has 0 runs at 0 sett",
+        ),
+        (
+            jaxscale.Grouped("Chinchilla", by="arch", own=("E", "A")),
+            20,
+            "'late' has 1 run at 1 sett",
+        ),
+    ],
+)
+def test_what_a_window_has_not_seen_is_not_known_from_the_fit_to_all(law, first, said):
+    """A refit begins at the fit to all runs; what no run moves would be predicted from there."""
+    N, D = (x.ravel() for x in np.meshgrid(np.geomspace(1e7, 3e9, 6), np.geomspace(2e8, 6e10, 6)))
+    rank = np.argsort(np.argsort(N * D))
+    kind = np.where(rank >= first, 1.0, rank % 2 * 2.0)
+    loss = (1.7 + 400 * N**-0.34 + 900 * D**-0.33) * np.where(kind == 1, 1.1, 1.0)
+    loss *= np.exp(0.003 * np.random.default_rng(0).normal(size=36))
+    arch = np.array(["a", "late", "b"])[kind.astype(int)]
+    held = jaxscale.rollout(
+        [law, "Chinchilla"], dict(N=N, D=D, kind=kind, loss=loss, arch=arch), by="C", starts=64
+    )
+    late = held.split.train.astype(int) @ (kind == 1)
+    need = len(getattr(law, "own", "1")) + 1 if isinstance(law, jaxscale.Grouped) else 1
+    blind, known = late < need, late >= need
+    assert blind.sum() >= 3 and known.sum() >= 2
+    assert np.isnan(held.error[0, blind]).all() and any(said in why for why in held.skipped[0])
+    assert np.isfinite(held.error[0, known]).any(axis=1).all()
+    assert np.isfinite(held.error[1, blind]).any()
